@@ -1,0 +1,1 @@
+"""Keeps Solteq Commerce Cloud and WooCommerce in step."""

@@ -1,0 +1,54 @@
+"""Every error this project raises on purpose.
+
+IntegrationError
+├── ConfigurationError     a setting is missing or makes no sense
+├── StateError             the database cannot be opened or written
+├── FlowBusyError          another run of the same flow is under way
+├── RemoteError            the other side answered with an error, or not at all
+│   ├── SolteqError
+│   └── WooError
+└── OutcomeUnknownError    a write left, but whether it was done is not known: read back before sending again
+
+Messages say which record, which field and what to do. They never hold secrets or personal data.
+"""
+
+
+class IntegrationError(Exception):
+    """The root of the tree."""
+
+
+class ConfigurationError(IntegrationError):
+    """A setting is missing or makes no sense."""
+
+
+class StateError(IntegrationError):
+    """The database cannot be opened or written."""
+
+
+class FlowBusyError(IntegrationError):
+    """Another run of the same flow is under way."""
+
+
+class RemoteError(IntegrationError):
+    """The other side answered with an error, or not at all.
+
+    :param status: the HTTP status, ``None`` when no answer came
+    :param code: the other side's own error code, such as ``product_invalid_sku``
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class SolteqError(RemoteError):
+    """Solteq Commerce Cloud, or its identity server."""
+
+
+class WooError(RemoteError):
+    """WooCommerce, or whatever stands in front of it."""
+
+
+class OutcomeUnknownError(IntegrationError):
+    """A write left, but whether it was done is not known: read back before sending again."""
