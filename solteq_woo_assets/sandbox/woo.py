@@ -1,0 +1,450 @@
+"""A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
+
+It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source says. What it
+does not have (orders, customers, webhooks, a few filters) is an error, never a guess.
+
+Besides what :mod:`solteq_woo_assets.sandbox.server` offers, two control endpoints (no credentials asked):
+
+- ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do; pictures and categories too.
+- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``, ``batch_limit`` or the
+  ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .server import ControlMiddleware
+from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate
+from .woo_fields import Schema, boolean, integer, parse_time, validate, words
+from .woo_lists import LIST_SCHEMA, page_of
+from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
+from .woo_render import Site, product_document, variation_document
+from .woo_site import index, setting, system_status, tax_classes, tax_rates
+from .woo_store import DEFAULT_SETTINGS, Item, Store
+
+__all__ = ["CONSUMER_KEY", "CONSUMER_SECRET", "create_app"]
+
+_API = "/wp-json"
+_EDITABLE = ("POST", "PUT", "PATCH")
+_INVALID_ID = "woocommerce_rest_product_invalid_id"
+_INVALID_VARIATION = "woocommerce_rest_product_variation_invalid_id"
+_REFUSALS = {
+    "GET": ("woocommerce_rest_cannot_view", "Sorry, you cannot list resources."),
+    "POST": ("woocommerce_rest_cannot_create", "Sorry, you are not allowed to create resources."),
+    "PUT": ("woocommerce_rest_cannot_edit", "Sorry, you are not allowed to edit this resource."),
+    "PATCH": ("woocommerce_rest_cannot_edit", "Sorry, you are not allowed to edit this resource."),
+    "DELETE": ("woocommerce_rest_cannot_delete", "Sorry, you are not allowed to delete this resource."),
+}
+
+
+@dataclass
+class Call:
+    """One request on its way to its handler.
+
+    :param ids: the numbers in its path
+    :param query: the query alone, which the links of a list repeat
+    :param params: query and JSON together, JSON first
+    """
+
+    store: Store
+    site: Site
+    path: str
+    ids: list[int]
+    query: dict[str, Any]
+    params: dict[str, Any]
+
+    @property
+    def products(self) -> Products:
+        """The rules of a write, at this instant."""
+        return Products(self.store, self.site.settings, self.site.now)
+
+    @property
+    def edit(self) -> bool:
+        """Whether a read wants what only writes show."""
+        return self.params.get("context") == "edit"
+
+
+@dataclass
+class Reply:
+    """What a handler answers, before it becomes bytes."""
+
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Woo:
+    """The app itself. Each request is one transaction, done in one go on the event loop: nothing runs beside it."""
+
+    def __init__(self, database: Path) -> None:
+        self._store = Store(database)
+        self._gate = Gate()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # the server's start and stop
+            return
+        request = Request(scope, receive)
+        body = await request.body()
+        reply = self._answer(request, body)
+        headers = {"content-type": "application/json; charset=UTF-8"} | reply.headers
+        content = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False)
+        await Response(content, reply.status, headers)(scope, receive, send)
+
+    def _answer(self, request: Request, body: bytes) -> Reply:
+        path = request.url.path
+        with self._store.transaction():
+            settings = self._store.settings()
+            scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
+            base = f"{scheme}://{request.headers.get('host', 'localhost')}"
+            site = Site(base, settings["clock"] or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), settings)
+            if path.startswith("/_sandbox/"):
+                return self._control(request.method, path, body, site)
+        if path == "/" and "rest_route" in request.query_params:  # the stand-in has pretty permalinks only
+            return _error(ApiError(401, *_REFUSALS["GET"]))
+        if path != _API and not path.startswith(f"{_API}/"):
+            return Reply(
+                "<!DOCTYPE html><title>Not found</title>", 404, {"content-type": "text/html; charset=UTF-8"}
+            )
+        headers = {"Link": f'<{base}{_API}/>; rel="https://api.w.org/"'}
+        try:
+            query = f"?{request.url.query}" if request.url.query else ""
+            known = self._gate.admits(
+                request.method, f"{base}{path}{query}", request.headers.get("authorization", "")
+            )
+            route, ids = _find(request.method, path[len(_API) :].rstrip("/") or "/")
+        except ApiError as error:
+            return _error(error, headers)
+        if known or route.public:
+            headers["Allow"] = ", ".join(route.allow)
+        try:
+            params = _query(request.url.query)
+            call = Call(self._store, site, path, ids, params, params | _json(request, body))
+            validate(call.params, route.schema)
+            if not known and not route.public:
+                raise ApiError(401, *(route.refusal or _REFUSALS[request.method]))
+        except ApiError as error:
+            return _error(error, headers)
+        with self._store.transaction():
+            try:
+                reply = route.handle(call)
+            except ApiError as error:  # kept all the same: a refused product may have spent an id
+                return _error(error, headers)
+        if "_fields" in call.query:
+            reply.body = _pick(reply.body, words(call.query["_fields"]))
+        reply.headers = headers | reply.headers
+        return reply
+
+    def _control(self, method: str, path: str, body: bytes, site: Site) -> Reply:
+        try:
+            given = json.loads(body or b"{}")
+        except ValueError:
+            return Reply({"message": "The body is no JSON."}, 400)
+        if path == "/_sandbox/settings" and method in ("PUT", "GET"):
+            if unknown := set(given) - set(DEFAULT_SETTINGS):
+                return Reply({"message": f"There is no setting {', '.join(sorted(unknown))}."}, 400)
+            if given.get("clock") is not None:
+                given["clock"] = parse_time(given["clock"], UTC)
+                if not given["clock"]:
+                    return Reply({"message": "The clock is an instant such as 2026-11-27T00:00:00Z."}, 400)
+            self._store.change_settings(given)
+            return Reply(self._store.settings())
+        found = re.fullmatch(r"/_sandbox/products/(\d+)", path)
+        if not found or method != "PATCH":
+            return Reply({"message": "There is no such control."}, 404)
+        item = self._store.get(int(found[1]))
+        if item is None:
+            return Reply({"message": f"There is no product {found[1]}."}, 404)
+        if unknown := set(given) - HAND_EDITS:
+            return Reply({"message": f"A product has no field {', '.join(sorted(unknown))}."}, 400)
+        call = Call(self._store, site, path, [], {}, {})
+        try:
+            return Reply(_show(call, call.products.update(item, given, by_hand=True), edit=True))
+        except ApiError as error:
+            return _error(error)
+
+
+def create_app(database: Path) -> ASGIApp:
+    """The store whose products are in this SQLite file (made if absent), ready to be served.
+
+    One app, one server: two at once on the same file would not see each other's clock of ids in time.
+    """
+    return ControlMiddleware(Woo(database))
+
+
+def _error(error: ApiError, headers: dict[str, str] | None = None) -> Reply:
+    return Reply(error.document(), error.status, headers or {})
+
+
+def _query(query: str) -> dict[str, Any]:
+    """Parameters as PHP reads them: the last of one name counts, unless it ends in ``[]``."""
+    params: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if listed := re.fullmatch(r"(\w+)\[\d*\]", name):
+            params.setdefault(listed[1], []).append(value)
+        else:
+            params[name] = value
+    return params
+
+
+def _json(request: Request, body: bytes) -> dict[str, Any]:
+    """The body, if it says that it is JSON; without a content type it is nothing to WordPress."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body or not (kind == "application/json" or kind.endswith("+json")):
+        return {}
+    try:
+        given = json.loads(body)
+    except ValueError as error:
+        extra = {"json_error_code": 4, "json_error_message": "Syntax error"}
+        raise ApiError(400, "rest_invalid_json", "Invalid JSON body passed.", **extra) from error
+    return given if isinstance(given, dict) else {}
+
+
+def _pick(body: Any, names: list[str]) -> Any:
+    """``_fields``: products have obeyed it already; for everything else, a batch's verbs too, it is done here."""
+    wanted = {name.partition(".")[0] for name in names}
+    if isinstance(body, list):
+        return [_pick(each, names) for each in body]
+    return {name: value for name, value in body.items() if name in wanted} or []
+
+
+def _show(
+    call: Call, item: Item, *, edit: bool = False, gone: bool = False, own_route: bool = False
+) -> dict[str, Any]:
+    return _show_all(call, [item], edit=edit, gone=gone, own_route=own_route)[0]
+
+
+def _show_all(
+    call: Call, items: list[Item], *, edit: bool = False, gone: bool = False, own_route: bool = False
+) -> list[dict[str, Any]]:
+    """Documents of products, or of variations as their own routes show them."""
+    above = {item["parent_id"] for item in items if item["type"] == "variation"}
+    parents = {identifier: call.store.get(identifier) or _orphaned(identifier) for identifier in above}
+    if own_route:
+        return [
+            variation_document(i, call.site, parents[i["parent_id"]], edit=edit, gone=gone) for i in items
+        ]
+    families = call.store.family(item["id"] for item in items if item["type"] == "variable")
+    shown = [
+        product_document(
+            item,
+            call.site,
+            families.get(item["id"], []),
+            parents.get(item.get("parent_id", 0)),
+            edit=edit,
+            gone=gone,
+        )
+        for item in items
+    ]
+    if "_fields" not in call.query:
+        return shown
+    # The products' own controller writes the fields in the order asked for.
+    names = [name.partition(".")[0] for name in words(call.query["_fields"])]
+    return [{name: document[name] for name in names if name in document} for document in shown]
+
+
+def _orphaned(identifier: int) -> Item:
+    return {"id": identifier, "type": "variable", "status": "trash", "name": ""}
+
+
+def _listed(call: Call, *, variations: bool = False, parent_id: int | None = None) -> Reply:
+    total, items = page_of(call.store, call.params, variations=variations, parent_id=parent_id)
+    body = _show_all(call, items, edit=call.edit, own_route=variations)
+    return Reply(body, headers=_paging(call, total))
+
+
+def _paging(call: Call, total: int) -> dict[str, str]:
+    page, per_page = integer(call.params.get("page", 1)), integer(call.params.get("per_page", 10))
+    pages = -(-total // per_page)
+    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
+    beside = [("prev", min(page - 1, pages))] * (page > 1) + [("next", page + 1)] * (page < pages)
+    links = []
+    for relation, number in beside:
+        query = urlencode(call.query | {"page": number}, doseq=True)
+        links.append(f'<{call.site.base}{call.path}?{query}>; rel="{relation}"')
+    return headers | {"Link": ", ".join(links)} if links else headers
+
+
+def _product(call: Call, missing: int) -> Item:
+    item = call.store.get(call.ids[0])
+    if item is None:
+        raise ApiError(missing, _INVALID_ID, "Invalid ID.")
+    return item
+
+
+def _not_a_variation(item: Item) -> Item:
+    if item["type"] == "variation":
+        route = "/products/&lt;product_id&gt;/variations/&lt;id&gt;"
+        message = f"To manipulate product variations you should use the {route} endpoint."
+        raise ApiError(404, "woocommerce_rest_invalid_product_id", message)
+    return item
+
+
+def _variation(call: Call) -> Item:
+    item = call.store.get(call.ids[1])
+    if item is None or item["type"] != "variation" or item["parent_id"] != call.ids[0]:
+        raise ApiError(404, _INVALID_VARIATION, "Invalid ID.")
+    return item
+
+
+def _remove(call: Call, item: Item, *, own_route: bool, forced: bool) -> dict[str, Any]:
+    """Answers with the product as it was before."""
+    shown = _show(call, item, edit=True, gone=forced, own_route=own_route)
+    if forced:
+        call.products.delete(item)
+    elif item["status"] == "trash":
+        kind = "product_variation" if own_route else "product"
+        raise ApiError(410, "woocommerce_rest_already_trashed", f"The {kind} has already been deleted.")
+    else:
+        call.products.bin(item)
+    return shown
+
+
+def _create_product(call: Call) -> Reply:
+    return Reply(_show(call, call.products.create(call.params), edit=True), 201)
+
+
+def _update_product(call: Call) -> Reply:
+    item = _not_a_variation(_product(call, 400))
+    return Reply(_show(call, call.products.update(item, call.params), edit=True))
+
+
+def _delete_product(call: Call) -> Reply:
+    item = _not_a_variation(_product(call, 404))
+    return Reply(_remove(call, item, own_route=False, forced=boolean(call.params.get("force"))))
+
+
+def _create_variation(call: Call) -> Reply:
+    item = call.products.create_variation(call.ids[0], call.params)
+    return Reply(_show(call, item, edit=True, own_route=True), 201)
+
+
+def _update_variation(call: Call) -> Reply:
+    item = call.products.update_variation(_variation(call), call.ids[0], call.params)
+    return Reply(_show(call, item, edit=True, own_route=True))
+
+
+def _delete_variation(call: Call) -> Reply:
+    forced = boolean(call.params.get("force"))
+    reply = Reply(_remove(call, _variation(call), own_route=True, forced=forced))
+    if forced:  # WordPress looks for what may be done with it after it is gone
+        reply.headers["Allow"] = ""
+    return reply
+
+
+def _batch(call: Call) -> Reply:
+    """Items run in order, each kept or refused by itself; none is validated, and a delete is for good."""
+    given = {verb: call.params[verb] for verb in ("create", "update", "delete") if call.params.get(verb)}
+    limit = call.site.settings["batch_limit"]
+    if sum(len(items) for items in given.values()) > limit:
+        message = f"Unable to accept more than {limit} items for this request."
+        raise ApiError(413, "woocommerce_rest_request_entity_too_large", message)
+    done = {verb: [_batch_item(call, verb, item) for item in items] for verb, items in given.items()}
+    return Reply(done or [])
+
+
+def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
+    body = given if isinstance(given, dict) else {"id": integer(given)}
+    own_route = len(call.ids) > 0
+    identifier = 0 if verb == "create" else body.get("id")
+    try:
+        if verb == "create":
+            products = call.products
+            item = products.create_variation(call.ids[0], body) if own_route else products.create(body)
+            return _show(call, item, edit=True, own_route=own_route)
+        item = call.store.get(integer(identifier))
+        if item is None or (own_route and item["type"] != "variation"):
+            code = _INVALID_VARIATION if own_route else _INVALID_ID
+            raise ApiError(400 if verb == "update" else 404, code, "Invalid ID.")
+        if not own_route:
+            _not_a_variation(item)
+        if verb == "delete":
+            return _remove(call, item, own_route=own_route, forced=True)
+        if own_route:
+            item = call.products.update_variation(item, call.ids[0], body)
+        else:
+            item = call.products.update(item, body)
+        return _show(call, item, edit=True, own_route=own_route)
+    except ApiError as error:
+        return {"id": identifier, "error": error.document()}
+
+
+def _taxes(call: Call) -> Reply:
+    rates = tax_rates(call.site)
+    return Reply(rates, headers={"X-WP-Total": str(len(rates)), "X-WP-TotalPages": "1"})
+
+
+def _tax_classes(call: Call) -> Reply:
+    classes = tax_classes(call.site)
+    return Reply(classes, headers={"X-WP-Total": str(len(classes)), "X-WP-TotalPages": "1"})
+
+
+@dataclass(frozen=True)
+class Route:
+    """One path and what it can be asked.
+
+    :param allow: the methods that the path has, of this route and those beside it
+    """
+
+    methods: tuple[str, ...]
+    path: str
+    handle: Callable[[Call], Reply]
+    allow: tuple[str, ...]
+    schema: dict[str, Schema] = field(default_factory=dict)
+    refusal: tuple[str, str] | None = None
+    public: bool = False
+
+
+_LIST, _ONE, _BATCH = ("GET", "POST"), ("GET", *_EDITABLE, "DELETE"), _EDITABLE
+_VIEW = ("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource.")
+_NO_BATCH = ("woocommerce_rest_cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")
+_ID = r"/(\d+)"
+_P, _V = "/wc/v3/products", rf"/wc/v3/products{_ID}/variations"
+_ROUTES = [
+    Route(("GET",), "/", lambda call: Reply(index(call.site)), ("GET",), public=True),
+    Route(("GET",), _P, _listed, _LIST, LIST_SCHEMA),
+    Route(("POST",), _P, _create_product, _LIST, PRODUCT_SCHEMA),
+    Route(_EDITABLE, f"{_P}/batch", _batch, _BATCH, refusal=_NO_BATCH),
+    Route(("GET",), _P + _ID, lambda c: Reply(_show(c, _product(c, 404), edit=c.edit)), _ONE, refusal=_VIEW),
+    Route(_EDITABLE, _P + _ID, _update_product, _ONE, PRODUCT_SCHEMA, _REFUSALS["PUT"]),
+    Route(("DELETE",), _P + _ID, _delete_product, _ONE),
+    Route(("GET",), _V, lambda c: _listed(c, variations=True, parent_id=c.ids[0]), _LIST, LIST_SCHEMA),
+    Route(("POST",), _V, _create_variation, _LIST, VARIATION_SCHEMA),
+    Route(_EDITABLE, f"{_V}/batch", _batch, _BATCH, refusal=_NO_BATCH),
+    Route(
+        ("GET",),
+        _V + _ID,
+        lambda c: Reply(_show(c, _variation(c), edit=c.edit, own_route=True)),
+        _ONE,
+        refusal=_VIEW,
+    ),
+    Route(_EDITABLE, _V + _ID, _update_variation, _ONE, VARIATION_SCHEMA, _REFUSALS["PUT"]),
+    Route(("DELETE",), _V + _ID, _delete_variation, _ONE),
+    Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
+    Route(("GET",), "/wc/v3/taxes", _taxes, _LIST),
+    Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, _LIST),
+    Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
+    Route(
+        ("GET",),
+        r"/wc/v3/settings/\w+/\w+",
+        lambda c: Reply(setting(c.site, *c.path.rstrip("/").split("/")[-2:])),
+        ("GET", *_EDITABLE),
+    ),
+]
+_PATTERNS = [(re.compile(route.path), route) for route in _ROUTES]
+
+
+def _find(method: str, path: str) -> tuple[Route, list[int]]:
+    for pattern, route in _PATTERNS:
+        if method in route.methods and (found := pattern.fullmatch(path)):
+            return route, [int(number) for number in found.groups()]
+    raise ApiError(404, "rest_no_route", "No route was found matching the URL and request method.")

@@ -1,0 +1,183 @@
+"""What the WooCommerce stand-in makes of values: how WordPress checks them, and what PHP turns them into unchecked."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from .woo_auth import ApiError
+
+Schema = Mapping[str, Any]
+"""As much of JSON Schema as WordPress checks: type, enum, format, minimum, maximum, items, properties."""
+
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}(:\d{2})?)?")
+_WRONG_TYPE = "{} is not of type {}."
+
+
+def validate(params: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
+    """Refuse a single request as WordPress does; a batch never comes here.
+
+    :raises ApiError: ``rest_invalid_param``, every wrong parameter named, in the order of the schema
+    """
+    details = {}
+    for name, schema in schemas.items():
+        value = params.get(name)
+        if value is not None and (wrong := _wrong(value, schema, name)):
+            details[name] = dict(zip(("code", "message", "data"), wrong, strict=True))
+    if details:
+        messages = {name: detail["message"] for name, detail in details.items()}
+        summary = f"Invalid parameter(s): {', '.join(details)}"
+        raise ApiError(400, "rest_invalid_param", summary, params=messages, details=details)
+
+
+def _wrong(value: Any, schema: Schema, name: str) -> tuple[str, str, Any] | None:
+    kind = schema["type"]
+    if not _TYPES[kind](value):
+        return "rest_invalid_type", _WRONG_TYPE.format(name, kind), {"param": name}
+    if "enum" in schema and value not in schema["enum"]:
+        return "rest_not_in_enum", f"{name} is not one of {_listing(schema['enum'])}.", None
+    if schema.get("format") == "date-time" and not _is_date(value):
+        return "rest_invalid_date", "Invalid date.", None
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and (float(value) < low or (high is not None and float(value) > high)):
+        limits = f"between {low} (inclusive) and {high} (inclusive)"
+        return (
+            "rest_out_of_bounds",
+            f"{name} must be {limits if high else f'greater than or equal to {low}'}",
+            None,
+        )
+    return _wrong_inside(value, schema, name)
+
+
+def _wrong_inside(value: Any, schema: Schema, name: str) -> tuple[str, str, Any] | None:
+    inside: Iterable[tuple[Any, Any]] = ()
+    if "items" in schema:
+        inside = enumerate(words(value))
+    elif "properties" in schema and isinstance(value, dict):
+        inside = value.items()
+    for key, part in inside:
+        part_schema = schema["items"] if "items" in schema else schema["properties"].get(key)
+        if part_schema and part is not None and (wrong := _wrong(part, part_schema, f"{name}[{key}]")):
+            return wrong
+    return None
+
+
+def _is_date(value: str) -> bool:
+    return bool(_DATE_TIME.fullmatch(value)) and parse_time(value, UTC) is not None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return bool(re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_boolean(value: Any) -> bool:
+    return (
+        isinstance(value, bool) or value in (0, 1) or (isinstance(value, str) and value.lower() in _BOOLEANS)
+    )
+
+
+_BOOLEANS = ("true", "false", "1", "0")
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: _is_number(value) and float(value).is_integer(),
+    "number": _is_number,
+    "boolean": _is_boolean,
+    "array": lambda value: not isinstance(value, dict),  # WordPress takes a scalar for a comma-separated list
+    "object": lambda value: isinstance(value, dict) or value in ("", []),
+    "mixed": lambda value: True,
+}
+
+
+def _listing(values: Iterable[str]) -> str:
+    *firsts, last = values
+    return f"{', '.join(firsts)}, and {last}" if len(firsts) > 1 else " and ".join([*firsts, last])
+
+
+def words(value: Any) -> list[Any]:
+    """A list as WordPress reads one: a list, or text cut at commas and spaces."""
+    if isinstance(value, list):
+        return value
+    return [word for word in re.split(r"[\s,]+", text(value)) if word]
+
+
+def text(value: Any) -> str:
+    """A value as PHP writes it into text: ``true`` is ``"1"``, ``false`` and ``null`` are empty."""
+    if isinstance(value, bool) or value is None:
+        return "1" if value else ""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return value if isinstance(value, str) else "Array" if isinstance(value, list | dict) else str(value)
+
+
+def line(value: Any) -> str:
+    """Text as WooCommerce cleans it: no tags, single spaces, trimmed."""
+    plain = text(value)
+    if "<" in plain:
+        plain = re.sub(r"<[^>]*>", "", plain)
+    return " ".join(plain.split())
+
+
+def integer(value: Any) -> int:
+    """PHP's ``intval``: ``"abc"`` is 0, ``"12 pcs"`` is 12, 2.9 is 2."""
+    if isinstance(value, str):
+        found = re.match(r"\s*([+-]?\d+)", value)
+        return int(found[1]) if found else 0
+    return int(value) if isinstance(value, int | float) else int(bool(value))
+
+
+def integers(value: Any) -> list[int]:
+    """A list of ids, each once, as ``wp_parse_id_list`` reads it."""
+    return list(dict.fromkeys(abs(integer(word)) for word in words(value)))
+
+
+def boolean(value: Any) -> bool:
+    """WooCommerce's ``wc_string_to_bool``: only these few are true."""
+    return value is True or value == 1 or (isinstance(value, str) and value.lower() in ("yes", "true", "1"))
+
+
+def decimal(value: Any) -> str:
+    """A price as WooCommerce cleans it: the decimal comma and everything else that is no digit fall out, so that
+    ``"1,5"`` becomes ``"15"`` and words become nothing."""
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+    plain = line(value)
+    if re.fullmatch(r"\d+(\.\d+)?", plain):
+        return plain
+    kept = re.sub(r"[^0-9.-]", "", re.sub(r"\.(?![^.]+$)", "", plain))
+    return kept
+
+
+def amount(value: str) -> float:
+    """A price to compare and count with; what is no number counts as nothing."""
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+def slugify(title: str) -> str:
+    """A title as WordPress puts it into an address: ``Väri`` is ``vari``."""
+    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss").replace("ø", "o").replace("æ", "ae"))
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter)).lower()
+    return quote(re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", plain)).strip("-"))
+
+
+def parse_time(value: Any, zone: ZoneInfo | Any) -> str | None:
+    """An instant as GMT without a zone, as WordPress writes it; ``None`` if it is no time.
+
+    :param zone: what the value is taken for when it does not say
+    """
+    try:
+        moment = datetime.fromisoformat(text(value).strip().upper())
+    except ValueError:
+        return None
+    return (
+        (moment if moment.tzinfo else moment.replace(tzinfo=zone))
+        .astimezone(UTC)
+        .strftime("%Y-%m-%dT%H:%M:%S")
+    )

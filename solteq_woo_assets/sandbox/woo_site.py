@@ -1,0 +1,173 @@
+"""What the WooCommerce stand-in tells of the store itself: index, settings, taxes, status."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .woo_auth import ApiError
+from .woo_render import Site
+from .woo_store import SITE_ZONE
+
+_NAMESPACES = (
+    "oembed/1.0 wc/v3 wc/v1 wc/pos/v1/catalog jetpack/v4 wc-admin wc-analytics wc/store wc/store/v1 wc/private wc/v2 "
+    "wc-admin-email wc-telemetry wccom-site/v3 wp-abilities/v1 wp/v2 wp-site-health/v1 wp-block-editor/v1"
+).split()
+
+# group, id, what it is, in the words of WooCommerce
+_SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "general",
+        "woocommerce_currency",
+        {
+            "label": "Currency",
+            "description": "This controls what currency prices are listed at in the catalog and which currency "
+            "gateways will take payments in.",
+            "type": "select",
+            "default": "USD",
+            "tip": "This controls what currency prices are listed at in the catalog and which currency "
+            "gateways will take payments in.",
+        },
+    ),
+    (
+        "general",
+        "woocommerce_default_country",
+        {
+            "label": "Country / State",
+            "description": "The country and state or province, if any, in which your business is located.",
+            "type": "select",
+            "default": "US:CA",
+            "tip": "The country and state or province, if any, in which your business is located.",
+        },
+    ),
+    (
+        "general",
+        "woocommerce_calc_taxes",
+        {
+            "label": "Enable taxes",
+            "description": "Enable tax rates and calculations",
+            "type": "checkbox",
+            "default": "no",
+            "tip": "Rates will be configurable and taxes will be calculated during checkout.",
+        },
+    ),
+    (
+        "tax",
+        "woocommerce_prices_include_tax",
+        {
+            "label": "Prices entered with tax",
+            "description": "",
+            "type": "radio",
+            "default": "no",
+            "options": {
+                "yes": "Yes, I will enter prices inclusive of tax",
+                "no": "No, I will enter prices exclusive of tax",
+            },
+            "tip": 'This option is important as it will affect how you input prices. If you select "Yes", enter '
+            "prices including your base location's tax rate, the baseline for tax calculations. Changing this "
+            "option will not update existing products.",
+        },
+    ),
+    (
+        "products",
+        "woocommerce_manage_stock",
+        {
+            "label": "Manage stock",
+            "description": "Enable stock management",
+            "type": "checkbox",
+            "default": "yes",
+        },
+    ),
+)
+_RATES = (
+    (1, "25.5000", "ALV 25,5 %", "standard"),
+    (2, "13.5000", "ALV 13,5 %", "reduced-rate"),
+    (3, "0.0000", "ALV 0 %", "zero-rate"),
+)
+_CLASSES = (("standard", "Standard rate"), ("reduced-rate", "Reduced rate"), ("zero-rate", "Zero rate"))
+
+
+def index(site: Site) -> dict[str, Any]:
+    """The page that anyone may read; as much of it as the recordings hold."""
+    offset = datetime.fromisoformat(site.now).replace(tzinfo=UTC).astimezone(SITE_ZONE).utcoffset()
+    hours = offset.total_seconds() / 3600 if offset else 0.0
+    return {
+        "name": "Woo Test Store",
+        "url": site.base,
+        "home": site.base,
+        "gmt_offset": int(hours) if hours.is_integer() else hours,
+        "timezone_string": SITE_ZONE.key,
+        "namespaces": _NAMESPACES,
+    }
+
+
+def setting(site: Site, group: str, name: str) -> dict[str, Any]:
+    """One of the few settings that a client of a catalogue asks for."""
+    values = {
+        "woocommerce_currency": site.settings["currency"],
+        "woocommerce_default_country": "FI",
+        "woocommerce_calc_taxes": "yes",
+        "woocommerce_prices_include_tax": "yes" if site.settings["prices_include_tax"] else "no",
+        "woocommerce_manage_stock": "yes",
+    }
+    found = [words for in_group, known, words in _SETTINGS if (in_group, known) == (group, name)]
+    if not found:
+        raise ApiError(404, "rest_setting_setting_invalid", "Invalid setting.")
+    collection = f"{site.rest}/settings/{group}"
+    hints = {"allow": ["GET", "POST", "PUT", "PATCH"]}
+    links = {
+        "self": [{"href": f"{collection}/{name}", "targetHints": hints}],
+        "collection": [{"href": collection}],
+    }
+    return {"id": name, **found[0], "value": values[name], "group_id": group, "_links": links}
+
+
+def tax_rates(site: Site) -> list[dict[str, Any]]:
+    """Finland's."""
+    collection = f"{site.rest}/taxes"
+    hints = {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}
+    return [
+        {
+            "id": identifier,
+            "country": "FI",
+            "state": "",
+            "postcode": "",
+            "city": "",
+            "rate": rate,
+            "name": name,
+            "priority": 1,
+            "compound": False,
+            "shipping": True,
+            "order": 0,
+            "class": tax_class,
+            "postcodes": [],
+            "cities": [],
+            "_links": {
+                "self": [{"href": f"{collection}/{identifier}", "targetHints": hints}],
+                "collection": [{"href": collection}],
+            },
+        }
+        for identifier, rate, name, tax_class in _RATES
+    ]
+
+
+def tax_classes(site: Site) -> list[dict[str, Any]]:
+    """The classes a product can name; the standard one reads back as empty there."""
+    links = {"collection": [{"href": f"{site.rest}/taxes/classes"}]}
+    return [{"slug": slug, "name": name, "_links": links} for slug, name in _CLASSES]
+
+
+def system_status(site: Site) -> dict[str, Any]:
+    """The store's versions; as much as the recordings hold."""
+    return {
+        "environment": {
+            "version": "10.5.0",
+            "wp_version": "6.9.1",
+            "php_version": "8.2.36",
+            "home_url": site.base,
+        },
+        "settings": {
+            "api_enabled": False,
+            "force_ssl": False,
+            "currency": site.settings["currency"],
+            "taxonomies": {name: name for name in ("external", "grouped", "simple", "variable")},
+        },
+    }

@@ -1,0 +1,182 @@
+"""The WooCommerce stand-in's memory: one SQLite file, one row a product, a JSON document with the columns that lists
+filter by."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+Item = dict[str, Any]
+"""What is known of one product or variation: its identity, and only those fields that differ from a new one's."""
+
+SITE_ZONE = ZoneInfo("Europe/Helsinki")
+DEFAULT_SETTINGS: dict[str, Any] = {
+    "currency": "EUR",
+    "prices_include_tax": True,
+    "cost_of_goods_sold": False,
+    "batch_limit": 100,
+    "clock": None,
+}
+
+# `modified_local` stands beside `modified` because WordPress keeps both, and compares a filter with either.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS products (
+    id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL, type TEXT NOT NULL, status TEXT NOT NULL,
+    sku_key TEXT NOT NULL, gtin TEXT NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL,
+    created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,
+    document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS products_list ON products (created, id, type, status, parent_id, modified, modified_local);
+CREATE INDEX IF NOT EXISTS products_family ON products (parent_id, id);
+CREATE INDEX IF NOT EXISTS products_sku ON products (sku_key) WHERE sku_key <> '';
+CREATE INDEX IF NOT EXISTS products_gtin ON products (gtin) WHERE gtin <> '';
+CREATE INDEX IF NOT EXISTS products_slug ON products (slug) WHERE slug <> '';
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@lru_cache(maxsize=65536)
+def site_time(gmt: str) -> str:
+    """The site's wall clock at a GMT instant, both as WordPress writes them."""
+    return datetime.fromisoformat(gmt).replace(tzinfo=UTC).astimezone(SITE_ZONE).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def sku_key(sku: str) -> str:
+    """What the database compares SKUs by: any case, and trailing spaces do not count, but leading ones do."""
+    return sku.rstrip(" ").casefold()
+
+
+class Store:
+    """One connection, used by one thread at a time: the server's event loop.
+
+    Nothing is durable until :meth:`transaction` ends; then it survives ``kill -9``. Only a power cut could take back
+    the last answers (``synchronous=NORMAL``), which nobody minds of made-up data.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._db = sqlite3.connect(
+            database, check_same_thread=False, isolation_level=None, cached_statements=512
+        )
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside is kept together when it ends well, and undone together when it raises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file; an app that was never closed loses nothing."""
+        self._db.close()
+
+    def next_id(self, counter: str = "post") -> int:
+        """The next id of a kind, never given twice; WordPress counts posts from low numbers, meta rows apart."""
+        query = "INSERT INTO counters VALUES (?, 10) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+        return self._db.execute(query, (counter,)).fetchone()[0]
+
+    def unique_slug(self, slug: str) -> str:
+        """WordPress's ``-2``, ``-3`` …: counted rather than searched for, since many products may share a name."""
+        if not self._db.execute("SELECT 1 FROM products WHERE slug = ? AND slug <> ''", (slug,)).fetchone():
+            return slug
+        query = "INSERT INTO counters VALUES (?, 2) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
+        return f"{slug}-{self._db.execute(query, ('slug ' + slug,)).fetchone()[0]}"
+
+    def get(self, identifier: int) -> Item | None:
+        """One product or variation, binned ones too."""
+        row = self._db.execute(
+            "SELECT document, modified FROM products WHERE id = ?", (identifier,)
+        ).fetchone()
+        return _item(*row) if row else None
+
+    def family(self, parents: Iterable[int]) -> dict[int, list[Item]]:
+        """The variations of each of these products, in the store's order, without the binned ones."""
+        found: dict[int, list[Item]] = {parent: [] for parent in parents}
+        if found:
+            query = f"""SELECT parent_id, document, modified FROM products WHERE parent_id IN ({_marks(found)})
+                AND type = 'variation' AND status <> 'trash' ORDER BY parent_id, id"""
+            for parent, document, modified in self._db.execute(query, list(found)):
+                found[parent].append(_item(document, modified))
+        for variations in found.values():
+            variations.sort(key=lambda item: (item.get("menu_order", 0), item["id"]))
+        return found
+
+    def put(self, item: Item) -> None:
+        """Write a product as it now is, under its id."""
+        row = (
+            item["id"],
+            item.get("parent_id", 0),
+            item["type"],
+            item["status"],
+            sku_key(item.get("sku", "")),
+            item.get("global_unique_id", ""),
+            item.get("slug", ""),
+            item.get("name", ""),
+            item["created"],
+            site_time(item["created"]),
+            item["modified"],
+            site_time(item["modified"]),
+            json.dumps(item, ensure_ascii=False, separators=(",", ":")),
+        )
+        self._db.execute(
+            "INSERT OR REPLACE INTO products VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+        )
+
+    def touch(self, identifier: int, now: str) -> None:
+        """Move ``date_modified`` alone, as a variation does to its parent."""
+        query = "UPDATE products SET modified = ?, modified_local = ? WHERE id = ?"
+        self._db.execute(query, (now, site_time(now), identifier))
+
+    def delete(self, identifier: int) -> None:
+        """Remove for good."""
+        self._db.execute("DELETE FROM products WHERE id = ?", (identifier,))
+
+    def holder(self, column: str, value: str, besides: int = 0, *, binned: bool = False) -> int | None:
+        """Which product has this ``sku_key`` or ``gtin``; one kind of status at a time, as WordPress asks."""
+        query = f"""SELECT id FROM products WHERE {column} = ? AND {column} <> '' AND id <> ?
+            AND (status = 'trash') = ? ORDER BY id LIMIT 1"""
+        row = self._db.execute(query, (value, besides, binned)).fetchone()
+        return row[0] if row else None
+
+    def select(
+        self, where: str, values: Sequence[Any], order: str, limit: int, offset: int
+    ) -> tuple[int, list[Item]]:
+        """How many match, and the products of one page of them."""
+        total = self._db.execute(f"SELECT count(*) FROM products WHERE {where}", values).fetchone()[0]
+        # The page's ids come from an index alone; documents are only read for those.
+        query = f"""SELECT document, modified FROM products WHERE id IN
+            (SELECT id FROM products WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}"""
+        return total, [_item(*row) for row in self._db.execute(query, [*values, limit, offset])]
+
+    def settings(self) -> dict[str, Any]:
+        """The store's settings, with what the control endpoint changed."""
+        changed = {
+            name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")
+        }
+        return DEFAULT_SETTINGS | changed
+
+    def change_settings(self, values: dict[str, Any]) -> None:
+        """Remember settings; they outlive a restart, the clock too."""
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        self._db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
+
+
+def _item(document: str, modified: str) -> Item:
+    item = json.loads(document)
+    item["modified"] = modified  # the column is the truth: a variation moves its parent without rewriting it
+    return item
+
+
+def _marks(values: Iterable[Any]) -> str:
+    return ", ".join("?" for _ in values)
