@@ -1,13 +1,13 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
-It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source says. What it
-does not have (orders, customers, webhooks, a few filters) is an error, never a guess.
+It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
+says. What it does not have (orders, customers, webhooks, a few filters) is an error, never a guess.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, two control endpoints (no credentials asked):
 
-- ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do; pictures and categories too.
-- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``, ``batch_limit`` or the
-  ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+- ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
+- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
+  ``batch_limit`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
 """
 
 import json
@@ -35,6 +35,7 @@ from .woo_store import DEFAULT_SETTINGS, Item, Store
 __all__ = ["CONSUMER_KEY", "CONSUMER_SECRET", "create_app"]
 
 _API = "/wp-json"
+_LONGEST_ADDRESS = 8190  # Apache's default; the real store refused 11 kB
 _EDITABLE = ("POST", "PUT", "PATCH")
 _INVALID_ID = "woocommerce_rest_product_invalid_id"
 _INVALID_VARIATION = "woocommerce_rest_product_variation_invalid_id"
@@ -84,7 +85,7 @@ class Reply:
 
 
 class Woo:
-    """The app itself. Each request is one transaction, done in one go on the event loop: nothing runs beside it."""
+    """The app itself. Each request is one transaction, done in one go on the event loop, none beside it."""
 
     def __init__(self, database: Path) -> None:
         self._store = Store(database)
@@ -95,94 +96,62 @@ class Woo:
             return
         request = Request(scope, receive)
         body = await request.body()
-        reply = self._answer(request, body)
-        headers = {"content-type": "application/json; charset=UTF-8"} | reply.headers
+        headers = {"content-type": "application/json; charset=UTF-8"}
+        with self._store.transaction():
+            try:
+                reply = self._answer(request, body, headers)
+            except ApiError as error:  # kept all the same: a refused product may have spent an id
+                reply = Reply(error.document(), error.status)
+        headers = {name: value for name, value in (headers | reply.headers).items() if value}
         content = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False)
         await Response(content, reply.status, headers)(scope, receive, send)
 
-    def _answer(self, request: Request, body: bytes) -> Reply:
-        path = request.url.path
-        with self._store.transaction():
-            settings = self._store.settings()
-            scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
-            base = f"{scheme}://{request.headers.get('host', 'localhost')}"
-            site = Site(base, settings["clock"] or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), settings)
-            if path.startswith("/_sandbox/"):
-                return self._control(request.method, path, body, site)
-        if path == "/" and "rest_route" in request.query_params:  # the stand-in has pretty permalinks only
-            return _error(ApiError(401, *_REFUSALS["GET"]))
+    def _answer(self, request: Request, body: bytes, headers: dict[str, str]) -> Reply:
+        """In WordPress's order: credentials, route, parameters, permission; ``headers`` fill as it goes."""
+        path, asked = request.url.path, request.url.query
+        settings = self._store.settings()
+        scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
+        base = f"{scheme}://{request.headers.get('host', 'localhost')}"
+        now = settings["clock"] or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        site, query = Site(base, now, settings), _query(asked)
+        if len(path) + len(asked) > _LONGEST_ADDRESS:
+            return _page(414, "Request-URI Too Long")
+        if path.startswith("/_sandbox/"):
+            route, ids = _find(_CONTROLS, request.method, path)
+            return route.handle(Call(self._store, site, path, ids, {}, _parsed(body)))
+        if path == "/" and "rest_route" in query:  # the stand-in has pretty permalinks only
+            raise ApiError(401, *_REFUSALS["GET"])
         if path != _API and not path.startswith(f"{_API}/"):
-            return Reply(
-                "<!DOCTYPE html><title>Not found</title>", 404, {"content-type": "text/html; charset=UTF-8"}
-            )
-        headers = {"Link": f'<{base}{_API}/>; rel="https://api.w.org/"'}
-        try:
-            query = f"?{request.url.query}" if request.url.query else ""
-            known = self._gate.admits(
-                request.method, f"{base}{path}{query}", request.headers.get("authorization", "")
-            )
-            route, ids = _find(request.method, path[len(_API) :].rstrip("/") or "/")
-        except ApiError as error:
-            return _error(error, headers)
+            return _page(404, "Page not found")
+        headers["Link"] = f'<{base}{_API}/>; rel="https://api.w.org/"'
+        url = f"{base}{path}?{asked}" if asked else f"{base}{path}"
+        known = self._gate.admits(request.method, url, request.headers.get("authorization", ""))
+        route, ids = _find(_ROUTES, request.method, path[len(_API) :].rstrip("/") or "/")
         if known or route.public:
             headers["Allow"] = ", ".join(route.allow)
-        try:
-            params = _query(request.url.query)
-            call = Call(self._store, site, path, ids, params, params | _json(request, body))
-            validate(call.params, route.schema)
-            if not known and not route.public:
-                raise ApiError(401, *(route.refusal or _REFUSALS[request.method]))
-        except ApiError as error:
-            return _error(error, headers)
-        with self._store.transaction():
-            try:
-                reply = route.handle(call)
-            except ApiError as error:  # kept all the same: a refused product may have spent an id
-                return _error(error, headers)
-        if "_fields" in call.query:
-            reply.body = _pick(reply.body, words(call.query["_fields"]))
-        reply.headers = headers | reply.headers
+        call = Call(self._store, site, path, ids, query, query | _json(request, body))
+        validate(call.params, route.schema)
+        if not known and not route.public:
+            raise ApiError(401, *(route.refusal or _REFUSALS[request.method]))
+        reply = route.handle(call)
+        if "_fields" in query:
+            reply.body = _pick(reply.body, words(query["_fields"]))
         return reply
-
-    def _control(self, method: str, path: str, body: bytes, site: Site) -> Reply:
-        try:
-            given = json.loads(body or b"{}")
-        except ValueError:
-            return Reply({"message": "The body is no JSON."}, 400)
-        if path == "/_sandbox/settings" and method in ("PUT", "GET"):
-            if unknown := set(given) - set(DEFAULT_SETTINGS):
-                return Reply({"message": f"There is no setting {', '.join(sorted(unknown))}."}, 400)
-            if given.get("clock") is not None:
-                given["clock"] = parse_time(given["clock"], UTC)
-                if not given["clock"]:
-                    return Reply({"message": "The clock is an instant such as 2026-11-27T00:00:00Z."}, 400)
-            self._store.change_settings(given)
-            return Reply(self._store.settings())
-        found = re.fullmatch(r"/_sandbox/products/(\d+)", path)
-        if not found or method != "PATCH":
-            return Reply({"message": "There is no such control."}, 404)
-        item = self._store.get(int(found[1]))
-        if item is None:
-            return Reply({"message": f"There is no product {found[1]}."}, 404)
-        if unknown := set(given) - HAND_EDITS:
-            return Reply({"message": f"A product has no field {', '.join(sorted(unknown))}."}, 400)
-        call = Call(self._store, site, path, [], {}, {})
-        try:
-            return Reply(_show(call, call.products.update(item, given, by_hand=True), edit=True))
-        except ApiError as error:
-            return _error(error)
 
 
 def create_app(database: Path) -> ASGIApp:
     """The store whose products are in this SQLite file (made if absent), ready to be served.
 
-    One app, one server: two at once on the same file would not see each other's clock of ids in time.
+    :param database: survives restarts and ``kill -9``; two servers at once may share it, slowly
     """
     return ControlMiddleware(Woo(database))
 
 
-def _error(error: ApiError, headers: dict[str, str] | None = None) -> Reply:
-    return Reply(error.document(), error.status, headers or {})
+def _page(status: int, title: str) -> Reply:
+    """What comes from the web server or the shop itself, not from the API."""
+    return Reply(
+        f"<!DOCTYPE html><title>{title}</title>", status, {"content-type": "text/html; charset=UTF-8"}
+    )
 
 
 def _query(query: str) -> dict[str, Any]:
@@ -199,10 +168,12 @@ def _query(query: str) -> dict[str, Any]:
 def _json(request: Request, body: bytes) -> dict[str, Any]:
     """The body, if it says that it is JSON; without a content type it is nothing to WordPress."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not body or not (kind == "application/json" or kind.endswith("+json")):
-        return {}
+    return _parsed(body) if kind == "application/json" or kind.endswith("+json") else {}
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        given = json.loads(body)
+        given = json.loads(body) if body else {}
     except ValueError as error:
         extra = {"json_error_code": 4, "json_error_message": "Syntax error"}
         raise ApiError(400, "rest_invalid_json", "Invalid JSON body passed.", **extra) from error
@@ -210,7 +181,7 @@ def _json(request: Request, body: bytes) -> dict[str, Any]:
 
 
 def _pick(body: Any, names: list[str]) -> Any:
-    """``_fields``: products have obeyed it already; for everything else, a batch's verbs too, it is done here."""
+    """``_fields``: products have obeyed it already; everything else, a batch's verbs too, does here."""
     wanted = {name.partition(".")[0] for name in names}
     if isinstance(body, list):
         return [_pick(each, names) for each in body]
@@ -343,7 +314,8 @@ def _delete_variation(call: Call) -> Reply:
 
 def _batch(call: Call) -> Reply:
     """Items run in order, each kept or refused by itself; none is validated, and a delete is for good."""
-    given = {verb: call.params[verb] for verb in ("create", "update", "delete") if call.params.get(verb)}
+    given = {verb: call.params.get(verb) for verb in ("create", "update", "delete")}
+    given = {verb: items for verb, items in given.items() if items and isinstance(items, list)}
     limit = call.site.settings["batch_limit"]
     if sum(len(items) for items in given.values()) > limit:
         message = f"Unable to accept more than {limit} items for this request."
@@ -386,6 +358,34 @@ def _taxes(call: Call) -> Reply:
 def _tax_classes(call: Call) -> Reply:
     classes = tax_classes(call.site)
     return Reply(classes, headers={"X-WP-Total": str(len(classes)), "X-WP-TotalPages": "1"})
+
+
+def _change_settings(call: Call) -> Reply:
+    given = call.params
+    if unknown := set(given) - set(DEFAULT_SETTINGS):
+        raise _unusable(f"There is no setting {', '.join(sorted(unknown))}.")
+    if given.get("clock") is not None:
+        given["clock"] = parse_time(given["clock"], UTC)
+        if not given["clock"]:
+            raise _unusable("The clock is an instant such as 2026-11-27T00:00:00Z.")
+    call.store.change_settings(given)
+    return Reply(call.store.settings())
+
+
+def _edit_by_hand(call: Call) -> Reply:
+    item = _product(call, 404)
+    if unknown := set(call.params) - HAND_EDITS:
+        raise _unusable(f"A product has no field {', '.join(sorted(unknown))}.")
+    binned = call.params.get("status") == "trash" != item["status"]
+    changes = {name: value for name, value in call.params.items() if not binned or name != "status"}
+    item = call.products.update(item, changes, by_hand=True)
+    if binned:
+        call.products.bin(item)
+    return Reply(_show(call, item, edit=True))
+
+
+def _unusable(message: str) -> ApiError:
+    return ApiError(400, "sandbox_invalid", message)
 
 
 @dataclass(frozen=True)
@@ -440,11 +440,15 @@ _ROUTES = [
         ("GET", *_EDITABLE),
     ),
 ]
-_PATTERNS = [(re.compile(route.path), route) for route in _ROUTES]
+_CONTROLS = [
+    Route(("GET",), "/_sandbox/settings", lambda call: Reply(call.store.settings()), ()),
+    Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
+    Route(("PATCH",), f"/_sandbox/products{_ID}", _edit_by_hand, ()),
+]
 
 
-def _find(method: str, path: str) -> tuple[Route, list[int]]:
-    for pattern, route in _PATTERNS:
-        if method in route.methods and (found := pattern.fullmatch(path)):
-            return route, [int(number) for number in found.groups()]
+def _find(routes: list[Route], method: str, path: str) -> tuple[Route, list[int]]:
+    for route in routes:
+        if method in route.methods and (found := re.fullmatch(route.path, path)):
+            return route, [integer(number) for number in found.groups()]
     raise ApiError(404, "rest_no_route", "No route was found matching the URL and request method.")

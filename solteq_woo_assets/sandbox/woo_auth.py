@@ -1,4 +1,4 @@
-"""Who may speak to the WooCommerce stand-in: Basic over HTTPS, OAuth 1.0a over plain HTTP, as WooCommerce has it."""
+"""Who may speak to the WooCommerce stand-in: Basic over HTTPS, OAuth 1.0a over plain HTTP."""
 
 import base64
 import binascii
@@ -51,7 +51,7 @@ class Gate:
     def admits(self, method: str, url: str, authorization: str) -> bool:
         """Whether the request is the shop's; ``False`` is a stranger, who may still read the index.
 
-        :param url: as the client wrote it: its scheme decides what is accepted, its query is part of the signature
+        :param url: as the client wrote it: the scheme decides what is accepted, the query is signed too
         :raises ApiError: the credentials were recognised and do not hold
         """
         parts = urlsplit(url)

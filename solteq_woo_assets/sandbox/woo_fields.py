@@ -1,4 +1,4 @@
-"""What the WooCommerce stand-in makes of values: how WordPress checks them, and what PHP turns them into unchecked."""
+"""What the WooCommerce stand-in makes of values: WordPress's checks, and what PHP makes of them unchecked."""
 
 import re
 import unicodedata
@@ -14,6 +14,7 @@ Schema = Mapping[str, Any]
 """As much of JSON Schema as WordPress checks: type, enum, format, minimum, maximum, items, properties."""
 
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}(:\d{2})?)?")
+_PHP_MAX = 2**63 - 1
 _WRONG_TYPE = "{} is not of type {}."
 
 
@@ -126,8 +127,9 @@ def integer(value: Any) -> int:
     """PHP's ``intval``: ``"abc"`` is 0, ``"12 pcs"`` is 12, 2.9 is 2."""
     if isinstance(value, str):
         found = re.match(r"\s*([+-]?\d+)", value)
-        return int(found[1]) if found else 0
-    return int(value) if isinstance(value, int | float) else int(bool(value))
+        value = int(found[1]) if found else 0
+    whole = int(value) if isinstance(value, int | float) else int(bool(value))
+    return max(-_PHP_MAX, min(_PHP_MAX, whole))
 
 
 def integers(value: Any) -> list[int]:
@@ -141,15 +143,14 @@ def boolean(value: Any) -> bool:
 
 
 def decimal(value: Any) -> str:
-    """A price as WooCommerce cleans it: the decimal comma and everything else that is no digit fall out, so that
+    """A price as WooCommerce cleans it: a decimal comma falls out with all else that is no digit, so that
     ``"1,5"`` becomes ``"15"`` and words become nothing."""
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     plain = line(value)
     if re.fullmatch(r"\d+(\.\d+)?", plain):
         return plain
-    kept = re.sub(r"[^0-9.-]", "", re.sub(r"\.(?![^.]+$)", "", plain))
-    return kept
+    return re.sub(r"[^0-9.-]", "", re.sub(r"\.(?![^.]+$)", "", plain))
 
 
 def amount(value: str) -> float:

@@ -68,8 +68,8 @@ def page_of(
 ) -> tuple[int, list[Item]]:
     """How many products match in all, and those on the page asked for.
 
-    :param variations: list variations, of the whole store or of ``parent_id``; else products, and variations only when
-        asked for by SKU or GTIN
+    :param variations: list variations, of the whole store or of ``parent_id``; else products, and variations
+        only when asked for by SKU or GTIN
     """
     if unknown := [name for name in _NOT_HERE if name in params]:
         raise ApiError(501, "sandbox_unsupported", f"The sandbox has no filter {', '.join(unknown)}.")
@@ -173,8 +173,8 @@ _BOUNDS += (("modified_before", "modified", "<"),)
 
 
 def _add_dates(params: dict[str, Any], add: _Add) -> None:
-    """WordPress turns every date into the site's wall clock, then compares it with the column it was told: so with
-    ``dates_are_gmt`` only a date without a zone means what it says."""
+    """WordPress turns every date into the site's wall clock, then compares it with the column it was told:
+    with ``dates_are_gmt`` only a date without a zone means what it says."""
     gmt = boolean(params.get("dates_are_gmt", False))
     for name, column, sign in _BOUNDS:
         if value := params.get(name):

@@ -148,7 +148,7 @@ HAND_EDITS = frozenset(PRODUCT_SCHEMA) | set(_HAND_MADE) | {name for name, _, _ 
 
 
 class Products:
-    """Every rule of a write. Wants an open transaction of the store; the values have been checked, or never are."""
+    """Every rule of a write, in an open transaction; values have been checked before, or never are."""
 
     def __init__(self, store: Store, settings: dict[str, Any], now: str) -> None:
         self._store = store
@@ -171,7 +171,7 @@ class Products:
     def update(self, item: Item, body: dict[str, Any], *, by_hand: bool = False) -> Item:
         """Change what ``body`` names and move ``date_modified``, whether or not a value differs.
 
-        :param by_hand: pictures, categories and the like are taken as they are, as from the store's own screens
+        :param by_hand: pictures, categories and the like are taken as they are
         """
         before = item["type"], item["status"]
         if item["type"] == "variation":
@@ -181,8 +181,7 @@ class Products:
         if by_hand:
             item.update({name: body[name] for name in _HAND_MADE if name in body})
         if before[0] == "variable" != item["type"]:
-            for variation in self._store.family([item["id"]])[item["id"]]:
-                self._store.delete(variation["id"])
+            self._delete_variations(item)
         self._leave_or_enter_bin(item, before[1])
         return self._save(item)
 
@@ -194,7 +193,7 @@ class Products:
         return self._insert(item)
 
     def update_variation(self, item: Item, parent_id: int, body: dict[str, Any]) -> Item:
-        """Change a variation. A batch may name another parent than its own: WooCommerce then moves it there."""
+        """Change a variation. A batch may name another parent than its own: it then moves there."""
         item["parent_id"] = parent_id
         return self.update(item, body)
 
@@ -211,19 +210,21 @@ class Products:
 
     def delete(self, item: Item) -> None:
         """Remove for good, the variations of a product with it."""
-        if item["type"] == "variable":
-            for variation in self._store.family([item["id"]])[item["id"]]:
-                self._store.delete(variation["id"])
+        self._delete_variations(item)
         self._store.delete(item["id"])
         if item["type"] == "variation":
             self._store.touch(item["parent_id"], self._now)
+
+    def _delete_variations(self, item: Item) -> None:
+        for variation in self._store.family([item["id"]], binned=True)[item["id"]]:
+            self._store.delete(variation["id"])
 
     def _insert(self, item: Item) -> Item:
         item["id"] = self._store.next_id()
         sku = item.get("sku", "")
         if self._store.holder("sku_key", sku_key(sku), binned=True):
-            message = f"The product with SKU ({sku}) you are trying to insert is already present in the lookup table"
-            raise ApiError(400, "woocommerce_rest_product_not_created", message)
+            message = f"The product with SKU ({sku}) you are trying to insert is already present in"
+            raise ApiError(400, "woocommerce_rest_product_not_created", f"{message} the lookup table")
         return self._save(item)
 
     def _save(self, item: Item) -> Item:

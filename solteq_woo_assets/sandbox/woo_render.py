@@ -1,4 +1,4 @@
-"""What the WooCommerce stand-in answers: its products as documents, key by key as the real one writes them."""
+"""What the WooCommerce stand-in answers: products as documents, key by key as the real one has them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -176,7 +176,7 @@ def product_document(
     out["shipping_required"] = not out["virtual"] and item["type"] != "external"
     out["shipping_taxable"] = out["shipping_required"] and out["tax_status"] in ("taxable", "shipping")
     out["has_options"] = variable
-    out["variations"] = [variation["id"] for variation in family]
+    out["variations"] = [child["id"] for child in family if child["status"] in ("publish", "private")]
     out["price_html"] = _price_html(out, family, site)
     out["permalink"] = _permalink(item, site) if not parent else _variation_permalink(item, parent, site)
     _put_cost(out, item, site, parent)
@@ -326,6 +326,10 @@ def _money(price: str, out: dict[str, Any], site: Site, hidden: str = "") -> tup
     )
 
 
+def _spoken(words: str) -> str:
+    return f'<span class="screen-reader-text">{words}</span>'
+
+
 def _price_html(out: dict[str, Any], family: list[Item], site: Site) -> str:
     if out["price"] == "":
         return ""
@@ -337,8 +341,8 @@ def _price_html(out: dict[str, Any], family: list[Item], site: Site) -> str:
         if amount(prices[0]) != amount(prices[-1]):
             aria = ' aria-hidden="true"'
             (low, low_bare), (high, high_bare) = (_money(p, out, site, aria) for p in (prices[0], prices[-1]))
-            reader = f'<span class="screen-reader-text">Price range: {low_bare} through {high_bare}</span>'
-            return f'{low} <span aria-hidden="true">&ndash;</span> {high}{reader}'
+            spoken = _spoken(f"Price range: {low_bare} through {high_bare}")
+            return f'{low} <span aria-hidden="true">&ndash;</span> {high}{spoken}'
         if amount(regulars[0]) != amount(regulars[-1]):
             return _money(out["price"], out, site)[0]
         regular = regulars[-1]
@@ -347,6 +351,6 @@ def _price_html(out: dict[str, Any], family: list[Item], site: Site) -> str:
         return now
     was, was_bare = _money(regular, out, site)
     return (
-        f'<del aria-hidden="true">{was}</del> <span class="screen-reader-text">Original price was: {was_bare}.</span>'
-        f'<ins aria-hidden="true">{now}</ins><span class="screen-reader-text">Current price is: {now_bare}.</span>'
+        f'<del aria-hidden="true">{was}</del> {_spoken(f"Original price was: {was_bare}.")}'
+        f'<ins aria-hidden="true">{now}</ins>{_spoken(f"Current price is: {now_bare}.")}'
     )

@@ -8,9 +8,35 @@ from .woo_render import Site
 from .woo_store import SITE_ZONE
 
 _NAMESPACES = (
-    "oembed/1.0 wc/v3 wc/v1 wc/pos/v1/catalog jetpack/v4 wc-admin wc-analytics wc/store wc/store/v1 wc/private wc/v2 "
-    "wc-admin-email wc-telemetry wccom-site/v3 wp-abilities/v1 wp/v2 wp-site-health/v1 wp-block-editor/v1"
-).split()
+    "oembed/1.0",
+    "wc/v3",
+    "wc/v1",
+    "wc/pos/v1/catalog",
+    "jetpack/v4",
+    "wc-admin",
+    "wc-analytics",
+    "wc/store",
+    "wc/store/v1",
+    "wc/private",
+    "wc/v2",
+    "wc-admin-email",
+    "wc-telemetry",
+    "wccom-site/v3",
+    "wp-abilities/v1",
+    "wp/v2",
+    "wp-site-health/v1",
+    "wp-block-editor/v1",
+)
+
+_CURRENCY = (
+    "This controls what currency prices are listed at in the catalog "
+    "and which currency gateways will take payments in."
+)
+_WITH_TAX = (
+    'This option is important as it will affect how you input prices. If you select "Yes", enter prices '
+    "including your base location's tax rate, the baseline for tax calculations. "
+    "Changing this option will not update existing products."
+)
 
 # group, id, what it is, in the words of WooCommerce
 _SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -19,12 +45,10 @@ _SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
         "woocommerce_currency",
         {
             "label": "Currency",
-            "description": "This controls what currency prices are listed at in the catalog and which currency "
-            "gateways will take payments in.",
+            "description": _CURRENCY,
             "type": "select",
             "default": "USD",
-            "tip": "This controls what currency prices are listed at in the catalog and which currency "
-            "gateways will take payments in.",
+            "tip": _CURRENCY,
         },
     ),
     (
@@ -61,9 +85,7 @@ _SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
                 "yes": "Yes, I will enter prices inclusive of tax",
                 "no": "No, I will enter prices exclusive of tax",
             },
-            "tip": 'This option is important as it will affect how you input prices. If you select "Yes", enter '
-            "prices including your base location's tax rate, the baseline for tax calculations. Changing this "
-            "option will not update existing products.",
+            "tip": _WITH_TAX,
         },
     ),
     (
@@ -95,7 +117,7 @@ def index(site: Site) -> dict[str, Any]:
         "home": site.base,
         "gmt_offset": int(hours) if hours.is_integer() else hours,
         "timezone_string": SITE_ZONE.key,
-        "namespaces": _NAMESPACES,
+        "namespaces": list(_NAMESPACES),
     }
 
 

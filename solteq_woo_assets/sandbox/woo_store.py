@@ -1,8 +1,8 @@
-"""The WooCommerce stand-in's memory: one SQLite file, one row a product, a JSON document with the columns that lists
-filter by."""
+"""The WooCommerce stand-in's memory: one SQLite file, a row a product, a JSON document and index columns."""
 
 import json
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 Item = dict[str, Any]
-"""What is known of one product or variation: its identity, and only those fields that differ from a new one's."""
+"""What is known of one product or variation: its identity, and those fields that differ from a new one's."""
 
 SITE_ZONE = ZoneInfo("Europe/Helsinki")
 DEFAULT_SETTINGS: dict[str, Any] = {
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS products (
     sku_key TEXT NOT NULL, gtin TEXT NOT NULL, slug TEXT NOT NULL, name TEXT NOT NULL,
     created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,
     document TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS products_list ON products (created, id, type, status, parent_id, modified, modified_local);
+CREATE INDEX IF NOT EXISTS products_list
+    ON products (created, id, type, status, parent_id, modified, modified_local);
 CREATE INDEX IF NOT EXISTS products_family ON products (parent_id, id);
 CREATE INDEX IF NOT EXISTS products_sku ON products (sku_key) WHERE sku_key <> '';
 CREATE INDEX IF NOT EXISTS products_gtin ON products (gtin) WHERE gtin <> '';
@@ -54,8 +55,8 @@ def sku_key(sku: str) -> str:
 class Store:
     """One connection, used by one thread at a time: the server's event loop.
 
-    Nothing is durable until :meth:`transaction` ends; then it survives ``kill -9``. Only a power cut could take back
-    the last answers (``synchronous=NORMAL``), which nobody minds of made-up data.
+    Nothing is durable until :meth:`transaction` ends; then it survives ``kill -9``. Only a power cut could
+    take back the last answers (``synchronous=NORMAL``), which nobody minds of made-up data.
     """
 
     def __init__(self, database: Path) -> None:
@@ -65,6 +66,8 @@ class Store:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        # A server may stop and start again with the same app: only the app's own end closes the file.
+        weakref.finalize(self, self._db.close)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -77,21 +80,20 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def close(self) -> None:
-        """Fold the write-ahead log into the file; an app that was never closed loses nothing."""
-        self._db.close()
-
     def next_id(self, counter: str = "post") -> int:
-        """The next id of a kind, never given twice; WordPress counts posts from low numbers, meta rows apart."""
-        query = "INSERT INTO counters VALUES (?, 10) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
-        return self._db.execute(query, (counter,)).fetchone()[0]
+        """The next id of a kind, never given twice; WordPress has spent the first few on its own pages."""
+        return self._count(counter, 10)
 
     def unique_slug(self, slug: str) -> str:
-        """WordPress's ``-2``, ``-3`` …: counted rather than searched for, since many products may share a name."""
+        """WordPress's ``-2``, ``-3`` …: counted, not searched for, since many products may share a name."""
         if not self._db.execute("SELECT 1 FROM products WHERE slug = ? AND slug <> ''", (slug,)).fetchone():
             return slug
-        query = "INSERT INTO counters VALUES (?, 2) ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"
-        return f"{slug}-{self._db.execute(query, ('slug ' + slug,)).fetchone()[0]}"
+        return f"{slug}-{self._count(f'slug {slug}', 2)}"
+
+    def _count(self, name: str, first: int) -> int:
+        query = """INSERT INTO counters VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value"""
+        return self._db.execute(query, (name, first)).fetchone()[0]
 
     def get(self, identifier: int) -> Item | None:
         """One product or variation, binned ones too."""
@@ -100,13 +102,17 @@ class Store:
         ).fetchone()
         return _item(*row) if row else None
 
-    def family(self, parents: Iterable[int]) -> dict[int, list[Item]]:
-        """The variations of each of these products, in the store's order, without the binned ones."""
+    def family(self, parents: Iterable[int], *, binned: bool = False) -> dict[int, list[Item]]:
+        """The variations of each of these products, in the store's order.
+
+        :param binned: those in the bin too
+        """
         found: dict[int, list[Item]] = {parent: [] for parent in parents}
         if found:
-            query = f"""SELECT parent_id, document, modified FROM products WHERE parent_id IN ({_marks(found)})
-                AND type = 'variation' AND status <> 'trash' ORDER BY parent_id, id"""
-            for parent, document, modified in self._db.execute(query, list(found)):
+            query = f"""SELECT parent_id, document, modified FROM products
+                WHERE parent_id IN ({_marks(found)}) AND type = 'variation' AND (? OR status <> 'trash')
+                ORDER BY parent_id, id"""
+            for parent, document, modified in self._db.execute(query, [*found, binned]):
                 found[parent].append(_item(document, modified))
         for variations in found.values():
             variations.sort(key=lambda item: (item.get("menu_order", 0), item["id"]))
