@@ -1,0 +1,36 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: run test check bench lock clean
+
+run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
+	SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
+	SOLTEQ_WOO_BALANCES_POLL_SECONDS=$${SOLTEQ_WOO_BALANCES_POLL_SECONDS:-2} \
+	exec $(BIN)/solteq-woo run
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/pytest -n auto
+
+check: $(INSTALLED)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(INSTALLED)  ## figures, as a table and JSON; no pass or fail
+	$(BIN)/python -m benchmarks
+
+lock: $(INSTALLED)  ## pins every dependency again, within the bounds of pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --output-file requirements.lock
+
+clean:  ## the sandbox's data, Dagster's and ours; not .env
+	rm -rf .sandbox .dagster solteq_woo.duckdb*
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,181 @@
+"""Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.assets.common import (
+    OWNERS,
+    ReadConfig,
+    count_rows,
+    delivery_metadata,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    read_metadata,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+    without_refused,
+)
+from solteq_woo_assets.assets.products import DeltaConfig, woo_catalogue
+from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.rules.stock import StockRules
+from solteq_woo_assets.rules.stock import balance_delta as compare_balances
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS, changes_hash, deliver
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.snapshot import balance_frame, read_feed
+from solteq_woo_assets.sync.state import StateDatabase
+
+FLOW = "balances"
+TABLE = "snapshot.solteq_balances"
+
+
+def balance_feed(settings: Settings) -> Feed:
+    """Solteq's balance feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
+
+
+@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+def solteq_balances(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The free and reserved balance of each product in each store, as Solteq has them.
+
+    Reads what changed since the last read; a balance that vanishes from the feed keeps its last value. Table
+    `snapshot.solteq_balances`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_feed(
+            database,
+            solteq,
+            balance_feed(settings),
+            flow=FLOW,
+            table=TABLE,
+            keys=["product_code", "store_id"],
+            frame=balance_frame,
+            full=config.full,
+        )
+    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_balances, woo_catalogue],
+)
+def balance_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The stock quantities to be written to the web store, old → new. Nothing is sent yet.
+
+    The quantity is the free balance of the stores that sell online, less the buffer, in whole pieces, never below
+    0. A balance whose product is not in the store yet is shown as waiting. Table `delta.balance_delta`.
+    """
+    with failing_in_words(), effort() as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            changes = _compare(connection, settings)
+            refused = 0
+            if not config.retry_refused:
+                changes, refused = without_refused(connection, FLOW, changes, changes_hash)
+            store_delta(connection, "delta.balance_delta", changes)
+            products = count_rows(connection, f"SELECT count(DISTINCT lower(trim(product_code))) FROM {TABLE}")
+        quarantined = warn_of_quarantine(context, database, FLOW)
+    return dg.MaterializeResult(
+        metadata=delta_metadata(
+            changes, quarantined=quarantined, unchanged=products - changes.height - refused, measured=measured
+        )
+    )
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
+    return compare_balances(
+        connection,
+        balances=connection.table(TABLE),
+        products=connection.table("snapshot.solteq_products"),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        rules=StockRules(
+            stock_stores=settings.stock_stores,
+            stock_buffer=settings.stock_buffer,
+            stock_store_changes=settings.stock_store_changes,
+            inactive_products=settings.inactive_products,
+        ),
+    )
+
+
+@dg.asset_check(asset=balance_delta, blocking=True)
+def no_stock_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No store product gets two quantities in one delivery."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT woo_id FROM delta.balance_delta WHERE woo_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1"
+        ).fetchall()
+    return dg.AssetCheckResult(passed=not rows, metadata={"woo_ids": [row[0] for row in rows[:20]], "count": len(rows)})
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"woocommerce"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[balance_delta],
+)
+def woo_stock(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The stock quantities, sent to the web store; variations through their parent's batch.
+
+    Only the quantity, that stock is managed, and the balances per store as private meta. Each write is in the
+    ledger, `sync.deliveries`, before it leaves.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        counts = deliver(
+            database,
+            woo,
+            flow=FLOW,
+            table="delta.balance_delta",
+            run_id=context.run_id,
+            in_flight=settings.requests_in_flight,
+            on_progress=lambda done, total: context.log.info(f"{done} of {total} balances settled"),
+        )
+        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
+    if counts.undelivered:
+        context.log.warning(f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered.")
+    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+
+
+@dg.asset_check(asset=woo_stock)
+def stock_agrees(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
+    with database.transaction() as connection:
+        changes, refused = without_refused(connection, FLOW, _compare(connection, settings), changes_hash)
+    left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
+    return dg.AssetCheckResult(
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
+    )

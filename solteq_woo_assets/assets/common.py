@@ -1,0 +1,179 @@
+"""What the assets of every flow share: how they say what happened, and how they fail."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.errors import IntegrationError
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.snapshot import ReadCounts
+from solteq_woo_assets.sync.state import StateDatabase
+
+OWNERS = ["team:integration"]
+PREVIEW_ROWS = 20
+
+
+class ReadConfig(dg.Config):
+    """How much of a system to read."""
+
+    full: bool = False
+    """Read everything again instead of only what changed."""
+
+
+class _CountsRequests(Protocol):
+    @property
+    def requests_made(self) -> int: ...
+
+
+@dataclass
+class Effort:
+    """What a step cost."""
+
+    requests: int = 0
+    seconds: float = 0.0
+
+    def metadata(self) -> dict[str, Any]:
+        """For the UI, which plots numbers."""
+        return {"requests": self.requests, "seconds": round(self.seconds, 3)}
+
+
+@contextmanager
+def effort(*clients: _CountsRequests) -> Iterator[Effort]:
+    """Measure a block: its seconds and the requests that these clients made in it."""
+    measured = Effort()
+    started, before = time.perf_counter(), sum(client.requests_made for client in clients)
+    try:
+        yield measured
+    finally:
+        measured.seconds = time.perf_counter() - started
+        measured.requests = sum(client.requests_made for client in clients) - before
+
+
+@contextmanager
+def failing_in_words() -> Iterator[None]:
+    """Turn our errors into a failed step whose message says what to do."""
+    try:
+        yield
+    except IntegrationError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def take_lease(context: dg.AssetExecutionContext, leases: FlowLeases, flow: str) -> None:
+    """Hold the flow until this run ends, and close the books of a run that crashed while it held it."""
+    crashed = leases.take(flow, context.run_id)
+    if crashed and crashed != context.run_id:
+        context.log.warning(f"Run {crashed} crashed in {flow}; this run carries on where it stopped.")
+        report_crashed(context.instance, crashed)
+
+
+def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Mark a run whose process is gone as failed, so that it does not look busy for ever."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_failed(run, "The process of this run is gone. The next run carried on where it stopped.")
+
+
+def read_metadata(counts: ReadCounts, measured: Effort) -> dict[str, Any]:
+    """What a snapshot brought."""
+    return {
+        "received": counts.received,
+        "changed": counts.changed,
+        "quarantined": counts.quarantined,
+        "removed": counts.removed,
+        "full_read": counts.full,
+        **measured.metadata(),
+    }
+
+
+def delta_metadata(changes: pl.DataFrame, *, quarantined: int, unchanged: int, measured: Effort) -> dict[str, Any]:
+    """What a delta holds: counts by action and a preview of its first rows."""
+    by_action = dict(changes["action"].value_counts().iter_rows())
+    return {
+        "created": by_action.get("create", 0),
+        "updated": sum(by_action.get(action, 0) for action in SENT_ACTIONS if action != "create"),
+        "waiting": by_action.get("wait", 0),
+        "skipped": by_action.get("skip", 0),
+        "unchanged": unchanged,
+        "quarantined": quarantined,
+        "preview": dg.MarkdownMetadataValue(preview(changes)),
+        **measured.metadata(),
+    }
+
+
+def delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:
+    """What became of a delta."""
+    return {
+        "created": counts.by_action["create"],
+        "updated": counts.delivered - counts.by_action["create"],
+        "refused": counts.refused,
+        "retried_next_run": counts.retry,
+        "unsent": counts.unsent,
+        "found_interrupted": counts.interrupted,
+        **measured.metadata(),
+    }
+
+
+def preview(changes: pl.DataFrame) -> str:
+    """The first rows of a delta as a Markdown table, writes before what only waits."""
+    if changes.is_empty():
+        return "Nothing to write."
+    ordered = changes.sort(~pl.col("action").is_in(SENT_ACTIONS), maintain_order=True)
+    lines = ["| key | action | field: old → new | why |", "| --- | --- | --- | --- |"]
+    for row in ordered.head(PREVIEW_ROWS).to_dicts():
+        fields = "<br>".join(f"{_cell(c['field'])}: {_cell(c['old'])} → {_cell(c['new'])}" for c in row["changes"])
+        lines.append(f"| {_cell(row['key'])} | {row['action']} | {fields} | {_cell(row['reason'])} |")
+    if changes.height > PREVIEW_ROWS:
+        lines.append(f"\n… and {changes.height - PREVIEW_ROWS} rows more.")
+    return "\n".join(lines)
+
+
+def _cell(value: str | None) -> str:
+    text = "–" if value in (None, "") else str(value)
+    return (text if len(text) <= 80 else f"{text[:77]}…").replace("|", "\\|").replace("\n", " ")  # noqa: PLR2004
+
+
+def store_delta(connection: duckdb.DuckDBPyConnection, table: str, changes: pl.DataFrame) -> None:
+    """Make a delta table just these rows."""
+    connection.execute(f"DELETE FROM {table}")
+    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM changes")
+
+
+def without_refused(
+    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, fingerprint: Any
+) -> tuple[pl.DataFrame, int]:
+    """Leave out the writes that the store refused and that would be the same again; how many those are."""
+    refused = dict(
+        connection.execute(
+            "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery'", [flow]
+        ).fetchall()
+    )
+    if not refused:
+        return changes, 0
+    suspects = changes.filter(pl.col("key").is_in(list(refused)))
+    same = [row["key"] for row in suspects.to_dicts() if fingerprint(row["changes"]) == refused[row["key"]]]
+    return changes.filter(~pl.col("key").is_in(same)), len(same)
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+    """The single number that a query gives."""
+    return connection.execute(query, parameters).fetchall()[0][0]
+
+
+def warn_of_quarantine(context: dg.AssetExecutionContext, database: StateDatabase, flow: str) -> int:
+    """Say in the run's log what is held back; its number."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? ORDER BY first_seen DESC, key", [flow]
+        ).fetchall()
+    for key, field, reason, mend in rows[:PREVIEW_ROWS]:
+        context.log.warning(f"Held back: {key}: {field}: {reason}. To mend: {mend}.")
+    if len(rows) > PREVIEW_ROWS:
+        context.log.warning(f"… and {len(rows) - PREVIEW_ROWS} more in sync.quarantine.")
+    return len(rows)

@@ -1,0 +1,225 @@
+"""Products, Solteq → WooCommerce: what both sides hold, what differs, and sending the difference."""
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.assets.common import (
+    OWNERS,
+    ReadConfig,
+    count_rows,
+    delivery_metadata,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    read_metadata,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+    without_refused,
+)
+from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
+from solteq_woo_assets.rules.catalogue import product_delta as compare_products
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import quarantine
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS, changes_hash, deliver, link
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.snapshot import product_frame, read_catalogue, read_feed
+from solteq_woo_assets.sync.state import StateDatabase
+
+FLOW = "products"
+TABLE = "snapshot.solteq_products"
+
+
+def product_feed(settings: Settings) -> Feed:
+    """Solteq's product feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_products_path, settings.solteq_products_scope, ProductDocument)
+
+
+@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+def solteq_products(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The products as Solteq's back office has them: code, model number, name, VAT and prices.
+
+    Reads what changed since the last read, with an overlap of five minutes because Solteq may deliver late and out
+    of order; the newest version of each product is kept, deleted ones too. Table `snapshot.solteq_products`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_feed(
+            database,
+            solteq,
+            product_feed(settings),
+            flow=FLOW,
+            table=TABLE,
+            keys=["id"],
+            frame=product_frame,
+            full=config.full,
+        )
+    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+
+
+@dg.asset(group_name="store", kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1")
+def woo_catalogue(
+    config: ReadConfig,
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+) -> dg.MaterializeResult:
+    """The products and variations that the web store holds now: ids, SKUs, prices, sale windows and stock.
+
+    Reads what changed in the store since the last read, whoever changed it; a full read also sees the bin and what
+    is gone. Table `snapshot.woo_catalogue`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        counts = read_catalogue(database, woo, full=config.full)
+    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+
+
+class DeltaConfig(dg.Config):
+    """What a delta leaves out."""
+
+    retry_refused: bool = False
+    """Include the writes that the store refused before, though they are the same."""
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_products, woo_catalogue],
+)
+def product_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """What has to be written to the web store, field by field, old → new, and why. Nothing is sent yet.
+
+    Only fields that Solteq owns: SKU, prices, sale price, tax class, GTIN, purchase price and the attributes that
+    tell variants apart. Images and texts are never in it. Table `delta.product_delta`.
+    """
+    with failing_in_words(), effort() as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            delta = _compare(connection, settings)
+            link(connection, delta.links.with_columns(status_before=pl.lit(None, pl.String), status_is_ours=False))
+            quarantine.replace(connection, FLOW, "delta", delta.quarantine)
+            changes = delta.changes
+            if not config.retry_refused:
+                changes, _ = without_refused(connection, FLOW, changes, changes_hash)
+            store_delta(connection, "delta.product_delta", changes)
+            active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
+        quarantined = warn_of_quarantine(context, database, FLOW)
+    unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
+    return dg.MaterializeResult(
+        metadata=delta_metadata(changes, quarantined=quarantined, unchanged=unchanged, measured=measured)
+    )
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> ProductDelta:
+    rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
+    store_classes = rows[0][0] if rows else []
+    return compare_products(
+        connection,
+        products=connection.table(TABLE),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("SELECT key, woo_id, status_before FROM sync.links WHERE kind = 'product'"),
+        rules=CatalogueRules(
+            new_product_status=settings.new_product_status,
+            inactive_products=settings.inactive_products,
+            binned_products=settings.binned_products,
+            tax_classes=settings.tax_classes,
+            store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
+        ),
+    )
+
+
+@dg.asset_check(asset=product_delta, blocking=True)
+def no_sku_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No SKU is written twice in one delivery: one product would get another's price."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT lower(trim(key)) AS sku FROM delta.product_delta WHERE list_contains($sent, action) "
+            "GROUP BY ALL HAVING count(*) > 1 ORDER BY sku",
+            {"sent": list(SENT_ACTIONS)},
+        ).fetchall()
+    return dg.AssetCheckResult(passed=not rows, metadata={"skus": [row[0] for row in rows[:20]], "count": len(rows)})
+
+
+@dg.asset_check(asset=product_delta, blocking=True)
+def prices_are_positive(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """Every sales price to be written is above zero, and every sale price above zero and below it."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "WITH prices AS (SELECT key, map_from_entries(list_transform(changes, lambda c: (c.field, c.new))) AS new "
+            "FROM delta.product_delta WHERE list_contains($sent, action)) "
+            "SELECT key FROM prices WHERE new['regular_price']::DECIMAL(18,4) <= 0 "
+            "OR nullif(new['sale_price'], '')::DECIMAL(18,4) <= 0 "
+            "OR nullif(new['sale_price'], '')::DECIMAL(18,4) >= new['regular_price']::DECIMAL(18,4) ORDER BY key",
+            {"sent": list(SENT_ACTIONS)},
+        ).fetchall()
+    return dg.AssetCheckResult(passed=not rows, metadata={"keys": [row[0] for row in rows[:20]], "count": len(rows)})
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"woocommerce"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[product_delta],
+)
+def woo_products(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The delta, sent to the web store: new products as drafts, changed prices, withdrawn products as drafts.
+
+    Parents go before their variations, in batches of at most 100. Each write is in the ledger, `sync.deliveries`,
+    before it leaves, and is settled when the store has answered.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        counts = deliver(
+            database,
+            woo,
+            flow=FLOW,
+            table="delta.product_delta",
+            run_id=context.run_id,
+            in_flight=settings.requests_in_flight,
+            on_progress=lambda done, total: context.log.info(f"{done} of {total} products settled"),
+        )
+        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
+    if counts.undelivered:
+        context.log.warning(f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered.")
+    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+
+
+@dg.asset_check(asset=woo_products)
+def catalogue_agrees(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery the store holds what Solteq says, but for what is in quarantine."""
+    with database.transaction() as connection:
+        changes, refused = without_refused(connection, FLOW, _compare(connection, settings).changes, changes_hash)
+    left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
+    return dg.AssetCheckResult(
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
+    )

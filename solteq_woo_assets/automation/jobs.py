@@ -1,0 +1,45 @@
+"""The jobs that people and schedules run: one a flow, and one that reads both sides in full."""
+
+import dagster as dg
+
+from solteq_woo_assets.assets import balances, products
+
+PRODUCTS_TO_WOO = dg.define_asset_job(
+    "products_to_woo",
+    selection=dg.AssetSelection.assets(
+        products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products
+    ),
+    description="Brings new and changed products and prices from Solteq to the web store.",
+    executor_def=dg.in_process_executor,
+)
+BALANCES_TO_WOO = dg.define_asset_job(
+    "balances_to_woo",
+    selection=dg.AssetSelection.assets(
+        balances.solteq_balances, products.woo_catalogue, balances.balance_delta, balances.woo_stock
+    ),
+    description="Brings changed stock balances from Solteq to the web store.",
+    executor_def=dg.in_process_executor,
+)
+
+FULL_READS = ("solteq_products", "solteq_balances", "woo_catalogue")
+DELTAS = ("product_delta", "balance_delta")
+
+RECONCILE_ALL = dg.define_asset_job(
+    "reconcile_all",
+    selection=dg.AssetSelection.all(),
+    description=(
+        "Reads both sides in full, compares everything and puts right what differs; tries again what the store refused."
+    ),
+    executor_def=dg.in_process_executor,
+    config={
+        "ops": {
+            **{name: {"config": {"full": True}} for name in FULL_READS},
+            **{name: {"config": {"retry_refused": True}} for name in DELTAS},
+        }
+    },
+)
+
+FLOW_JOBS = {products.FLOW: PRODUCTS_TO_WOO, balances.FLOW: BALANCES_TO_WOO}
+"""The job of each flow, in the order in which the flows build on each other."""
+DELIVERY_ASSETS = {products.FLOW: "woo_products", balances.FLOW: "woo_stock"}
+DELTA_ASSETS = {products.FLOW: "product_delta", balances.FLOW: "balance_delta"}

@@ -1,0 +1,175 @@
+"""A sensor a flow: it asks its feed one cheap question, and requests a run when there is something new.
+
+A sensor only says *when* to look. What to do is decided by the run, which compares everything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import polars as pl
+
+from solteq_woo_assets.assets import balances, products
+from solteq_woo_assets.assets.common import count_rows, report_crashed
+from solteq_woo_assets.automation.jobs import FLOW_JOBS
+from solteq_woo_assets.clients.solteq import Feed, FeedPage, SolteqClient
+from solteq_woo_assets.errors import IntegrationError
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, balance_frame, product_frame, watermark
+from solteq_woo_assets.sync.state import StateDatabase
+
+PAGE_SIZE = 100
+LONGEST_PAUSE = timedelta(minutes=5)
+"""A flow whose runs fail is tried again ever more slowly, up to this."""
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a flow's sensor looks at."""
+
+    flow: str
+    feed: Callable[[Settings], Feed]
+    table: str
+    keys: Sequence[str]
+    frame: Callable[[Sequence], pl.DataFrame]
+    deliverable: str
+    """SQL that counts what waits and could go now."""
+
+
+SOURCES = [
+    Source(
+        products.FLOW,
+        products.product_feed,
+        products.TABLE,
+        ["id"],
+        product_frame,
+        "SELECT 0",
+    ),
+    Source(
+        balances.FLOW,
+        balances.balance_feed,
+        balances.TABLE,
+        ["product_code", "store_id"],
+        balance_frame,
+        "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
+        "ON lower(trim(held.sku)) = lower(trim(delta.key)) "
+        "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
+    ),
+]
+
+
+def flow_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """A sensor for each flow whose poll seconds are not 0."""
+    return [_sensor(source, settings) for source in SOURCES if settings.poll_seconds(source.flow)]
+
+
+def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
+    job = FLOW_JOBS[source.flow].name
+    seconds = settings.poll_seconds(source.flow)
+    is_sandbox = settings.solteq_is_sandbox and settings.woo_is_sandbox
+
+    @dg.sensor(
+        name=f"{job}_sensor",
+        job_name=job,
+        minimum_interval_seconds=seconds,
+        description=(
+            f"Asks Solteq every {seconds} s whether {source.flow} changed, and runs {job} when they did. "
+            f"Set by SOLTEQ_WOO_{source.flow.upper()}_POLL_SECONDS."
+        ),
+        default_status=dg.DefaultSensorStatus.RUNNING if is_sandbox else dg.DefaultSensorStatus.STOPPED,
+    )
+    def evaluate(
+        context: dg.SensorEvaluationContext,
+        database: dg.ResourceParam[StateDatabase],
+        solteq: dg.ResourceParam[SolteqClient],
+        leases: dg.ResourceParam[FlowLeases],
+    ) -> dg.RunRequest | dg.SkipReason:
+        crashed = leases.crashed_run(source.flow)
+        if crashed:
+            report_crashed(context.instance, crashed)
+        pause = _pause(context.instance, job, seconds)
+        if pause:
+            return dg.SkipReason(pause)
+        try:
+            news = _news(source, source.feed(settings), database, solteq)
+        except IntegrationError as error:
+            return dg.SkipReason(f"Solteq could not be asked: {error}")
+        if not news:
+            return dg.SkipReason(f"Nothing new in Solteq's {source.flow} feed.")
+        return dg.RunRequest(tags={"solteq_woo/why": news[:200]})
+
+    return evaluate
+
+
+def _pause(instance: dg.DagsterInstance, job: str, seconds: int) -> str | None:
+    """Why no run is requested now, whatever is new: one is under way, or the last ones failed."""
+    if instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=UNDER_WAY)):
+        return f"A run of {job} is under way."
+    records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=8)
+    failures = 0
+    for record in records:
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        failures += 1
+    if not failures or records[0].end_time is None:
+        return None
+    pause = min(timedelta(seconds=max(seconds, 1)) * 2**failures, LONGEST_PAUSE)
+    left = datetime.fromtimestamp(records[0].end_time, UTC) + pause - datetime.now(UTC)
+    if left <= timedelta(0):
+        return None
+    return f"The last {failures} run(s) of {job} failed; the next try is in {left.total_seconds():.0f} s."
+
+
+def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqClient) -> str | None:
+    """What is new, in words, or ``None``."""
+    with database.transaction() as connection:
+        before = watermark(connection, source.table)
+        if before is None:
+            return f"{source.flow} have never been read"
+        again = count_rows(
+            connection,
+            "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND (state IN ('pending', 'retry', 'unsent')) "
+            "AND run_id = (SELECT arg_max(run_id, created_at) FROM sync.deliveries WHERE flow = ?)",
+            [source.flow, source.flow],
+        )
+        deliverable = count_rows(connection, source.deliverable)
+        recent = count_rows(connection, f"SELECT count(*) FROM {source.table} WHERE modified_at >= ?", [before.position])
+    if again:
+        return f"{again} writes of the last run did not arrive"
+    if deliverable:
+        return f"{deliverable} {source.flow} were waiting for their product, which has arrived"
+    # Read the overlap again too, as the run will, unless that would take more than one page.
+    since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
+    page = solteq.newest_page(feed, modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE)
+    unknown = _unknown(source, database, page)
+    return f"{unknown} changed {source.flow} in Solteq" if unknown else None
+
+
+def _unknown(source: Source, database: StateDatabase, page: FeedPage) -> int:
+    """How many documents of a page are not in the snapshot, or in quarantine, already."""
+    if not page.documents and not page.invalid:
+        return 0
+    rows = source.frame(page.documents)  # noqa: F841
+    raw = [document.raw for document in page.invalid]
+    same_key = " AND ".join(f"held.{key} = rows.{key}" for key in source.keys)
+    with database.transaction() as connection:
+        changed = count_rows(
+            connection,
+            f"SELECT count(*) FROM rows WHERE NOT EXISTS (FROM {source.table} AS held WHERE {same_key} "
+            "AND held.modified_at >= rows.modified_at)",
+        )
+        held = count_rows(
+            connection,
+            "SELECT count(*) FROM sync.quarantine WHERE stage = 'feed' AND list_contains($raw, raw)",
+            {"raw": raw},
+        )
+    return changed + max(len(raw) - held, 0)

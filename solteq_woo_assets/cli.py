@@ -1,0 +1,274 @@
+"""The command line, ``solteq-woo``: run the flows, the sandbox, and the Dagster UI."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import click
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
+from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.sandbox import solteq as solteq_sandbox
+from solteq_woo_assets.sandbox import woo as woo_sandbox
+from solteq_woo_assets.sandbox.server import running, serve
+from solteq_woo_assets.settings import SANDBOX, Settings
+from solteq_woo_assets.sync.state import StateDatabase
+
+SANDBOX_DATA = Path(".sandbox")
+UNDELIVERED = ("refused", "retried_next_run", "unsent")
+console = Console(stderr=True)
+
+
+@click.group()
+@click.version_option(package_name="solteq-woo-assets")
+def main() -> None:
+    """Keeps Solteq Commerce Cloud and WooCommerce in step."""
+
+
+@main.command()
+@click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
+@click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
+def sync(flows: tuple[str, ...], dry_run: bool) -> None:
+    """Run flows (products, balances; default all) in this process.
+
+    Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
+    quarantine.
+    """
+    settings = _settings()
+    with _standing_in(settings), _instance() as instance:
+        definitions = dg.Definitions.merge(
+            build_definitions(settings), dg.Definitions(loggers={"console": _terminal_logger})
+        )
+        complete = True
+        for flow in flows or FLOW_JOBS:
+            job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
+            console.print(f"[bold]{job.name}[/bold]{' (dry run)' if dry_run else ''}")
+            selection = _up_to_delta(job, flow) if dry_run else None
+            result = job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
+            console.print(_summary(result))
+            complete &= result.success and (dry_run or _all_delivered(result, flow))
+            if dry_run:
+                _print_delta(settings, flow)
+        _print_quarantine(settings)
+        complete &= dry_run or not _quarantined(settings, list(flows or FLOW_JOBS))
+    sys.exit(0 if complete else 1)
+
+
+@main.command()
+@click.argument("system", type=click.Choice(["solteq", "woo", "both"]))
+@click.option("--port", type=int, help="Port of the system; with both, of Solteq, and the store has the next one.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of Solteq's catalogue; 0 is an empty one.")
+@click.option("--data", type=click.Path(path_type=Path), default=SANDBOX_DATA, show_default=True, help="Folder.")
+def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
+    """Stand in for Solteq, the web store or both, on this machine, until Ctrl-C.
+
+    Prints the addresses and credentials as NAME=value lines, ready for a .env file.
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    apps = {}
+    lines = []
+    if system in ("solteq", "both"):
+        solteq_port = port or _port("SOLTEQ_API_URL")
+        apps[solteq_port] = solteq_sandbox.create_app(data / "solteq.sqlite", seed=seed)
+        url = f"http://127.0.0.1:{solteq_port}"
+        lines += [f"SOLTEQ_API_URL={url}", f"SOLTEQ_IDENTITY_URL={url}"]
+        lines += [f"{name}={SANDBOX[name]}" for name in ("SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET")]
+    if system in ("woo", "both"):
+        woo_port = (port + (system == "both")) if port else _port("WOO_URL")
+        apps[woo_port] = woo_sandbox.create_app(data / "woo.sqlite")
+        lines += [f"WOO_URL=http://127.0.0.1:{woo_port}"]
+        lines += [f"{name}={SANDBOX[name]}" for name in ("WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET")]
+    click.echo("\n".join(lines))
+    serve(apps)
+
+
+@main.command()
+@click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
+def run(port: int) -> None:
+    """Start the Dagster UI with its daemon, and the sandbox for each side that has no address, until Ctrl-C."""
+    settings = _settings()
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").absolute())))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists() and Path("dagster.yaml").exists():
+        shutil.copy("dagster.yaml", home)
+    if _is_listening("127.0.0.1", port):
+        raise click.ClickException(f"Port {port} is taken. Stop what uses it, or choose another with --port.")
+    with _standing_in(settings):
+        _print_welcome(settings, port)
+        sys.exit(_run_dagster(port))
+
+
+def _run_dagster(port: int) -> int:
+    """``dagster dev`` in a process group of its own, so that one SIGINT stops the whole tree."""
+    command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    if not Path("workspace.yaml").exists():
+        command += ["-m", "solteq_woo_assets.definitions"]
+    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    code = process.wait()
+    return 0 if code in (0, -signal.SIGINT, -signal.SIGTERM) else code
+
+
+def _print_welcome(settings: Settings, port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    console.print(f"\n[bold]The Dagster UI comes up at {url}[/bold]")
+    console.print(f"1. Lineage: {url}/asset-groups shows how products and balances flow from Solteq to the store.")
+    console.print(f"2. Runs: {url}/runs fills as the sensors see a change; each delta shows field by field what changed.")
+    if settings.solteq_is_sandbox:
+        console.print(
+            "3. Change three prices in the sandbox and watch them arrive: "
+            f"curl -X POST {settings.solteq_api_url}/_sandbox/shuffle -d '{{\"prices\": 3}}'"
+        )
+    else:
+        console.print(f"3. Turn on the sensors at {url}/automation when you are ready to send.")
+    console.print("Ctrl-C stops everything.\n")
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.load()
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _standing_in(settings: Settings) -> Iterator[None]:
+    """The sandbox for each side that has no address, unless one is running there already."""
+    with ExitStack() as stack:
+        sides = (
+            (settings.solteq_is_sandbox, "SOLTEQ_API_URL", solteq_sandbox.create_app, "solteq.sqlite"),
+            (settings.woo_is_sandbox, "WOO_URL", woo_sandbox.create_app, "woo.sqlite"),
+        )
+        for is_sandbox, name, create_app, file in sides:
+            if is_sandbox and not _is_listening("127.0.0.1", _port(name)):
+                SANDBOX_DATA.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(running(create_app(SANDBOX_DATA / file), port=_port(name)))
+                console.print(f"The sandbox stands in at {SANDBOX[name]} ({name} is not set).")
+        yield
+
+
+def _port(name: str) -> int:
+    port = urlsplit(SANDBOX[name]).port
+    if port is None:
+        raise ConfigurationError(f"{name} of the sandbox has no port")
+    return port
+
+
+def _is_listening(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+@contextmanager
+def _instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of ``DAGSTER_HOME``, so that the runs are in its UI, or one that is gone afterwards."""
+    if os.environ.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    else:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield instance
+
+
+class _TerminalHandler(logging.Handler):
+    """Steps as they begin, and what they say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is None:
+            console.print(f"    {meta.get('orig_message', record.getMessage())}", highlight=False, markup=False)
+        elif event.event_type == dg.DagsterEventType.STEP_START:
+            console.print(f"  {event.step_key}", highlight=False, markup=False)
+        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            failure = event.step_failure_data
+            metadata = failure.user_failure_data
+            words = metadata.description if metadata else failure.error.message if failure.error else event.message
+            console.print(f"  [red]{event.step_key} failed:[/red] ", end="")
+            console.print(words, highlight=False, markup=False)
+
+
+@dg.logger(description="Progress for the terminal")
+def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.Logger("solteq_woo_terminal", level=logging.INFO)  # noqa: LOG001
+    logger.addHandler(_TerminalHandler())
+    return logger
+
+
+def _up_to_delta(job: dg.JobDefinition, flow: str) -> list[dg.AssetKey]:
+    delivery = dg.AssetKey(DELIVERY_ASSETS[flow])
+    return [key for key in job.asset_layer.executable_asset_keys if key != delivery]
+
+
+def _metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == dg.AssetKey(asset):
+            return {name: value.value for name, value in event.materialization.metadata.items()}
+    return {}
+
+
+def _summary(result: dg.ExecuteInProcessResult) -> Table:
+    table = Table("asset", "what", "requests", "seconds", box=None, pad_edge=False)
+    for event in result.get_asset_materialization_events():
+        metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+        requests, seconds = metadata.pop("requests", ""), metadata.pop("seconds", "")
+        counts = ", ".join(f"{name} {value}" for name, value in metadata.items() if name != "preview" and value)
+        name = event.asset_key.to_user_string() if event.asset_key else ""
+        table.add_row(name, counts or "nothing", str(requests), str(seconds))
+    return table
+
+
+def _all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
+    metadata = _metadata(result, DELIVERY_ASSETS[flow])
+    return not any(metadata.get(name) for name in UNDELIVERED)
+
+
+def _print_delta(settings: Settings, flow: str) -> None:
+    with StateDatabase(settings.database).transaction() as connection:
+        rows = connection.execute(
+            f"SELECT key, action, changes, reason FROM delta.{DELTA_ASSETS[flow]} ORDER BY action = 'wait', key LIMIT 50"
+        ).fetchall()
+    table = Table("key", "action", "field: old → new", "why", box=None, pad_edge=False)
+    for key, action, changes, reason in rows:
+        fields = ", ".join(f"{c['field']}: {c['old'] or '–'} → {c['new'] or '–'}" for c in changes)
+        table.add_row(key, action, fields, reason)
+    console.print(table)
+
+
+def _print_quarantine(settings: Settings) -> None:
+    with StateDatabase(settings.database).transaction() as connection:
+        rows = connection.execute(
+            "SELECT flow, key, field, reason, mend FROM sync.quarantine ORDER BY flow, key LIMIT 20"
+        ).fetchall()
+    if not rows:
+        return
+    table = Table("flow", "key", "field", "held back because", "to mend", title="Quarantine", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _quarantined(settings: Settings, flows: list[str]) -> int:
+    with StateDatabase(settings.database).transaction() as connection:
+        return connection.execute(
+            "SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow)", {"flows": flows}
+        ).fetchall()[0][0]

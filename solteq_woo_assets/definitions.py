@@ -1,0 +1,56 @@
+"""The code location: assets, checks, jobs, schedules, sensors and resources."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from solteq_woo_assets.assets import balances, products
+from solteq_woo_assets.automation.jobs import FLOW_JOBS, RECONCILE_ALL
+from solteq_woo_assets.automation.schedules import flow_schedules
+from solteq_woo_assets.automation.sensors import flow_sensors
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.state import StateDatabase
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """Everything that Dagster loads, for these settings."""
+
+    @dg.resource(description="Solteq Commerce Cloud")
+    def solteq() -> Iterator[SolteqClient]:
+        client = solteq_client(settings)
+        yield client
+        client.close()
+
+    @dg.resource(description="The web store")
+    def woo() -> Iterator[WooClient]:
+        client = woo_client(settings)
+        yield client
+        client.close()
+
+    @dg.resource(description="Which flows this run holds")
+    def leases() -> Iterator[FlowLeases]:
+        with FlowLeases(StateDatabase(settings.database)) as held:
+            yield held
+
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([products, balances]),
+        asset_checks=dg.load_asset_checks_from_modules([products, balances]),
+        jobs=[*FLOW_JOBS.values(), RECONCILE_ALL],
+        schedules=flow_schedules(settings),
+        sensors=flow_sensors(settings),
+        resources={
+            "settings": settings,
+            "database": StateDatabase(settings.database),
+            "solteq": solteq,
+            "woo": woo,
+            "leases": leases,
+        },
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Settings.load())

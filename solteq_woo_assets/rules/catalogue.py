@@ -1,0 +1,592 @@
+"""What the store's catalogue should hold, given Solteq's products: the product delta.
+
+These are set operations over up to a million rows, so they are SQL. Each step makes a temporary table that the
+next ones read:
+
+``unsettled``  the codes that do not plainly agree with the store already; only these go on
+``documents``  their product documents, with every document of the same code or model
+``held``       the store products that could be theirs
+``codes``      one row a product code: its prices, tax class and GTIN
+``verdicts``   the codes that cannot be sold online, and why
+``matches``    which store product a code already is: by SKU, then by link, then by GTIN
+``models``     which model numbers are variable products, and which store product is their parent
+``items``      what each code becomes: a simple product, or a variation of which parent
+
+There is no clock and no I/O.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import polars as pl
+import simplejson
+
+from solteq_woo_assets.rules.pricing import price_text, purchase_price, regular_price, sale_price
+from solteq_woo_assets.rules.variants import common_name, merged_attributes
+
+Relation = duckdb.DuckDBPyRelation
+
+CHANGES_SCHEMA = pl.Schema(
+    {
+        "key": pl.String,
+        "action": pl.String,
+        "kind": pl.String,
+        "woo_id": pl.Int64,
+        "parent_key": pl.String,
+        "parent_id": pl.Int64,
+        "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
+        "reason": pl.String,
+    }
+)
+"""The columns of every delta table; ``sync/state.py`` says what they hold."""
+
+PURCHASE_PRICE_META = "_solteq_purchase_price"
+
+
+@dataclass(frozen=True)
+class CatalogueRules:
+    """The settings that the rules depend on; ``settings.py`` explains them."""
+
+    new_product_status: str
+    inactive_products: str
+    binned_products: str
+    tax_classes: Mapping[Decimal, str]
+    store_tax_classes: frozenset[str]
+    """Slugs the store knows; its standard class is an empty slug here, as it is on a product."""
+
+
+@dataclass(frozen=True)
+class ProductDelta:
+    """The writes to come, what is held back, and who is who.
+
+    ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, mend.
+    ``links``: key, woo_id of the codes and model numbers that are in the store.
+    """
+
+    changes: pl.DataFrame
+    quarantine: pl.DataFrame
+    links: pl.DataFrame
+
+
+def sku_key(column: str) -> str:
+    """SQL for the form in which WooCommerce compares SKUs: case and outer spaces do not count (recorded)."""
+    return f"lower(trim({column}))"
+
+
+# Held products whose every owned field is right are left out before anything else is asked. Whatever is not plain
+# here (another spelling of the SKU, a new model, a missing link) goes through the whole of the rules.
+_UNSETTLED = f"""
+CREATE OR REPLACE TEMP TABLE unsettled AS
+WITH shared_models AS (
+    SELECT model_number FROM products WHERE model_number IS NOT NULL GROUP BY ALL HAVING count(*) > 1
+)
+SELECT {sku_key("product.code")} AS sku_key, nullif({sku_key("product.model_number")}, '') AS model_key
+FROM products AS product
+LEFT JOIN catalogue AS store ON store.sku = product.code
+LEFT JOIN links ON links.woo_id = store.id
+LEFT JOIN catalogue AS parent ON parent.id = store.parent_id
+LEFT JOIN tax_classes USING (vat_rate)
+LEFT JOIN shared_models ON shared_models.model_number = product.model_number
+WHERE NOT coalesce(
+    product.active AND NOT product.deleted AND product.product_type IN ('Basic', 'Variant', 'Service')
+    AND links.woo_id IS NOT NULL AND links.status_before IS NULL AND store.status <> 'trash'
+    AND store.regular_price = {regular_price("product.sales_price")}
+    AND store.sale_price IS NOT DISTINCT FROM
+        {sale_price("product.sales_price", "product.discounted_price", "product.max_discount_percent")}
+    AND (product.discounted_price > 0 OR product.discounted_price IS NULL)
+    AND store.date_on_sale_from_gmt IS NULL AND store.date_on_sale_to_gmt IS NULL
+    AND CASE store.tax_class WHEN 'parent' THEN parent.tax_class ELSE store.tax_class END = tax_classes.slug
+    AND tax_classes.known
+    AND store.purchase_price IS NOT DISTINCT FROM {price_text(purchase_price("product.purchase_price"))}
+    AND (NOT store.has_cost_of_goods OR product.purchase_price IS NULL
+        OR store.cost_of_goods_sold = {purchase_price("product.purchase_price")})
+    AND (product.gtin IS NULL OR product.gtin = store.global_unique_id)
+    AND CASE store.type
+        WHEN 'simple' THEN shared_models.model_number IS NULL
+        WHEN 'variation' THEN parent.sku = product.model_number AND parent.status <> 'trash'
+            AND list_transform(store.attributes, lambda a: (a.name, a.options[1]))
+                = list_transform(product.attributes, lambda a: (a.name, a."option"))
+        ELSE FALSE
+    END,
+    FALSE
+)
+"""
+
+_DOCUMENTS = f"""
+CREATE OR REPLACE TEMP TABLE documents AS
+SELECT
+    *, {sku_key("code")} AS sku_key, nullif({sku_key("model_number")}, '') AS model_key,
+    active AND NOT deleted AS on_sale,
+    regexp_replace(lower(product_type), '[ _-]', '', 'g') AS type
+FROM products
+WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
+    OR {sku_key("model_number")} IN (SELECT model_key FROM unsettled)
+    OR trim(code) = ''
+"""
+
+# A code on several documents, because one was replaced, is the one that is on sale, or else the newest.
+_CODES = f"""
+CREATE OR REPLACE TEMP TABLE codes AS
+WITH single AS (
+    SELECT *, count(*) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimants
+    FROM documents WHERE sku_key <> ''
+    QUALIFY row_number() OVER (PARTITION BY sku_key ORDER BY on_sale DESC, deleted, modified_at DESC, id) = 1
+), padded AS (
+    SELECT
+        *, nullif(trim(gtin), '') AS gtin_given,
+        CASE WHEN regexp_full_match(gtin_given, '[0-9]{{1,14}}') THEN lpad(
+            gtin_given,
+            (CASE WHEN length(gtin_given) <= 8 THEN 8 ELSE greatest(length(gtin_given), 12) END)::INTEGER,
+            '0'
+        ) END AS gtin_padded
+    FROM single
+)
+SELECT
+    sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number, name, on_sale, deleted, type,
+    claimants, vat_rate, sales_price, discounted_price, gtin_given,
+    list_filter(attributes, lambda a: trim(a.name) <> '' AND trim(a."option") <> '') AS attributes,
+    {regular_price("sales_price")} AS regular_price,
+    {sale_price("sales_price", "discounted_price", "max_discount_percent")} AS sale_price,
+    {purchase_price("purchase_price")} AS purchase_price,
+    gtin_padded AS gtin,
+    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
+    slug AS tax_class, known AS tax_class_is_known
+FROM padded LEFT JOIN tax_classes USING (vat_rate)
+"""
+
+# Field, reason and mend of the first thing that keeps a code from being sold.
+_VERDICTS = """
+CREATE OR REPLACE TEMP TABLE verdicts AS
+SELECT sku_key, verdict.* FROM (
+    SELECT sku_key, CASE
+        WHEN claimants > 1 THEN {'held': 'quarantine', 'field': 'code',
+            'reason': 'the code is on ' || claimants || ' active products',
+            'mend': 'keep it on one of them in Solteq'}
+        WHEN type IN ('giftcard', 'deposit', 'custom') THEN {'held': 'skip', 'field': 'productType',
+            'reason': CASE type WHEN 'giftcard' THEN 'gift cards' WHEN 'deposit' THEN 'deposits'
+                ELSE 'custom products' END || ' are not sold online',
+            'mend': ''}
+        WHEN type NOT IN ('basic', 'variant', 'service') OR type IS NULL THEN
+            {'held': 'quarantine', 'field': 'productType',
+            'reason': 'the product type is not known', 'mend': 'use Basic, Variant or Service in Solteq'}
+        WHEN sales_price < 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
+            'reason': 'the price is negative', 'mend': 'set a sales price in Solteq'}
+        WHEN coalesce(regular_price, 0) = 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
+            'reason': 'there is no price', 'mend': 'set a sales price in Solteq'}
+        WHEN tax_class IS NULL THEN {'held': 'quarantine', 'field': 'vatRate',
+            'reason': 'VAT ' || vat_rate || ' % has no tax class',
+            'mend': 'add the rate to SOLTEQ_WOO_TAX_CLASSES'}
+        WHEN NOT tax_class_is_known THEN {'held': 'quarantine', 'field': 'vatRate',
+            'reason': 'the store has no tax class ' || tax_class,
+            'mend': 'add the class in WooCommerce (Settings > Tax) or change SOLTEQ_WOO_TAX_CLASSES'}
+        WHEN length(sku) > 100 THEN {'held': 'quarantine', 'field': 'code',
+            'reason': 'the code is longer than the 100 characters that a SKU may have',
+            'mend': 'shorten it in Solteq'}
+    END AS verdict
+    FROM codes WHERE on_sale
+) WHERE verdict IS NOT NULL
+"""
+
+_LINKED = """
+CREATE OR REPLACE TEMP TABLE linked AS
+SELECT key, woo_id, status_before FROM links
+WHERE key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
+"""
+
+# Two store products with one SKU (imports can make them): the one that is not in the bin, then the older one.
+_HELD = f"""
+CREATE OR REPLACE TEMP TABLE held AS
+WITH wanted AS (
+    SELECT sku_key AS key FROM codes UNION SELECT model_key FROM codes WHERE model_key IS NOT NULL
+), found AS (
+    SELECT *, {sku_key("sku")} AS sku_key FROM catalogue
+    WHERE {sku_key("sku")} IN (FROM wanted)
+        OR id IN (SELECT woo_id FROM linked)
+        OR global_unique_id IN (SELECT gtin FROM codes WHERE gtin IS NOT NULL)
+), family AS (
+    FROM found
+    UNION
+    SELECT *, {sku_key("sku")} AS sku_key FROM catalogue WHERE id IN (SELECT parent_id FROM found)
+)
+SELECT * FROM family
+QUALIFY sku_key IS NULL OR sku_key = ''
+    OR row_number() OVER (PARTITION BY sku_key ORDER BY status = 'trash', id) = 1
+"""
+
+# A link or a GTIN counts only for a store product that no code claims by its SKU.
+_MATCHES = f"""
+CREATE OR REPLACE TEMP TABLE matches AS
+WITH by_sku AS (
+    SELECT codes.sku_key, held.id AS woo_id FROM codes JOIN held USING (sku_key)
+), unclaimed AS (
+    SELECT held.id, held.global_unique_id FROM held
+    LEFT JOIN products ON {sku_key("products.code")} = held.sku_key
+    WHERE held.type IN ('simple', 'variation', 'external') AND products.code IS NULL
+), strays AS (
+    SELECT sku_key, gtin FROM codes WHERE sku_key NOT IN (SELECT sku_key FROM by_sku)
+), by_link AS (
+    SELECT strays.sku_key, linked.woo_id FROM strays
+    JOIN linked ON linked.key = strays.sku_key JOIN unclaimed ON unclaimed.id = linked.woo_id
+), by_gtin AS (
+    SELECT strays.sku_key, min(unclaimed.id) AS woo_id FROM strays
+    JOIN unclaimed ON unclaimed.global_unique_id = strays.gtin
+    WHERE strays.sku_key NOT IN (SELECT sku_key FROM by_link) AND unclaimed.id NOT IN (SELECT woo_id FROM links)
+    GROUP BY strays.sku_key
+    HAVING count(*) = 1
+)
+SELECT *, 'SKU' AS matched_by FROM by_sku
+UNION ALL SELECT *, 'link' FROM by_link
+UNION ALL SELECT *, 'GTIN' FROM by_gtin WHERE woo_id IN (SELECT woo_id FROM by_gtin GROUP BY ALL HAVING count(*) = 1)
+"""
+
+# The parent of a variable product in the store: the product with the model number as SKU, else the one that the
+# model is linked to, else the parent of variations that are there, else the oldest simple product among its codes,
+# which is turned into the variable one. A model number that is also a code cannot be a SKU twice: no model.
+_MODELS = """
+CREATE OR REPLACE TEMP TABLE models AS
+WITH members AS (
+    SELECT codes.model_key, codes.sku_key, on_sale, held.id, held.parent_id, held.type
+    FROM codes
+    LEFT JOIN matches USING (sku_key) LEFT JOIN held ON held.id = matches.woo_id
+    LEFT JOIN verdicts ON verdicts.sku_key = codes.sku_key
+    WHERE codes.model_key IS NOT NULL AND verdicts.held IS DISTINCT FROM 'skip'
+), counted AS (
+    SELECT
+        model_key,
+        count(*) FILTER (on_sale) AS on_sale_count,
+        model_key IN (SELECT sku_key FROM codes) AS is_also_code,
+        min(parent_id) FILTER (type = 'variation') AS parent_of_variations,
+        min(id) FILTER (type = 'simple') AS oldest_simple
+    FROM members GROUP BY model_key
+), named AS (
+    SELECT counted.*, by_sku.id AS by_sku, by_sku.type AS by_sku_type, by_link.id AS by_link
+    FROM counted
+    LEFT JOIN held AS by_sku
+        ON by_sku.sku_key = counted.model_key AND by_sku.type IN ('simple', 'variable') AND NOT is_also_code
+    LEFT JOIN linked ON linked.key = counted.model_key
+    LEFT JOIN held AS by_link ON by_link.id = linked.woo_id AND by_link.type = 'variable'
+)
+SELECT
+    model_key, is_also_code, coalesce(by_sku, by_link, parent_of_variations, oldest_simple) AS parent_id
+FROM named
+WHERE on_sale_count > 1 OR by_sku_type = 'variable' OR by_link IS NOT NULL OR parent_of_variations IS NOT NULL
+"""
+
+# woo_id is NULL for what is yet to be created. A product that could not become the parent stays on sale as it is.
+_ITEMS = """
+CREATE OR REPLACE TEMP TABLE items AS
+WITH placed AS (
+    SELECT
+        codes.*, matches.matched_by, models.model_key IS NOT NULL AND NOT models.is_also_code AS is_variant,
+        coalesce(models.is_also_code, FALSE) AS model_is_also_code, models.parent_id AS model_parent_id,
+        CASE WHEN NOT is_variant OR matches.woo_id IS DISTINCT FROM models.parent_id THEN matches.woo_id END AS woo_id
+    FROM codes LEFT JOIN matches USING (sku_key) LEFT JOIN models ON models.model_key = codes.model_key
+)
+SELECT
+    placed.*, verdicts.held AS verdict, held.type AS store_type,
+    CASE
+        WHEN held.type = 'variation' OR (placed.woo_id IS NULL AND is_variant) THEN 'variation' ELSE 'simple'
+    END AS kind,
+    CASE WHEN held.type = 'variation' THEN held.parent_id WHEN placed.woo_id IS NULL THEN model_parent_id END
+        AS parent_id,
+    placed.woo_id IS NULL AND is_variant AND on_sale AND (
+        len(placed.attributes) = 0
+        OR count(*) FILTER (on_sale) OVER (
+            PARTITION BY placed.model_key,
+            list_sort(list_transform(placed.attributes, lambda a: lower(trim(a.name)) || '=' || lower(trim(a."option"))))
+        ) > 1
+    ) AS cannot_be_told_apart,
+    gtin_claimants > 1 OR EXISTS (
+        FROM held AS other WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
+    ) AS gtin_is_taken
+FROM placed
+LEFT JOIN matches USING (sku_key)
+LEFT JOIN held ON held.id = placed.woo_id
+LEFT JOIN verdicts ON verdicts.sku_key = placed.sku_key
+"""
+
+_QUARANTINE = """
+SELECT coalesce(nullif(trim(code), ''), id) AS key, 'code' AS field, 'the product has no code' AS reason,
+    'give it a code in Solteq' AS mend
+FROM documents WHERE sku_key = '' AND on_sale
+UNION ALL
+SELECT sku, field, reason, mend FROM verdicts JOIN items USING (sku_key) WHERE held = 'quarantine'
+UNION ALL
+SELECT sku, 'gtin', CASE WHEN gtin IS NULL THEN 'the GTIN is not 1 to 14 digits; the product goes without it'
+        ELSE 'the GTIN is on another product too; the product goes without it' END,
+    'correct the GTIN in Solteq'
+FROM items WHERE on_sale AND verdict IS NULL AND gtin_given IS NOT NULL AND (gtin IS NULL OR gtin_is_taken)
+UNION ALL
+SELECT sku, 'discountedPrice', 'the discounted price is not above 0; the product goes without a sale price',
+    'correct or remove the discounted price in Solteq'
+FROM items WHERE on_sale AND verdict IS NULL AND discounted_price <= 0
+UNION ALL
+SELECT sku, 'attributes', 'its attributes do not tell it from another variant of model ' || model_number,
+    'give each variant attributes of its own in Solteq, such as size and colour'
+FROM items WHERE verdict IS NULL AND cannot_be_told_apart
+UNION ALL
+SELECT sku, 'modelNumber', 'model number ' || model_number || ' is also the code of a product, and a SKU is unique',
+    'give the model another number in Solteq'
+FROM items WHERE on_sale AND verdict IS NULL AND model_is_also_code AND woo_id IS NULL
+UNION ALL
+SELECT sku, 'modelNumber', 'it is a product of its own in the store (id ' || woo_id || ') and stays so; '
+        || 'its model ' || model_number || ' is product ' || model_parent_id,
+    'to sell it as a variation, delete product ' || woo_id || ' in WooCommerce'
+FROM items WHERE on_sale AND verdict IS NULL AND is_variant AND kind = 'simple' AND woo_id IS NOT NULL
+UNION ALL
+SELECT sku, 'code', 'the store''s product ' || woo_id || ' with this SKU is of type ' || store_type
+        || ', which has no price of its own',
+    'change its SKU in WooCommerce, or the code in Solteq'
+FROM items WHERE on_sale AND verdict IS NULL AND store_type IN ('variable', 'grouped')
+UNION ALL
+SELECT items.sku, 'status', 'the store''s product ' || items.woo_id || ' is in the bin',
+    'restore it in WooCommerce, or set SOLTEQ_WOO_BINNED_PRODUCTS=restore'
+FROM items JOIN held ON held.id = items.woo_id
+WHERE items.on_sale AND items.verdict IS NULL AND held.status = 'trash' AND $binned_products = 'leave'
+"""
+
+_CREATED = f"""
+SELECT
+    sku AS key, 'create' AS action, kind, NULL::BIGINT AS woo_id,
+    CASE kind WHEN 'variation' THEN items.model_number END AS parent_key,
+    CASE kind WHEN 'variation' THEN items.parent_id END AS parent_id,
+    list_filter([
+        {{'field': 'name', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN items.name END}},
+        {{'field': 'type', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN 'simple' END}},
+        {{'field': 'status', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN $new_product_status END}},
+        {{'field': 'sku', 'old': NULL, 'new': items.sku}},
+        {{'field': 'regular_price', 'old': NULL, 'new': {price_text("items.regular_price")}}},
+        {{'field': 'sale_price', 'old': NULL, 'new': {price_text("items.sale_price")}}},
+        {{'field': 'tax_class', 'old': NULL, 'new': items.tax_class}},
+        {{'field': 'global_unique_id', 'old': NULL, 'new': CASE WHEN NOT gtin_is_taken THEN gtin END}},
+        {{'field': '{PURCHASE_PRICE_META}', 'old': NULL, 'new': {price_text("items.purchase_price")}}},
+        {{'field': 'attributes', 'old': NULL, 'new': CASE kind WHEN 'variation' THEN attributes::JSON::VARCHAR END}},
+        {{'field': 'manage_stock', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN 'true' END}},
+        {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
+    ], lambda change: change.new IS NOT NULL) AS changes,
+    'new in Solteq' AS reason
+FROM items
+WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
+"""
+
+_UPDATED = f"""
+WITH compared AS (
+    SELECT
+        items.*, held.status, held.regular_price AS held_regular_price, held.sale_price AS held_sale_price,
+        held.sku AS held_sku, held.date_on_sale_from_gmt, held.date_on_sale_to_gmt, held.global_unique_id,
+        held.purchase_price AS held_purchase_price, held.cost_of_goods_sold, held.has_cost_of_goods,
+        held.attributes AS held_attributes, linked.status_before,
+        CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
+        CASE
+            WHEN NOT on_sale AND $inactive_products = 'draft' AND held.status = 'publish'
+                THEN CASE items.kind WHEN 'variation' THEN 'private' ELSE 'draft' END
+            WHEN on_sale AND held.status = 'trash'
+                THEN CASE items.kind WHEN 'variation' THEN 'publish' ELSE $new_product_status END
+            WHEN on_sale AND linked.status_before IS NOT NULL AND held.status IN ('draft', 'private')
+                THEN linked.status_before
+            ELSE held.status
+        END AS wanted_status,
+        coalesce(held_attributes, []) AS a, coalesce(items.attributes, []) AS b,
+        items.kind = 'variation' AND len(b) > 0
+            AND list_sort(list_transform(a, lambda x: lower(x.name) || '=' || lower(x.options[1])))
+            <> list_sort(list_transform(b, lambda x: lower(x.name) || '=' || lower(x."option"))) AS moved
+    FROM items
+    JOIN held ON held.id = items.woo_id
+    LEFT JOIN held AS parent ON parent.id = held.parent_id
+    LEFT JOIN linked ON linked.woo_id = held.id
+    WHERE items.verdict IS NULL AND held.type NOT IN ('variable', 'grouped')
+        AND NOT (held.status = 'trash' AND (NOT on_sale OR $binned_products = 'leave'))
+), fields AS (
+    SELECT *, [
+        {{'field': 'status', 'old': status, 'new': wanted_status}}
+    ] || CASE WHEN NOT on_sale THEN [] ELSE [
+        {{'field': 'sku', 'old': held_sku, 'new': sku}},
+        {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
+            'new': {price_text("regular_price")}}},
+        {{'field': 'sale_price', 'old': coalesce({price_text("held_sale_price")}, ''),
+            'new': coalesce({price_text("sale_price")}, '')}},
+        {{'field': 'date_on_sale_from_gmt', 'old': coalesce(strftime(date_on_sale_from_gmt, '%Y-%m-%dT%H:%M:%S'), ''),
+            'new': ''}},
+        {{'field': 'date_on_sale_to_gmt', 'old': coalesce(strftime(date_on_sale_to_gmt, '%Y-%m-%dT%H:%M:%S'), ''),
+            'new': ''}},
+        {{'field': 'tax_class', 'old': held_tax_class, 'new': tax_class}},
+        {{'field': 'global_unique_id', 'old': coalesce(global_unique_id, ''),
+            'new': coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')}},
+        {{'field': '{PURCHASE_PRICE_META}', 'old': held_purchase_price, 'new': {price_text("purchase_price")}}},
+        {{'field': 'cost_of_goods_sold', 'old': {price_text("cost_of_goods_sold")},
+            'new': CASE WHEN has_cost_of_goods AND purchase_price IS NOT NULL THEN {price_text("purchase_price")}
+                ELSE {price_text("cost_of_goods_sold")} END}},
+        {{'field': 'attributes', 'old': CASE WHEN moved THEN list_transform(a, lambda x:
+            {{'name': x.name, 'option': x.options[1]}})::JSON::VARCHAR END,
+            'new': CASE WHEN moved THEN b::JSON::VARCHAR END}}
+    ] END AS compared_fields
+    FROM compared
+)
+SELECT
+    sku AS key,
+    CASE WHEN NOT on_sale THEN 'withdraw' WHEN wanted_status <> status THEN 'restore' ELSE 'update' END AS action,
+    kind, woo_id, CASE kind WHEN 'variation' THEN model_number END AS parent_key, parent_id,
+    list_filter(compared_fields, lambda change: change.old IS DISTINCT FROM change.new) AS changes,
+    CASE
+        WHEN deleted THEN 'deleted in Solteq'
+        WHEN NOT on_sale THEN 'inactive in Solteq'
+        WHEN status = 'trash' THEN 'in the store''s bin, on sale in Solteq'
+        WHEN wanted_status <> status THEN 'on sale in Solteq again'
+        WHEN matched_by = 'GTIN' THEN 'found in the store by its GTIN'
+        ELSE 'differs from Solteq'
+    END AS reason
+FROM fields
+WHERE len(changes) > 0
+"""
+
+_SKIPPED = """
+SELECT sku AS key, 'skip' AS action, 'simple' AS kind, woo_id, NULL AS parent_key, NULL::BIGINT AS parent_id,
+    []::STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] AS changes, reason
+FROM items JOIN verdicts USING (sku_key) WHERE verdicts.held = 'skip'
+"""
+
+# One row a model with all that its parent's fields depend on. The attributes of variants that are withdrawn stay.
+_PARENTS = """
+SELECT
+    models.model_key, models.parent_id, held.type, held.sku, held.status, held.tax_class, held.manage_stock,
+    held.attributes AS held_attributes, linked.status_before,
+    arg_min(items.model_number, items.sku_key) AS model_number,
+    coalesce(arg_min(items.tax_class, items.sku_key) FILTER (is_sold), '') AS wanted_tax_class,
+    min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
+    flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
+    count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.on_sale) AS on_sale_count,
+    bool_and(items.deleted) AS deleted
+FROM models
+JOIN (
+    SELECT *, on_sale AND verdict IS NULL AND kind = 'variation' AND NOT cannot_be_told_apart AS is_sold FROM items
+) AS items ON items.model_key = models.model_key
+LEFT JOIN held ON held.id = models.parent_id
+LEFT JOIN linked ON linked.key = models.model_key AND linked.woo_id = models.parent_id
+WHERE NOT models.is_also_code
+GROUP BY ALL
+ORDER BY models.model_key
+"""
+
+_LINKS = """
+SELECT sku_key AS key, woo_id FROM items WHERE woo_id IS NOT NULL AND verdict IS DISTINCT FROM 'skip'
+UNION ALL
+SELECT models.model_key, models.parent_id FROM models JOIN held ON held.id = models.parent_id
+WHERE held.type = 'variable' AND NOT is_also_code
+"""
+
+
+def product_delta(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    products: Relation,
+    catalogue: Relation,
+    links: Relation,
+    rules: CatalogueRules,
+) -> ProductDelta:
+    """What the store should hold, less what it holds.
+
+    :param products: rows of ``snapshot.solteq_products``
+    :param catalogue: rows of ``snapshot.woo_catalogue``
+    :param links: rows of ``sync.links`` with kind ``product``
+    """
+    tax_classes = pl.DataFrame(
+        [(rate, slug, slug in rules.store_tax_classes) for rate, slug in rules.tax_classes.items()],
+        schema={"vat_rate": pl.Decimal(6, 3), "slug": pl.String, "known": pl.Boolean},
+        orient="row",
+    )
+    for step in (_UNSETTLED, _DOCUMENTS, _CODES, _VERDICTS, _LINKED, _HELD, _MATCHES, _MODELS, _ITEMS):
+        connection.execute(step)  # DuckDB finds the parameters of this function by their names
+    settings = {
+        "new_product_status": rules.new_product_status,
+        "inactive_products": rules.inactive_products,
+        "binned_products": rules.binned_products,
+    }
+
+    def frame(query: str) -> pl.DataFrame:
+        used = {name: value for name, value in settings.items() if f"${name}" in query}
+        return connection.sql(query, params=used or None).pl()
+
+    parents = _parent_changes(frame(_PARENTS).to_dicts(), rules)
+    changes = [parents, *(frame(query).cast(dict(CHANGES_SCHEMA)) for query in (_CREATED, _UPDATED, _SKIPPED))]
+    return ProductDelta(
+        changes=pl.concat(changes),
+        quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
+        links=frame(_LINKS),
+    )
+
+
+def _parent_changes(models: list[dict[str, Any]], rules: CatalogueRules) -> pl.DataFrame:
+    rows = [_created_parent(model, rules) if model["parent_id"] is None else _held_parent(model, rules) for model in models]
+    return pl.DataFrame([row for row in rows if row and row["changes"]], schema=CHANGES_SCHEMA)
+
+
+def _created_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:
+    if not model["sold_count"]:
+        return None
+    new = {
+        "name": common_name(model["first_name"], model["last_name"]),
+        "type": "variable",
+        "status": rules.new_product_status,
+        "sku": model["model_number"],
+        "tax_class": model["wanted_tax_class"],
+        "attributes": _json(merged_attributes([], model["pairs"])),
+    }
+    return _row(model, "create", "new in Solteq", {field: (None, value) for field, value in new.items()})
+
+
+def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:
+    status = _parent_status(model, rules)
+    if model["status"] == "trash" and (not model["on_sale_count"] or rules.binned_products == "leave"):
+        return None
+    changes: dict[str, tuple[str | None, str | None]] = {"status": (model["status"], status)}
+    if model["on_sale_count"]:
+        changes["sku"] = (model["sku"], model["model_number"])
+    attributes = merged_attributes(model["held_attributes"] or [], model["pairs"] or [])
+    if attributes is not None:
+        changes["attributes"] = (_json(model["held_attributes"]), _json(attributes))
+    converted = model["type"] != "variable"
+    if converted:
+        changes["type"] = (model["type"], "variable")
+        changes["manage_stock"] = ("true" if model["manage_stock"] else "false", "false")
+    if not model["on_sale_count"]:
+        action, reason = "withdraw", "deleted in Solteq" if model["deleted"] else "inactive in Solteq"
+    elif converted:
+        action, reason = "convert", "a second variant of the model is in Solteq: becomes a variable product"
+    elif status != model["status"]:
+        action, reason = "restore", "on sale in Solteq again"
+    else:
+        action, reason = "update", "differs from Solteq"
+    return _row(model, action, reason, {field: pair for field, pair in changes.items() if pair[0] != pair[1]})
+
+
+def _parent_status(model: dict[str, Any], rules: CatalogueRules) -> str:
+    status = model["status"]
+    if not model["on_sale_count"]:
+        return "draft" if rules.inactive_products == "draft" and status == "publish" else status
+    if status == "trash":
+        return rules.new_product_status
+    if model["status_before"] is not None and status == "draft":
+        return model["status_before"]
+    return status
+
+
+def _row(
+    model: dict[str, Any], action: str, reason: str, changes: Mapping[str, tuple[str | None, str | None]]
+) -> dict[str, Any]:
+    return {
+        "key": model["model_number"],
+        "action": action,
+        "kind": "variable",
+        "woo_id": model["parent_id"],
+        "parent_key": None,
+        "parent_id": None,
+        "changes": [{"field": field, "old": old, "new": new} for field, (old, new) in changes.items()],
+        "reason": reason,
+    }
+
+
+def _json(value: object) -> str:
+    return simplejson.dumps(value, ensure_ascii=False)

@@ -1,0 +1,130 @@
+"""How many pieces of each product the store may sell: the balance delta."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, sku_key
+
+Relation = duckdb.DuckDBPyRelation
+
+STORE_BALANCES_META = "_solteq_store_balances"
+
+
+@dataclass(frozen=True)
+class StockRules:
+    """The settings that the rules depend on; ``settings.py`` explains them."""
+
+    stock_stores: Sequence[str] = ()
+    stock_buffer: int = 0
+    stock_store_changes: bool = False
+    inactive_products: str = "draft"
+
+
+def sellable_quantity(free_balance: str, buffer: str) -> str:
+    """SQL: the free balance of all stores together less the buffer, in whole pieces, never below 0. 2.9 kg is 2."""
+    return f"greatest(floor(coalesce({free_balance}, 0) - {buffer}), 0)::BIGINT"
+
+
+_QUANTITIES = f"""
+CREATE OR REPLACE TEMP TABLE quantities AS
+SELECT
+    {sku_key("product_code")} AS sku_key, min(trim(product_code)) AS sku,
+    {sellable_quantity(
+        "sum(free_balance) FILTER (NOT deleted AND (len($stock_stores) = 0 OR list_contains($stock_stores, store_id)))",
+        "$stock_buffer",
+    )} AS quantity
+FROM balances GROUP BY ALL
+"""
+
+# Of products that share a SKU (imports can make them) the one that is not in the bin, then the older one.
+_COMPARED = f"""
+CREATE OR REPLACE TEMP TABLE compared AS
+WITH held AS (
+    SELECT {sku_key("sku")} AS sku_key, id, parent_id, type, status, manage_stock, stock_quantity, store_balances
+    FROM catalogue
+    QUALIFY row_number() OVER (PARTITION BY {sku_key("sku")} ORDER BY status = 'trash', id) = 1
+), known AS (
+    SELECT {sku_key("code")} AS sku_key, bool_or(active AND NOT deleted) AS on_sale,
+        bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom')) AS not_online
+    FROM products GROUP BY ALL
+)
+SELECT
+    quantities.* REPLACE (
+        CASE WHEN known.on_sale IS FALSE AND $inactive_products = 'out_of_stock' THEN 0 ELSE quantity END AS quantity
+    ),
+    held.* EXCLUDE (sku_key), known.on_sale, known.not_online
+FROM quantities LEFT JOIN held USING (sku_key) LEFT JOIN known USING (sku_key)
+WHERE held.id IS NULL OR held.status = 'trash' OR held.type IN ('variable', 'grouped')
+    OR $stock_store_changes OR held.manage_stock IS NOT TRUE OR held.stock_quantity IS DISTINCT FROM quantity
+"""
+
+_CHANGES = f"""
+WITH breakdowns AS (
+    SELECT {sku_key("product_code")} AS sku_key, to_json(list({{
+            'store': store_id, 'name': store_name, 'free': free_balance::DOUBLE, 'reserved': reserved_balance::DOUBLE
+        }} ORDER BY store_id) FILTER (NOT deleted))::VARCHAR AS store_balances
+    FROM balances WHERE {sku_key("product_code")} IN (SELECT sku_key FROM compared) GROUP BY ALL
+), fields AS (
+    SELECT
+        compared.*, breakdowns.store_balances AS wanted_balances,
+        id IS NOT NULL AND status <> 'trash' AND type NOT IN ('variable', 'grouped') AS is_there,
+        list_filter([
+            {{'field': 'manage_stock', 'old': coalesce(manage_stock, FALSE)::VARCHAR, 'new': 'true'}},
+            {{'field': 'stock_quantity', 'old': stock_quantity::VARCHAR, 'new': quantity::VARCHAR}},
+            {{'field': '{STORE_BALANCES_META}', 'old': compared.store_balances, 'new': wanted_balances}}
+        -- WooCommerce drops a quantity without manage_stock beside it (contract, 18): they travel together.
+        ], lambda change: change.old IS DISTINCT FROM change.new
+            OR (change.field = 'stock_quantity' AND manage_stock IS NOT TRUE)) AS changes
+    FROM compared LEFT JOIN breakdowns USING (sku_key)
+)
+SELECT
+    sku AS key,
+    CASE WHEN is_there THEN 'update' WHEN not_online OR on_sale IS FALSE THEN 'skip' ELSE 'wait' END AS action,
+    CASE type WHEN 'variation' THEN 'variation' ELSE 'simple' END AS kind,
+    CASE WHEN is_there THEN id END AS woo_id,
+    NULL::VARCHAR AS parent_key,
+    CASE WHEN is_there AND type = 'variation' THEN parent_id END AS parent_id,
+    CASE WHEN is_there THEN changes ELSE [] END AS changes,
+    CASE
+        WHEN is_there AND stock_quantity IS DISTINCT FROM quantity THEN 'the free balance differs'
+        WHEN is_there AND manage_stock IS NOT TRUE THEN 'the store does not manage its stock'
+        WHEN is_there THEN 'the balances of the stores differ'
+        WHEN not_online THEN 'not sold online'
+        WHEN on_sale IS FALSE THEN 'not on sale in Solteq'
+        WHEN status = 'trash' THEN 'in the store''s bin'
+        WHEN type IN ('variable', 'grouped') THEN 'the store''s product has variations; stock is kept on those'
+        ELSE 'not in the store yet'
+    END AS reason
+FROM fields
+WHERE NOT is_there OR len(changes) > 0
+ORDER BY action = 'wait', action, key
+"""
+
+
+def balance_delta(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    balances: Relation,
+    products: Relation,
+    catalogue: Relation,
+    rules: StockRules,
+) -> pl.DataFrame:
+    """The stock that the store should show, less what it shows. Columns: ``CHANGES_SCHEMA``.
+
+    A balance whose product is not in the store yet is a row with action ``wait``.
+
+    :param balances: rows of ``snapshot.solteq_balances``
+    :param products: rows of ``snapshot.solteq_products``, to say why a product is not in the store
+    :param catalogue: rows of ``snapshot.woo_catalogue``
+    """
+    connection.execute(
+        _QUANTITIES, {"stock_stores": list(rules.stock_stores), "stock_buffer": rules.stock_buffer}
+    )
+    connection.execute(
+        _COMPARED,
+        {"inactive_products": rules.inactive_products, "stock_store_changes": rules.stock_store_changes},
+    )
+    return connection.sql(_CHANGES).pl().cast(dict(CHANGES_SCHEMA))

@@ -1,0 +1,224 @@
+"""Every setting, its unit, default and meaning.
+
+Read from the environment and from a ``.env`` file in the working folder. ``.env.example`` lists them all; it is
+made by ``python -m solteq_woo_assets.settings > .env.example``, and a test keeps the two alike.
+"""
+
+import sys
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from solteq_woo_assets.errors import ConfigurationError
+
+SANDBOX = {
+    "SOLTEQ_API_URL": "http://127.0.0.1:4810",
+    "SOLTEQ_IDENTITY_URL": "http://127.0.0.1:4810",
+    "SOLTEQ_CLIENT_ID": "sandbox",
+    "SOLTEQ_CLIENT_SECRET": "sandbox-secret",
+    "WOO_URL": "http://127.0.0.1:4811",
+    "WOO_CONSUMER_KEY": "ck_sandbox",
+    "WOO_CONSUMER_SECRET": "cs_sandbox",
+}
+"""Where the sandbox listens, and its credentials; it holds only made-up data, so they are no secret."""
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _tax_class_pairs(value: object) -> object:
+    """``25.5=standard,0=zero-rate`` as a mapping; WooCommerce writes its standard class as an empty slug."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if not all(separator for _, separator, _ in pairs):
+        raise ValueError("write it as RATE=CLASS,RATE=CLASS, for example 25.5=standard,13.5=reduced-rate")
+    return {rate.strip(): "" if slug.strip() == "standard" else slug.strip() for rate, _, slug in pairs}
+
+
+def _access(name: str) -> Any:
+    """A setting of a system: without the prefix, and empty when it is absent."""
+    return Field("", validation_alias=name, validate_default=True)
+
+
+class Settings(BaseSettings):
+    """What the user decides. Names without a prefix are the two systems; the rest begin with ``SOLTEQ_WOO_``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SOLTEQ_WOO_",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    solteq_api_url: str = _access("SOLTEQ_API_URL")
+    """Address of the Solteq API, such as https://api.solteqpos.com. Empty: the sandbox stands in for Solteq."""
+    solteq_identity_url: str = _access("SOLTEQ_IDENTITY_URL")
+    """Address of Solteq's identity server, such as https://login.smartretail.cloud."""
+    solteq_client_id: str = _access("SOLTEQ_CLIENT_ID")
+    """OAuth2 client id, made in Solteq's back office."""
+    solteq_client_secret: SecretStr = _access("SOLTEQ_CLIENT_SECRET")
+    """OAuth2 client secret."""
+    woo_url: str = _access("WOO_URL")
+    """Address of the web store, such as https://shop.example. Empty: the sandbox stands in for the store."""
+    woo_consumer_key: str = _access("WOO_CONSUMER_KEY")
+    """REST API key with read and write permission (WooCommerce > Settings > Advanced > REST API)."""
+    woo_consumer_secret: SecretStr = _access("WOO_CONSUMER_SECRET")
+    """The key's secret."""
+
+    database: Path = Path("solteq_woo.duckdb")
+    """The DuckDB file that holds snapshots, deltas and the ledger."""
+    shop: str = "shop"
+    """Name of the web store in external ids, such as woo:<shop>:order:<id>. Never change it on a running shop."""
+    web_store: str = "verkko"
+    """Solteq store id that web sales are booked on."""
+    stock_stores: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
+    """Solteq store ids whose free balance is sold online, comma-separated. Empty: all stores."""
+    stock_buffer: int = Field(0, ge=0)
+    """Pieces held back per product, so that the last ones are not sold twice."""
+    stock_store_changes: bool = False
+    """Send the per-store balances also when only they changed and the sellable quantity did not."""
+    timezone: str = "Europe/Helsinki"
+    """The shop's time zone, a TZ database name."""
+    end_of_business_day: time = time(0, 0)
+    """Local time at which a business day ends; 04:00 books a sale at 03:59 on the day before."""
+
+    new_product_status: Literal["draft", "pending", "private", "publish"] = "draft"
+    """Status of a product that this integration creates. Draft: images and texts are added in the store first."""
+    inactive_products: Literal["draft", "out_of_stock", "leave"] = "draft"
+    """What becomes of a store product that is inactive or deleted in Solteq. It is never deleted."""
+    binned_products: Literal["restore", "leave"] = "restore"
+    """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
+    tax_classes: Annotated[dict[Decimal, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {
+        Decimal("25.5"): "",
+        Decimal("13.5"): "reduced-rate",
+        Decimal("10"): "reduced-rate-10",
+        Decimal("0"): "zero-rate",
+    }
+    """WooCommerce tax class (slug) of each VAT rate, RATE=CLASS, comma-separated; standard is the standard class."""
+    requests_in_flight: int = Field(2, ge=1, le=16)
+    """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
+
+    products_poll_seconds: int = Field(60, ge=0)
+    """Seconds between two looks at Solteq's product feed. 0 switches the sensor off."""
+    products_cron: str = "7 * * * *"
+    """When products are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
+    balances_poll_seconds: int = Field(30, ge=0)
+    """Seconds between two looks at Solteq's balance feed. 0 switches the sensor off."""
+    balances_cron: str = "37 * * * *"
+    """When balances are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
+    reconcile_cron: str = "30 3 * * *"
+    """When both sides are read in full and compared. Empty switches the schedule off."""
+
+    solteq_products_path: str = "catalog/v1-ext/products"
+    """Path of the product feed below the API address: <service>/v1-ext/<rest>."""
+    solteq_products_scope: str = "catalog-api"
+    """OAuth2 scope of the product feed."""
+    solteq_balances_path: str = "stock/v1-ext/balances"
+    """Path of the balance feed."""
+    solteq_balances_scope: str = "stock-api"
+    """OAuth2 scope of the balance feed."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError("not a TZ database name; Europe/Helsinki is one") from error
+        return value
+
+    @model_validator(mode="after")
+    def _sandbox_stands_in(self) -> Self:
+        """A side without an address is the sandbox's; one with an address needs all of its credentials."""
+        missing: list[str] = []
+        for url, names in {
+            "SOLTEQ_API_URL": ["SOLTEQ_IDENTITY_URL", "SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET"],
+            "WOO_URL": ["WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET"],
+        }.items():
+            if self._text(url) in ("", SANDBOX[url]):
+                for name in (url, *names):
+                    value = SecretStr(SANDBOX[name]) if name.endswith("SECRET") else SANDBOX[name]
+                    object.__setattr__(self, name.lower(), value)
+            else:
+                missing += [name for name in names if not self._text(name)]
+        if missing:
+            raise ValueError(f"set {', '.join(missing)} in the environment or in .env")
+        return self
+
+    def _text(self, name: str) -> str:
+        value = getattr(self, name.lower())
+        return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+    @property
+    def solteq_is_sandbox(self) -> bool:
+        """Whether the sandbox stands in for Solteq."""
+        return self.solteq_api_url == SANDBOX["SOLTEQ_API_URL"]
+
+    @property
+    def woo_is_sandbox(self) -> bool:
+        """Whether the sandbox stands in for the store."""
+        return self.woo_url == SANDBOX["WOO_URL"]
+
+    def poll_seconds(self, flow: str) -> int:
+        """Seconds between two ticks of a flow's sensor; 0 is off."""
+        return getattr(self, f"{flow}_poll_seconds")
+
+    def cron(self, flow: str) -> str:
+        """A flow's schedule; empty is off."""
+        return getattr(self, f"{flow}_cron")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and ``.env``.
+
+        :raises ConfigurationError: naming each setting that makes no sense, never its value
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            problems = [
+                ": ".join(filter(None, (_environment_name(problem["loc"]), problem["msg"].removeprefix("Value error, "))))
+                for problem in error.errors(include_input=False, include_url=False)
+            ]
+            raise ConfigurationError("; ".join(problems)) from None
+
+
+def _environment_name(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else ""
+    return name if not name or name.isupper() else f"SOLTEQ_WOO_{name.upper()}"
+
+
+def env_example() -> str:
+    """Every setting with its meaning and default, as a ``.env`` file in which nothing is set."""
+    lines = ["# Copy to .env and set what you need. Everything has a default; without addresses the sandbox stands in."]
+    for name, info in Settings.model_fields.items():
+        lines += ["", f"# {info.description}", f"#{_environment_name((info.validation_alias or name,))}={_default_text(info.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _default_text(default: object) -> str:
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    if isinstance(default, dict):
+        return ",".join(f"{rate}={slug or 'standard'}" for rate, slug in default.items())
+    if isinstance(default, list):
+        return ",".join(default)
+    if isinstance(default, time):
+        return f"{default:%H:%M}"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(env_example())

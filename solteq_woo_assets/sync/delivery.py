@@ -1,0 +1,520 @@
+"""Sending a delta to the store: every write in the ledger before it leaves, every answer checked, none sent twice.
+
+The order of things is what makes it safe to be killed at any point:
+
+1. Writes that an earlier run left pending are settled: the store was read again at the start of this run, so what
+   is not in the delta any more was done, and what still is goes out again.
+2. Every write of the delta goes into the ledger as pending, in one transaction.
+3. Batches leave, products and parents before variations. Each answer is settled in the ledger and stored in the
+   catalogue in one transaction.
+4. What never left, because the store went away, is marked unsent.
+"""
+
+import hashlib
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import polars as pl
+from pydantic import ValidationError
+
+from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooError
+from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.snapshot import merge_catalogue
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.wire import Change, disagreement, product_write
+
+BATCH_SIZE = 100
+"""The most that WooCommerce takes in one batch (contract, 11)."""
+SENT_ACTIONS = ("create", "update", "convert", "withdraw", "restore")
+"""The delta's other actions, wait and skip, are only shown."""
+
+GONE_CODES = {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"}
+TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
+TOO_LARGE = 413
+REFUSED_AS_A_WHOLE = {400, TOO_LARGE, 422}
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """One row of a delta on its way."""
+
+    delivery_id: str
+    key: str
+    action: str
+    kind: str
+    woo_id: int | None
+    parent_key: str | None
+    parent_id: int | None
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a write.
+
+    ``state``: delivered; refused (held in quarantine until its source changes); retry (the next run will know
+    better, since the catalogue was put right); unsent. ``found``: store products that were not known before.
+    """
+
+    write: Write
+    state: str
+    product: StoreProduct | None = None
+    error: str = ""
+    error_field: str = ""
+    found: Sequence[StoreProduct] = ()
+    is_gone: bool = False
+
+
+@dataclass
+class DeliveryCounts:
+    """How a delivery went. ``by_action``: delivered writes by the delta's action."""
+
+    by_action: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    retry: int = 0
+    unsent: int = 0
+    interrupted: int = 0
+    """Writes of an earlier run that were found pending."""
+
+    @property
+    def delivered(self) -> int:
+        """Writes that the store took."""
+        return self.by_action.total()
+
+    @property
+    def undelivered(self) -> int:
+        """Writes that were to go and did not arrive."""
+        return self.refused + self.retry + self.unsent
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Count outcomes."""
+        for outcome in outcomes:
+            if outcome.state == "delivered":
+                self.by_action[outcome.write.action] += 1
+            else:
+                setattr(self, outcome.state, getattr(self, outcome.state) + 1)
+
+
+def deliver(
+    database: StateDatabase,
+    woo: WooClient,
+    *,
+    flow: str,
+    table: str,
+    run_id: str,
+    in_flight: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DeliveryCounts:
+    """Send a delta to the store and settle it.
+
+    :param table: the delta, such as ``delta.product_delta``
+    :param on_progress: called with the number of writes settled and of all
+    :raises IntegrationError: the store went away, or the database; what was delivered is settled by then
+    """
+    counts = DeliveryCounts()
+    with database.transaction() as connection:
+        writes = _read_writes(connection, table)
+        counts.interrupted = _settle_interrupted(connection, flow, writes)
+        _enter(connection, flow, run_id, writes)
+    sender = _Sender(woo)
+    open_writes = {write.delivery_id: write for write in writes}
+
+    def settle(outcomes: Sequence[Outcome]) -> None:
+        with database.transaction() as connection:
+            _settle(connection, flow, outcomes)
+        counts.add(outcomes)
+        for outcome in outcomes:
+            del open_writes[outcome.write.delivery_id]
+        on_progress(len(writes) - len(open_writes), len(writes))
+
+    try:
+        with ThreadPoolExecutor(in_flight, thread_name_prefix="delivery") as pool:
+            first = [write for write in writes if write.kind != "variation"]
+            _send_all(pool, sender, ((None, lot) for lot in _lots(first, sender)), settle, ahead=in_flight + 1)
+            variations = [write for write in writes if write.kind == "variation"]
+            if variations:
+                lots = _by_parent(database, variations, sender, settle)
+                _send_all(pool, sender, lots, settle, ahead=in_flight + 1)
+    except IntegrationError:
+        with database.transaction() as connection:
+            _settle_unsent(connection, open_writes.values(), sender.sent)
+        raise
+    return counts
+
+
+def changes_hash(changes: Iterable[Change]) -> str:
+    """A short fingerprint of what a write would set; a refused write is not sent again while it is the same."""
+    text = "\n".join(sorted(f"{change['field']}={change['new']}" for change in changes))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read_writes(connection: duckdb.DuckDBPyConnection, table: str) -> list[Write]:
+    rows = connection.sql(
+        f"SELECT key, action, kind, woo_id, parent_key, parent_id, changes FROM {table} "
+        f"WHERE list_contains({list(SENT_ACTIONS)}, action) ORDER BY kind, parent_key, key"
+    ).pl()
+    return [Write(delivery_id=uuid.uuid4().hex, **row) for row in rows.to_dicts()]
+
+
+def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[Write]) -> int:
+    again = pl.DataFrame({"key": [write.key for write in writes]}, schema={"key": pl.String})  # noqa: F841
+    rows = connection.execute(
+        "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
+        "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
+        "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
+        "ELSE 'the run was interrupted; found done in the store' END "
+        "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id",
+        {"flow": flow},
+    ).fetchall()
+    return len(rows)
+
+
+def _enter(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes: Sequence[Write]) -> None:
+    if not writes:
+        return
+    entered = pl.DataFrame(  # noqa: F841
+        [
+            {
+                "delivery_id": write.delivery_id,
+                "key": write.key,
+                "action": write.action,
+                "kind": write.kind,
+                "woo_id": write.woo_id,
+                "changes": write.changes,
+            }
+            for write in writes
+        ],
+        schema={
+            "delivery_id": pl.String,
+            "key": pl.String,
+            "action": pl.String,
+            "kind": pl.String,
+            "woo_id": pl.Int64,
+            "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
+        },
+    )
+    connection.execute(
+        "INSERT INTO sync.deliveries (delivery_id, run_id, flow, key, action, kind, woo_id, changes, state, created_at) "
+        "SELECT delivery_id, $run_id, $flow, key, action, kind, woo_id, changes, 'pending', $now FROM entered",
+        {"run_id": run_id, "flow": flow, "now": utc_now()},
+    )
+
+
+def _lots(writes: Sequence[Write], sender: "_Sender") -> Iterator[list[Write]]:
+    start = 0
+    while start < len(writes):
+        lot = list(writes[start : start + sender.batch_size])  # asked each time: the host may take less than 100
+        yield lot
+        start += len(lot)
+
+
+def _by_parent(
+    database: StateDatabase,
+    variations: Sequence[Write],
+    sender: "_Sender",
+    settle: Callable[[Sequence[Outcome]], None],
+) -> Iterator[tuple[int | None, list[Write]]]:
+    """One call per parent; variations whose parent did not arrive wait for the next run."""
+    parents = {_key(write.parent_key) for write in variations if write.parent_id is None}
+    with database.transaction() as connection:
+        arrived = dict(
+            connection.execute(
+                "SELECT key, woo_id FROM sync.links WHERE kind = 'product' AND list_contains($parents, key)",
+                {"parents": sorted(parents)},
+            ).fetchall()
+        )
+    families: defaultdict[int | None, list[Write]] = defaultdict(list)
+    for write in variations:
+        families[write.parent_id or arrived.get(_key(write.parent_key))].append(write)
+    orphans = families.pop(None, [])
+    if orphans:
+        settle([Outcome(write, "unsent", error=f"its parent {write.parent_key} is not in the store") for write in orphans])
+    for parent_id, family in families.items():
+        for lot in _lots(family, sender):
+            yield parent_id, lot
+
+
+def _send_all(
+    pool: ThreadPoolExecutor,
+    sender: "_Sender",
+    lots: Iterator[tuple[int | None, list[Write]]],
+    settle: Callable[[Sequence[Outcome]], None],
+    *,
+    ahead: int,
+) -> None:
+    """Send lots side by side. Answers that came while the last were stored are stored together.
+
+    :param ahead: lots handed out at once; one more than there are workers, so that none idles meanwhile
+    """
+    running: set[Future[list[Outcome]]] = set()
+    try:
+        while True:
+            while len(running) < ahead and (lot := next(lots, None)) is not None:
+                running.add(pool.submit(sender.send, lot[1], lot[0]))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            failed = next((error for future in done if (error := future.exception())), None)
+            outcomes = [outcome for future in done if not future.exception() for outcome in future.result()]
+            if outcomes:
+                settle(outcomes)
+            if failed:
+                raise failed
+    except BaseException:
+        for future in running:
+            future.cancel()
+        finished = wait(running).done
+        late = [o for future in finished if not future.cancelled() and not future.exception() for o in future.result()]
+        if late:
+            settle(late)
+        raise
+
+
+class _Sender:
+    """Sends batches. A refused or unanswered batch is halved until the bad item stands alone."""
+
+    def __init__(self, woo: WooClient) -> None:
+        self._woo = woo
+        self.batch_size = BATCH_SIZE
+        self.sent: set[str] = set()
+        """Delivery ids that left, answered or not."""
+
+    def send(self, writes: Sequence[Write], parent_id: int | None, *, is_last_try: bool = False) -> list[Outcome]:
+        """Send writes that share a parent, or have none.
+
+        :raises IntegrationError: the store is away or refuses us altogether
+        """
+        sound, refused = _validated(writes)
+        if not sound:
+            return refused
+        writes = list(sound)
+        creates = [write for write in writes if write.woo_id is None]
+        updates = [write for write in writes if write.woo_id is not None]
+        batch = Batch(
+            creates=[sound[write] for write in creates],
+            updates=[sound[write] for write in updates],
+            parent_id=parent_id,
+        )
+        self.sent.update(write.delivery_id for write in writes)
+        try:
+            answers = self._woo.write(batch)
+        except OutcomeUnknownError as error:
+            return refused + self._after_read_back(writes, parent_id, error, is_last_try=is_last_try)
+        except WooError as error:
+            if error.status not in REFUSED_AS_A_WHOLE:
+                self.sent.difference_update(write.delivery_id for write in writes)
+                raise
+            if len(writes) == 1:
+                return [*refused, Outcome(writes[0], "refused", error=str(error))]
+            if error.status == TOO_LARGE:
+                self.batch_size = min(self.batch_size, (len(writes) + 1) // 2)
+            return refused + self._halves(writes, parent_id)
+        answered = zip([*creates, *updates], answers, strict=True)
+        return refused + [self._outcome(write, answer) for write, answer in answered]
+
+    def _halves(self, writes: Sequence[Write], parent_id: int | None) -> list[Outcome]:
+        middle = len(writes) // 2
+        return self.send(writes[:middle], parent_id) + self.send(writes[middle:], parent_id)
+
+    def _after_read_back(
+        self, writes: Sequence[Write], parent_id: int | None, error: OutcomeUnknownError, *, is_last_try: bool
+    ) -> list[Outcome]:
+        """No answer: see in the store what was done, and send only the rest, in halves."""
+        held = self._read_back(writes, parent_id)
+        outcomes: list[Outcome] = []
+        rest: list[Write] = []
+        for write in writes:
+            product = held.get(write.delivery_id)
+            if product is not None and disagreement(product, write.changes) is None:
+                outcomes.append(Outcome(write, "delivered", product))
+            elif product is not None and write.woo_id is None:
+                outcomes.append(Outcome(write, "retry", error="created, but not as sent", found=[product]))
+            else:
+                rest.append(write)
+        if not rest:
+            return outcomes
+        if len(rest) > 1:
+            return outcomes + self._halves(rest, parent_id)
+        if not is_last_try:
+            return outcomes + self.send(rest, parent_id, is_last_try=True)
+        return [*outcomes, Outcome(rest[0], "refused", error=f"the store fails each time it is sent: {error}")]
+
+    def _read_back(self, writes: Sequence[Write], parent_id: int | None) -> dict[str, StoreProduct]:
+        by_id = {write.woo_id: write for write in writes if write.woo_id is not None}
+        by_sku = {_sku(write): write for write in writes if write.woo_id is None}
+        found: dict[str, StoreProduct] = {}
+        if by_id:
+            for product in self._woo.read_by_id(list(by_id), parent_id=parent_id):
+                found[by_id[product.id].delivery_id] = product
+        if by_sku:
+            for product in self._woo.find_by_sku(list(by_sku)):
+                if write := by_sku.get(_key(product.sku)):
+                    found[write.delivery_id] = product
+        return found
+
+    def _outcome(self, write: Write, answer: StoreProduct | ItemRefused) -> Outcome:
+        if isinstance(answer, StoreProduct):
+            if (difference := disagreement(answer, write.changes)) is None:
+                return Outcome(write, "delivered", answer)
+            return Outcome(write, "refused", answer, error=difference.message, error_field=difference.field)
+        error = f"{answer.code}: {answer.message}"
+        if answer.code in GONE_CODES:
+            return Outcome(write, "retry", error=f"it is gone from the store ({error})", is_gone=True)
+        if answer.code in TAKEN_CODES and (holders := self._holders(write)):
+            return Outcome(write, "retry", error=f"the store has it already ({error})", error_field="sku", found=holders)
+        if answer.resource_id:
+            error += f" It is held by the store's product {answer.resource_id}."
+        return Outcome(write, "refused", error=error)
+
+    def _holders(self, write: Write) -> list[StoreProduct]:
+        """The products, in the bin too, that hold the SKU of a refused create."""
+        return [*self._woo.find_by_sku([_sku(write)]), *self._woo.find_by_sku([_sku(write)], status="trash")]
+
+
+def _validated(writes: Sequence[Write]) -> tuple[dict[Write, ProductWrite], list[Outcome]]:
+    """Each write as it goes on the wire; batch items are not validated by WooCommerce (contract, 12)."""
+    sound: dict[Write, ProductWrite] = {}
+    refused: list[Outcome] = []
+    for write in writes:
+        try:
+            sound[write] = product_write(write.woo_id, write.changes)
+        except ValidationError as error:
+            problem = error.errors(include_input=False, include_url=False)[0]
+            name = ".".join(str(part) for part in problem["loc"])
+            refused.append(Outcome(write, "refused", error=f"not sent: {problem['msg']}", error_field=name))
+    return sound, refused
+
+
+def _key(sku: str | None) -> str:
+    """As the store compares SKUs."""
+    return (sku or "").strip().lower()
+
+
+def _sku(write: Write) -> str:
+    return _key(next((change["new"] for change in write.changes if change["field"] == "sku"), write.key))
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome]) -> None:
+    """Settle ledger rows and store what the answers tell, all in the caller's transaction."""
+    known = _known_ids(connection, outcomes)
+    outcomes = [_without_false_hope(outcome, known) for outcome in outcomes]
+    products = [product for outcome in outcomes for product in (outcome.product, *outcome.found) if product]
+    merge_catalogue(connection, products)
+    gone = [outcome.write.woo_id for outcome in outcomes if outcome.is_gone]
+    if gone:
+        connection.execute("DELETE FROM snapshot.woo_catalogue WHERE list_contains($ids, id)", {"ids": gone})
+        connection.execute("DELETE FROM sync.links WHERE list_contains($ids, woo_id)", {"ids": gone})
+    _settle_rows(
+        connection,
+        [(o.write.delivery_id, o.state, o.error or None, o.product.id if o.product else None) for o in outcomes],
+    )
+    _link(connection, outcomes)
+    delivered = [outcome.write.key for outcome in outcomes if outcome.state == "delivered"]
+    release(connection, flow, "delivery", pl.DataFrame({"key": delivered}, schema={"key": pl.String}))
+    hold(connection, flow, "delivery", _refused(outcomes))
+
+
+def _known_ids(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> set[int]:
+    ids = [product.id for outcome in outcomes for product in outcome.found]
+    if not ids:
+        return set()
+    rows = connection.execute(
+        "SELECT id FROM snapshot.woo_catalogue WHERE list_contains($ids, id)", {"ids": ids}
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def _without_false_hope(outcome: Outcome, known: set[int]) -> Outcome:
+    """A SKU held by a product that the delta knew of will be refused the next time, too."""
+    if outcome.state == "retry" and outcome.found and all(product.id in known for product in outcome.found):
+        return Outcome(outcome.write, "refused", error=outcome.error, error_field="sku", found=outcome.found)
+    return outcome
+
+
+def _settle_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, str | None, int | None]]) -> None:
+    settled = pl.DataFrame(  # noqa: F841
+        rows,
+        schema={"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64},
+        orient="row",
+    )
+    connection.execute(
+        "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
+        "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
+        "FROM settled WHERE row.delivery_id = settled.delivery_id"
+    )
+
+
+def _settle_unsent(
+    connection: duckdb.DuckDBPyConnection, writes: Iterable[Write], sent: set[str]
+) -> None:
+    """Writes that left without an answer stay pending: the next run reads them back."""
+    _settle_rows(
+        connection,
+        [
+            (write.delivery_id, "unsent", "the delivery ended before its turn", None)
+            for write in writes
+            if write.delivery_id not in sent
+        ],
+    )
+
+
+def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
+    rows: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        if outcome.state != "delivered" or outcome.product is None:
+            continue
+        status = next((change for change in outcome.write.changes if change["field"] == "status"), None)
+        is_withdrawn = outcome.write.action == "withdraw"
+        rows.append(
+            {
+                "key": _key(outcome.write.key),
+                "woo_id": outcome.product.id,
+                "status_before": status["old"] if status and is_withdrawn else None,
+                "status_is_ours": status is not None,
+            }
+        )
+    link(connection, pl.DataFrame(rows, schema=LINK_SCHEMA))
+
+
+LINK_SCHEMA = pl.Schema(
+    {"key": pl.String, "woo_id": pl.Int64, "status_before": pl.String, "status_is_ours": pl.Boolean}
+)
+
+
+def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
+    """Remember which store product a code is, and the status it had when it was withdrawn.
+
+    :param rows: ``LINK_SCHEMA``; ``status_before`` replaces what is remembered where ``status_is_ours``
+    """
+    if rows.is_empty():
+        return
+    connection.execute(
+        "MERGE INTO sync.links AS held USING rows ON held.kind = 'product' AND held.key = rows.key "
+        "WHEN MATCHED AND (held.woo_id <> rows.woo_id OR rows.status_is_ours) THEN UPDATE SET woo_id = rows.woo_id, "
+        "status_before = CASE WHEN rows.status_is_ours THEN rows.status_before ELSE held.status_before END "
+        "WHEN NOT MATCHED THEN INSERT (kind, key, woo_id, status_before) "
+        "VALUES ('product', rows.key, rows.woo_id, rows.status_before)"
+    )
+
+
+def _refused(outcomes: Sequence[Outcome]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                "key": outcome.write.key,
+                "field": outcome.error_field or "(the product)",
+                "reason": outcome.error,
+                "mend": "correct it in Solteq or in the store; it is sent again when it changes, or by reconcile_all",
+                "raw": changes_hash(outcome.write.changes),
+            }
+            for outcome in outcomes
+            if outcome.state == "refused"
+        ],
+        schema={name: pl.String for name in ("key", "field", "reason", "mend", "raw")},
+    )

@@ -1,0 +1,88 @@
+"""Runs of one flow never overlap, whoever started them: the daemon, the UI or the command line."""
+
+import os
+from contextlib import ExitStack
+from typing import Self
+
+from filelock import FileLock, Timeout
+
+from solteq_woo_assets.errors import FlowBusyError
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+
+WAIT_SECONDS = 300.0
+
+
+class FlowLeases:
+    """The leases of one run, held until it ends.
+
+    Who holds a flow is a row in ``sync.leases``. That the holder is alive is a lock on a file beside the database,
+    which the operating system lets go of when a process dies, however it dies.
+    """
+
+    def __init__(self, database: StateDatabase, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._database = database
+        self._wait_seconds = wait_seconds
+        self._held: dict[str, FileLock] = {}
+
+    def take(self, flow: str, run_id: str) -> str | None:
+        """Take the lease of a flow, unless this run has it already; wait for a run that is under way.
+
+        :return: the id of a run that held it and crashed, if there is one
+        :raises FlowBusyError: the other run goes on for longer than is worth waiting
+        """
+        if flow in self._held:
+            return None
+        lock = self._lock(flow)
+        try:
+            lock.acquire(timeout=self._wait_seconds)
+        except Timeout:
+            holder = self._holder(flow)
+            raise FlowBusyError(
+                f"Another run of {flow} is under way ({holder or 'just beginning'}) and went on for "
+                f"{self._wait_seconds:.0f} s more. Run again when it has ended."
+            ) from None
+        self._held[flow] = lock
+        crashed = self._holder(flow)
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO sync.leases VALUES ($flow, $run_id, $pid, $since)",
+                {"flow": flow, "run_id": run_id, "pid": os.getpid(), "since": utc_now()},
+            )
+        return crashed
+
+    def crashed_run(self, flow: str) -> str | None:
+        """The run that crashed while it held the flow and that nobody has followed yet."""
+        if flow in self._held:
+            return None
+        try:
+            with self._lock(flow).acquire(timeout=0):
+                return self._holder(flow)
+        except Timeout:
+            return None
+
+    def release(self) -> None:
+        """Give all leases back."""
+        with ExitStack() as stack:
+            for flow, lock in self._held.items():
+                stack.callback(lock.release)
+                stack.callback(self._forget, flow)
+        self._held.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _lock(self, flow: str) -> FileLock:
+        self._database.path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(f"{self._database.path}.{flow}.lease", mode=0o600, thread_local=False)
+
+    def _holder(self, flow: str) -> str | None:
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT run_id FROM sync.leases WHERE flow = ?", [flow]).fetchall()
+        return rows[0][0] if rows else None
+
+    def _forget(self, flow: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM sync.leases WHERE flow = ?", [flow])

@@ -1,0 +1,429 @@
+"""Bringing a side's documents into its snapshot table: newest version wins, whatever the order of arrival."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, InvalidDocument, ProductDocument, SolteqClient
+from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META
+from solteq_woo_assets.rules.stock import STORE_BALANCES_META
+from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+
+SOLTEQ_OVERLAP = timedelta(minutes=5)
+"""How long after its ``modifiedAt`` a document may still appear in a feed: delivery there is unordered."""
+WOO_OVERLAP = timedelta(minutes=1)
+"""The same for the store, whose rows are visible as soon as they are written."""
+SOLTEQ_TICK = timedelta(microseconds=1)
+"""``modifiedSince`` is inclusive; ``modified_after`` of WooCommerce is not and needs none."""
+ROWS_PER_TRANSACTION = 20_000
+
+_MONEY = pl.Decimal(18, 4)
+
+PRODUCT_COLUMNS = pl.Schema(
+    {
+        "id": pl.String,
+        "code": pl.String,
+        "model_number": pl.String,
+        "name": pl.String,
+        "gtin": pl.String,
+        "product_type": pl.String,
+        "vat_rate": pl.Decimal(6, 3),
+        "product_group": pl.String,
+        "categories": pl.List(pl.String),
+        "supplier": pl.String,
+        "sales_price": _MONEY,
+        "purchase_price": _MONEY,
+        "discounted_price": _MONEY,
+        "attributes": pl.List(pl.Struct({"name": pl.String, "option": pl.String})),
+        "max_discount_percent": pl.Decimal(6, 3),
+        "active": pl.Boolean,
+        "deleted": pl.Boolean,
+        "modified_at": pl.Datetime("us"),
+    }
+)
+BALANCE_COLUMNS = pl.Schema(
+    {
+        "product_code": pl.String,
+        "store_id": pl.String,
+        "store_name": pl.String,
+        "free_balance": _MONEY,
+        "reserved_balance": _MONEY,
+        "unit": pl.String,
+        "deleted": pl.Boolean,
+        "modified_at": pl.Datetime("us"),
+    }
+)
+CATALOGUE_COLUMNS = pl.Schema(
+    {
+        "id": pl.Int64,
+        "parent_id": pl.Int64,
+        "type": pl.String,
+        "status": pl.String,
+        "name": pl.String,
+        "sku": pl.String,
+        "global_unique_id": pl.String,
+        "regular_price": _MONEY,
+        "sale_price": _MONEY,
+        "date_on_sale_from_gmt": pl.Datetime("us"),
+        "date_on_sale_to_gmt": pl.Datetime("us"),
+        "tax_class": pl.String,
+        "manage_stock": pl.Boolean,
+        "stock_quantity": pl.Int64,
+        "stock_status": pl.String,
+        "attributes": pl.List(
+            pl.Struct(
+                {
+                    "id": pl.Int64,
+                    "name": pl.String,
+                    "variation": pl.Boolean,
+                    "visible": pl.Boolean,
+                    "options": pl.List(pl.String),
+                }
+            )
+        ),
+        "purchase_price": pl.String,
+        "store_balances": pl.String,
+        "cost_of_goods_sold": _MONEY,
+        "has_cost_of_goods": pl.Boolean,
+        "date_modified_gmt": pl.Datetime("us"),
+    }
+)
+
+
+@dataclass
+class ReadCounts:
+    """What a read brought: documents received, rows new or changed, documents that could not be read."""
+
+    received: int = 0
+    changed: int = 0
+    quarantined: int = 0
+    removed: int = 0
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """Where the next incremental read of a feed begins."""
+
+    position: datetime
+    newest: datetime | None
+
+
+def watermark(connection: duckdb.DuckDBPyConnection, feed: str) -> Watermark | None:
+    """The feed's watermark, or ``None`` before its first complete read."""
+    rows = connection.execute("SELECT position, newest FROM sync.watermarks WHERE feed = ?", [feed]).fetchall()
+    return Watermark(*rows[0]) if rows else None
+
+
+def _store_watermark(
+    connection: duckdb.DuckDBPyConnection,
+    feed: str,
+    *,
+    started: datetime,
+    newest: datetime | None,
+    overlap: timedelta,
+    tick: timedelta,
+    full: bool,
+) -> None:
+    """Move the watermark to where a document could still appear.
+
+    That is right after the newest document, or the overlap before the read began, whichever is earlier: so the last
+    minutes are read again while something may still arrive late, and a quiet feed answers with nothing.
+    """
+    before = watermark(connection, feed)
+    newest = max(filter(None, (newest, before and before.newest)), default=None)
+    settled = started - overlap
+    position = min(newest + tick, settled) if newest else settled
+    full_read_at = "EXCLUDED.full_read_at" if full else "full_read_at"
+    connection.execute(
+        "INSERT INTO sync.watermarks VALUES ($feed, $position, $newest, $started) ON CONFLICT (feed) DO UPDATE SET "
+        f"position = EXCLUDED.position, newest = EXCLUDED.newest, full_read_at = {full_read_at}",
+        {"feed": feed, "position": position, "newest": newest, "started": started},
+    )
+
+
+def merge(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame, *, keys: Sequence[str], version: str
+) -> int:
+    """Store each row unless a newer version is there; of equal versions the later arrival wins.
+
+    :param rows: frame with exactly the table's columns, in order of arrival
+    :return: how many rows are new or differ from what was there
+    """
+    if rows.is_empty():
+        return 0
+    newest = rows.with_row_index("arrival").sort(version, "arrival").unique(keys, keep="last").drop("arrival")  # noqa: F841
+    columns = rows.columns
+    same_key = " AND ".join(f"held.{column} = newest.{column}" for column in keys)
+    differs = " OR ".join(f'held."{column}" IS DISTINCT FROM newest."{column}"' for column in columns)
+    assignments = ", ".join(f'"{column}" = newest."{column}"' for column in columns)
+    names = ", ".join(f'"{column}"' for column in columns)
+    merged = connection.execute(
+        f"MERGE INTO {table} AS held USING newest ON {same_key} "
+        f"WHEN MATCHED AND newest.{version} >= held.{version} AND ({differs}) THEN UPDATE SET {assignments} "
+        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({', '.join(f'newest."{column}"' for column in columns)})"
+    ).fetchall()
+    return merged[0][0]
+
+
+def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
+    """Rows of ``snapshot.solteq_products``."""
+    plain = ("active", "deleted", "modified_at", "attributes")
+    columns: dict[str, Any] = {
+        name: [getattr(document, name) for document in documents] for name in PRODUCT_COLUMNS if name not in plain
+    }
+    columns["attributes"] = [
+        [{"name": name, "option": option} for name, option in document.attributes.items()] for document in documents
+    ]
+    columns["active"] = [document.active for document in documents]
+    columns["deleted"] = [document.deleted for document in documents]
+    columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
+    return pl.DataFrame(columns, schema=PRODUCT_COLUMNS)
+
+
+def balance_frame(documents: Sequence[BalanceDocument]) -> pl.DataFrame:
+    """Rows of ``snapshot.solteq_balances``."""
+    columns: dict[str, Any] = {
+        name: [getattr(document, name) for document in documents] for name in BALANCE_COLUMNS if name != "modified_at"
+    }
+    columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
+    return pl.DataFrame(columns, schema=BALANCE_COLUMNS)
+
+
+def catalogue_frame(products: Sequence[StoreProduct]) -> pl.DataFrame:
+    """Rows of ``snapshot.woo_catalogue``."""
+    computed = ("parent_id", "attributes", "purchase_price", "store_balances")
+    columns: dict[str, Any] = {
+        name: [getattr(product, name) for product in products] for name in CATALOGUE_COLUMNS if name not in computed
+    }
+    columns["parent_id"] = [product.parent_id or None for product in products]
+    columns["attributes"] = [[_attribute(item) for item in product.attributes] for product in products]
+    columns["purchase_price"] = [product.meta.get(PURCHASE_PRICE_META) for product in products]
+    columns["store_balances"] = [product.meta.get(STORE_BALANCES_META) for product in products]
+    return pl.DataFrame(columns, schema=CATALOGUE_COLUMNS)
+
+
+def _attribute(item: dict[str, Any]) -> dict[str, Any]:
+    """A variation has one ``option`` where a variable product has ``options``."""
+    return {
+        "id": item.get("id") or 0,
+        "name": item.get("name", ""),
+        "variation": bool(item.get("variation", True)),
+        "visible": bool(item.get("visible", True)),
+        "options": [item["option"]] if "option" in item else list(item.get("options", [])),
+    }
+
+
+def merge_catalogue(connection: duckdb.DuckDBPyConnection, products: Sequence[StoreProduct]) -> int:
+    """Store products and variations as the store gave them; the number of rows that are new or changed."""
+    return merge(
+        connection, "snapshot.woo_catalogue", catalogue_frame(products), keys=["id"], version="date_modified_gmt"
+    )
+
+
+def read_feed(
+    database: StateDatabase,
+    solteq: SolteqClient,
+    feed: Feed,
+    *,
+    flow: str,
+    table: str,
+    keys: Sequence[str],
+    frame: Callable[[Sequence[Any]], pl.DataFrame],
+    full: bool = False,
+) -> ReadCounts:
+    """Read a Solteq feed from its watermark, or everything, into its snapshot table.
+
+    The watermark moves in the transaction that stores the last rows; a read that breaks off leaves it where it was.
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, table)
+    full = full or before is None
+    since = None if full or before is None else before.position.replace(tzinfo=UTC)
+    counts = ReadCounts(full=full)
+    newest: datetime | None = None
+    for documents, invalid in _gathered(solteq, feed, since):
+        rows = frame(documents)
+        newest = max(filter(None, (newest, rows["modified_at"].max())), default=None)
+        with database.transaction() as connection:
+            counts.received += len(documents) + len(invalid)
+            counts.changed += merge(connection, table, rows, keys=keys, version="modified_at")
+            counts.quarantined += len(invalid)
+            _quarantine_documents(connection, flow, rows.select(keys), invalid)
+    with database.transaction() as connection:
+        _store_watermark(
+            connection,
+            table,
+            started=started,
+            newest=newest,
+            overlap=SOLTEQ_OVERLAP,
+            tick=SOLTEQ_TICK,
+            full=full,
+        )
+    return counts
+
+
+def _gathered(
+    solteq: SolteqClient, feed: Feed, since: datetime | None
+) -> Iterator[tuple[list[Any], list[InvalidDocument]]]:
+    documents: list[Any] = []
+    invalid: list[InvalidDocument] = []
+    for page in solteq.read(feed, modified_since=since):
+        documents += page.documents
+        invalid += page.invalid
+        if len(documents) >= ROWS_PER_TRANSACTION:
+            yield documents, invalid
+            documents, invalid = [], []
+    if documents or invalid:
+        yield documents, invalid
+
+
+def _quarantine_documents(
+    connection: duckdb.DuckDBPyConnection, flow: str, valid_keys: pl.DataFrame, invalid: Sequence[InvalidDocument]
+) -> None:
+    """Hold what could not be read; let go of what could be read this time."""
+    release(connection, flow, "feed", valid_keys.select(key=pl.concat_str(pl.all(), separator="@")))
+    hold(
+        connection,
+        flow,
+        "feed",
+        pl.DataFrame(
+            [
+                {
+                    "key": document.key or "(no key)",
+                    "field": document.field,
+                    "reason": document.reason,
+                    "mend": "correct the record in Solteq; it is read again when it changes",
+                    "raw": document.raw,
+                }
+                for document in invalid
+            ],
+            schema={name: pl.String for name in ("key", "field", "reason", "mend", "raw")},
+        ),
+    )
+
+
+def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = False) -> ReadCounts:
+    """Read the store's products and variations that changed since the watermark, or everything with the bin.
+
+    A full read also asks what the store says of itself, and forgets what is gone from it.
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, "snapshot.woo_catalogue")
+        facts_are_known = connection.execute("SELECT count(*) FROM snapshot.woo_store").fetchall()[0][0]
+    full = full or before is None
+    counts = ReadCounts(full=full)
+    if full or not facts_are_known:
+        _store_facts(database, woo.store_facts())
+    newest: datetime | None = None
+    seen: list[int] = []
+    for products in _catalogue_pages(woo, None if full or before is None else before.position):
+        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in products))), default=None)
+        seen += [product.id for product in products]
+        with database.transaction() as connection:
+            counts.received += len(products)
+            counts.changed += merge_catalogue(connection, products)
+    with database.transaction() as connection:
+        if full:
+            counts.removed = _forget_missing(connection, seen)
+        _store_watermark(
+            connection,
+            "snapshot.woo_catalogue",
+            started=started,
+            newest=newest,
+            overlap=WOO_OVERLAP,
+            tick=timedelta(0),
+            full=full,
+        )
+    return counts
+
+
+def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[list[StoreProduct]]:
+    """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
+    lot: list[StoreProduct] = []
+    variable: list[int] = []
+    for page in _product_pages(woo, modified_after):
+        variable += [product.id for product in page if product.type == "variable"]
+        lot += page
+        if len(lot) >= ROWS_PER_TRANSACTION:
+            yield lot
+            lot = []
+    for page in _variation_pages(woo, modified_after, variable):
+        lot += page
+        if len(lot) >= ROWS_PER_TRANSACTION:
+            yield lot
+            lot = []
+    if lot:
+        yield lot
+
+
+def _product_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[list[StoreProduct]]:
+    yield from woo.read_products(modified_after=modified_after)
+    if modified_after is None:
+        yield from woo.read_products(status="trash")
+
+
+def _variation_pages(
+    woo: WooClient, modified_after: datetime | None, changed_parents: Sequence[int]
+) -> Iterator[list[StoreProduct]]:
+    """The store-wide list, or parent by parent where the release has none (a variation moves its parent)."""
+    try:
+        yield from woo.read_variations(modified_after=modified_after)
+    except WooError as error:
+        if error.status != 404:  # noqa: PLR2004
+            raise
+        for parent_id in changed_parents:
+            yield from woo.read_variations_of(parent_id)
+
+
+def _forget_missing(connection: duckdb.DuckDBPyConnection, seen: Sequence[int]) -> int:
+    """Drop what a full read did not find. Ids only grow, so a product made during the read is above them all."""
+    if not seen:
+        rows = connection.execute("DELETE FROM snapshot.woo_catalogue RETURNING id").fetchall()
+        return len(rows)
+    found = pl.DataFrame({"id": seen})  # noqa: F841
+    rows = connection.execute(
+        "DELETE FROM snapshot.woo_catalogue WHERE id NOT IN (SELECT id FROM found) "
+        "AND id <= (SELECT max(id) FROM found) RETURNING id"
+    ).fetchall()
+    connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
+    return len(rows)
+
+
+def _store_facts(database: StateDatabase, facts: StoreFacts) -> None:
+    _check_facts(facts)
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM snapshot.woo_store")
+        connection.execute(
+            "INSERT INTO snapshot.woo_store VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                facts.currency,
+                facts.prices_include_tax,
+                facts.manage_stock,
+                facts.timezone,
+                sorted(facts.tax_classes),
+                utc_now(),
+            ],
+        )
+
+
+def _check_facts(facts: StoreFacts) -> None:
+    """Refuse a store in which every price or every quantity would come out wrong."""
+    if facts.currency != "EUR":
+        raise WooError(f"The store's currency is {facts.currency}, Solteq's prices are EUR. "
+                       "Change it in WooCommerce > Settings > General.")
+    if not facts.prices_include_tax:
+        raise WooError("The store takes prices without VAT, Solteq's prices include it. In WooCommerce > Settings > Tax "
+                       'choose "Yes, I will enter prices inclusive of tax".')
+    if not facts.manage_stock:
+        raise WooError("The store does not manage stock. "
+                       "Turn it on in WooCommerce > Settings > Products > Inventory.")

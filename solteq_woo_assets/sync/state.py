@@ -1,0 +1,189 @@
+"""The state of the integration: one DuckDB file, opened for one transaction at a time.
+
+Schema ``snapshot`` holds what each side has, one table per snapshot asset. Schema ``delta`` holds the writes to
+come, one table per delta asset, in the form of ``CHANGES``. Schema ``sync`` is the integration's own memory.
+Money is ``DECIMAL(18,4)``; times are UTC without a zone.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from solteq_woo_assets.errors import StateError
+
+LOCK_SECONDS = 60.0
+"""How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
+VERSION = 1
+"""Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
+
+_CHANGES = """(
+    key VARCHAR NOT NULL,          -- SKU
+    action VARCHAR NOT NULL,       -- create, update, convert, restore: sent. wait, skip: shown, not sent
+    kind VARCHAR NOT NULL,         -- simple, variable, variation
+    woo_id BIGINT,                 -- the store's id; NULL for what is yet to be created
+    parent_key VARCHAR,            -- a variation's parent: its SKU
+    parent_id BIGINT,              -- and its id; NULL while it is yet to be created
+    changes STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] NOT NULL,  -- as they go on the wire
+    reason VARCHAR NOT NULL
+)"""
+
+_TABLES = f"""
+CREATE SCHEMA IF NOT EXISTS snapshot;
+CREATE SCHEMA IF NOT EXISTS delta;
+CREATE SCHEMA IF NOT EXISTS sync;
+
+CREATE TABLE snapshot.solteq_products (  -- newest version of each product document, tombstones kept
+    id VARCHAR NOT NULL, code VARCHAR, model_number VARCHAR, name VARCHAR, gtin VARCHAR,
+    product_type VARCHAR, vat_rate DECIMAL(6,3), product_group VARCHAR, categories VARCHAR[], supplier VARCHAR,
+    sales_price DECIMAL(18,4), purchase_price DECIMAL(18,4), discounted_price DECIMAL(18,4),
+    attributes STRUCT(name VARCHAR, "option" VARCHAR)[], max_discount_percent DECIMAL(6,3),
+    active BOOLEAN NOT NULL, deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
+);
+CREATE TABLE snapshot.solteq_balances (  -- newest balance of each product and store, tombstones kept
+    product_code VARCHAR NOT NULL, store_id VARCHAR NOT NULL, store_name VARCHAR,
+    free_balance DECIMAL(18,4), reserved_balance DECIMAL(18,4), unit VARCHAR,
+    deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
+);
+CREATE TABLE snapshot.woo_catalogue (  -- what the store holds, variations and the bin included
+    id BIGINT NOT NULL, parent_id BIGINT, type VARCHAR NOT NULL, status VARCHAR NOT NULL, name VARCHAR, sku VARCHAR,
+    global_unique_id VARCHAR, regular_price DECIMAL(18,4), sale_price DECIMAL(18,4),
+    date_on_sale_from_gmt TIMESTAMP, date_on_sale_to_gmt TIMESTAMP, tax_class VARCHAR,
+    manage_stock BOOLEAN, stock_quantity BIGINT, stock_status VARCHAR,
+    attributes STRUCT(id BIGINT, name VARCHAR, variation BOOLEAN, visible BOOLEAN, options VARCHAR[])[],
+    purchase_price VARCHAR, store_balances VARCHAR,  -- our private meta, as text
+    cost_of_goods_sold DECIMAL(18,4), has_cost_of_goods BOOLEAN,
+    date_modified_gmt TIMESTAMP NOT NULL
+);
+CREATE TABLE snapshot.woo_store (  -- one row: what the store says of itself
+    currency VARCHAR, prices_include_tax BOOLEAN, manage_stock BOOLEAN, timezone VARCHAR, tax_classes VARCHAR[],
+    read_at TIMESTAMP
+);
+
+CREATE TABLE delta.product_delta {_CHANGES};
+CREATE TABLE delta.balance_delta {_CHANGES};
+
+CREATE TABLE sync.version (version INTEGER);
+INSERT INTO sync.version VALUES ({VERSION});
+CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed begins
+    feed VARCHAR PRIMARY KEY,
+    position TIMESTAMP NOT NULL,   -- read from here, inclusive
+    newest TIMESTAMP,              -- the newest modification seen
+    full_read_at TIMESTAMP         -- when everything was last read
+);
+CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
+    delivery_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,
+    key VARCHAR NOT NULL, action VARCHAR NOT NULL, kind VARCHAR NOT NULL, woo_id BIGINT,
+    changes STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] NOT NULL,
+    state VARCHAR NOT NULL,        -- pending, delivered, refused, retry, unsent, interrupted
+    error VARCHAR, created_at TIMESTAMP NOT NULL, settled_at TIMESTAMP
+);
+CREATE TABLE sync.links (  -- which store product is which Solteq code
+    kind VARCHAR NOT NULL,         -- product
+    key VARCHAR NOT NULL,          -- the code or model number, lower case, trimmed
+    woo_id BIGINT NOT NULL,
+    status_before VARCHAR          -- status before Solteq withdrew it; NULL while it is on sale
+);
+CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run
+    flow VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, pid INTEGER NOT NULL, since TIMESTAMP NOT NULL
+);
+CREATE TABLE sync.quarantine (  -- records that are held back, and why
+    flow VARCHAR NOT NULL,
+    stage VARCHAR NOT NULL,        -- feed, delta or delivery: where it was stopped
+    key VARCHAR NOT NULL, field VARCHAR NOT NULL, reason VARCHAR NOT NULL, mend VARCHAR NOT NULL,
+    raw VARCHAR,                   -- the document's JSON, when it could not be read; the refused changes' hash
+    first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL
+);
+CREATE TABLE sync.price_history (  -- every public price and when it held; filled by the campaigns flow
+    sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
+);
+"""
+
+
+def utc_now() -> datetime:
+    """Now, in UTC without a zone, as the database keeps it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class StateDatabase:
+    """The DuckDB file behind a lock file: lock, connect, one transaction, close, whatever happens.
+
+    DuckDB shuts out every other process while one has the file open, and fails at once instead of waiting; the
+    lock file makes them take turns. Never hold a transaction across an HTTP call.
+    """
+
+    def __init__(self, path: Path, *, lock_seconds: float = LOCK_SECONDS) -> None:
+        self.path = Path(path)
+        self._lock_seconds = lock_seconds
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction: committed at the end of the block, rolled back when it raises.
+
+        :raises StateError: the file cannot be locked, opened or written, with what to do about it
+        """
+        with self._locked(), self._connected() as connection:
+            connection.begin()
+            try:
+                _create_tables(connection)
+                yield connection
+                connection.commit()
+            except BaseException:
+                with suppress(duckdb.Error):  # a failed commit has rolled back already
+                    connection.rollback()
+                raise
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{self.path}.lock", timeout=self._lock_seconds, poll_interval=0.005, mode=0o600)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StateError(
+                f"{self.path} has been locked by another process for {self._lock_seconds:.0f} s. "
+                f"Find it with: fuser {self.path}.lock"
+            ) from None
+        except OSError as error:
+            raise StateError(f"{self.path}.lock cannot be written ({error.strerror}); check its folder") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        new = not self.path.exists()
+        connection = None
+        try:
+            connection = duckdb.connect(str(self.path))
+            if new:
+                os.chmod(self.path, 0o600)  # it will hold customers
+            yield connection
+        except (duckdb.IOException, duckdb.FatalException) as error:
+            raise StateError(
+                f"{self.path} cannot be opened or written; nothing of this step was stored. "
+                f"Free some disk space or close what holds the file, then run again. DuckDB says: {error}"
+            ) from error
+        finally:
+            if connection is not None:
+                connection.close()
+
+
+def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    exists = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'sync' AND table_name = 'version'"
+    ).fetchall()[0][0]
+    if not exists:
+        connection.execute(_TABLES)
+        return
+    version = connection.execute("SELECT version FROM sync.version").fetchall()[0][0]
+    if version != VERSION:
+        raise StateError(
+            f"The database is of version {version}, this installation knows {VERSION}. "
+            "Install the matching release, or move the file away to begin anew."
+        )
