@@ -149,9 +149,7 @@ def create_app(database: Path) -> ASGIApp:
 
 def _page(status: int, title: str) -> Reply:
     """What comes from the web server or the shop itself, not from the API."""
-    return Reply(
-        f"<!DOCTYPE html><title>{title}</title>", status, {"content-type": "text/html; charset=UTF-8"}
-    )
+    return Reply(f"<!DOCTYPE html><title>{title}</title>", status, {"content-type": "text/html; charset=UTF-8"})
 
 
 def _query(query: str) -> dict[str, Any]:
@@ -188,9 +186,7 @@ def _pick(body: Any, names: list[str]) -> Any:
     return {name: value for name, value in body.items() if name in wanted} or []
 
 
-def _show(
-    call: Call, item: Item, *, edit: bool = False, gone: bool = False, own_route: bool = False
-) -> dict[str, Any]:
+def _show(call: Call, item: Item, *, edit: bool = False, gone: bool = False, own_route: bool = False) -> dict[str, Any]:
     return _show_all(call, [item], edit=edit, gone=gone, own_route=own_route)[0]
 
 
@@ -201,9 +197,7 @@ def _show_all(
     above = {item["parent_id"] for item in items if item["type"] == "variation"}
     parents = {identifier: call.store.get(identifier) or _orphaned(identifier) for identifier in above}
     if own_route:
-        return [
-            variation_document(i, call.site, parents[i["parent_id"]], edit=edit, gone=gone) for i in items
-        ]
+        return [variation_document(i, call.site, parents[i["parent_id"]], edit=edit, gone=gone) for i in items]
     families = call.store.family(item["id"] for item in items if item["type"] == "variable")
     shown = [
         product_document(

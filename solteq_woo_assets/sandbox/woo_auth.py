@@ -59,11 +59,10 @@ class Gate:
             return True
         try:
             headers = {"Authorization": authorization} if authorization[:6].lower() == "oauth " else {}
-            found = dict(
-                oauth.collect_parameters(parts.query, headers=headers, exclude_oauth_signature=False)
-            )
+            given = oauth.collect_parameters(parts.query, headers=headers, exclude_oauth_signature=False)
         except ValueError:  # a query that is not URL-encoded has no signature that could hold
             return False
+        found = _as_php_has_them(given)
         if not any(name in found for name in _PARAMETERS):
             return False
         if missing := [name for name in _PARAMETERS if not found.get(name)]:
@@ -75,8 +74,8 @@ class Gate:
         if verify is None:
             raise _refused("Invalid signature - signature method is invalid.")
         # WooCommerce undoes the space that an unescaped plus sign in a query becomes.
-        given = unquote(found.pop("oauth_signature").replace(" ", "+"))
-        request = SimpleNamespace(uri=url, http_method=method, params=list(found.items()), signature=given)
+        signature = unquote(found.pop("oauth_signature").replace(" ", "+"))
+        request = SimpleNamespace(uri=url, http_method=method, params=list(found.items()), signature=signature)
         if not verify(request, CONSUMER_SECRET, ""):
             raise _refused("Invalid signature - provided signature does not match.")
         self._once(found["oauth_timestamp"], found["oauth_nonce"])
@@ -91,6 +90,16 @@ class Gate:
         self._nonces[nonce] = now
         if len(self._nonces) > 100_000:
             self._nonces = {seen: at for seen, at in self._nonces.items() if at > now - 2 * _WINDOW_SECONDS}
+
+
+def _as_php_has_them(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """WooCommerce signs what PHP made of the query: of one name the last value, and ``a[]`` with its number. So
+    who signs ``a[]`` as it was sent, as the standard says, is refused."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        place = sum(known.startswith(name[:-1]) for known in found) if name.endswith("[]") else None
+        found[name if place is None else f"{name[:-2]}[{place}]"] = value
+    return found
 
 
 def _basic(query: str, authorization: str) -> bool:

@@ -77,9 +77,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_boolean(value: Any) -> bool:
-    return (
-        isinstance(value, bool) or value in (0, 1) or (isinstance(value, str) and value.lower() in _BOOLEANS)
-    )
+    return isinstance(value, bool) or value in (0, 1) or (isinstance(value, str) and value.lower() in _BOOLEANS)
 
 
 _BOOLEANS = ("true", "false", "1", "0")
@@ -177,8 +175,4 @@ def parse_time(value: Any, zone: ZoneInfo | Any) -> str | None:
         moment = datetime.fromisoformat(text(value).strip().upper())
     except ValueError:
         return None
-    return (
-        (moment if moment.tzinfo else moment.replace(tzinfo=zone))
-        .astimezone(UTC)
-        .strftime("%Y-%m-%dT%H:%M:%S")
-    )
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")

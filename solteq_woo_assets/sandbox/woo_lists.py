@@ -93,9 +93,7 @@ def page_of(
             condition(params[name], add)
     _add_dates(params, add)
     per_page = integer(params.get("per_page", 10))
-    offset = (
-        integer(params["offset"]) if params.get("offset") else (integer(params.get("page", 1)) - 1) * per_page
-    )
+    offset = integer(params["offset"]) if params.get("offset") else (integer(params.get("page", 1)) - 1) * per_page
     return store.select(" AND ".join(conditions), values, _order(params), per_page, offset)
 
 
@@ -152,21 +150,15 @@ _FILTERS: dict[str, Callable[[Any, _Add], None]] = {
     "search": _by_search,
     "slug": lambda value, add: add("slug = ?", value),
     "type": lambda value, add: add("type = ?", value),
-    "featured": lambda value, add: add(
-        "coalesce(json_extract(document, '$.featured'), 0) = ?", boolean(value)
-    ),
+    "featured": lambda value, add: add("coalesce(json_extract(document, '$.featured'), 0) = ?", boolean(value)),
     "tax_class": lambda value, add: add(
         "coalesce(json_extract(document, '$.tax_class'), '') = ?", "" if value == "standard" else value
     ),
-    "stock_status": lambda value, add: add(
-        "coalesce(json_extract(document, '$.stock_status'), 'instock') = ?", value
-    ),
+    "stock_status": lambda value, add: add("coalesce(json_extract(document, '$.stock_status'), 'instock') = ?", value),
     "include_status": lambda value, add: add(
         f"(status IN ({', '.join('?' * len(words(value)))}) OR ? )", *words(value), "any" in words(value)
     ),
-    "exclude_status": lambda value, add: add(
-        f"status NOT IN ({', '.join('?' * len(words(value)))})", *words(value)
-    ),
+    "exclude_status": lambda value, add: add(f"status NOT IN ({', '.join('?' * len(words(value)))})", *words(value)),
 }
 _BOUNDS = (("after", "created", ">"), ("before", "created", "<"), ("modified_after", "modified", ">"))
 _BOUNDS += (("modified_before", "modified", "<"),)

@@ -229,11 +229,7 @@ class Products:
 
     def _save(self, item: Item) -> Item:
         item["modified"] = self._now
-        if (
-            item["type"] != "variation"
-            and not item.get("slug")
-            and item["status"] not in ("draft", "pending")
-        ):
+        if item["type"] != "variation" and not item.get("slug") and item["status"] not in ("draft", "pending"):
             item["slug"] = self._store.unique_slug(slugify(item.get("name", "")))
         self._store.put(item)
         if item["type"] == "variation":
@@ -312,11 +308,7 @@ class Products:
         if isinstance(body.get("meta_data"), list):
             self._set_meta(item, body["meta_data"])
         cost = body.get("cost_of_goods_sold")
-        if (
-            self._settings["cost_of_goods_sold"]
-            and isinstance(cost, dict)
-            and isinstance(cost.get("values"), list)
-        ):
+        if self._settings["cost_of_goods_sold"] and isinstance(cost, dict) and isinstance(cost.get("values"), list):
             values = [float(value.get("defined_value") or 0) for value in cost["values"]]
             item["cost"] = sum(values) if values else None
 

@@ -263,9 +263,7 @@ def _chosen(item: Item, parent: Item) -> list[dict[str, Any]]:
     """The options of a variation, for those attributes that its parent still varies by."""
     chosen = item.get("chosen", {})
     varied = ((slugify(a["name"]), a["name"]) for a in parent.get("attributes", ()) if a["variation"])
-    return [
-        {"id": 0, "name": name, "slug": key, "option": chosen[key]} for key, name in varied if chosen.get(key)
-    ]
+    return [{"id": 0, "name": name, "slug": key, "option": chosen[key]} for key, name in varied if chosen.get(key)]
 
 
 def _inherit(out: dict[str, Any], item: Item, parent: Item, edit: bool) -> None:

@@ -29,8 +29,7 @@ _NAMESPACES = (
 )
 
 _CURRENCY = (
-    "This controls what currency prices are listed at in the catalog "
-    "and which currency gateways will take payments in."
+    "This controls what currency prices are listed at in the catalog and which currency gateways will take payments in."
 )
 _WITH_TAX = (
     'This option is important as it will affect how you input prices. If you select "Yes", enter prices '

@@ -60,9 +60,7 @@ class Store:
     """
 
     def __init__(self, database: Path) -> None:
-        self._db = sqlite3.connect(
-            database, check_same_thread=False, isolation_level=None, cached_statements=512
-        )
+        self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None, cached_statements=512)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
@@ -97,9 +95,7 @@ class Store:
 
     def get(self, identifier: int) -> Item | None:
         """One product or variation, binned ones too."""
-        row = self._db.execute(
-            "SELECT document, modified FROM products WHERE id = ?", (identifier,)
-        ).fetchone()
+        row = self._db.execute("SELECT document, modified FROM products WHERE id = ?", (identifier,)).fetchone()
         return _item(*row) if row else None
 
     def family(self, parents: Iterable[int], *, binned: bool = False) -> dict[int, list[Item]]:
@@ -135,9 +131,7 @@ class Store:
             site_time(item["modified"]),
             json.dumps(item, ensure_ascii=False, separators=(",", ":")),
         )
-        self._db.execute(
-            "INSERT OR REPLACE INTO products VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
-        )
+        self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
     def touch(self, identifier: int, now: str) -> None:
         """Move ``date_modified`` alone, as a variation does to its parent."""
@@ -155,9 +149,7 @@ class Store:
         row = self._db.execute(query, (value, besides, binned)).fetchone()
         return row[0] if row else None
 
-    def select(
-        self, where: str, values: Sequence[Any], order: str, limit: int, offset: int
-    ) -> tuple[int, list[Item]]:
+    def select(self, where: str, values: Sequence[Any], order: str, limit: int, offset: int) -> tuple[int, list[Item]]:
         """How many match, and the products of one page of them."""
         total = self._db.execute(f"SELECT count(*) FROM products WHERE {where}", values).fetchone()[0]
         # The page's ids come from an index alone; documents are only read for those.
@@ -167,9 +159,7 @@ class Store:
 
     def settings(self) -> dict[str, Any]:
         """The store's settings, with what the control endpoint changed."""
-        changed = {
-            name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")
-        }
+        changed = {name: json.loads(value) for name, value in self._db.execute("SELECT name, value FROM settings")}
         return DEFAULT_SETTINGS | changed
 
     def change_settings(self, values: dict[str, Any]) -> None:

@@ -78,9 +78,7 @@ def store_as_it_was(directory: Path) -> Iterator[str]:
     create_app(database)
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO counters VALUES ('post', ?)", (FIRST_ID - 1,))
-        rows = [
-            _row(10 + number, f"SKU-{number:06}", f"product-{number}") for number in range(PRODUCTS_BEFORE)
-        ]
+        rows = [_row(10 + number, f"SKU-{number:06}", f"product-{number}") for number in range(PRODUCTS_BEFORE)]
         connection.executemany("INSERT INTO products VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     with running(create_app(database)) as url:
         yield url
@@ -107,9 +105,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         return {name: list(_replay(session, url, name, expected, answered)) for name in SCENARIOS}
 
 
-def _replay(
-    session: requests.Session, url: str, scenario: str, expected: Normal, answered: Normal
-) -> Iterator[str]:
+def _replay(session: requests.Session, url: str, scenario: str, expected: Normal, answered: Normal) -> Iterator[str]:
     steps = json.loads((RECORDINGS / f"{scenario}.json").read_text())["steps"]
     assert steps
     for number, step in enumerate(steps):
@@ -129,9 +125,7 @@ def _replay(
             else None,
         )
         sides = [
-            side.of(
-                {"status": status, "headers": {name: headers.get(name) for name in HEADERS}, "body": content}
-            )
+            side.of({"status": status, "headers": {name: headers.get(name) for name in HEADERS}, "body": content})
             for side, status, headers, content in (
                 (expected, recorded["status"], recorded["headers"], recorded["body"]),
                 (answered, got.status_code, got.headers, got.json()),
