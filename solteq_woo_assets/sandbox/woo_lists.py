@@ -46,6 +46,7 @@ LIST_SCHEMA: dict[str, Schema] = {
     "type": {"type": "string", "enum": TYPES},
     "sku": {"type": "string"},
     "featured": {"type": "boolean"},
+    "tax_class": {"type": "string"},
     "stock_status": {"type": "string", "enum": ("instock", "outofstock", "onbackorder")},
 }
 # Real filters that the stand-in does not have: better an error than an answer that ignores them.
@@ -124,14 +125,15 @@ def _ids(column: str, negated: str = "") -> Callable[[Any, _Add], None]:
 
 def _by_sku(value: Any, add: _Add) -> None:
     # The value is trimmed as a whole, its parts are not: a space after a comma breaks that SKU.
+    # That none is empty has to be said for the index, which leaves those out.
     whole = line(value)
     skus = {sku_key(sku) for sku in [*whole.split(","), whole]} - {""}
-    add(f"sku_key IN ({', '.join('?' * len(skus))})", *skus)
+    add(f"sku_key <> '' AND sku_key IN ({', '.join('?' * len(skus))})", *skus)
 
 
 def _by_gtin(value: Any, add: _Add) -> None:
     gtins = {gtin.strip() for gtin in text(value).split(",")} - {""}
-    add(f"gtin IN ({', '.join('?' * len(gtins))})", *gtins)
+    add(f"gtin <> '' AND gtin IN ({', '.join('?' * len(gtins))})", *gtins)
 
 
 def _by_search(value: Any, add: _Add) -> None:

@@ -143,7 +143,7 @@ _HAND_MADE = (
     "rating_count",
     "total_sales",
 )
-HAND_EDITS = frozenset(PRODUCT_SCHEMA) | set(_HAND_MADE) | {name for name, _, _ in _SALE_DATES} | {"brands"}
+HAND_EDITS = frozenset(PRODUCT_SCHEMA) | set(_HAND_MADE) | {name for name, _, _ in _SALE_DATES}
 """What the store's people can change through the control endpoint."""
 
 
@@ -301,7 +301,7 @@ class Products:
             item["dimensions"] = {name: decimal(size.get(name, "")) for name in ("length", "width", "height")}
         if (tax_class := body.get("tax_class")) is not None:
             known = (*TAX_CLASSES, "parent") if item["type"] == "variation" else TAX_CLASSES
-            item["tax_class"] = tax_class if tax_class in known else ""
+            item["tax_class"] = text(tax_class) if text(tax_class) in known else ""
         self._set_identity(item, body)
         _set_prices(item, body)
         _set_stock(item, body)

@@ -237,6 +237,7 @@ def _on_sale(item: Item, site: Site) -> bool:
 
 
 def _price(out: dict[str, Any], item: Item, site: Site) -> None:
+    # The real store's cron writes `price` at the edges of a sale, sometimes late; here it follows the clock.
     out["on_sale"] = _on_sale(item, site)
     out["price"] = item.get("sale_price", "") if out["on_sale"] else item.get("regular_price", "")
 

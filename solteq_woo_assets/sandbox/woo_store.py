@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS products (
     document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS products_list
     ON products (created, id, type, status, parent_id, modified, modified_local);
+CREATE INDEX IF NOT EXISTS products_modified ON products (modified, type, status);
 CREATE INDEX IF NOT EXISTS products_family ON products (parent_id, id);
 CREATE INDEX IF NOT EXISTS products_sku ON products (sku_key) WHERE sku_key <> '';
 CREATE INDEX IF NOT EXISTS products_gtin ON products (gtin) WHERE gtin <> '';
@@ -152,6 +153,8 @@ class Store:
     def select(self, where: str, values: Sequence[Any], order: str, limit: int, offset: int) -> tuple[int, list[Item]]:
         """How many match, and the products of one page of them."""
         total = self._db.execute(f"SELECT count(*) FROM products WHERE {where}", values).fetchone()[0]
+        if offset >= total:
+            return total, []
         # The page's ids come from an index alone; documents are only read for those.
         query = f"""SELECT document, modified FROM products WHERE id IN
             (SELECT id FROM products WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}"""

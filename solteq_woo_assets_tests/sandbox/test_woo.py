@@ -17,6 +17,7 @@ import requests
 
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
+from solteq_woo_assets.sandbox.woo_products import HAND_EDITS
 
 MISSING = 99_999_999
 KOKO = {"name": "Koko", "variation": True, "visible": True, "options": ["S", "M"]}
@@ -134,6 +135,16 @@ def test_a_batch_takes_anything(shared: Client, change: dict, name: str, expecte
     [done] = shared.batch(update=[{"id": identifier} | change])["update"]
     assert done[name] == (before[name] if expected is None else expected)
     assert shared.get(f"/products/{identifier}")[name] == done[name]
+
+
+@pytest.mark.parametrize("name", sorted(HAND_EDITS | {"cost_of_goods_sold", "inventory_delta", "id"}))
+def test_no_value_breaks_a_batch(shared: Client, name: str) -> None:
+    """Protects the tests built on the stand-in: a strange value is its item's affair, the others are done."""
+    for value in (None, True, -1, 1.5, 10**30, "", "x", [], {}, [None], [1], [[]], [{}], {"a": 1}):
+        done = shared.batch(create=[{name: value}, {"name": "Toinen"}])["create"]
+        assert done[1]["name"] == "Toinen"
+        if done[0]["id"]:
+            shared.batch(update=[{"id": done[0]["id"], name: value}])
 
 
 @pytest.mark.parametrize(
