@@ -1,0 +1,331 @@
+"""One system's wire: JSON over HTTP with time-outs, retries, a bound on size, a cap on requests in flight."""
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import quote_plus, urlsplit
+
+import requests
+import requests.auth
+import simplejson
+import stamina
+from requests.adapters import HTTPAdapter
+
+from solteq_woo_assets.clients.failures import (
+    CONNECT_SECONDS,
+    SHOWN_CHARACTERS,
+    Failure,
+    code_and_words,
+    diagnose,
+    retry_after_seconds,
+    shown,
+)
+from solteq_woo_assets.clients.in_flight import InFlightLimit
+from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError
+
+MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+
+_CHUNK_BYTES = 256 * 1024
+_OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
+_TOO_MANY_REQUESTS, _NOT_IMPLEMENTED = 429, 501
+
+Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class JsonResponse:
+    """An answer that is not an error. Numbers with a fraction in ``body`` are :class:`~decimal.Decimal`.
+
+    :param headers: found by their names in any case
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    params: Params | None = None
+    content: bytes | None = None
+    headers: Mapping[str, str] | None = None
+    auth: requests.auth.AuthBase | None = None
+    kind: Hashable = ()
+
+
+class JsonSession:
+    """One system's wire. Thread-safe: share one per system, since it caps the requests under way there.
+
+    :param base_url: what every path is appended to
+    :param auth: of every request that brings none of its own
+    :param error: raised for this system's errors
+    :param name: the system's, for messages
+    :param in_flight: requests under way at once, at most; fewer while the other side is in trouble
+    :param read_seconds: longest silence of the other side
+    :param attempts: of a request that may be repeated, in all
+    :param mends: what to do about an error, by its code or its status; ``"redirect"`` and ``"not json"`` too
+    :param secrets: never shown, even when the other side repeats them
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        auth: requests.auth.AuthBase | None,
+        *,
+        error: type[RemoteError],
+        name: str,
+        in_flight: int = 2,
+        read_seconds: float = 60.0,
+        attempts: int = 5,
+        mends: Mapping[int | str, str] | None = None,
+        secrets: Sequence[str] = (),
+    ) -> None:
+        self.requests_made = 0
+        self._base_url = base_url.rstrip("/")
+        self._base_path = urlsplit(self._base_url).path
+        self._auth = auth or _Nobody()
+        self._error = error
+        self._name = name
+        self._read_seconds = read_seconds
+        self._attempts = max(1, attempts)
+        self._mends = mends or {}
+        self._secrets = [form for secret in secrets if secret for form in (secret, quote_plus(secret))]
+        self._limit = InFlightLimit(in_flight)
+        self._under_way = 0
+        self._turn = threading.Condition()
+        self._session = _session(self._limit.most)
+
+    def get(
+        self, path: str, params: Params | None = None, *, auth: requests.auth.AuthBase | None = None
+    ) -> JsonResponse:
+        """Read; tried again while that can help.
+
+        :raises RemoteError: of this system's kind
+        """
+        kind = ("GET", _route(path), tuple(sorted(params or ())))
+        return self._exchange(_Request("GET", path, params, auth=auth, kind=kind), repeatable=True)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object,
+        *,
+        params: Params | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: requests.auth.AuthBase | None = None,
+    ) -> JsonResponse:
+        """Write, once: tried again only where the first try certainly did nothing.
+
+        :raises RemoteError: of this system's kind; nothing was done
+        :raises OutcomeUnknownError: it left, and no answer tells what became of it
+        """
+        content = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
+        parts = tuple(sorted(body)) if isinstance(body, dict) else ()
+        kind = (method, _route(path), parts, len(content).bit_length())
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        request = _Request(method, path, params, content, headers, auth, kind)
+        return self._exchange(request, repeatable=False)
+
+    def send_form(self, path: str, form: str) -> JsonResponse:
+        """Post a form that changes nothing there, such as a token request: repeated like a read."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        request = _Request("POST", path, None, form.encode(), headers, kind=("POST", _route(path)))
+        return self._exchange(request, repeatable=True)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests may be under way at this moment."""
+        return self._limit.limit
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def _exchange(self, request: _Request, *, repeatable: bool) -> JsonResponse:
+        def patience(failure: Exception) -> bool | float:
+            if not isinstance(failure, Failure) or not failure.passing:
+                return False
+            if not (repeatable or failure.not_done):
+                return False
+            return True if failure.wait is None else failure.wait
+
+        tries = stamina.retry_context(
+            on=patience,
+            attempts=self._attempts,
+            timeout=None,  # a long Retry-After is no reason to give up
+            wait_initial=0.5,
+            wait_max=30.0,
+        )
+        try:
+            for attempt in tries:
+                with attempt:
+                    return self._once(request)
+        except Failure as failure:
+            # What is left out, the library's own exception, would show the address with its query.
+            if repeatable or failure.not_done:
+                raise failure.error from None
+            raise OutcomeUnknownError(
+                f"{failure.error} Whether it was done is not known: read back before sending it again."
+            ) from failure.error
+        raise AssertionError("unreachable")
+
+    def _once(self, request: _Request) -> JsonResponse:
+        with self._my_turn():
+            started = time.monotonic()
+            try:
+                response, content = self._receive(request)
+            except requests.RequestException as error:
+                self._observe(request, None, 0, 0.0)
+                what, not_done, passing = diagnose(error, self._read_seconds)
+                raise self._failure(request, what, not_done=not_done, passing=passing) from None
+            self._observe(request, response.status_code, len(content), time.monotonic() - started)
+        return self._read(request, response, content)
+
+    def _receive(self, request: _Request) -> tuple[requests.Response, bytes]:
+        with self._session.request(
+            request.method,
+            f"{self._base_url}/{request.path.lstrip('/')}",
+            params=request.params,
+            data=request.content,
+            headers=request.headers,
+            auth=request.auth or self._auth,
+            timeout=(CONNECT_SECONDS, self._read_seconds),
+            allow_redirects=False,  # would turn a POST into a GET, and drop or give away the credentials
+            stream=True,
+        ) as response:
+            content = bytearray()
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                content += chunk
+                if len(content) > MAX_RESPONSE_BYTES:
+                    break
+            return response, bytes(content)
+
+    @contextlib.contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        with self._turn:
+            self._turn.wait_for(lambda: self._under_way < self._limit.limit)
+            self._under_way += 1
+            self.requests_made += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._under_way -= 1
+                self._turn.notify_all()
+
+    def _observe(self, request: _Request, status: int | None, size: int, seconds: float) -> None:
+        with self._turn:
+            if status is None or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
+                self._limit.troubled()
+            elif status < _REDIRECT:  # a refusal is quick and says nothing about load
+                self._limit.answered((request.kind, size.bit_length()), seconds)
+
+    def _read(self, request: _Request, response: requests.Response, content: bytes) -> JsonResponse:
+        status = response.status_code
+        is_good = _OK <= status < _REDIRECT
+        if len(content) > MAX_RESPONSE_BYTES:
+            what = f"answered {status} with more than {MAX_RESPONSE_BYTES >> 20} MiB: ask for smaller pages"
+            raise self._failure(request, what, status=status, not_done=False, passing=False)
+        if _REDIRECT <= status < _CLIENT_ERROR:
+            target = response.headers.get("Location", "").partition("?")[0][:SHOWN_CHARACTERS]
+            what = f"answered {status} and points to {target or 'nowhere'}"
+            raise self._failure(request, what, status=status, mend="redirect", not_done=True, passing=False)
+        try:
+            body = simplejson.loads(content.decode("utf-8-sig"), use_decimal=True)
+        except (ValueError, RecursionError):
+            what = self._not_json(response, content)
+            if is_good:
+                mend = "not json"
+                raise self._failure(request, what, status=status, mend=mend, not_done=False, passing=False) from None
+            raise self._refusal(request, response, what, None) from None
+        if is_good:
+            return JsonResponse(status, response.headers, body)
+        code, words = code_and_words(body)
+        if not code and not words:
+            what = self._not_json(response, content)
+        else:
+            what = self._shown(f"answered {status} {code or ''}: {words}", response)
+        raise self._refusal(request, response, what, body)
+
+    def _refusal(self, request: _Request, response: requests.Response, what: str, body: Any) -> Failure:
+        status = response.status_code
+        code, _ = code_and_words(body)
+        code = self._shown(code, response) if code else None
+        # WooCommerce's own last word is 500 with `"data": 500`, where a crash has an object there.
+        is_final = status == _NOT_IMPLEMENTED or (isinstance(body, dict) and body.get("data") == _SERVER_ERROR)
+        return self._failure(
+            request,
+            what,
+            status=status,
+            code=code,
+            mend=code if code in self._mends else status,
+            not_done=status < _SERVER_ERROR or is_final,
+            passing=status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERROR and not is_final),
+            wait=retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)),
+        )
+
+    def _failure(
+        self,
+        request: _Request,
+        what: str,
+        *,
+        not_done: bool,
+        passing: bool,
+        status: int | None = None,
+        code: str | None = None,
+        mend: int | str | None = None,
+        wait: float | None = None,
+    ) -> Failure:
+        todo = self._mends.get(mend, "") if mend is not None else ""
+        path = f"{self._base_path}/{request.path.lstrip('/')}"
+        message = f"{self._name}: {request.method} {path}: {what.rstrip('.: ')}. {todo}".rstrip()
+        error = self._error(message, status=status, code=code)
+        return Failure(error, not_done=not_done, passing=passing, wait=wait)
+
+    def _not_json(self, response: requests.Response, content: bytes) -> str:
+        kind = response.headers.get("Content-Type") or "no content type"
+        if not content.strip():
+            return f"answered {response.status_code} ({kind}) with an empty body where JSON was due"
+        start = self._shown(content.decode(errors="replace"), response)
+        return f"answered {response.status_code} ({kind}) with something else than was due: {start!r}"
+
+    def _shown(self, text: str, response: requests.Response) -> str:
+        _, _, credential = str(response.request.headers.get("Authorization") or "").partition(" ")
+        return shown(text, [*self._secrets, credential] if credential else self._secrets)
+
+
+class _Nobody(requests.auth.AuthBase):
+    """No credentials; given instead of ``None``, which would look for some in ``~/.netrc``."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
+def _session(in_flight: int) -> requests.Session:
+    session = requests.Session()
+    try:
+        release = version("solteq-woo-assets")
+    except PackageNotFoundError:
+        release = "0"
+    session.headers.update({"Accept": "application/json", "User-Agent": f"solteq-woo-assets/{release}"})
+    # Threads share the session, and the other side has no business in remembering us.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=in_flight)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _route(path: str) -> str:
+    """The path without the parts that hold a digit: ids, mostly."""
+    return re.sub(r"[^/]*\d[^/]*", "*", path)
