@@ -1,0 +1,421 @@
+"""Solteq Commerce Cloud: its feeds as documents."""
+
+import ipaddress
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import requests.auth
+import simplejson
+from oauthlib.oauth2 import BackendApplicationClient
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.errors import ConfigurationError, SolteqError
+
+TOKEN_REPEATS = 5
+"""How often one continuation token may come back before the feed is taken to run in circles."""
+EMPTY_PAGES = 1000
+"""How many empty pages in a row a feed may have."""
+
+_MARGIN_SECONDS, _MARGIN_SHARE = 60.0, 0.1
+_UNSTATED_LIFE_SECONDS = 300
+_UNAUTHORIZED = 401
+_CREDENTIALS = "Check SOLTEQ_CLIENT_ID and SOLTEQ_CLIENT_SECRET"
+_FOUR_DECIMALS = Decimal("0.0001")
+
+_MENDS: Mapping[int | str, str] = {
+    401: f"{_CREDENTIALS}; changing the credential in Solteq's back office revokes its tokens.",
+    403: "The client lacks a scope or a right: register the feed's scope for it in Solteq's back office "
+    "(settings SOLTEQ_WOO_SOLTEQ_..._SCOPE).",
+    404: "Check SOLTEQ_API_URL and the feed's path (settings SOLTEQ_WOO_SOLTEQ_..._PATH).",
+    "redirect": "Use the https address that it points to in SOLTEQ_API_URL.",
+    "not json": "Check that SOLTEQ_API_URL is the API's address and that no proxy or firewall answers for it.",
+}
+_IDENTITY_MENDS: Mapping[int | str, str] = {
+    "invalid_client": f"{_CREDENTIALS}.",
+    "invalid_scope": "Register the scope for the client in Solteq's back office, or mend the setting "
+    "SOLTEQ_WOO_SOLTEQ_..._SCOPE.",
+    400: f"{_CREDENTIALS}.",
+    401: f"{_CREDENTIALS}.",
+    403: f"{_CREDENTIALS}; a firewall may also stand in between.",
+    404: "Check SOLTEQ_IDENTITY_URL.",
+    "redirect": "Use the https address that it points to in SOLTEQ_IDENTITY_URL.",
+    "not json": "Check that SOLTEQ_IDENTITY_URL is the identity server's address.",
+}
+
+
+def _number(value: object) -> object:
+    # A float has lost the exact value already, and text is not what the contract says.
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    raise ValueError("must be a JSON number")
+
+
+def _four_decimals(value: object) -> object:
+    number = _number(value)
+    if isinstance(number, Decimal) and number.is_finite() and abs(number) < 10**14:
+        return number.quantize(_FOUR_DECIMALS, ROUND_HALF_UP)
+    return number
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str | datetime):
+        raise ValueError("must be text in ISO 8601")
+    return value
+
+
+def _value(value: object) -> object:
+    """A size is a number in some catalogues."""
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+
+
+Money = Annotated[Decimal, BeforeValidator(_number), Field(max_digits=18, decimal_places=4)]
+Quantity = Annotated[Decimal, BeforeValidator(_four_decimals), Field(max_digits=18, decimal_places=4)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(lambda value: value.astimezone(UTC))]
+Key = Annotated[str, Field(min_length=1)]
+
+
+class Document(BaseModel):
+    """What the feeds' documents share. Built from the wire's names or from its own."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    keys: ClassVar[tuple[str, ...]]
+    """The wire's names of what identifies a document, for messages about one that cannot be read."""
+
+    deleted: StrictBool
+    modified_at: Instant
+
+    @classmethod
+    def key_of(cls, raw: object) -> str | None:
+        """What identifies a raw document, as far as it can be told."""
+        if not isinstance(raw, dict):
+            return None
+        parts = [part for name in cls.keys if isinstance(part := raw.get(name), str) and part]
+        return "@".join(parts) if len(parts) == len(cls.keys) else None
+
+
+class ProductDocument(Document):
+    """A product. ``sales_price``, ``discounted_price`` and ``purchase_price`` include VAT."""
+
+    keys = ("id",)
+
+    id: Key
+    model_number: str | None = None
+    code: str
+    name: str
+    description: str | None = None
+    gtin: str | None = None
+    product_type: str
+    vat_rate: Money
+    product_group: str | None = None
+    categories: list[str]
+    supplier: str | None = None
+    sales_price: Money
+    purchase_price: Money | None = None
+    discounted_price: Money | None = None
+    attributes: dict[str, Annotated[str, BeforeValidator(_value)]]
+    max_discount_percent: Money | None = None
+    active: StrictBool
+
+    @classmethod
+    def key_of(cls, raw: object) -> str | None:
+        """The id, or else the code."""
+        code = raw.get("code") if isinstance(raw, dict) else None
+        return super().key_of(raw) or (code if isinstance(code, str) and code else None)
+
+
+class BalanceDocument(Document):
+    """A product's stock in one store. Balances are rounded to four decimals: they may come out of floats."""
+
+    keys = ("productCode", "storeId")
+
+    product_code: Key
+    store_id: Key
+    store_name: str
+    free_balance: Quantity
+    reserved_balance: Quantity
+    unit: str
+
+
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class Feed(Generic[D]):
+    """Where a kind of document is read.
+
+    :param path: below the API's address: ``<service>/v1-ext/<rest>``
+    :param scope: what a token must be allowed for
+    """
+
+    name: str
+    path: str
+    scope: str
+    document: type[D]
+
+
+PRODUCTS = Feed("products", "catalog/v1-ext/products", "catalog-api", ProductDocument)
+BALANCES = Feed("balances", "stock/v1-ext/balances", "stock-api", BalanceDocument)
+
+
+@dataclass(frozen=True)
+class InvalidDocument:
+    """A document that breaks the contract.
+
+    :param key: what identifies it, if that can be read
+    :param field: the first wrong field, by its name on the wire
+    :param raw: the document as JSON
+    """
+
+    key: str | None
+    field: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class FeedPage(Generic[D]):
+    """Documents in the order of arrival, and those that cannot be read."""
+
+    documents: list[D]
+    invalid: list[InvalidDocument]
+
+
+class SolteqClient:
+    """Reads the feeds. Thread-safe.
+
+    :param timezone: of the shop, a TZ database name
+    :param scopes: asked for together in one token; a feed whose scope is not among them gets its own token
+    :raises ConfigurationError: an address over which the secret would travel in the clear
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        identity_url: str,
+        client_id: str,
+        client_secret: SecretStr,
+        *,
+        timezone: str = "Europe/Helsinki",
+        in_flight: int = 2,
+        scopes: Sequence[str] = (),
+        read_seconds: float = 60.0,
+        attempts: int = 5,
+    ) -> None:
+        _check_address("SOLTEQ_API_URL", api_url)
+        _check_address("SOLTEQ_IDENTITY_URL", identity_url)
+        wire: dict[str, Any] = {
+            "error": SolteqError,
+            "in_flight": in_flight,
+            "read_seconds": read_seconds,
+            "attempts": attempts,
+            "secrets": [client_secret.get_secret_value()],
+        }
+        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, **wire)
+        self._identity = JsonSession(identity_url, None, name="Solteq's identity server", mends=_IDENTITY_MENDS, **wire)
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._timezone = timezone
+        self._scopes = tuple(scopes)
+        self._tokens = TokenCache(self._new_token)
+
+    @property
+    def requests_made(self) -> int:
+        """Requests so far, tokens and repeated ones included."""
+        return self._api.requests_made + self._identity.requests_made
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._api.close()
+        self._identity.close()
+
+    def read(
+        self, feed: Feed[D], *, modified_since: datetime | None = None, page_size: int = 1000
+    ) -> Iterator[FeedPage[D]]:
+        """The feed's pages, as they arrive; empty ones are followed but not given.
+
+        The same document may come twice, and an older version after a newer one.
+
+        :param modified_since: inclusive, with a time zone; ``None`` reads everything
+        :raises SolteqError: the feed cannot be read on
+        """
+        params: dict[str, str | int] = {"pageSize": page_size, "timezone": self._timezone}
+        if modified_since is not None:
+            params["modifiedSince"] = _utc(modified_since)
+        seen: Counter[str] = Counter()
+        empty = 0
+        while True:
+            documents, token = _page(feed, self._get(feed, params).body)
+            if documents:
+                yield _validated(feed.document, documents)
+            if not token:
+                return
+            seen[token] += 1
+            empty = 0 if documents else empty + 1
+            if seen[token] > TOKEN_REPEATS or empty > EMPTY_PAGES:
+                why = "repeats a continuation token" if empty <= EMPTY_PAGES else "has nothing but empty pages"
+                raise SolteqError(f"Solteq: the feed of {feed.name} {why} and would never end: report it to Solteq.")
+            params["continuationToken"] = token
+
+    def newest_page(self, feed: Feed[D], *, modified_since: datetime, page_size: int = 100) -> FeedPage[D]:
+        """The first page with anything in it since then, or an empty one: the cheap question of a sensor."""
+        pages = self.read(feed, modified_since=modified_since, page_size=page_size)
+        return next(pages, FeedPage[D]([], []))
+
+    def _get(self, feed: Feed[D], params: Mapping[str, str | int]) -> JsonResponse:
+        scope = " ".join(self._scopes) if feed.scope in self._scopes else feed.scope
+        token = self._tokens.get(scope)
+        try:
+            return self._api.get(feed.path, params, auth=_Bearer(token))
+        except SolteqError as error:
+            if error.status != _UNAUTHORIZED:
+                raise
+        # Revoked before its time, which a run can meet at any moment; a second 401 is the caller's.
+        return self._api.get(feed.path, params, auth=_Bearer(self._tokens.get(scope, instead_of=token)))
+
+    def _new_token(self, scope: str) -> tuple[SecretStr, float]:
+        # The grant is oauthlib's; its binding to requests would log the token at debug level.
+        form = BackendApplicationClient(self._client_id).prepare_request_body(
+            scope=scope, include_client_id=True, client_secret=self._client_secret.get_secret_value()
+        )
+        answer = self._identity.send_form("connect/token", form)
+        try:
+            token = _Token.model_validate(answer.body)
+        except ValidationError:
+            raise SolteqError(
+                "Solteq's identity server: POST connect/token: the answer holds no usable access_token. "
+                "Check SOLTEQ_IDENTITY_URL.",
+                status=answer.status,
+            ) from None
+        return token.access_token, float(token.expires_in)
+
+
+class TokenCache:
+    """Access tokens by scope, each renewed shortly before it expires. Thread-safe; one renewal at a time.
+
+    :param renew: gets a new token for a scope, and its life in seconds
+    :param clock: seconds from anywhere
+    """
+
+    def __init__(
+        self, renew: Callable[[str], tuple[SecretStr, float]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._renew = renew
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[SecretStr, float]] = {}
+
+    def get(self, scope: str, *, instead_of: SecretStr | None = None) -> SecretStr:
+        """A token that can be used now.
+
+        :param instead_of: one that was refused; not given again unless there is no other
+        """
+        with self._lock:
+            token, until = self._held.get(scope, (None, 0.0))
+            if token is None or token == instead_of or self._clock() >= until:
+                asked = self._clock()  # a life counts from before the answer travelled
+                token, life = self._renew(scope)
+                margin = min(_MARGIN_SECONDS, life * _MARGIN_SHARE)
+                self._held[scope] = (token, asked + life - margin)
+            return token
+
+
+class _Token(BaseModel):
+    access_token: Annotated[SecretStr, Field(min_length=1)]
+    expires_in: int = _UNSTATED_LIFE_SECONDS
+
+
+class _Bearer(requests.auth.AuthBase):
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        r.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
+        return r
+
+
+def _check_address(setting: str, address: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        return
+    raise ConfigurationError(f"{setting} must begin with https://: over http the secret could be read by anyone")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _utc(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError("modified_since needs a time zone")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def _page(feed: Feed[D], body: Any) -> tuple[list[Any], str | None]:
+    documents = body.get("documents") if isinstance(body, dict) else None
+    token = body.get("continuationToken") if isinstance(body, dict) else None
+    if not isinstance(documents, list) or not isinstance(token, str | None):
+        raise SolteqError(
+            f"Solteq: GET {feed.path}: the answer is no page: it lacks a list of documents or has an odd "
+            "continuation token. Check the feed's path."
+        )
+    return documents, token
+
+
+@cache
+def _list_of(document: type[D]) -> TypeAdapter[list[D]]:
+    return TypeAdapter(list[document])  # pyright: ignore[reportInvalidTypeForm] - made at run time
+
+
+def _validated(document: type[D], raw: list[Any]) -> FeedPage[D]:
+    # All at once is faster; one by one only where something is wrong.
+    try:
+        return FeedPage(_list_of(document).validate_python(raw), [])
+    except ValidationError:
+        pass
+    page = FeedPage[D]([], [])
+    for each in raw:
+        try:
+            page.documents.append(document.model_validate(each))
+        except ValidationError as error:
+            page.invalid.append(_invalid(document, each, error))
+    return page
+
+
+def _invalid(document: type[Document], raw: Any, error: ValidationError) -> InvalidDocument:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return InvalidDocument(
+        key=document.key_of(raw),
+        field=".".join(str(part) for part in first["loc"]),
+        reason=first["msg"].removeprefix("Value error, ") + more,
+        raw=simplejson.dumps(raw, use_decimal=True, ensure_ascii=False),
+    )
