@@ -1,0 +1,316 @@
+"""WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
+
+import html
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests.auth
+from pydantic import SecretStr, ValidationError
+from requests_oauthlib import OAuth1
+
+from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
+from solteq_woo_assets.clients.woo_documents import (
+    STORE_PRODUCT_FIELDS,
+    Batch,
+    ItemRefused,
+    ProductWrite,
+    StoreFacts,
+    StoreProduct,
+)
+from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
+
+__all__ = ["Batch", "ItemRefused", "ProductWrite", "StoreFacts", "StoreProduct", "WooClient"]
+
+PAGE_ROWS = 100
+_SKU_CHARACTERS = 1500  # of a URL, encoded: far below what servers refuse with 414
+_API = "wc/v3"
+_KEY_PAGE = "WooCommerce > Settings > Advanced > REST API"
+
+_MENDS: Mapping[int | str, str] = {
+    401: f"Check WOO_CONSUMER_KEY and WOO_CONSUMER_SECRET, and the key's Read/Write permission ({_KEY_PAGE}). If they "
+    "are right, the web server may withhold the Authorization header from WordPress.",
+    403: f"The key may lack Read/Write permission ({_KEY_PAGE}) or its user the right to manage the store, or a "
+    "firewall or security plugin stands in front of the store: let this machine's address through.",
+    404: "If nothing answers at all, check WOO_URL and turn on pretty permalinks (Settings > Permalinks).",
+    "rest_no_route": "This release of WooCommerce lacks it, or the plugin is off.",
+    "redirect": "Use the https address that it points to in WOO_URL.",
+    "not json": "Something else than WooCommerce may have answered: a firewall, a cache or a maintenance page.",
+}
+_OVER_HTTP = (
+    f"Check WOO_CONSUMER_KEY and WOO_CONSUMER_SECRET, and the key's Read/Write permission ({_KEY_PAGE}). WOO_URL is "
+    "plain http, so the request was signed with OAuth 1.0a: this machine's clock must be right, and WOO_URL must be "
+    "the address that the store itself goes by. If the store has https, use that."
+)
+
+
+class WooClient:
+    """Reads and writes the store's products. Thread-safe.
+
+    :param url: the shop's address; over https it gets Basic credentials, over http only OAuth 1.0a signatures
+    :raises ConfigurationError: no web address
+    """
+
+    def __init__(
+        self,
+        url: str,
+        consumer_key: str,
+        consumer_secret: SecretStr,
+        *,
+        in_flight: int = 2,
+        read_seconds: float = 60.0,
+        attempts: int = 5,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("https", "http") or not parts.hostname:
+            raise ConfigurationError("WOO_URL must be the shop's address, such as https://shop.example")
+        secret = consumer_secret.get_secret_value()
+        auth: requests.auth.AuthBase
+        mends = _MENDS
+        if parts.scheme == "https":
+            auth = requests.auth.HTTPBasicAuth(consumer_key, secret)
+        else:
+            auth = OAuth1(consumer_key, secret, signature_method="HMAC-SHA256")
+            mends = {**_MENDS, 401: _OVER_HTTP}
+        self._session = JsonSession(
+            f"{url.rstrip('/').removesuffix('/wp-json')}/wp-json",
+            auth,
+            error=WooError,
+            name="WooCommerce",
+            in_flight=in_flight,
+            read_seconds=read_seconds,
+            attempts=attempts,
+            mends=mends,
+            secrets=[secret],
+        )
+
+    @property
+    def requests_made(self) -> int:
+        """Requests so far, repeated ones included."""
+        return self._session.requests_made
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def read_products(
+        self, *, modified_after: datetime | None = None, status: str = "any"
+    ) -> Iterator[list[StoreProduct]]:
+        """Products by id, without variations; ``any`` leaves the bin out, ``trash`` is the bin.
+
+        :param modified_after: UTC, with a resolution of a second; strictly greater
+        """
+        return self._pages(f"{_API}/products", _filter(modified_after, status))
+
+    def read_variations(self, *, modified_after: datetime | None = None) -> Iterator[list[StoreProduct]]:
+        """The whole store's variations by id.
+
+        :raises WooError: with status 404 where the release has no such list
+        """
+        return self._pages(f"{_API}/variations", _filter(modified_after, "any"))
+
+    def read_variations_of(self, parent_id: int) -> Iterator[list[StoreProduct]]:
+        """One product's variations by id."""
+        return self._pages(f"{_API}/products/{parent_id}/variations", {}, parent_id)
+
+    def read_by_id(
+        self, ids: Sequence[int], *, parent_id: int | None = None, status: str = "any"
+    ) -> list[StoreProduct]:
+        """Those of the ids that the store has.
+
+        :param parent_id: of the variations that these are; products are found without it
+        """
+        path = f"{_API}/products" if parent_id is None else f"{_API}/products/{parent_id}/variations"
+        found: list[StoreProduct] = []
+        for some in _chunks(ids, PAGE_ROWS):
+            params = {"include": ",".join(map(str, some)), **_filter(None, status)}
+            for page in self._pages(path, params, parent_id):
+                found += page
+        return found
+
+    def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
+        """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin."""
+        found: list[StoreProduct] = []
+        for some in _sku_chunks(skus):
+            for page in self._pages(f"{_API}/products", {"sku": ",".join(some), **_filter(None, status)}):
+                # A SKU with a comma is looked up whole and in parts, so it travels alone and its parts are dropped.
+                wanted = _sku_key(some[0]) if "," in some[0] else None
+                found += [product for product in page if wanted in (None, _sku_key(product.sku))]
+        return found
+
+    def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
+        """Send a batch: what became of each item, creates first, in the order given.
+
+        :raises WooError: nothing was done; status 413 means that the store takes fewer items
+        :raises OutcomeUnknownError: any of it may have been done
+        """
+        if not len(batch):
+            return []
+        path = f"{_API}/products/batch"
+        if batch.parent_id is not None:
+            path = f"{_API}/products/{batch.parent_id}/variations/batch"
+        sent = {"create": batch.creates, "update": batch.updates}
+        body = {verb: [write.to_wire() for write in writes] for verb, writes in sent.items() if writes}
+        response = self._session.send("POST", path, body)
+        try:
+            return _outcomes(batch, response)
+        except WooError as error:
+            raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+
+    def store_facts(self) -> StoreFacts:
+        """What the store's settings say about prices, stock, time and tax classes."""
+        index = self._object("", {"_fields": "timezone_string,gmt_offset"})
+        classes = self._session.get(f"{_API}/taxes/classes", {"_fields": "slug"}).body
+        if not isinstance(classes, list):
+            raise WooError(f"WooCommerce: GET {_API}/taxes/classes: the answer is no list")
+        return StoreFacts(
+            currency=self._setting("general/woocommerce_currency"),
+            prices_include_tax=self._setting("tax/woocommerce_prices_include_tax") == "yes",
+            manage_stock=self._setting("products/woocommerce_manage_stock") == "yes",
+            timezone=index.get("timezone_string") or _offset(index.get("gmt_offset")),
+            tax_classes=[str(each["slug"]) for each in classes if isinstance(each, dict) and each.get("slug")],
+        )
+
+    def _setting(self, name: str) -> str:
+        return str(self._object(f"{_API}/settings/{name}", {"_fields": "id,value"}).get("value", ""))
+
+    def _object(self, path: str, params: Params) -> dict[str, Any]:
+        body = self._session.get(path, params).body
+        if not isinstance(body, dict):
+            raise WooError(f"WooCommerce: GET {path or 'the index'}: the answer is no object")
+        return body
+
+    def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[list[StoreProduct]]:
+        """Every row that stays in the list while it is read, once.
+
+        Rows that leave the list move those behind them forward, past a page by number. So each page begins with the
+        last row of the one before; if it begins behind that row, we step back until it does not.
+        """
+        offset, last, step = 0, 0, PAGE_ROWS
+        seen: set[int] = set()
+        while True:
+            window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
+            response = self._session.get(path, {**params, **window, "_fields": STORE_PRODUCT_FIELDS})
+            products = _products(path, response.body, parent_id)
+            if offset and (not products or products[0].id > last):
+                offset = max(0, offset - step)
+                step *= 2
+                continue
+            fresh = [product for product in products if product.id not in seen]
+            seen.update(product.id for product in fresh)
+            if fresh:
+                yield fresh
+            if len(products) < PAGE_ROWS or offset + PAGE_ROWS >= _total(response):
+                return
+            last = max(last, products[-1].id)
+            offset += PAGE_ROWS - 1
+            step = PAGE_ROWS
+
+
+def _filter(modified_after: datetime | None, status: str) -> dict[str, str]:
+    params = {} if status == "any" else {"status": status}
+    if modified_after is not None:
+        if modified_after.tzinfo is not None:
+            modified_after = modified_after.astimezone(UTC)
+        # With a Z or an offset the store would shift it by its own zone and lose rows.
+        params["modified_after"] = modified_after.strftime("%Y-%m-%dT%H:%M:%S")
+        params["dates_are_gmt"] = "true"
+    return params
+
+
+def _total(response: JsonResponse) -> float:
+    total = response.headers.get("X-WP-Total", "")
+    return int(total) if total.isdecimal() else float("inf")
+
+
+def _products(path: str, body: Any, parent_id: int | None) -> list[StoreProduct]:
+    if not isinstance(body, list):
+        raise WooError(f"WooCommerce: GET {path}: the answer is no list")
+    return [_product(path, raw, parent_id) for raw in body]
+
+
+def _product(path: str, raw: Any, parent_id: int | None) -> StoreProduct:
+    try:
+        return StoreProduct.from_wire(raw if isinstance(raw, dict) else {}, parent_id)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        number = raw.get("id") if isinstance(raw, dict) else None
+        raise WooError(
+            f"WooCommerce: {path}: product {number}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+        ) from None
+
+
+def _outcomes(batch: Batch, response: JsonResponse) -> list[StoreProduct | ItemRefused]:
+    body = response.body if isinstance(response.body, dict) else {}
+    outcomes: list[StoreProduct | ItemRefused] = []
+    for verb, writes in (("create", batch.creates), ("update", batch.updates)):
+        items = body.get(verb, [])
+        if not isinstance(items, list) or len(items) != len(writes):
+            raise WooError(
+                f"WooCommerce: the answer to a batch of {len(writes)} to {verb} does not list as many.",
+                status=response.status,
+            )
+        for write, item in zip(writes, items, strict=True):
+            if not isinstance(item, dict) or (write.id is not None and item.get("id") != write.id):
+                raise WooError(
+                    f"WooCommerce: the answer to a batch does not have product {write.id} in its place.",
+                    status=response.status,
+                )
+            outcomes.append(_refused(item) or _product("batch", item, batch.parent_id))
+    return outcomes
+
+
+def _refused(item: Mapping[str, Any]) -> ItemRefused | None:
+    error: Any = item.get("error")
+    if error is None:
+        return None
+    error = error if isinstance(error, dict) else {"message": error}
+    data = error.get("data")
+    data = data if isinstance(data, dict) else {}
+    return ItemRefused(
+        code=str(error.get("code", "")),
+        message=html.unescape(str(error.get("message", ""))),
+        resource_id=_positive(data.get("resource_id")),
+        status=_positive(data.get("status")),
+    )
+
+
+def _positive(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _offset(hours: Any) -> str:
+    minutes = round(float(hours or 0) * 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def _sku_key(sku: str) -> str:
+    """As the store compares SKUs."""
+    return sku.strip().lower()
+
+
+def _sku_chunks(skus: Iterable[str]) -> Iterator[list[str]]:
+    """Lists that fit a URL and a page. Outer spaces would break a list, and SKUs with a comma go alone."""
+    distinct = list({_sku_key(sku): sku.strip() for sku in skus if sku.strip()}.values())
+    yield from ([sku] for sku in distinct if "," in sku)
+    chunk: list[str] = []
+    length = 0
+    for sku in distinct:
+        if "," in sku:
+            continue
+        added = len(quote(sku, safe="")) + 3
+        if chunk and (len(chunk) == PAGE_ROWS or length + added > _SKU_CHARACTERS):
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(sku)
+        length += added
+    if chunk:
+        yield chunk
+
+
+def _chunks(items: Iterable[int], size: int) -> Iterator[list[int]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

@@ -1,0 +1,275 @@
+"""WooCommerce's products and variations: as they are read, and as they are written."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    model_validator,
+)
+
+META_PREFIX = "_solteq_"
+BATCH_ITEMS = 100
+"""As many items as WooCommerce takes in one batch."""
+
+STORE_PRODUCT_FIELDS = (
+    "id,parent_id,type,status,name,sku,global_unique_id,regular_price,sale_price,date_on_sale_from_gmt,"
+    "date_on_sale_to_gmt,tax_class,manage_stock,stock_quantity,stock_status,attributes,meta_data,"
+    "cost_of_goods_sold,date_modified_gmt"
+)
+"""What to ask for when reading; on a batch it would hide the errors."""
+
+
+def _price(value: object) -> object:
+    """A price field is free text in the store; what is no number is no price."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        try:
+            value = Decimal(value)
+        except InvalidOperation:
+            return None
+    return value if isinstance(value, Decimal) and value.is_finite() else None
+
+
+def _naive_utc(value: object) -> object:
+    if not value:
+        return None
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if isinstance(instant, datetime) and instant.tzinfo is not None:
+        return instant.astimezone(UTC).replace(tzinfo=None)
+    return instant
+
+
+def _whole(value: object) -> object:
+    """Fractions come from plugins; they are rounded down, as ours are."""
+    return int(value.to_integral_value(ROUND_FLOOR)) if isinstance(value, Decimal) else value
+
+
+def _or_empty(value: object) -> object:
+    return "" if value is None else value
+
+
+Price = Annotated[Decimal | None, BeforeValidator(_price)]
+NaiveUtc = Annotated[datetime, BeforeValidator(_naive_utc)]
+Text = Annotated[str, BeforeValidator(_or_empty)]
+
+
+class StoreProduct(BaseModel):
+    """A product, or a variation (type ``variation``), as the store holds it. Times are naive UTC.
+
+    :param regular_price: ``None`` where the store has none, or none that is a number
+    :param manage_stock: ``False`` also where a variation leaves it to its parent
+    :param meta: our own keys only
+    :param has_cost_of_goods: whether the store has that feature on
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int = Field(gt=0)
+    parent_id: int = 0
+    type: str
+    status: str
+    name: Text = ""
+    sku: Text = ""
+    global_unique_id: Text = ""
+    regular_price: Price = None
+    sale_price: Price = None
+    date_on_sale_from_gmt: Annotated[datetime | None, BeforeValidator(_naive_utc)] = None
+    date_on_sale_to_gmt: Annotated[datetime | None, BeforeValidator(_naive_utc)] = None
+    tax_class: Text = ""
+    manage_stock: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
+    stock_quantity: Annotated[int | None, BeforeValidator(_whole)] = None
+    stock_status: str | None = None
+    attributes: list[dict[str, Any]] = []
+    meta: dict[str, str] = {}
+    cost_of_goods_sold: Decimal | None = None
+    has_cost_of_goods: bool = False
+    date_modified_gmt: NaiveUtc
+
+    @classmethod
+    def from_wire(cls, raw: dict[str, Any], parent_id: int | None = None) -> Self:
+        """From the store's JSON.
+
+        :param parent_id: of a variation read by its parent; old releases do not say it of their own accord
+        :raises pydantic.ValidationError:
+        """
+        fields = {name: raw[name] for name in cls.model_fields.keys() & raw.keys()}
+        fields["meta"] = _meta(raw.get("meta_data"))
+        fields["has_cost_of_goods"] = "cost_of_goods_sold" in raw
+        fields["cost_of_goods_sold"] = _cost(raw.get("cost_of_goods_sold"))
+        if parent_id is not None:
+            fields = {"parent_id": parent_id, "type": "variation"} | fields
+        return cls.model_validate(fields)
+
+
+def _meta(meta_data: object) -> dict[str, str]:
+    items = [item for item in meta_data if isinstance(item, dict)] if isinstance(meta_data, list) else []
+    return {
+        str(item["key"]): str(item["value"])
+        for item in items
+        if str(item.get("key")).startswith(META_PREFIX) and isinstance(item.get("value"), str | int | Decimal)
+    }
+
+
+def _cost(cost: object) -> Decimal | None:
+    values = cost.get("values") if isinstance(cost, dict) else None
+    first = values[0] if isinstance(values, list) and values else None
+    amount = _price(first.get("defined_value")) if isinstance(first, dict) else None
+    return amount if isinstance(amount, Decimal) else None
+
+
+def _iso_time(value: str) -> str:
+    datetime.fromisoformat(value or "2000-01-01")
+    return value
+
+
+def _plain(value: str) -> str:
+    # WordPress would strip these without a word, and then look for the SKU in vain.
+    if value != value.strip() or re.search(r"[<>\x00-\x1f]", value):
+        raise ValueError("no outer spaces, no < or >, no control characters")
+    return value
+
+
+PriceText = Annotated[str, Field(pattern=r"^[0-9]{1,10}\.[0-9]{2}$")]
+SaleTime = Annotated[
+    str,
+    Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$"),
+    AfterValidator(_iso_time),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class AttributeWrite(_Strict):
+    """A variable product's attribute has ``options``, a variation's has ``option``."""
+
+    id: int | None = Field(None, ge=0)
+    name: str | None = None
+    position: int | None = Field(None, ge=0)
+    visible: bool | None = None
+    variation: bool | None = None
+    options: list[str] | None = None
+    option: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.name and not self.id:
+            raise ValueError("an attribute needs a name, or the id of one of the store's")
+        if (self.options is None) == (self.option is None):
+            raise ValueError("an attribute has either options or an option")
+        return self
+
+
+class MetaWrite(_Strict):
+    """A meta value of our own; ``None`` removes it."""
+
+    key: str = Field(pattern=rf"^{META_PREFIX}[a-z0-9_]+$")
+    value: str | None
+
+
+class ProductWrite(_Strict):
+    """The only fields that are ever sent to the store, in the only forms that it takes as they are meant.
+
+    WooCommerce does not validate the items of a batch: it makes 15 of ``"1,5"``, 0 of ``"abc"``, 2 of 2.9 and a draft
+    of an unknown status. What is set is sent, the rest is left out.
+    """
+
+    id: int | None = Field(None, gt=0)
+    name: str = Field("", min_length=1)
+    type: Literal["simple", "variable"] = "simple"
+    status: Literal["draft", "pending", "private", "publish"] = "draft"
+    sku: Annotated[str, AfterValidator(_plain)] = Field("", min_length=1)
+    regular_price: PriceText = ""
+    sale_price: Literal[""] | PriceText = ""
+    date_on_sale_from_gmt: SaleTime = ""
+    date_on_sale_to_gmt: SaleTime = ""
+    tax_class: str = Field("", pattern=r"^[a-z0-9%_-]*$")
+    global_unique_id: str = Field("", pattern=r"^[0-9]*$")
+    manage_stock: bool = False
+    stock_quantity: int = Field(0, ge=0, lt=2**31)
+    attributes: list[AttributeWrite] = []
+    meta_data: list[MetaWrite] = []
+    cost_of_goods_sold: Decimal = Field(Decimal(0), ge=0, max_digits=18, decimal_places=4)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.regular_price and self.sale_price and Decimal(self.sale_price) >= Decimal(self.regular_price):
+            raise ValueError("sale_price must be below regular_price: the store would drop it")
+        if {"stock_quantity", "manage_stock"} <= self.model_fields_set and not self.manage_stock:
+            raise ValueError("stock_quantity needs manage_stock: the store would drop it")
+        return self
+
+    @field_serializer("cost_of_goods_sold")
+    def _as_values(self, cost: Decimal) -> dict[str, Any]:
+        return {"values": [{"defined_value": cost}]}
+
+    def to_wire(self) -> dict[str, Any]:
+        """What is sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Up to 100 writes that go together.
+
+    :param parent_id: of the variations that these are; ``None`` for products
+    :raises ValueError: too many, an id too many or missing, or a variation with what only a product has
+    """
+
+    creates: Sequence[ProductWrite]
+    updates: Sequence[ProductWrite]
+    parent_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self) > BATCH_ITEMS:
+            raise ValueError(f"a batch of {len(self)} items: WooCommerce takes {BATCH_ITEMS}")
+        if any(write.id is not None for write in self.creates):
+            raise ValueError("what is created has no id yet")
+        ids = [write.id for write in self.updates]
+        if None in ids or len(set(ids)) < len(ids):
+            raise ValueError("each update needs an id, and each id one update")
+        if self.parent_id is not None:
+            for write in (*self.creates, *self.updates):
+                if misplaced := write.model_fields_set & {"name", "type"}:
+                    raise ValueError(f"a variation has no {' and no '.join(sorted(misplaced))} of its own")
+
+    def __len__(self) -> int:
+        return len(self.creates) + len(self.updates)
+
+
+@dataclass(frozen=True)
+class ItemRefused:
+    """An item of a batch that the store refused; the others are not touched by it.
+
+    :param resource_id: the product that holds the SKU or GTIN already
+    """
+
+    code: str
+    message: str
+    resource_id: int | None
+    status: int | None
+
+
+@dataclass(frozen=True)
+class StoreFacts:
+    """What the store's settings say.
+
+    :param timezone: a TZ database name, or an offset such as ``+02:00``
+    :param tax_classes: slugs; the standard class is ``standard``
+    """
+
+    currency: str
+    prices_include_tax: bool
+    manage_stock: bool
+    timezone: str
+    tax_classes: list[str]
