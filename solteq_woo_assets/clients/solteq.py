@@ -5,33 +5,41 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import requests
 import requests.auth
-import simplejson
 from oauthlib.oauth2 import BackendApplicationClient
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StrictBool,
-    TypeAdapter,
-    ValidationError,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.clients.solteq_documents import (
+    BALANCES,
+    PRODUCTS,
+    BalanceDocument,
+    D,
+    Document,
+    Feed,
+    FeedPage,
+    InvalidDocument,
+    ProductDocument,
+    validated,
+)
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
+
+__all__ = [
+    "BALANCES",
+    "PRODUCTS",
+    "BalanceDocument",
+    "Document",
+    "Feed",
+    "FeedPage",
+    "InvalidDocument",
+    "ProductDocument",
+    "SolteqClient",
+]
 
 TOKEN_REPEATS = 5
 """How often one continuation token may come back before the feed is taken to run in circles."""
@@ -42,7 +50,6 @@ _MARGIN_SECONDS, _MARGIN_SHARE = 60.0, 0.1
 _UNSTATED_LIFE_SECONDS = 300
 _UNAUTHORIZED = 401
 _CREDENTIALS = "Check SOLTEQ_CLIENT_ID and SOLTEQ_CLIENT_SECRET"
-_FOUR_DECIMALS = Decimal("0.0001")
 
 _MENDS: Mapping[int | str, str] = {
     401: f"{_CREDENTIALS}; changing the credential in Solteq's back office revokes its tokens.",
@@ -63,144 +70,6 @@ _IDENTITY_MENDS: Mapping[int | str, str] = {
     "redirect": "Use the https address that it points to in SOLTEQ_IDENTITY_URL.",
     "not json": "Check that SOLTEQ_IDENTITY_URL is the identity server's address.",
 }
-
-
-def _number(value: object) -> object:
-    # A float has lost the exact value already, and text is not what the contract says.
-    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise ValueError("must be a JSON number")
-
-
-def _four_decimals(value: object) -> object:
-    number = _number(value)
-    if isinstance(number, Decimal) and number.is_finite() and abs(number) < 10**14:
-        return number.quantize(_FOUR_DECIMALS, ROUND_HALF_UP)
-    return number
-
-
-def _text(value: object) -> object:
-    if not isinstance(value, str | datetime):
-        raise ValueError("must be text in ISO 8601")
-    return value
-
-
-def _value(value: object) -> object:
-    """A size is a number in some catalogues."""
-    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
-
-
-Money = Annotated[Decimal, BeforeValidator(_number), Field(max_digits=18, decimal_places=4)]
-Quantity = Annotated[Decimal, BeforeValidator(_four_decimals), Field(max_digits=18, decimal_places=4)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(lambda value: value.astimezone(UTC))]
-Key = Annotated[str, Field(min_length=1)]
-
-
-class Document(BaseModel):
-    """What the feeds' documents share. Built from the wire's names or from its own."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-    keys: ClassVar[tuple[str, ...]]
-    """The wire's names of what identifies a document, for messages about one that cannot be read."""
-
-    deleted: StrictBool
-    modified_at: Instant
-
-    @classmethod
-    def key_of(cls, raw: object) -> str | None:
-        """What identifies a raw document, as far as it can be told."""
-        if not isinstance(raw, dict):
-            return None
-        parts = [part for name in cls.keys if isinstance(part := raw.get(name), str) and part]
-        return "@".join(parts) if len(parts) == len(cls.keys) else None
-
-
-class ProductDocument(Document):
-    """A product. ``sales_price``, ``discounted_price`` and ``purchase_price`` include VAT."""
-
-    keys = ("id",)
-
-    id: Key
-    model_number: str | None = None
-    code: str
-    name: str
-    description: str | None = None
-    gtin: str | None = None
-    product_type: str
-    vat_rate: Money
-    product_group: str | None = None
-    categories: list[str]
-    supplier: str | None = None
-    sales_price: Money
-    purchase_price: Money | None = None
-    discounted_price: Money | None = None
-    attributes: dict[str, Annotated[str, BeforeValidator(_value)]]
-    max_discount_percent: Money | None = None
-    active: StrictBool
-
-    @classmethod
-    def key_of(cls, raw: object) -> str | None:
-        """The id, or else the code."""
-        code = raw.get("code") if isinstance(raw, dict) else None
-        return super().key_of(raw) or (code if isinstance(code, str) and code else None)
-
-
-class BalanceDocument(Document):
-    """A product's stock in one store. Balances are rounded to four decimals: they may come out of floats."""
-
-    keys = ("productCode", "storeId")
-
-    product_code: Key
-    store_id: Key
-    store_name: str
-    free_balance: Quantity
-    reserved_balance: Quantity
-    unit: str
-
-
-D = TypeVar("D", bound=Document)
-
-
-@dataclass(frozen=True)
-class Feed(Generic[D]):
-    """Where a kind of document is read.
-
-    :param path: below the API's address: ``<service>/v1-ext/<rest>``
-    :param scope: what a token must be allowed for
-    """
-
-    name: str
-    path: str
-    scope: str
-    document: type[D]
-
-
-PRODUCTS = Feed("products", "catalog/v1-ext/products", "catalog-api", ProductDocument)
-BALANCES = Feed("balances", "stock/v1-ext/balances", "stock-api", BalanceDocument)
-
-
-@dataclass(frozen=True)
-class InvalidDocument:
-    """A document that breaks the contract.
-
-    :param key: what identifies it, if that can be read
-    :param field: the first wrong field, by its name on the wire
-    :param raw: the document as JSON
-    """
-
-    key: str | None
-    field: str
-    reason: str
-    raw: str
-
-
-@dataclass(frozen=True)
-class FeedPage(Generic[D]):
-    """Documents in the order of arrival, and those that cannot be read."""
-
-    documents: list[D]
-    invalid: list[InvalidDocument]
 
 
 class SolteqClient:
@@ -269,7 +138,7 @@ class SolteqClient:
         while True:
             documents, token = _page(feed, self._get(feed, params).body)
             if documents:
-                yield _validated(feed.document, documents)
+                yield validated(feed.document, documents)
             if not token:
                 return
             seen[token] += 1
@@ -387,35 +256,3 @@ def _page(feed: Feed[D], body: Any) -> tuple[list[Any], str | None]:
             "continuation token. Check the feed's path."
         )
     return documents, token
-
-
-@cache
-def _list_of(document: type[D]) -> TypeAdapter[list[D]]:
-    return TypeAdapter(list[document])  # pyright: ignore[reportInvalidTypeForm] - made at run time
-
-
-def _validated(document: type[D], raw: list[Any]) -> FeedPage[D]:
-    # All at once is faster; one by one only where something is wrong.
-    try:
-        return FeedPage(_list_of(document).validate_python(raw), [])
-    except ValidationError:
-        pass
-    page = FeedPage[D]([], [])
-    for each in raw:
-        try:
-            page.documents.append(document.model_validate(each))
-        except ValidationError as error:
-            page.invalid.append(_invalid(document, each, error))
-    return page
-
-
-def _invalid(document: type[Document], raw: Any, error: ValidationError) -> InvalidDocument:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    first = problems[0]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return InvalidDocument(
-        key=document.key_of(raw),
-        field=".".join(str(part) for part in first["loc"]),
-        reason=first["msg"].removeprefix("Value error, ") + more,
-        raw=simplejson.dumps(raw, use_decimal=True, ensure_ascii=False),
-    )

@@ -1,0 +1,206 @@
+"""Solteq's documents, and the feeds they come from."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+import simplejson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StrictBool,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+
+_FOUR_DECIMALS = Decimal("0.0001")
+_TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
+
+
+def _number(value: object) -> Decimal:
+    # A float has lost the exact value already, and text is not what the contract says.
+    number = Decimal(value) if type(value) is int else value
+    if not isinstance(number, Decimal):
+        raise ValueError("must be a JSON number")
+    if not number.is_finite() or abs(number) >= _TOO_MUCH:
+        raise ValueError("must have at most 14 digits before the decimal point")
+    return number
+
+
+def _money(value: object) -> Decimal:
+    number = _number(value)
+    if number != number.quantize(_FOUR_DECIMALS):
+        raise ValueError("must have at most 4 decimals")
+    return number
+
+
+def _quantity(value: object) -> Decimal:
+    return _number(value).quantize(_FOUR_DECIMALS, ROUND_HALF_UP)
+
+
+def _instant(value: object) -> datetime:
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        instant = None
+    if not isinstance(instant, datetime) or instant.tzinfo is None:
+        raise ValueError("must be a time in ISO 8601 with its zone, such as 2026-11-23T05:20:38Z")
+    return instant.astimezone(UTC)
+
+
+def _value(value: object) -> object:
+    """A size is a number in some catalogues."""
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+
+
+# Plain functions: with pydantic's own checks of digits beside them a page took three times as long.
+Money = Annotated[Decimal, PlainValidator(_money)]
+Quantity = Annotated[Decimal, PlainValidator(_quantity)]
+Instant = Annotated[datetime, PlainValidator(_instant)]
+Key = Annotated[str, Field(min_length=1)]
+
+
+class Document(BaseModel):
+    """What the feeds' documents share. Built from the wire's names or from its own."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    keys: ClassVar[tuple[str, ...]]
+    """The wire's names of what identifies a document, for messages about one that cannot be read."""
+
+    deleted: StrictBool
+    modified_at: Instant
+
+    @classmethod
+    def key_of(cls, raw: object) -> str | None:
+        """What identifies a raw document, as far as it can be told."""
+        if not isinstance(raw, dict):
+            return None
+        parts = [part for name in cls.keys if isinstance(part := raw.get(name), str) and part]
+        return "@".join(parts) if len(parts) == len(cls.keys) else None
+
+
+class ProductDocument(Document):
+    """A product. ``sales_price``, ``discounted_price`` and ``purchase_price`` include VAT."""
+
+    keys = ("id",)
+
+    id: Key
+    model_number: str | None = None
+    code: str
+    name: str
+    description: str | None = None
+    gtin: str | None = None
+    product_type: str
+    vat_rate: Money
+    product_group: str | None = None
+    categories: list[str]
+    supplier: str | None = None
+    sales_price: Money
+    purchase_price: Money | None = None
+    discounted_price: Money | None = None
+    attributes: dict[str, Annotated[str, BeforeValidator(_value)]]
+    max_discount_percent: Money | None = None
+    active: StrictBool
+
+    @classmethod
+    def key_of(cls, raw: object) -> str | None:
+        """The id, or else the code."""
+        code = raw.get("code") if isinstance(raw, dict) else None
+        return super().key_of(raw) or (code if isinstance(code, str) and code else None)
+
+
+class BalanceDocument(Document):
+    """A product's stock in one store. Balances are rounded to four decimals: they may come out of floats."""
+
+    keys = ("productCode", "storeId")
+
+    product_code: Key
+    store_id: Key
+    store_name: str
+    free_balance: Quantity
+    reserved_balance: Quantity
+    unit: str
+
+
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True)
+class Feed(Generic[D]):
+    """Where a kind of document is read.
+
+    :param path: below the API's address: ``<service>/v1-ext/<rest>``
+    :param scope: what a token must be allowed for
+    """
+
+    name: str
+    path: str
+    scope: str
+    document: type[D]
+
+
+PRODUCTS = Feed("products", "catalog/v1-ext/products", "catalog-api", ProductDocument)
+BALANCES = Feed("balances", "stock/v1-ext/balances", "stock-api", BalanceDocument)
+
+
+@dataclass(frozen=True)
+class InvalidDocument:
+    """A document that breaks the contract.
+
+    :param key: what identifies it, if that can be read
+    :param field: the first wrong field, by its name on the wire
+    :param raw: the document as JSON
+    """
+
+    key: str | None
+    field: str
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class FeedPage(Generic[D]):
+    """Documents in the order of arrival, and those that cannot be read."""
+
+    documents: list[D]
+    invalid: list[InvalidDocument]
+
+
+@cache
+def _list_of(document: type[D]) -> TypeAdapter[list[D]]:
+    return TypeAdapter(list[document])  # pyright: ignore[reportInvalidTypeForm] - made at run time
+
+
+def validated(document: type[D], raw: list[Any]) -> FeedPage[D]:
+    """The documents of a page, and those that break the contract."""
+    # All at once is faster; one by one only where something is wrong.
+    try:
+        return FeedPage(_list_of(document).validate_python(raw), [])
+    except ValidationError:
+        pass
+    page = FeedPage[D]([], [])
+    for each in raw:
+        try:
+            page.documents.append(document.model_validate(each))
+        except ValidationError as error:
+            page.invalid.append(_invalid(document, each, error))
+    return page
+
+
+def _invalid(document: type[Document], raw: Any, error: ValidationError) -> InvalidDocument:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    first = problems[0]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return InvalidDocument(
+        key=document.key_of(raw),
+        field=".".join(str(part) for part in first["loc"]),
+        reason=first["msg"].removeprefix("Value error, ") + more,
+        raw=simplejson.dumps(raw, use_decimal=True, ensure_ascii=False),
+    )
