@@ -132,7 +132,9 @@ def _print_welcome(settings: Settings, port: int) -> None:
     url = f"http://127.0.0.1:{port}"
     console.print(f"\n[bold]The Dagster UI comes up at {url}[/bold]")
     console.print(f"1. Lineage: {url}/asset-groups shows how products and balances flow from Solteq to the store.")
-    console.print(f"2. Runs: {url}/runs fills as the sensors see a change; each delta shows field by field what changed.")
+    console.print(
+        f"2. Runs: {url}/runs fills as the sensors see a change; each delta shows field by field what changed."
+    )
     if settings.solteq_is_sandbox:
         console.print(
             "3. Change three prices in the sandbox and watch them arrive: "
@@ -209,7 +211,7 @@ class _TerminalHandler(logging.Handler):
 
 @dg.logger(description="Progress for the terminal")
 def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.Logger("solteq_woo_terminal", level=logging.INFO)  # noqa: LOG001
+    logger = logging.Logger("solteq_woo_terminal", level=logging.INFO)
     logger.addHandler(_TerminalHandler())
     return logger
 
@@ -245,7 +247,8 @@ def _all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
 def _print_delta(settings: Settings, flow: str) -> None:
     with StateDatabase(settings.database).transaction() as connection:
         rows = connection.execute(
-            f"SELECT key, action, changes, reason FROM delta.{DELTA_ASSETS[flow]} ORDER BY action = 'wait', key LIMIT 50"
+            f"SELECT key, action, changes, reason FROM delta.{DELTA_ASSETS[flow]} "
+            "ORDER BY action IN ('wait', 'skip'), key LIMIT 50"
         ).fetchall()
     table = Table("key", "action", "field: old → new", "why", box=None, pad_edge=False)
     for key, action, changes, reason in rows:

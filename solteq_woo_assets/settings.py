@@ -189,7 +189,12 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             problems = [
-                ": ".join(filter(None, (_environment_name(problem["loc"]), problem["msg"].removeprefix("Value error, "))))
+                ": ".join(
+                    filter(
+                        None,
+                        (_environment_name(problem["loc"]), problem["msg"].removeprefix("Value error, ")),
+                    )
+                )
                 for problem in error.errors(include_input=False, include_url=False)
             ]
             raise ConfigurationError("; ".join(problems)) from None
@@ -204,7 +209,11 @@ def env_example() -> str:
     """Every setting with its meaning and default, as a ``.env`` file in which nothing is set."""
     lines = ["# Copy to .env and set what you need. Everything has a default; without addresses the sandbox stands in."]
     for name, info in Settings.model_fields.items():
-        lines += ["", f"# {info.description}", f"#{_environment_name((info.validation_alias or name,))}={_default_text(info.default)}"]
+        lines += [
+            "",
+            f"# {info.description}",
+            f"#{_environment_name((info.validation_alias or name,))}={_default_text(info.default)}",
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -156,13 +156,15 @@ def woo_stock(
             woo,
             flow=FLOW,
             table="delta.balance_delta",
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             in_flight=settings.requests_in_flight,
             on_progress=lambda done, total: context.log.info(f"{done} of {total} balances settled"),
         )
         quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
     if counts.undelivered:
-        context.log.warning(f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered.")
+        context.log.warning(
+            f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
+        )
     return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
 
 

@@ -67,8 +67,8 @@ def failing_in_words() -> Iterator[None]:
 
 def take_lease(context: dg.AssetExecutionContext, leases: FlowLeases, flow: str) -> None:
     """Hold the flow until this run ends, and close the books of a run that crashed while it held it."""
-    crashed = leases.take(flow, context.run_id)
-    if crashed and crashed != context.run_id:
+    crashed = leases.take(flow, context.run.run_id)
+    if crashed and crashed != context.run.run_id:
         context.log.warning(f"Run {crashed} crashed in {flow}; this run carries on where it stopped.")
         report_crashed(context.instance, crashed)
 
@@ -161,7 +161,9 @@ def without_refused(
     return changes.filter(~pl.col("key").is_in(same)), len(same)
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> int:
     """The single number that a query gives."""
     return connection.execute(query, parameters).fetchall()[0][0]
 
@@ -170,7 +172,8 @@ def warn_of_quarantine(context: dg.AssetExecutionContext, database: StateDatabas
     """Say in the run's log what is held back; its number."""
     with database.transaction() as connection:
         rows = connection.execute(
-            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? ORDER BY first_seen DESC, key", [flow]
+            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? ORDER BY first_seen DESC, key",
+            [flow],
         ).fetchall()
     for key, field, reason, mend in rows[:PREVIEW_ROWS]:
         context.log.warning(f"Held back: {key}: {field}: {reason}. To mend: {mend}.")

@@ -114,7 +114,10 @@ def product_delta(
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
             delta = _compare(connection, settings)
-            link(connection, delta.links.with_columns(status_before=pl.lit(None, pl.String), status_is_ours=False))
+            link(
+                connection,
+                delta.links.with_columns(status_before=pl.lit(None, pl.String), status_is_ours=False),
+            )
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             changes = delta.changes
             if not config.retry_refused:
@@ -200,13 +203,15 @@ def woo_products(
             woo,
             flow=FLOW,
             table="delta.product_delta",
-            run_id=context.run_id,
+            run_id=context.run.run_id,
             in_flight=settings.requests_in_flight,
             on_progress=lambda done, total: context.log.info(f"{done} of {total} products settled"),
         )
         quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
     if counts.undelivered:
-        context.log.warning(f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered.")
+        context.log.warning(
+            f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
+        )
     return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
 
 

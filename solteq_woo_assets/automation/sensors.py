@@ -142,7 +142,9 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
             [source.flow, source.flow],
         )
         deliverable = count_rows(connection, source.deliverable)
-        recent = count_rows(connection, f"SELECT count(*) FROM {source.table} WHERE modified_at >= ?", [before.position])
+        recent = count_rows(
+            connection, f"SELECT count(*) FROM {source.table} WHERE modified_at >= ?", [before.position]
+        )
     if again:
         return f"{again} writes of the last run did not arrive"
     if deliverable:

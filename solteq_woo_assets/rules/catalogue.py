@@ -5,9 +5,10 @@ next ones read:
 
 ``unsettled``  the codes that do not plainly agree with the store already; only these go on
 ``documents``  their product documents, with every document of the same code or model
-``held``       the store products that could be theirs
 ``codes``      one row a product code: its prices, tax class and GTIN
 ``verdicts``   the codes that cannot be sold online, and why
+``linked``     which store product a code was before
+``held``       the store products that could be theirs
 ``matches``    which store product a code already is: by SKU, then by link, then by GTIN
 ``models``     which model numbers are variable products, and which store product is their parent
 ``items``      what each code becomes: a simple product, or a variation of which parent
@@ -79,7 +80,7 @@ def sku_key(column: str) -> str:
 # Held products whose every owned field is right are left out before anything else is asked. Whatever is not plain
 # here (another spelling of the SKU, a new model, a missing link) goes through the whole of the rules.
 _UNSETTLED = f"""
-CREATE OR REPLACE TEMP TABLE unsettled AS
+CREATE TEMP TABLE unsettled AS
 WITH shared_models AS (
     SELECT model_number FROM products WHERE model_number IS NOT NULL GROUP BY ALL HAVING count(*) > 1
 )
@@ -116,7 +117,7 @@ WHERE NOT coalesce(
 """
 
 _DOCUMENTS = f"""
-CREATE OR REPLACE TEMP TABLE documents AS
+CREATE TEMP TABLE documents AS
 SELECT
     *, {sku_key("code")} AS sku_key, nullif({sku_key("model_number")}, '') AS model_key,
     active AND NOT deleted AS on_sale,
@@ -129,7 +130,7 @@ WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
 
 # A code on several documents, because one was replaced, is the one that is on sale, or else the newest.
 _CODES = f"""
-CREATE OR REPLACE TEMP TABLE codes AS
+CREATE TEMP TABLE codes AS
 WITH single AS (
     SELECT *, count(*) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimants
     FROM documents WHERE sku_key <> ''
@@ -159,7 +160,7 @@ FROM padded LEFT JOIN tax_classes USING (vat_rate)
 
 # Field, reason and mend of the first thing that keeps a code from being sold.
 _VERDICTS = """
-CREATE OR REPLACE TEMP TABLE verdicts AS
+CREATE TEMP TABLE verdicts AS
 SELECT sku_key, verdict.* FROM (
     SELECT sku_key, CASE
         WHEN claimants > 1 THEN {'held': 'quarantine', 'field': 'code',
@@ -191,14 +192,14 @@ SELECT sku_key, verdict.* FROM (
 """
 
 _LINKED = """
-CREATE OR REPLACE TEMP TABLE linked AS
+CREATE TEMP TABLE linked AS
 SELECT key, woo_id, status_before FROM links
 WHERE key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
 """
 
 # Two store products with one SKU (imports can make them): the one that is not in the bin, then the older one.
 _HELD = f"""
-CREATE OR REPLACE TEMP TABLE held AS
+CREATE TEMP TABLE held AS
 WITH wanted AS (
     SELECT sku_key AS key FROM codes UNION SELECT model_key FROM codes WHERE model_key IS NOT NULL
 ), found AS (
@@ -218,7 +219,7 @@ QUALIFY sku_key IS NULL OR sku_key = ''
 
 # A link or a GTIN counts only for a store product that no code claims by its SKU.
 _MATCHES = f"""
-CREATE OR REPLACE TEMP TABLE matches AS
+CREATE TEMP TABLE matches AS
 WITH by_sku AS (
     SELECT codes.sku_key, held.id AS woo_id FROM codes JOIN held USING (sku_key)
 ), unclaimed AS (
@@ -246,7 +247,7 @@ UNION ALL SELECT *, 'GTIN' FROM by_gtin WHERE woo_id IN (SELECT woo_id FROM by_g
 # model is linked to, else the parent of variations that are there, else the oldest simple product among its codes,
 # which is turned into the variable one. A model number that is also a code cannot be a SKU twice: no model.
 _MODELS = """
-CREATE OR REPLACE TEMP TABLE models AS
+CREATE TEMP TABLE models AS
 WITH members AS (
     SELECT codes.model_key, codes.sku_key, on_sale, held.id, held.parent_id, held.type
     FROM codes
@@ -277,7 +278,7 @@ WHERE on_sale_count > 1 OR by_sku_type = 'variable' OR by_link IS NOT NULL OR pa
 
 # woo_id is NULL for what is yet to be created. A product that could not become the parent stays on sale as it is.
 _ITEMS = """
-CREATE OR REPLACE TEMP TABLE items AS
+CREATE TEMP TABLE items AS
 WITH placed AS (
     SELECT
         codes.*, matches.matched_by, models.model_key IS NOT NULL AND NOT models.is_also_code AS is_variant,
@@ -296,7 +297,9 @@ SELECT
         len(placed.attributes) = 0
         OR count(*) FILTER (on_sale) OVER (
             PARTITION BY placed.model_key,
-            list_sort(list_transform(placed.attributes, lambda a: lower(trim(a.name)) || '=' || lower(trim(a."option"))))
+            list_sort(list_transform(
+                placed.attributes, lambda a: lower(trim(a.name)) || '=' || lower(trim(a."option"))
+            ))
         ) > 1
     ) AS cannot_be_told_apart,
     gtin_claimants > 1 OR EXISTS (
@@ -307,6 +310,18 @@ LEFT JOIN matches USING (sku_key)
 LEFT JOIN held ON held.id = placed.woo_id
 LEFT JOIN verdicts ON verdicts.sku_key = placed.sku_key
 """
+
+_STEPS = {
+    "unsettled": _UNSETTLED,
+    "documents": _DOCUMENTS,
+    "codes": _CODES,
+    "verdicts": _VERDICTS,
+    "linked": _LINKED,
+    "held": _HELD,
+    "matches": _MATCHES,
+    "models": _MODELS,
+    "items": _ITEMS,
+}
 
 _QUARANTINE = """
 SELECT coalesce(nullif(trim(code), ''), id) AS key, 'code' AS field, 'the product has no code' AS reason,
@@ -492,13 +507,13 @@ def product_delta(
     :param catalogue: rows of ``snapshot.woo_catalogue``
     :param links: rows of ``sync.links`` with kind ``product``
     """
-    tax_classes = pl.DataFrame(
+    tax_classes = pl.DataFrame(  # noqa: F841  DuckDB reads it by its name, as it does the parameters
         [(rate, slug, slug in rules.store_tax_classes) for rate, slug in rules.tax_classes.items()],
         schema={"vat_rate": pl.Decimal(6, 3), "slug": pl.String, "known": pl.Boolean},
         orient="row",
     )
-    for step in (_UNSETTLED, _DOCUMENTS, _CODES, _VERDICTS, _LINKED, _HELD, _MATCHES, _MODELS, _ITEMS):
-        connection.execute(step)  # DuckDB finds the parameters of this function by their names
+    for step in _STEPS.values():
+        connection.execute(step)
     settings = {
         "new_product_status": rules.new_product_status,
         "inactive_products": rules.inactive_products,
@@ -510,16 +525,24 @@ def product_delta(
         return connection.sql(query, params=used or None).pl()
 
     parents = _parent_changes(frame(_PARENTS).to_dicts(), rules)
-    changes = [parents, *(frame(query).cast(dict(CHANGES_SCHEMA)) for query in (_CREATED, _UPDATED, _SKIPPED))]
-    return ProductDelta(
+    changes = [
+        parents,
+        *(frame(query).cast(dict(CHANGES_SCHEMA)) for query in (_CREATED, _UPDATED, _SKIPPED)),
+    ]
+    delta = ProductDelta(
         changes=pl.concat(changes),
         quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
         links=frame(_LINKS),
     )
+    for table in _STEPS:
+        connection.execute(f"DROP TABLE {table}")
+    return delta
 
 
 def _parent_changes(models: list[dict[str, Any]], rules: CatalogueRules) -> pl.DataFrame:
-    rows = [_created_parent(model, rules) if model["parent_id"] is None else _held_parent(model, rules) for model in models]
+    rows = [
+        _created_parent(model, rules) if model["parent_id"] is None else _held_parent(model, rules) for model in models
+    ]
     return pl.DataFrame([row for row in rows if row and row["changes"]], schema=CHANGES_SCHEMA)
 
 

@@ -24,9 +24,7 @@ def sale_price(sales_price: str, discounted_price: str, max_discount_percent: st
 
 def price_text(price: str) -> str:
     """A price as it goes on the wire, two decimals; one that the store holds with more keeps them all."""
-    return (
-        f"CASE WHEN {price} = round({price}, 2) THEN {price}::DECIMAL(18,2)::VARCHAR ELSE {price}::VARCHAR END"
-    )
+    return f"CASE WHEN {price} = round({price}, 2) THEN {price}::DECIMAL(18,2)::VARCHAR ELSE {price}::VARCHAR END"
 
 
 def purchase_price(price: str) -> str:

@@ -29,36 +29,40 @@ def sellable_quantity(free_balance: str, buffer: str) -> str:
 
 
 _QUANTITIES = f"""
-CREATE OR REPLACE TEMP TABLE quantities AS
+CREATE TEMP TABLE quantities AS
 SELECT
     {sku_key("product_code")} AS sku_key, min(trim(product_code)) AS sku,
-    {sellable_quantity(
+    {
+    sellable_quantity(
         "sum(free_balance) FILTER (NOT deleted AND (len($stock_stores) = 0 OR list_contains($stock_stores, store_id)))",
         "$stock_buffer",
-    )} AS quantity
+    )
+} AS quantity
 FROM balances GROUP BY ALL
 """
 
 # Of products that share a SKU (imports can make them) the one that is not in the bin, then the older one.
 _COMPARED = f"""
-CREATE OR REPLACE TEMP TABLE compared AS
+CREATE TEMP TABLE compared AS
 WITH held AS (
     SELECT {sku_key("sku")} AS sku_key, id, parent_id, type, status, manage_stock, stock_quantity, store_balances
     FROM catalogue
     QUALIFY row_number() OVER (PARTITION BY {sku_key("sku")} ORDER BY status = 'trash', id) = 1
 ), known AS (
     SELECT {sku_key("code")} AS sku_key, bool_or(active AND NOT deleted) AS on_sale,
-        bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom')) AS not_online
+        bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom'))
+            AS not_online
     FROM products GROUP BY ALL
 )
-SELECT
-    quantities.* REPLACE (
-        CASE WHEN known.on_sale IS FALSE AND $inactive_products = 'out_of_stock' THEN 0 ELSE quantity END AS quantity
-    ),
-    held.* EXCLUDE (sku_key), known.on_sale, known.not_online
-FROM quantities LEFT JOIN held USING (sku_key) LEFT JOIN known USING (sku_key)
-WHERE held.id IS NULL OR held.status = 'trash' OR held.type IN ('variable', 'grouped')
-    OR $stock_store_changes OR held.manage_stock IS NOT TRUE OR held.stock_quantity IS DISTINCT FROM quantity
+SELECT * FROM (
+    SELECT
+        sku_key, sku,
+        CASE WHEN known.on_sale IS FALSE AND $inactive_products = 'out_of_stock' THEN 0 ELSE quantity END AS quantity,
+        held.* EXCLUDE (sku_key), known.on_sale, known.not_online
+    FROM quantities LEFT JOIN held USING (sku_key) LEFT JOIN known USING (sku_key)
+)
+WHERE id IS NULL OR status = 'trash' OR type IN ('variable', 'grouped')
+    OR $stock_store_changes OR manage_stock IS NOT TRUE OR stock_quantity IS DISTINCT FROM quantity
 """
 
 _CHANGES = f"""
@@ -120,11 +124,11 @@ def balance_delta(
     :param products: rows of ``snapshot.solteq_products``, to say why a product is not in the store
     :param catalogue: rows of ``snapshot.woo_catalogue``
     """
-    connection.execute(
-        _QUANTITIES, {"stock_stores": list(rules.stock_stores), "stock_buffer": rules.stock_buffer}
-    )
+    connection.execute(_QUANTITIES, {"stock_stores": list(rules.stock_stores), "stock_buffer": rules.stock_buffer})
     connection.execute(
         _COMPARED,
         {"inactive_products": rules.inactive_products, "stock_store_changes": rules.stock_store_changes},
     )
-    return connection.sql(_CHANGES).pl().cast(dict(CHANGES_SCHEMA))
+    delta = connection.sql(_CHANGES).pl().cast(dict(CHANGES_SCHEMA))
+    connection.execute("DROP TABLE quantities; DROP TABLE compared")
+    return delta

@@ -200,7 +200,8 @@ def _enter(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes
         },
     )
     connection.execute(
-        "INSERT INTO sync.deliveries (delivery_id, run_id, flow, key, action, kind, woo_id, changes, state, created_at) "
+        "INSERT INTO sync.deliveries "
+        "(delivery_id, run_id, flow, key, action, kind, woo_id, changes, state, created_at) "
         "SELECT delivery_id, $run_id, $flow, key, action, kind, woo_id, changes, 'pending', $now FROM entered",
         {"run_id": run_id, "flow": flow, "now": utc_now()},
     )
@@ -234,7 +235,9 @@ def _by_parent(
         families[write.parent_id or arrived.get(_key(write.parent_key))].append(write)
     orphans = families.pop(None, [])
     if orphans:
-        settle([Outcome(write, "unsent", error=f"its parent {write.parent_key} is not in the store") for write in orphans])
+        settle(
+            [Outcome(write, "unsent", error=f"its parent {write.parent_key} is not in the store") for write in orphans]
+        )
     for parent_id, family in families.items():
         for lot in _lots(family, sender):
             yield parent_id, lot
@@ -343,7 +346,10 @@ class _Sender:
             return outcomes + self._halves(rest, parent_id)
         if not is_last_try:
             return outcomes + self.send(rest, parent_id, is_last_try=True)
-        return [*outcomes, Outcome(rest[0], "refused", error=f"the store fails each time it is sent: {error}")]
+        return [
+            *outcomes,
+            Outcome(rest[0], "refused", error=f"the store fails each time it is sent: {error}"),
+        ]
 
     def _read_back(self, writes: Sequence[Write], parent_id: int | None) -> dict[str, StoreProduct]:
         by_id = {write.woo_id: write for write in writes if write.woo_id is not None}
@@ -367,7 +373,9 @@ class _Sender:
         if answer.code in GONE_CODES:
             return Outcome(write, "retry", error=f"it is gone from the store ({error})", is_gone=True)
         if answer.code in TAKEN_CODES and (holders := self._holders(write)):
-            return Outcome(write, "retry", error=f"the store has it already ({error})", error_field="sku", found=holders)
+            return Outcome(
+                write, "retry", error=f"the store has it already ({error})", error_field="sku", found=holders
+            )
         if answer.resource_id:
             error += f" It is held by the store's product {answer.resource_id}."
         return Outcome(write, "refused", error=error)
@@ -437,7 +445,9 @@ def _without_false_hope(outcome: Outcome, known: set[int]) -> Outcome:
     return outcome
 
 
-def _settle_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, str | None, int | None]]) -> None:
+def _settle_rows(
+    connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, str | None, int | None]]
+) -> None:
     settled = pl.DataFrame(  # noqa: F841
         rows,
         schema={"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64},
@@ -450,9 +460,7 @@ def _settle_rows(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str
     )
 
 
-def _settle_unsent(
-    connection: duckdb.DuckDBPyConnection, writes: Iterable[Write], sent: set[str]
-) -> None:
+def _settle_unsent(connection: duckdb.DuckDBPyConnection, writes: Iterable[Write], sent: set[str]) -> None:
     """Writes that left without an answer stay pending: the next run reads them back."""
     _settle_rows(
         connection,
@@ -516,5 +524,5 @@ def _refused(outcomes: Sequence[Outcome]) -> pl.DataFrame:
             for outcome in outcomes
             if outcome.state == "refused"
         ],
-        schema={name: pl.String for name in ("key", "field", "reason", "mend", "raw")},
+        schema=dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String),
     )

@@ -15,20 +15,21 @@ def hold(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, records: 
         return
     if "raw" not in records.columns:
         records = records.with_columns(raw=pl.lit(None, dtype=pl.String))
-    held = records.select(COLUMNS).unique(["key", "field"], keep="last", maintain_order=True)  # noqa: F841
+    incoming = records.select(COLUMNS).unique(["key", "field"], keep="last", maintain_order=True)  # noqa: F841
     scope = {"flow": flow, "stage": stage}
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE first_sightings AS SELECT key, field, min(first_seen) AS first_seen "
-        "FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM held) GROUP BY ALL",
+        "FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming) GROUP BY ALL",
         scope,
     )
     connection.execute(
-        "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM held)", scope
+        "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming)",
+        scope,
     )
     connection.execute(
         "INSERT INTO sync.quarantine SELECT $flow, $stage, key, field, reason, mend, raw, "
         "coalesce(first_seen, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' "
-        "FROM held LEFT JOIN first_sightings USING (key, field)",
+        "FROM incoming LEFT JOIN first_sightings USING (key, field)",
         scope,
     )
 

@@ -8,7 +8,13 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, InvalidDocument, ProductDocument, SolteqClient
+from solteq_woo_assets.clients.solteq import (
+    BalanceDocument,
+    Feed,
+    InvalidDocument,
+    ProductDocument,
+    SolteqClient,
+)
 from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META
@@ -150,7 +156,12 @@ def _store_watermark(
 
 
 def merge(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame, *, keys: Sequence[str], version: str
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: pl.DataFrame,
+    *,
+    keys: Sequence[str],
+    version: str,
 ) -> int:
     """Store each row unless a newer version is there; of equal versions the later arrival wins.
 
@@ -165,10 +176,11 @@ def merge(
     differs = " OR ".join(f'held."{column}" IS DISTINCT FROM newest."{column}"' for column in columns)
     assignments = ", ".join(f'"{column}" = newest."{column}"' for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
+    values = ", ".join(f'newest."{column}"' for column in columns)
     merged = connection.execute(
         f"MERGE INTO {table} AS held USING newest ON {same_key} "
         f"WHEN MATCHED AND newest.{version} >= held.{version} AND ({differs}) THEN UPDATE SET {assignments} "
-        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({', '.join(f'newest."{column}"' for column in columns)})"
+        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
     ).fetchall()
     return merged[0][0]
 
@@ -224,7 +236,11 @@ def _attribute(item: dict[str, Any]) -> dict[str, Any]:
 def merge_catalogue(connection: duckdb.DuckDBPyConnection, products: Sequence[StoreProduct]) -> int:
     """Store products and variations as the store gave them; the number of rows that are new or changed."""
     return merge(
-        connection, "snapshot.woo_catalogue", catalogue_frame(products), keys=["id"], version="date_modified_gmt"
+        connection,
+        "snapshot.woo_catalogue",
+        catalogue_frame(products),
+        keys=["id"],
+        version="date_modified_gmt",
     )
 
 
@@ -287,7 +303,10 @@ def _gathered(
 
 
 def _quarantine_documents(
-    connection: duckdb.DuckDBPyConnection, flow: str, valid_keys: pl.DataFrame, invalid: Sequence[InvalidDocument]
+    connection: duckdb.DuckDBPyConnection,
+    flow: str,
+    valid_keys: pl.DataFrame,
+    invalid: Sequence[InvalidDocument],
 ) -> None:
     """Hold what could not be read; let go of what could be read this time."""
     release(connection, flow, "feed", valid_keys.select(key=pl.concat_str(pl.all(), separator="@")))
@@ -306,7 +325,7 @@ def _quarantine_documents(
                 }
                 for document in invalid
             ],
-            schema={name: pl.String for name in ("key", "field", "reason", "mend", "raw")},
+            schema=dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String),
         ),
     )
 
@@ -419,11 +438,14 @@ def _store_facts(database: StateDatabase, facts: StoreFacts) -> None:
 def _check_facts(facts: StoreFacts) -> None:
     """Refuse a store in which every price or every quantity would come out wrong."""
     if facts.currency != "EUR":
-        raise WooError(f"The store's currency is {facts.currency}, Solteq's prices are EUR. "
-                       "Change it in WooCommerce > Settings > General.")
+        raise WooError(
+            f"The store's currency is {facts.currency}, Solteq's prices are EUR. "
+            "Change it in WooCommerce > Settings > General."
+        )
     if not facts.prices_include_tax:
-        raise WooError("The store takes prices without VAT, Solteq's prices include it. In WooCommerce > Settings > Tax "
-                       'choose "Yes, I will enter prices inclusive of tax".')
+        raise WooError(
+            "The store takes prices without VAT, Solteq's prices include it. In WooCommerce > Settings > Tax "
+            'choose "Yes, I will enter prices inclusive of tax".'
+        )
     if not facts.manage_stock:
-        raise WooError("The store does not manage stock. "
-                       "Turn it on in WooCommerce > Settings > Products > Inventory.")
+        raise WooError("The store does not manage stock. Turn it on in WooCommerce > Settings > Products > Inventory.")

@@ -1,0 +1,170 @@
+"""Products from Solteq to the store, through Dagster and over HTTP."""
+
+from decimal import Decimal
+
+import pytest
+
+from solteq_woo_assets_tests.conftest import Shop
+
+
+def test_a_product_arrives_as_a_draft_and_the_second_run_writes_nothing(shop: Shop) -> None:
+    shop.product("A1", salesPrice=19.9, discountedPrice=15, purchasePrice=8.1, gtin="6412345678909", vatRate=13.5)
+    (first,) = shop.sync("products_to_woo")
+    assert first["woo_products"]["created"] == 1
+    product = shop.store()["A1"]
+    assert (product.status, product.regular_price, product.sale_price) == ("draft", Decimal("19.90"), Decimal("15.00"))
+    assert (product.tax_class, product.global_unique_id) == ("reduced-rate", "6412345678909")
+    assert product.meta == {"_solteq_purchase_price": "8.10"}
+    shop.woo.asked()
+    (second,) = shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+    assert second["product_delta"]["created"] == second["product_delta"]["updated"] == 0
+
+
+def test_one_changed_price_is_one_batch_of_one_item(shop: Shop) -> None:
+    for code in "ABC":
+        shop.product(code)
+    shop.sync("products_to_woo")
+    shop.woo.asked()
+    shop.product("B", salesPrice=12.5)
+    shop.sync("products_to_woo")
+    assert [(write["path"], write["items"]) for write in shop.woo.writes()] == [("/wp-json/wc/v3/products/batch", 1)]
+    assert shop.store()["B"].regular_price == Decimal("12.50")
+
+
+def test_only_owned_fields_are_sent_and_what_the_store_enriched_survives(shop: Shop) -> None:
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    product_id = shop.store()["A1"].id
+    shop.woo.patch(f"products/{product_id}", {"name": "Kaupan nimi", "status": "publish", "description": "Lämmin"})
+    shop.product("A1", salesPrice=11, name="Solteqin nimi")
+    shop.sync("products_to_woo")
+    product = shop.store()["A1"]
+    assert (product.name, product.status, product.regular_price) == ("Kaupan nimi", "publish", Decimal(11))
+
+
+def test_variants_become_one_variable_product(shop: Shop) -> None:
+    for size in "SML":
+        shop.product(f"T-{size}", modelNumber="T", attributes={"Koko": size}, productType="Variant", salesPrice=29.9)
+    shop.sync("products_to_woo")
+    store = shop.store()
+    assert (store["T"].type, store["T"].regular_price) == ("variable", None)
+    assert {store[f"T-{size}"].parent_id for size in "SML"} == {store["T"].id}
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
+def test_a_second_variant_keeps_the_product_that_the_stores_people_enriched(shop: Shop) -> None:
+    shop.product("T-S", modelNumber="T", attributes={"Koko": "S"})
+    shop.sync("products_to_woo")
+    before = shop.store()["T-S"]
+    shop.woo.patch(f"products/{before.id}", {"description": "Villaa", "status": "publish"})
+    shop.product("T-L", modelNumber="T", attributes={"Koko": "L"})
+    shop.sync("products_to_woo")
+    store = shop.store()
+    assert (store["T"].id, store["T"].type, store["T"].status) == (before.id, "variable", "publish")
+    assert {store["T-S"].parent_id, store["T-L"].parent_id} == {before.id}
+    assert store["T-S"].regular_price == Decimal(10)
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
+def test_existing_product_is_adopted_not_made_twice(shop: Shop) -> None:
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.database.path.unlink()  # a new installation on a shop that has products
+    shop.product("A1", salesPrice=12)
+    (run,) = shop.sync("products_to_woo")
+    assert run["woo_products"]["created"] == 0
+    assert [product.regular_price for product in shop.store().values()] == [Decimal(12)]
+
+
+def test_product_made_in_the_store_since_the_last_look_is_adopted(shop: Shop) -> None:
+    """Its SKU is taken when we create it; the next run knows, and nothing is made twice."""
+    shop.sync("products_to_woo")
+    other = Shop(shop.folder / "other", shop.solteq.url, shop.woo.url)
+    other.instance = shop.instance
+    shop.product("A1")
+    other.sync("products_to_woo")
+    shop.woo.patch(f"products/{other.store()['A1'].id}", {"status": "trash"})
+    shop.sync("products_to_woo")
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].status == "draft"
+    assert shop.store("trash") == {}
+
+
+def test_withdrawn_product_becomes_a_draft_and_comes_back_as_it_was(shop: Shop) -> None:
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"status": "publish"})
+    shop.product("A1", active=False)
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].status == "draft"
+    shop.product("A1", active=True)
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].status == "publish"
+
+
+def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
+    shop.product("GOOD")
+    shop.product("BAD", salesPrice=-1)
+    shop.solteq.put("products", {"documents": [{"raw": '{"id": "p-WORSE", "code": "WORSE", "salesPrice": "1,5"}'}]})
+    (run,) = shop.sync("products_to_woo")
+    assert list(shop.store()) == ["GOOD"]
+    assert run["product_delta"]["quarantined"] == 2
+    held = shop.rows("SELECT key, stage, raw IS NOT NULL FROM sync.quarantine ORDER BY key")
+    assert held == [("BAD", "delta", False), ("p-WORSE", "feed", True)]
+    shop.product("BAD", salesPrice=1)
+    shop.product("WORSE", salesPrice=1)
+    shop.sync("products_to_woo")
+    assert set(shop.store()) == {"GOOD", "BAD", "WORSE"}
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def test_hand_edited_price_is_put_right(shop: Shop) -> None:
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"regular_price": "1.00"})
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].regular_price == Decimal(10)
+
+
+def test_product_deleted_in_the_store_is_made_again(shop: Shop) -> None:
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.delete(shop.store()["A1"])
+    shop.sync("reconcile_all")
+    assert shop.store()["A1"].regular_price == Decimal(10)
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 503}, {"drop": "before"}, {"drop": "after"}])
+def test_batch_without_an_answer_is_read_back_and_nothing_is_made_twice(shop: Shop, fault: dict[str, object]) -> None:
+    for number in range(5):
+        shop.product(f"A{number}")
+    shop.woo.fault(method="POST", path="products/batch", times=1, **fault)
+    (run,) = shop.sync("products_to_woo")
+    assert run["woo_products"]["created"] == 5
+    assert len(shop.store()) == 5
+
+
+def test_smaller_batch_limit_of_the_host_is_found(shop: Shop) -> None:
+    for number in range(30):
+        shop.product(f"A{number}")
+    shop.woo.put("settings", {"batch_limit": 10})
+    (run,) = shop.sync("products_to_woo")
+    assert run["woo_products"]["created"] == 30
+
+
+def test_store_away_fails_the_run_in_words_and_the_next_run_carries_on(shop: Shop) -> None:
+    shop.product("A1")
+    shop.woo.fault(path="/wp-json/", times=None, status=401, body='{"code": "x", "message": "no", "data": {}}')
+    result = shop.run("products_to_woo")
+    assert not result.success
+    messages = " ".join(event.message or "" for event in result.all_events if event.is_step_failure)
+    failures = [event.step_failure_data.user_failure_data for event in result.all_events if event.is_step_failure]
+    assert "WOO_CONSUMER_KEY" in str(failures) + messages
+    shop.woo.heal()
+    shop.sync("products_to_woo")
+    assert set(shop.store()) == {"A1"}

@@ -1,0 +1,204 @@
+"""A shop to test with: both sandboxes over real HTTP, a database, and the jobs run through Dagster."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import requests
+import simplejson
+from pydantic import SecretStr
+from requests_oauthlib import OAuth1
+
+from solteq_woo_assets.clients.connections import woo_client
+from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.sandbox import solteq as solteq_sandbox
+from solteq_woo_assets.sandbox import woo as woo_sandbox
+from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.state import StateDatabase
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@dataclass
+class Control:
+    """The control endpoints of one sandbox."""
+
+    url: str
+
+    def put(self, path: str, body: Any) -> None:
+        self._call("PUT", path, body)
+
+    def post(self, path: str, body: Any) -> None:
+        self._call("POST", path, body)
+
+    def patch(self, path: str, body: Any) -> None:
+        self._call("PATCH", path, body)
+
+    def fault(self, **fault: Any) -> None:
+        """Make requests fail; see ``sandbox/server.py``."""
+        self._call("POST", "faults", fault)
+
+    def heal(self) -> None:
+        """No more faults."""
+        self._call("DELETE", "faults", None)
+
+    def asked(self) -> list[dict[str, Any]]:
+        """What was asked since the last look."""
+        seen = self._call("GET", "requests", None).json()
+        self._call("DELETE", "requests", None)
+        return seen
+
+    def writes(self) -> list[dict[str, Any]]:
+        """What was written since the last look."""
+        return [request for request in self.asked() if request["method"] != "GET"]
+
+    def _call(self, method: str, path: str, body: Any) -> requests.Response:
+        data = None if body is None else simplejson.dumps(body, use_decimal=True)
+        answer = requests.request(
+            method,
+            f"{self.url}/_sandbox/{path}",
+            data=data,
+            headers={"Content-Type": "application/json"},
+            timeout=60,
+        )
+        answer.raise_for_status()
+        return answer
+
+
+class Shop:
+    """Solteq and the store, and this integration between them."""
+
+    def __init__(self, folder: Path, solteq_url: str, woo_url: str) -> None:
+        self.folder = folder
+        self.solteq = Control(solteq_url)
+        self.woo = Control(woo_url)
+        self.settings = self.with_settings()
+        self.database = StateDatabase(self.settings.database)
+        self.instance: dg.DagsterInstance | None = None
+
+    def with_settings(self, **changes: Any) -> Settings:
+        """Settings of this shop, with changes; they hold for the runs that follow."""
+        values: Mapping[str, Any] = {
+            "SOLTEQ_API_URL": self.solteq.url,
+            "SOLTEQ_IDENTITY_URL": self.solteq.url,
+            "SOLTEQ_CLIENT_ID": solteq_sandbox.CLIENT_ID,
+            "SOLTEQ_CLIENT_SECRET": SecretStr(solteq_sandbox.CLIENT_SECRET),
+            "WOO_URL": self.woo.url,
+            "WOO_CONSUMER_KEY": woo_sandbox.CONSUMER_KEY,
+            "WOO_CONSUMER_SECRET": SecretStr(woo_sandbox.CONSUMER_SECRET),
+            "database": self.folder / "state.duckdb",
+            "tax_classes": {"25.5": "", "13.5": "reduced-rate", "10": "reduced-rate", "0": "zero-rate"},
+            **changes,
+        }
+        self.settings = Settings(_env_file=None, **values)  # type: ignore[call-arg]
+        return self.settings
+
+    def product(self, code: str, **fields: Any) -> dict[str, Any]:
+        """A product document of Solteq, put there."""
+        document = product_document(code, **fields)
+        self.solteq.put("products", {"documents": [document]})
+        return document
+
+    def balance(self, code: str, free: Any, store: str = "1", **fields: Any) -> None:
+        """A balance document of Solteq, put there."""
+        self.solteq.put("balances", {"documents": [balance_document(code, free, store, **fields)]})
+
+    def run(self, job: str, **arguments: Any) -> dg.ExecuteInProcessResult:
+        """Run a job to its end, whatever it is."""
+        definition = build_definitions(self.settings).resolve_job_def(job)
+        return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
+
+    def sync(self, *jobs: str) -> list[dict[str, Any]]:
+        """Run jobs that must succeed; the metadata of their materializations, by asset, one dict a job."""
+        results = []
+        for job in jobs or ("products_to_woo", "balances_to_woo"):
+            result = self.run(job)
+            assert result.success, [event.message for event in result.all_events if event.is_failure]
+            results.append(metadata(result))
+        return results
+
+    def store(self, status: str = "any") -> dict[str, StoreProduct]:
+        """What the store holds, by SKU, as its own API tells."""
+        client = woo_client(self.settings)
+        try:
+            pages = [*client.read_products(status=status), *client.read_variations()]
+        finally:
+            client.close()
+        return {product.sku: product for page in pages for product in page}
+
+    def delete(self, product: StoreProduct) -> None:
+        """What the store's people do when they delete for good."""
+        secret = OAuth1(woo_sandbox.CONSUMER_KEY, woo_sandbox.CONSUMER_SECRET, signature_method="HMAC-SHA256")
+        url = f"{self.woo.url}/wp-json/wc/v3/products/{product.id}"
+        requests.delete(url, params={"force": "true"}, auth=secret, timeout=60).raise_for_status()
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows of the database."""
+        with self.database.transaction() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+
+def product_document(code: str, **fields: Any) -> dict[str, Any]:
+    """A sound product document; the sandbox sets ``modifiedAt``."""
+    return {
+        "id": f"p-{code}",
+        "code": code,
+        "name": f"Tuote {code}",
+        "productType": "Basic",
+        "vatRate": 25.5,
+        "categories": [],
+        "salesPrice": 10,
+        "attributes": {},
+        "active": True,
+        "deleted": False,
+        **fields,
+    }
+
+
+def balance_document(code: str, free: Any, store: str = "1", **fields: Any) -> dict[str, Any]:
+    """A sound balance document."""
+    return {
+        "productCode": code,
+        "storeId": store,
+        "storeName": f"Myymälä {store}",
+        "freeBalance": free,
+        "reservedBalance": 0,
+        "unit": "kpl",
+        "deleted": False,
+        **fields,
+    }
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """The metadata of a run's materializations by asset."""
+    return {
+        event.asset_key.to_user_string(): {name: value.value for name, value in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A shop with nothing in it."""
+    with ExitStack() as stack:
+        solteq_url = stack.enter_context(running(solteq_sandbox.create_app(tmp_path / "solteq.sqlite", seed=0)))
+        woo_url = stack.enter_context(running(woo_sandbox.create_app(tmp_path / "woo.sqlite")))
+        instance = stack.enter_context(dg.DagsterInstance.ephemeral())
+        built = Shop(tmp_path, solteq_url, woo_url)
+        built.instance = instance
+        yield built
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder beside the clone that holds recordings and real data."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared beside this clone")
+    return SHARED

@@ -1,0 +1,128 @@
+"""Tables of both sides in memory, filled row by row with sensible defaults."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta, product_delta
+from solteq_woo_assets.rules.stock import StockRules, balance_delta
+from solteq_woo_assets.sync.snapshot import BALANCE_COLUMNS, CATALOGUE_COLUMNS, PRODUCT_COLUMNS
+from solteq_woo_assets.sync.state import StateDatabase
+
+RULES = CatalogueRules(
+    new_product_status="draft",
+    inactive_products="draft",
+    binned_products="restore",
+    tax_classes={Decimal("25.5"): "", Decimal("13.5"): "reduced-rate", Decimal("10"): "tenth"},
+    store_tax_classes=frozenset({"", "reduced-rate"}),
+)
+
+
+class Sides:
+    """Solteq's products and balances and the store's catalogue, as the snapshots hold them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def product(self, code: str, **fields: Any) -> None:
+        row = {
+            "id": f"p-{code}",
+            "code": code,
+            "name": f"Tuote {code}",
+            "product_type": "Basic",
+            "vat_rate": Decimal("25.5"),
+            "sales_price": Decimal("10"),
+            "attributes": [],
+            "active": True,
+            "deleted": False,
+            "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001  the database keeps UTC without a zone
+        }
+        self._insert("snapshot.solteq_products", PRODUCT_COLUMNS, {**row, **fields})
+
+    def variant(self, code: str, model: str, size: str, **fields: Any) -> None:
+        self.product(code, model_number=model, attributes=[{"name": "Koko", "option": size}], **fields)
+
+    def held(self, woo_id: int, sku: str, **fields: Any) -> None:
+        row = {
+            "id": woo_id,
+            "type": "simple",
+            "status": "publish",
+            "name": sku,
+            "sku": sku,
+            "global_unique_id": "",
+            "regular_price": Decimal("10"),
+            "tax_class": "",
+            "manage_stock": True,
+            "stock_quantity": 0,
+            "attributes": [],
+            "has_cost_of_goods": False,
+            "date_modified_gmt": datetime(2026, 1, 1),  # noqa: DTZ001
+        }
+        self._insert("snapshot.woo_catalogue", CATALOGUE_COLUMNS, {**row, **fields})
+
+    def link(self, key: str, woo_id: int, status_before: str | None = None) -> None:
+        self.connection.execute("INSERT INTO sync.links VALUES ('product', ?, ?, ?)", [key, woo_id, status_before])
+
+    def balance(self, code: str, free: str, store: str = "1", **fields: Any) -> None:
+        row = {
+            "product_code": code,
+            "store_id": store,
+            "store_name": f"Myymälä {store}",
+            "free_balance": Decimal(free),
+            "reserved_balance": Decimal(0),
+            "unit": "kpl",
+            "deleted": False,
+            "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001
+        }
+        self._insert("snapshot.solteq_balances", BALANCE_COLUMNS, {**row, **fields})
+
+    def product_delta(self, rules: CatalogueRules = RULES) -> ProductDelta:
+        return product_delta(
+            self.connection,
+            products=self.connection.table("snapshot.solteq_products"),
+            catalogue=self.connection.table("snapshot.woo_catalogue"),
+            links=self.connection.sql("SELECT key, woo_id, status_before FROM sync.links"),
+            rules=rules,
+        )
+
+    def balance_delta(self, rules: StockRules | None = None) -> pl.DataFrame:
+        return balance_delta(
+            self.connection,
+            balances=self.connection.table("snapshot.solteq_balances"),
+            products=self.connection.table("snapshot.solteq_products"),
+            catalogue=self.connection.table("snapshot.woo_catalogue"),
+            rules=rules or StockRules(),
+        )
+
+    def clear(self) -> None:
+        for table in (
+            "snapshot.solteq_products",
+            "snapshot.woo_catalogue",
+            "snapshot.solteq_balances",
+            "sync.links",
+        ):
+            self.connection.execute(f"DELETE FROM {table}")
+
+    def _insert(self, table: str, columns: pl.Schema, row: dict[str, Any]) -> None:
+        frame = pl.DataFrame([row], schema=columns)  # noqa: F841  DuckDB reads it by its name
+        self.connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+
+
+def rows(changes: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """A delta by key, its changes as ``{field: (old, new)}``."""
+    return {
+        row["key"]: {**row, "changes": {c["field"]: (c["old"], c["new"]) for c in row["changes"]}}
+        for row in changes.to_dicts()
+    }
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Iterator[Sides]:
+    with StateDatabase(tmp_path / "state.duckdb").transaction() as connection:
+        yield Sides(connection)

@@ -1,0 +1,336 @@
+"""The product delta: what is created, updated, converted, withdrawn, held back, and what is never touched."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from solteq_woo_assets_tests.rules.conftest import RULES, Sides, rows
+
+
+def quarantine(sides: Sides) -> dict[tuple[str, str], str]:
+    return {(row["key"], row["field"]): row["reason"] for row in sides.product_delta().quarantine.to_dicts()}
+
+
+def test_new_product_is_a_draft_with_every_owned_field_and_nothing_to_sell_yet(sides: Sides) -> None:
+    sides.product(
+        "A1",
+        name="Villasukat",
+        gtin="6412345678909",
+        sales_price=Decimal("19.905"),
+        purchase_price=Decimal("8.1"),
+        discounted_price=Decimal("15"),
+        vat_rate=Decimal("13.5"),
+    )
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["action"], row["kind"], row["woo_id"]) == ("create", "simple", None)
+    assert {field: new for field, (_, new) in row["changes"].items()} == {
+        "name": "Villasukat",
+        "type": "simple",
+        "status": "draft",
+        "sku": "A1",
+        "regular_price": "19.91",
+        "sale_price": "15.00",
+        "tax_class": "reduced-rate",
+        "global_unique_id": "6412345678909",
+        "_solteq_purchase_price": "8.10",
+        "manage_stock": "true",
+        "stock_quantity": "0",
+    }
+
+
+def test_what_agrees_is_not_written_and_stays_linked(sides: Sides) -> None:
+    sides.product("A1", purchase_price=Decimal("5"))
+    sides.held(10, "A1", purchase_price="5.00")
+    delta = sides.product_delta()
+    assert delta.changes.is_empty()
+    assert delta.links.to_dicts() == [{"key": "a1", "woo_id": 10}]
+    sides.link("a1", 10)
+    assert sides.product_delta().changes.is_empty()
+
+
+def test_only_the_fields_that_differ_are_in_an_update(sides: Sides) -> None:
+    sides.product("A1", sales_price=Decimal("12"), name="Uusi nimi")
+    sides.held(10, "A1", name="Kaupan oma nimi", status="draft")
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["action"], row["woo_id"]) == ("update", 10)
+    assert row["changes"] == {"regular_price": ("10.00", "12.00")}
+
+
+def test_sku_is_matched_as_the_store_matches_it_and_put_right(sides: Sides) -> None:
+    sides.product("Ab-1")
+    sides.held(10, " aB-1 ")
+    assert rows(sides.product_delta().changes)["Ab-1"]["changes"] == {"sku": (" aB-1 ", "Ab-1")}
+
+
+def test_sale_price_ends_with_the_discount_and_its_dates_with_it(sides: Sides) -> None:
+    from datetime import datetime  # noqa: PLC0415
+
+    sides.product("A1")
+    window = datetime(2026, 11, 26, 22)  # noqa: DTZ001
+    sides.held(10, "A1", sale_price=Decimal("8"), date_on_sale_from_gmt=window, date_on_sale_to_gmt=window)
+    assert rows(sides.product_delta().changes)["A1"]["changes"] == {
+        "sale_price": ("8.00", ""),
+        "date_on_sale_from_gmt": ("2026-11-26T22:00:00", ""),
+        "date_on_sale_to_gmt": ("2026-11-26T22:00:00", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"sales_price": Decimal(0)}, "salesPrice"),
+        ({"sales_price": Decimal("0.004")}, "salesPrice"),
+        ({"sales_price": Decimal(-1)}, "salesPrice"),
+        ({"vat_rate": Decimal(24)}, "vatRate"),
+        ({"vat_rate": Decimal(10)}, "vatRate"),  # mapped, but to a class that the store does not have
+        ({"product_type": "Mystery"}, "productType"),
+        ({"code": "A" * 101}, "code"),
+        ({"code": " "}, "code"),
+    ],
+)
+def test_what_cannot_be_sold_is_held_back_and_the_rest_goes_on(
+    sides: Sides, fields: dict[str, object], field: str
+) -> None:
+    sides.product("GOOD")
+    sides.product(**{"code": "BAD", **fields})  # type: ignore[arg-type]
+    delta = sides.product_delta()
+    assert [row["key"] for row in delta.changes.to_dicts()] == ["GOOD"]
+    assert delta.quarantine["field"].to_list() == [field]
+    assert delta.quarantine["mend"][0]
+
+
+@pytest.mark.parametrize("product_type", ["GiftCard", "Deposit", "Custom", "gift card"])
+def test_types_that_are_not_sold_online_are_skipped_with_a_reason(sides: Sides, product_type: str) -> None:
+    sides.product("G1", product_type=product_type)
+    row = rows(sides.product_delta().changes)["G1"]
+    assert (row["action"], row["changes"]) == ("skip", {})
+    assert "not sold online" in row["reason"]
+
+
+def test_a_code_on_two_active_products_is_held_back(sides: Sides) -> None:
+    sides.product("A1", id="one", sales_price=Decimal(10))
+    sides.product("a1", id="two", sales_price=Decimal(20))
+    sides.held(10, "A1")
+    delta = sides.product_delta()
+    assert delta.changes.is_empty()
+    assert delta.quarantine["field"].to_list() == ["code"]
+
+
+def test_a_replaced_document_gives_way_to_the_active_one(sides: Sides) -> None:
+    sides.product("A1", id="old", deleted=True, sales_price=Decimal(99))
+    sides.product("A1", id="new", sales_price=Decimal(12))
+    sides.held(10, "A1")
+    assert rows(sides.product_delta().changes)["A1"]["changes"] == {"regular_price": ("10.00", "12.00")}
+
+
+def test_codes_that_share_a_model_are_one_variable_product(sides: Sides) -> None:
+    sides.variant("M-S", "M", "S", name="T-paita musta S")
+    sides.variant("M-L", "M", "L", name="T-paita musta L")
+    delta = rows(sides.product_delta().changes)
+    parent = {field: new for field, (_, new) in delta["M"]["changes"].items()}
+    assert (delta["M"]["kind"], parent["type"], parent["sku"], parent["name"]) == (
+        "variable",
+        "variable",
+        "M",
+        "T-paita musta",
+    )
+    assert '"options": ["L", "S"]' in parent["attributes"]
+    for code, size in (("M-S", "S"), ("M-L", "L")):
+        assert (delta[code]["kind"], delta[code]["parent_key"]) == ("variation", "M")
+        assert delta[code]["changes"]["attributes"][1] == f'[{{"name":"Koko","option":"{size}"}}]'
+        assert "name" not in delta[code]["changes"]
+
+
+def test_a_single_code_with_a_model_number_is_a_simple_product(sides: Sides) -> None:
+    sides.variant("M-S", "M", "S")
+    assert {key: row["kind"] for key, row in rows(sides.product_delta().changes).items()} == {"M-S": "simple"}
+
+
+def test_a_second_variant_turns_the_simple_product_into_a_variable_one(sides: Sides) -> None:
+    store_attribute = {"id": 0, "name": "Materiaali", "variation": False, "visible": True, "options": ["Villa"]}
+    sides.variant("M-S", "M", "S")
+    sides.variant("M-L", "M", "L")
+    sides.held(10, "M-S", attributes=[store_attribute])
+    sides.link("m-s", 10)
+    delta = rows(sides.product_delta().changes)
+    changes = delta["M"]["changes"]
+    assert (delta["M"]["action"], delta["M"]["woo_id"]) == ("convert", 10)
+    assert changes["type"] == ("simple", "variable")
+    assert changes["sku"] == ("M-S", "M")
+    assert changes["manage_stock"] == ("true", "false")
+    assert "Materiaali" in changes["attributes"][1]
+    assert "Koko" in changes["attributes"][1]
+    assert set(changes) == {"type", "sku", "manage_stock", "attributes"}, "what the store's people added stays"
+    assert [(delta[code]["action"], delta[code]["parent_id"]) for code in ("M-S", "M-L")] == [("create", 10)] * 2
+
+
+def test_interrupted_conversion_carries_on_with_the_variation(sides: Sides) -> None:
+    """The parent was converted, the variation not yet made: the link of the code still points to the parent."""
+    koko = {"id": 0, "name": "Koko", "variation": True, "visible": True, "options": ["L", "S"]}
+    sides.variant("M-S", "M", "S")
+    sides.variant("M-L", "M", "L")
+    sides.held(10, "M", type="variable", regular_price=None, attributes=[koko])
+    sides.link("m-s", 10)
+    delta = rows(sides.product_delta().changes)
+    assert {key: (row["action"], row["parent_id"]) for key, row in delta.items()} == {
+        "M-S": ("create", 10),
+        "M-L": ("create", 10),
+    }
+
+
+def test_another_simple_product_of_the_model_stays_on_sale_and_is_reported(sides: Sides) -> None:
+    sides.variant("M-S", "M", "S")
+    sides.variant("M-L", "M", "L", sales_price=Decimal(12))
+    sides.held(10, "M-S")
+    sides.held(11, "M-L")
+    delta = sides.product_delta()
+    assert rows(delta.changes)["M-L"]["changes"] == {"regular_price": ("10.00", "12.00")}
+    assert ("M-L", "modelNumber") in quarantine(sides)
+
+
+def test_variants_that_cannot_be_told_apart_are_held_back(sides: Sides) -> None:
+    sides.variant("M-1", "M", "S")
+    sides.variant("M-2", "M", "s ")
+    sides.variant("M-3", "M", "L")
+    delta = sides.product_delta()
+    assert set(rows(delta.changes)) == {"M", "M-3"}
+    assert set(quarantine(sides)) == {("M-1", "attributes"), ("M-2", "attributes")}
+
+
+def test_a_model_number_that_is_also_a_code_makes_no_variable_product(sides: Sides) -> None:
+    sides.variant("M", "M", "S")
+    sides.variant("M-L", "M", "L")
+    sides.held(10, "M", regular_price=Decimal(9))
+    delta = sides.product_delta()
+    assert rows(delta.changes)["M"]["changes"] == {"regular_price": ("9.00", "10.00")}
+    assert set(quarantine(sides)) == {("M-L", "modelNumber")}
+
+
+def test_a_new_variant_adds_its_option_and_keeps_the_stores(sides: Sides) -> None:
+    held = {"id": 7, "name": "koko", "variation": True, "visible": False, "options": ["XXL", "S"]}
+    sides.variant("M-S", "M", "S")
+    sides.variant("M-L", "M", "L")
+    sides.held(10, "M", type="variable", regular_price=None, attributes=[held])
+    sides.held(11, "M-S", type="variation", parent_id=10, attributes=[{**held, "options": ["S"]}])
+    delta = rows(sides.product_delta().changes)
+    assert delta["M"]["changes"]["attributes"][1] == (
+        '[{"id": 7, "name": "koko", "variation": true, "visible": false, "options": ["XXL", "S", "L"]}]'
+    )
+    assert set(delta) == {"M", "M-L"}
+
+
+@pytest.mark.parametrize(("fields", "reason"), [({"active": False}, "inactive"), ({"deleted": True}, "deleted")])
+def test_withdrawn_product_becomes_a_draft_and_nothing_else(sides: Sides, fields: dict[str, bool], reason: str) -> None:
+    sides.product("A1", sales_price=Decimal(99), **fields)
+    sides.held(10, "A1")
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["action"], row["changes"]) == ("withdraw", {"status": ("publish", "draft")})
+    assert reason in row["reason"]
+    assert sides.product_delta(replace(RULES, inactive_products="leave")).changes.is_empty()
+    assert sides.product_delta(replace(RULES, inactive_products="out_of_stock")).changes.is_empty()
+
+
+def test_withdrawn_variation_is_hidden_and_its_model_when_all_are(sides: Sides) -> None:
+    koko = {"id": 0, "name": "Koko", "variation": True, "visible": True, "options": ["L", "S"]}
+    sides.variant("M-S", "M", "S", active=False)
+    sides.variant("M-L", "M", "L")
+    sides.held(10, "M", type="variable", regular_price=None, attributes=[koko])
+    sides.held(11, "M-S", type="variation", parent_id=10, attributes=[{**koko, "options": ["S"]}])
+    sides.held(12, "M-L", type="variation", parent_id=10, attributes=[{**koko, "options": ["L"]}])
+    assert {key: row["changes"] for key, row in rows(sides.product_delta().changes).items()} == {
+        "M-S": {"status": ("publish", "private")}
+    }
+    sides.connection.execute("UPDATE snapshot.solteq_products SET active = FALSE")
+    assert rows(sides.product_delta().changes)["M"]["changes"] == {"status": ("publish", "draft")}
+
+
+def test_product_on_sale_again_gets_back_the_status_it_had(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "A1", status="draft")
+    sides.link("a1", 10, status_before="publish")
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["action"], row["changes"]) == ("restore", {"status": ("draft", "publish")})
+
+
+def test_a_draft_that_the_stores_people_made_stays_a_draft(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "A1", status="draft")
+    assert sides.product_delta().changes.is_empty()
+
+
+def test_binned_product_is_restored_or_reported(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "A1", status="trash")
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["action"], row["changes"]) == ("restore", {"status": ("trash", "draft")})
+    left = sides.product_delta(replace(RULES, binned_products="leave"))
+    assert left.changes.is_empty()
+    assert left.quarantine["field"].to_list() == ["status"]
+
+
+def test_existing_product_is_adopted_by_gtin(sides: Sides) -> None:
+    sides.product("A1", gtin="6412345678909")
+    sides.held(10, "KAUPAN-OMA", global_unique_id="6412345678909")
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["woo_id"], row["changes"]) == (10, {"sku": ("KAUPAN-OMA", "A1")})
+
+
+def test_product_of_another_code_is_not_adopted_by_gtin(sides: Sides) -> None:
+    sides.product("A1", gtin="6412345678909")
+    sides.product("B1")
+    sides.held(10, "B1", global_unique_id="6412345678909")
+    delta = rows(sides.product_delta().changes)
+    assert delta["A1"]["action"] == "create"
+    assert "global_unique_id" not in delta["A1"]["changes"], "the store would refuse the whole product"
+    assert ("A1", "gtin") in quarantine(sides)
+
+
+def test_renamed_sku_is_put_right_by_the_link(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "renamed-by-hand")
+    sides.link("a1", 10)
+    assert rows(sides.product_delta().changes)["A1"]["changes"] == {"sku": ("renamed-by-hand", "A1")}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [("123", "00000123"), ("123456789", "000123456789"), ("6412345678909", "6412345678909")]
+)
+def test_gtin_is_padded_to_a_legal_length(sides: Sides, given: str, sent: str) -> None:
+    sides.product("A1", gtin=given)
+    assert rows(sides.product_delta().changes)["A1"]["changes"]["global_unique_id"] == (None, sent)
+
+
+def test_bad_gtin_and_bad_discount_are_left_out_and_reported_and_the_product_goes(sides: Sides) -> None:
+    sides.product("A1", gtin="EI-OLE", discounted_price=Decimal(-1))
+    changes = rows(sides.product_delta().changes)["A1"]["changes"]
+    assert "global_unique_id" not in changes
+    assert "sale_price" not in changes
+    assert set(quarantine(sides)) == {("A1", "gtin"), ("A1", "discountedPrice")}
+
+
+def test_gtin_that_solteq_does_not_have_is_left_in_the_store(sides: Sides) -> None:
+    sides.product("A1", sales_price=Decimal(11))
+    sides.held(10, "A1", global_unique_id="6412345678909")
+    assert set(rows(sides.product_delta().changes)["A1"]["changes"]) == {"regular_price"}
+
+
+def test_purchase_price_goes_to_cost_of_goods_where_the_store_has_it(sides: Sides) -> None:
+    sides.product("A1", purchase_price=Decimal("5.5"))
+    sides.held(10, "A1", has_cost_of_goods=True, purchase_price="5.50")
+    assert rows(sides.product_delta().changes)["A1"]["changes"] == {"cost_of_goods_sold": (None, "5.50")}
+
+
+def test_sku_of_a_product_without_a_price_of_its_own_is_reported(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "A1", type="grouped", regular_price=None)
+    assert sides.product_delta().changes.is_empty()
+    assert set(quarantine(sides)) == {("A1", "code")}
+
+
+def test_discount_is_capped_by_the_maximum_and_alcohol_is_never_discounted(sides: Sides) -> None:
+    sides.product("CAP", discounted_price=Decimal(5), max_discount_percent=Decimal(20))
+    sides.product("ALKO", discounted_price=Decimal(5), max_discount_percent=Decimal(0))
+    delta = rows(sides.product_delta().changes)
+    assert delta["CAP"]["changes"]["sale_price"] == (None, "8.00")
+    assert "sale_price" not in delta["ALKO"]["changes"]
