@@ -50,7 +50,7 @@ def sync(flows: tuple[str, ...], dry_run: bool) -> None:
     settings = _settings()
     with _standing_in(settings), _instance() as instance:
         definitions = dg.Definitions.merge(
-            build_definitions(settings), dg.Definitions(loggers={"console": _terminal_logger})
+            build_definitions(settings), dg.Definitions(loggers={"console": dg.LoggerDefinition(_terminal_logger)})
         )
         complete = True
         for flow in flows or FLOW_JOBS:
@@ -209,7 +209,6 @@ class _TerminalHandler(logging.Handler):
             console.print(words, highlight=False, markup=False)
 
 
-@dg.logger(description="Progress for the terminal")
 def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("solteq_woo_terminal", level=logging.INFO)
     logger.addHandler(_TerminalHandler())

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     """Solteq store id that web sales are booked on."""
     stock_stores: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
     """Solteq store ids whose free balance is sold online, comma-separated. Empty: all stores."""
-    stock_buffer: int = Field(0, ge=0)
+    stock_buffer: int = Field(default=0, ge=0)
     """Pieces held back per product, so that the last ones are not sold twice."""
     stock_store_changes: bool = False
     """Send the per-store balances also when only they changed and the sellable quantity did not."""
@@ -107,14 +107,14 @@ class Settings(BaseSettings):
         Decimal("0"): "zero-rate",
     }
     """WooCommerce tax class (slug) of each VAT rate, RATE=CLASS, comma-separated; standard is the standard class."""
-    requests_in_flight: int = Field(2, ge=1, le=16)
+    requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 
-    products_poll_seconds: int = Field(60, ge=0)
+    products_poll_seconds: int = Field(default=60, ge=0)
     """Seconds between two looks at Solteq's product feed. 0 switches the sensor off."""
     products_cron: str = "7 * * * *"
     """When products are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
-    balances_poll_seconds: int = Field(30, ge=0)
+    balances_poll_seconds: int = Field(default=30, ge=0)
     """Seconds between two looks at Solteq's balance feed. 0 switches the sensor off."""
     balances_cron: str = "37 * * * *"
     """When balances are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
@@ -212,7 +212,7 @@ def env_example() -> str:
         lines += [
             "",
             f"# {info.description}",
-            f"#{_environment_name((info.validation_alias or name,))}={_default_text(info.default)}",
+            f"#{info.validation_alias or _environment_name((name,))}={_default_text(info.default)}",
         ]
     return "\n".join(lines) + "\n"
 

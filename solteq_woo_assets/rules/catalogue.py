@@ -527,7 +527,7 @@ def product_delta(
     parents = _parent_changes(frame(_PARENTS).to_dicts(), rules)
     changes = [
         parents,
-        *(frame(query).cast(dict(CHANGES_SCHEMA)) for query in (_CREATED, _UPDATED, _SKIPPED)),
+        *(frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED)),
     ]
     delta = ProductDelta(
         changes=pl.concat(changes),

@@ -129,6 +129,6 @@ def balance_delta(
         _COMPARED,
         {"inactive_products": rules.inactive_products, "stock_store_changes": rules.stock_store_changes},
     )
-    delta = connection.sql(_CHANGES).pl().cast(dict(CHANGES_SCHEMA))
+    delta = connection.sql(_CHANGES).pl().cast(CHANGES_SCHEMA)
     connection.execute("DROP TABLE quantities; DROP TABLE compared")
     return delta

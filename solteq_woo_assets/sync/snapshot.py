@@ -268,7 +268,7 @@ def read_feed(
     newest: datetime | None = None
     for documents, invalid in _gathered(solteq, feed, since):
         rows = frame(documents)
-        newest = max(filter(None, (newest, rows["modified_at"].max())), default=None)
+        newest = max(filter(None, (newest, *rows["modified_at"])), default=None)
         with database.transaction() as connection:
             counts.received += len(documents) + len(invalid)
             counts.changed += merge(connection, table, rows, keys=keys, version="modified_at")
