@@ -17,6 +17,7 @@ import click
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
+from starlette.types import ASGIApp
 
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.definitions import build_definitions
@@ -28,6 +29,8 @@ from solteq_woo_assets.settings import SANDBOX, Settings
 from solteq_woo_assets.sync.state import StateDatabase
 
 SANDBOX_DATA = Path(".sandbox")
+SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
+"""WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
 UNDELIVERED = ("refused", "retried_next_run", "unsent")
 console = Console(stderr=True)
 
@@ -57,7 +60,12 @@ def sync(flows: tuple[str, ...], dry_run: bool) -> None:
             job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
             console.print(f"[bold]{job.name}[/bold]{' (dry run)' if dry_run else ''}")
             selection = _up_to_delta(job, flow) if dry_run else None
-            result = job.execute_in_process(instance=instance, asset_selection=selection, raise_on_error=False)
+            result = job.execute_in_process(
+                run_config={"loggers": {"console": {}}},
+                instance=instance,
+                asset_selection=selection,
+                raise_on_error=False,
+            )
             console.print(_summary(result))
             complete &= result.success and (dry_run or _all_delivered(result, flow))
             if dry_run:
@@ -88,7 +96,7 @@ def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
         lines += [f"{name}={SANDBOX[name]}" for name in ("SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET")]
     if system in ("woo", "both"):
         woo_port = (port + (system == "both")) if port else _port("WOO_URL")
-        apps[woo_port] = woo_sandbox.create_app(data / "woo.sqlite")
+        apps[woo_port] = _woo_app(data / "woo.sqlite")
         lines += [f"WOO_URL=http://127.0.0.1:{woo_port}"]
         lines += [f"{name}={SANDBOX[name]}" for name in ("WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET")]
     click.echo("\n".join(lines))
@@ -158,7 +166,7 @@ def _standing_in(settings: Settings) -> Iterator[None]:
     with ExitStack() as stack:
         sides = (
             (settings.solteq_is_sandbox, "SOLTEQ_API_URL", solteq_sandbox.create_app, "solteq.sqlite"),
-            (settings.woo_is_sandbox, "WOO_URL", woo_sandbox.create_app, "woo.sqlite"),
+            (settings.woo_is_sandbox, "WOO_URL", _woo_app, "woo.sqlite"),
         )
         for is_sandbox, name, create_app, file in sides:
             if is_sandbox and not _is_listening("127.0.0.1", _port(name)):
@@ -166,6 +174,10 @@ def _standing_in(settings: Settings) -> Iterator[None]:
                 stack.enter_context(running(create_app(SANDBOX_DATA / file), port=_port(name)))
                 console.print(f"The sandbox stands in at {SANDBOX[name]} ({name} is not set).")
         yield
+
+
+def _woo_app(database: Path) -> ASGIApp:
+    return woo_sandbox.create_app(database, tax_classes=SANDBOX_TAX_CLASSES)
 
 
 def _port(name: str) -> int:

@@ -1,7 +1,7 @@
 """What the assets of every flow share: how they say what happened, and how they fail."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -105,6 +105,19 @@ def delta_metadata(changes: pl.DataFrame, *, quarantined: int, unchanged: int, m
         "preview": dg.MarkdownMetadataValue(preview(changes)),
         **measured.metadata(),
     }
+
+
+def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
+    """Tell the log how far a delivery is, every tenth of the way."""
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if done * 10 // total > told or done == total:
+            told = done * 10 // total
+            context.log.info(f"{done} of {total} {noun} settled")
+
+    return tell
 
 
 def delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:

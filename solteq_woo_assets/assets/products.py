@@ -12,6 +12,7 @@ from solteq_woo_assets.assets.common import (
     delta_metadata,
     effort,
     failing_in_words,
+    progress,
     read_metadata,
     store_delta,
     take_lease,
@@ -205,7 +206,7 @@ def woo_products(
             table="delta.product_delta",
             run_id=context.run.run_id,
             in_flight=settings.requests_in_flight,
-            on_progress=lambda done, total: context.log.info(f"{done} of {total} products settled"),
+            on_progress=progress(context, "products"),
         )
         quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
     if counts.undelivered:

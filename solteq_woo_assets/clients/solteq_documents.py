@@ -198,9 +198,15 @@ def _invalid(document: type[Document], raw: Any, error: ValidationError) -> Inva
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     first = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    key = document.key_of(raw)
     return InvalidDocument(
-        key=document.key_of(raw),
-        field=".".join(str(part) for part in first["loc"]),
+        key=_storable(key) if key else None,
+        field=_storable(".".join(str(part) for part in first["loc"])),
         reason=first["msg"].removeprefix("Value error, ") + more,
-        raw=simplejson.dumps(raw, use_decimal=True, ensure_ascii=False),
+        raw=_storable(simplejson.dumps(raw, use_decimal=True, ensure_ascii=False)),
     )
+
+
+def _storable(text: str) -> str:
+    """Half of a surrogate pair is valid in JSON and in nothing that stores text: back to its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -87,8 +87,11 @@ class Reply:
 class Woo:
     """The app itself. Each request is one transaction, done in one go on the event loop, none beside it."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, settings: dict[str, Any]) -> None:
         self._store = Store(database)
+        if settings:
+            with self._store.transaction():
+                self._store.change_settings(settings)
         self._gate = Gate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -139,12 +142,13 @@ class Woo:
         return reply
 
 
-def create_app(database: Path) -> ASGIApp:
+def create_app(database: Path, **settings: Any) -> ASGIApp:
     """The store whose products are in this SQLite file (made if absent), ready to be served.
 
     :param database: survives restarts and ``kill -9``; two servers at once may share it, slowly
+    :param settings: of ``PUT /_sandbox/settings``, set before it is served
     """
-    return ControlMiddleware(Woo(database))
+    return ControlMiddleware(Woo(database, settings))
 
 
 def _page(status: int, title: str) -> Reply:

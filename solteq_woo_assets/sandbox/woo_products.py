@@ -300,7 +300,9 @@ class Products:
         if isinstance(size := body.get("dimensions"), dict):
             item["dimensions"] = {name: decimal(size.get(name, "")) for name in ("length", "width", "height")}
         if (tax_class := body.get("tax_class")) is not None:
-            known = (*TAX_CLASSES, "parent") if item["type"] == "variation" else TAX_CLASSES
+            known = {*TAX_CLASSES, *self._settings["tax_classes"]}
+            if item["type"] == "variation":
+                known.add("parent")
             item["tax_class"] = text(tax_class) if text(tax_class) in known else ""
         self._set_identity(item, body)
         _set_prices(item, body)

@@ -144,6 +144,10 @@ def setting(site: Site, group: str, name: str) -> dict[str, Any]:
 def tax_rates(site: Site) -> list[dict[str, Any]]:
     """Finland's."""
     collection = f"{site.rest}/taxes"
+    further = [
+        (number, f"{rate}.0000", f"ALV {rate} %", slug)
+        for number, (slug, rate) in enumerate(site.settings["tax_classes"].items(), start=len(_RATES) + 1)
+    ]
     hints = {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}
     return [
         {
@@ -166,14 +170,15 @@ def tax_rates(site: Site) -> list[dict[str, Any]]:
                 "collection": [{"href": collection}],
             },
         }
-        for identifier, rate, name, tax_class in _RATES
+        for identifier, rate, name, tax_class in (*_RATES, *further)
     ]
 
 
 def tax_classes(site: Site) -> list[dict[str, Any]]:
     """The classes a product can name; the standard one reads back as empty there."""
     links = {"collection": [{"href": f"{site.rest}/taxes/classes"}]}
-    return [{"slug": slug, "name": name, "_links": links} for slug, name in _CLASSES]
+    further = [(slug, f"Reduced rate {rate} %") for slug, rate in site.settings["tax_classes"].items()]
+    return [{"slug": slug, "name": name, "_links": links} for slug, name in (*_CLASSES, *further)]
 
 
 def system_status(site: Site) -> dict[str, Any]:

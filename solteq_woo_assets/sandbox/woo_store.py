@@ -19,6 +19,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "currency": "EUR",
     "prices_include_tax": True,
     "cost_of_goods_sold": False,
+    "tax_classes": {},  # further ones, slug: rate, that a shopkeeper would add by hand
     "batch_limit": 100,
     "clock": None,
 }
