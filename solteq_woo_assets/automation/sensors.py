@@ -1,6 +1,7 @@
 """A sensor a flow: it asks its feed one cheap question, and requests a run when there is something new.
 
-A sensor only says *when* to look. What to do is decided by the run, which compares everything.
+A sensor only says *when* to look. What to do is decided by the run, which compares everything. When Solteq or the
+database cannot be asked, the tick fails with the reason, where the UI shows it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from solteq_woo_assets.assets import balances, products
 from solteq_woo_assets.assets.common import count_rows, report_crashed
 from solteq_woo_assets.automation.jobs import FLOW_JOBS
 from solteq_woo_assets.clients.solteq import Feed, FeedPage, SolteqClient
-from solteq_woo_assets.errors import IntegrationError
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, balance_frame, product_frame, watermark
@@ -99,10 +99,7 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         pause = _pause(context.instance, job, seconds)
         if pause:
             return dg.SkipReason(pause)
-        try:
-            news = _news(source, source.feed(settings), database, solteq)
-        except IntegrationError as error:
-            return dg.SkipReason(f"Solteq could not be asked: {error}")
+        news = _news(source, source.feed(settings), database, solteq)
         if not news:
             return dg.SkipReason(f"Nothing new in Solteq's {source.flow} feed.")
         return dg.RunRequest(tags={"solteq_woo/why": news[:200]})
@@ -160,14 +157,14 @@ def _unknown(source: Source, database: StateDatabase, page: FeedPage) -> int:
     """How many documents of a page are not in the snapshot, or in quarantine, already."""
     if not page.documents and not page.invalid:
         return 0
-    rows = source.frame(page.documents)  # noqa: F841
     raw = [document.raw for document in page.invalid]
-    same_key = " AND ".join(f"held.{key} = rows.{key}" for key in source.keys)
+    same_key = " AND ".join(f"held.{key} = arrived.{key}" for key in source.keys)
     with database.transaction() as connection:
+        connection.register("arrived", source.frame(page.documents))
         changed = count_rows(
             connection,
-            f"SELECT count(*) FROM rows WHERE NOT EXISTS (FROM {source.table} AS held WHERE {same_key} "
-            "AND held.modified_at >= rows.modified_at)",
+            f"SELECT count(*) FROM arrived WHERE NOT EXISTS (FROM {source.table} AS held WHERE {same_key} "
+            "AND held.modified_at >= arrived.modified_at)",
         )
         held = count_rows(
             connection,
