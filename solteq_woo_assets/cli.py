@@ -115,16 +115,23 @@ def run(port: int) -> None:
     if _is_listening("127.0.0.1", port):
         raise click.ClickException(f"Port {port} is taken. Stop what uses it, or choose another with --port.")
     with _standing_in(settings):
-        _print_welcome(settings, port)
-        sys.exit(_run_dagster(port))
+        log = home / "dagster.log"
+        _print_welcome(settings, port, log)
+        code = _run_dagster(port, log)
+    if code:
+        console.print(log.read_text(errors="replace")[-4000:], highlight=False, markup=False)
+        raise click.ClickException(f"Dagster ended with {code}; the end of {log} is above.")
 
 
-def _run_dagster(port: int) -> int:
-    """``dagster dev`` in a process group of its own, so that one SIGINT stops the whole tree."""
+def _run_dagster(port: int, log: Path) -> int:
+    """``dagster dev`` in a process group of its own, so that one SIGINT stops the whole tree; its exit code."""
     command = [sys.executable, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     if not Path("workspace.yaml").exists():
         command += ["-m", "solteq_woo_assets.definitions"]
-    process = subprocess.Popen(command, start_new_session=True)  # noqa: S603
+    with log.open("w") as output:
+        process = subprocess.Popen(  # noqa: S603
+            command, start_new_session=True, stdout=output, stderr=subprocess.STDOUT
+        )
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         if process.poll() is None:
@@ -136,21 +143,23 @@ def _run_dagster(port: int) -> int:
     return 0 if code in (0, -signal.SIGINT, -signal.SIGTERM) else code
 
 
-def _print_welcome(settings: Settings, port: int) -> None:
+def _print_welcome(settings: Settings, port: int, log: Path) -> None:
     url = f"http://127.0.0.1:{port}"
-    console.print(f"\n[bold]The Dagster UI comes up at {url}[/bold]")
-    console.print(f"1. Lineage: {url}/asset-groups shows how products and balances flow from Solteq to the store.")
-    console.print(
-        f"2. Runs: {url}/runs fills as the sensors see a change; each delta shows field by field what changed."
-    )
+    lines = [
+        f"\n[bold]The Dagster UI comes up at {url}[/bold] (in about 15 seconds)",
+        f"1. {url}/asset-groups is the lineage: products and balances flow from Solteq, left, to the store, right.",
+        f"2. {url}/runs fills as the sensors see a change; the metadata of a delta shows it field by field.",
+    ]
     if settings.solteq_is_sandbox:
-        console.print(
-            "3. Change three prices in the sandbox and watch them arrive: "
-            f"curl -X POST {settings.solteq_api_url}/_sandbox/shuffle -d '{{\"prices\": 3}}'"
+        shuffle = f'{settings.solteq_api_url}/_sandbox/shuffle -d \'{{"prices": 3, "balances": 3}}\''
+        lines.append(
+            f"3. Change three prices and balances in the sandbox, and watch them arrive: curl -X POST {shuffle}"
         )
     else:
-        console.print(f"3. Turn on the sensors at {url}/automation when you are ready to send.")
-    console.print("Ctrl-C stops everything.\n")
+        lines.append(f"3. {url}/automation is where you turn on the sensors when you are ready to send.")
+    lines.append(f"Ctrl-C stops everything. Dagster's own log is {log}.\n")
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def _settings() -> Settings:
