@@ -153,7 +153,7 @@ def _print_welcome(settings: Settings, port: int, log: Path) -> None:
     if settings.solteq_is_sandbox:
         shuffle = f'{settings.solteq_api_url}/_sandbox/shuffle -d \'{{"prices": 3, "balances": 3}}\''
         lines.append(
-            f"3. Change three prices and balances in the sandbox, and watch them arrive: curl -X POST {shuffle}"
+            f"3. Change some prices and balances in the sandbox and watch them arrive: curl -X POST {shuffle}"
         )
     else:
         lines.append(f"3. {url}/automation is where you turn on the sensors when you are ready to send.")
