@@ -153,9 +153,9 @@ class _Strict(BaseModel):
 class AttributeWrite(_Strict):
     """A variable product's attribute has ``options``, a variation's has ``option``."""
 
-    id: int | None = Field(None, ge=0)
+    id: int | None = Field(default=None, ge=0)
     name: str | None = None
-    position: int | None = Field(None, ge=0)
+    position: int | None = Field(default=None, ge=0)
     visible: bool | None = None
     variation: bool | None = None
     options: list[str] | None = None
@@ -184,22 +184,22 @@ class ProductWrite(_Strict):
     of an unknown status. What is set is sent, the rest is left out.
     """
 
-    id: int | None = Field(None, gt=0)
-    name: str = Field("", min_length=1)
+    id: int | None = Field(default=None, gt=0)
+    name: str = Field(default="", min_length=1)
     type: Literal["simple", "variable"] = "simple"
     status: Literal["draft", "pending", "private", "publish"] = "draft"
-    sku: Annotated[str, AfterValidator(_plain)] = Field("", min_length=1)
+    sku: Annotated[str, AfterValidator(_plain)] = Field(default="", min_length=1)
     regular_price: PriceText = ""
     sale_price: Literal[""] | PriceText = ""
     date_on_sale_from_gmt: SaleTime = ""
     date_on_sale_to_gmt: SaleTime = ""
-    tax_class: str = Field("", pattern=r"^[a-z0-9%_-]*$")
-    global_unique_id: str = Field("", pattern=r"^[0-9]*$")
+    tax_class: str = Field(default="", pattern=r"^[a-z0-9%_-]*$")
+    global_unique_id: str = Field(default="", pattern=r"^[0-9]*$")
     manage_stock: bool = False
-    stock_quantity: int = Field(0, ge=0, lt=2**31)
+    stock_quantity: int = Field(default=0, ge=0, lt=2**31)
     attributes: list[AttributeWrite] = []
     meta_data: list[MetaWrite] = []
-    cost_of_goods_sold: Decimal = Field(Decimal(0), ge=0, max_digits=18, decimal_places=4)
+    cost_of_goods_sold: Decimal = Field(default=Decimal(0), ge=0, max_digits=18, decimal_places=4)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

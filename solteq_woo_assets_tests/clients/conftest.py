@@ -1,9 +1,13 @@
-"""No test of this folder waits between tries."""
+"""No test of this folder waits between tries, or is measured."""
 
 from collections.abc import Iterator
 
 import pytest
 import stamina
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
