@@ -45,6 +45,7 @@ CHANGES_SCHEMA = pl.Schema(
 """The columns of every delta table; ``sync/state.py`` says what they hold."""
 
 PURCHASE_PRICE_META = "_solteq_purchase_price"
+STORE_BALANCES_META = "_solteq_store_balances"
 
 
 @dataclass(frozen=True)
@@ -467,11 +468,13 @@ FROM items JOIN verdicts USING (sku_key) WHERE verdicts.held = 'skip'
 _PARENTS = """
 SELECT
     models.model_key, models.parent_id, held.type, held.sku, held.status, held.tax_class, held.manage_stock,
-    held.attributes AS held_attributes, linked.status_before,
+    held.attributes AS held_attributes, held.global_unique_id, held.purchase_price, held.store_balances,
+    linked.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
     coalesce(arg_min(items.tax_class, items.sku_key) FILTER (is_sold), '') AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
     flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
+    list(items.gtin) AS gtins,
     count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.on_sale) AS on_sale_count,
     bool_and(items.deleted) AS deleted
 FROM models
@@ -572,8 +575,7 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
         changes["attributes"] = (_json(model["held_attributes"]), _json(attributes))
     converted = model["type"] != "variable"
     if converted:
-        changes["type"] = (model["type"], "variable")
-        changes["manage_stock"] = ("true" if model["manage_stock"] else "false", "false")
+        changes |= _left_to_variations(model)
     if not model["on_sale_count"]:
         action, reason = "withdraw", "deleted in Solteq" if model["deleted"] else "inactive in Solteq"
     elif converted:
@@ -583,6 +585,18 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
     else:
         action, reason = "update", "differs from Solteq"
     return _row(model, action, reason, {field: pair for field, pair in changes.items() if pair[0] != pair[1]})
+
+
+def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
+    """What a simple product hands over when it becomes variable; its price WooCommerce drops by itself."""
+    gtin = model["global_unique_id"] or ""
+    return {
+        "type": (model["type"], "variable"),
+        "manage_stock": ("true" if model["manage_stock"] else "false", "false"),
+        "global_unique_id": (gtin, "" if gtin in model["gtins"] else gtin),
+        PURCHASE_PRICE_META: (model["purchase_price"], None),
+        STORE_BALANCES_META: (model["store_balances"], None),
+    }
 
 
 def _parent_status(model: dict[str, Any], rules: CatalogueRules) -> str:

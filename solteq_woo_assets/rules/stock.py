@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, sku_key
+from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, STORE_BALANCES_META, sku_key
 
 Relation = duckdb.DuckDBPyRelation
-
-STORE_BALANCES_META = "_solteq_store_balances"
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from solteq_woo_assets.clients.solteq import (
 )
 from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
-from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META
-from solteq_woo_assets.rules.stock import STORE_BALANCES_META
+from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META, STORE_BALANCES_META
 from solteq_woo_assets.sync.quarantine import hold, release
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 

@@ -56,13 +56,17 @@ def test_variants_become_one_variable_product(shop: Shop) -> None:
 
 
 def test_a_second_variant_keeps_the_product_that_the_stores_people_enriched(shop: Shop) -> None:
-    shop.product("T-S", modelNumber="T", attributes={"Koko": "S"})
-    shop.sync("products_to_woo")
+    fields = {"modelNumber": "T", "gtin": "6412345678909", "purchasePrice": 4}
+    shop.product("T-S", attributes={"Koko": "S"}, **fields)
+    shop.balance("T-S", 7)
+    shop.sync()
     before = shop.store()["T-S"]
     shop.woo.patch(f"products/{before.id}", {"description": "Villaa", "status": "publish"})
     shop.product("T-L", modelNumber="T", attributes={"Koko": "L"})
-    shop.sync("products_to_woo")
+    shop.sync()
     store = shop.store()
+    assert (store["T-S"].global_unique_id, store["T-S"].stock_quantity) == ("6412345678909", 7)
+    assert (store["T"].global_unique_id, store["T"].meta, store["T"].manage_stock) == ("", {}, False)
     assert (store["T"].id, store["T"].type, store["T"].status) == (before.id, "variable", "publish")
     assert {store["T-S"].parent_id, store["T-L"].parent_id} == {before.id}
     assert store["T-S"].regular_price == Decimal(10)

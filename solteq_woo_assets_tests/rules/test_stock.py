@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.rules.stock import STORE_BALANCES_META, StockRules
+from solteq_woo_assets.rules.catalogue import STORE_BALANCES_META
+from solteq_woo_assets.rules.stock import StockRules
 from solteq_woo_assets_tests.rules.conftest import Sides, rows
 
 
