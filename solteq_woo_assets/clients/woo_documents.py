@@ -132,9 +132,9 @@ def _iso_time(value: str) -> str:
 
 
 def _plain(value: str) -> str:
-    # WordPress would strip these without a word, and then look for the SKU in vain.
-    if value != value.strip() or re.search(r"[<>\x00-\x1f]", value):
-        raise ValueError("no outer spaces, no < or >, no control characters")
+    # WordPress would take these out without a word, and the SKU would then be looked for in vain.
+    if value != value.strip() or re.search(r"[<>\x00-\x1f]|\s\s|%[0-9A-Fa-f]{2}", value):
+        raise ValueError("no outer or double spaces, no < or >, no control characters, no %20 and the like")
     return value
 
 

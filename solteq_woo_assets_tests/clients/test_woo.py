@@ -331,7 +331,9 @@ class TestStandIn:
         attributes = [{"name": "Koko", "variation": True, "visible": True, "options": ["S", "M"]}]
         (parent,) = store.create(new("M", type="variable", attributes=attributes))
         sizes = [
-            ProductWrite(sku=f"M-{size}", regular_price="5.00", attributes=[{"name": "Koko", "option": size}])
+            ProductWrite.model_validate(
+                {"sku": f"M-{size}", "regular_price": "5.00", "attributes": [{"name": "Koko", "option": size}]}
+            )
             for size in "SM"
         ]
         small, medium = store.create(*sizes, parent_id=parent.id)

@@ -213,6 +213,8 @@ class TestProductWrite:
             ("sku", " A"),
             ("sku", "A\n"),
             ("sku", "<b>A"),
+            ("sku", "A  B"),
+            ("sku", "50%ab"),
             ("global_unique_id", "64-12"),
             ("global_unique_id", "٦٤"),
             ("tax_class", "Reduced Rate"),
