@@ -14,10 +14,10 @@ import polars as pl
 from solteq_woo_assets.assets import balances, products
 from solteq_woo_assets.assets.common import count_rows, report_crashed
 from solteq_woo_assets.automation.jobs import FLOW_JOBS
-from solteq_woo_assets.clients.solteq import Feed, FeedPage, SolteqClient
+from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, balance_frame, product_frame, watermark
+from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, balance_frame, count_news, product_frame, watermark
 from solteq_woo_assets.sync.state import StateDatabase
 
 PAGE_SIZE = 100
@@ -149,26 +149,6 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
     # Read the overlap again too, as the run will, unless that would take more than one page.
     since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
     page = solteq.newest_page(feed, modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE)
-    unknown = _unknown(source, database, page)
-    return f"{unknown} changed {source.flow} in Solteq" if unknown else None
-
-
-def _unknown(source: Source, database: StateDatabase, page: FeedPage) -> int:
-    """How many documents of a page are not in the snapshot, or in quarantine, already."""
-    if not page.documents and not page.invalid:
-        return 0
-    raw = [document.raw for document in page.invalid]
-    same_key = " AND ".join(f"held.{key} = arrived.{key}" for key in source.keys)
     with database.transaction() as connection:
-        connection.register("arrived", source.frame(page.documents))
-        changed = count_rows(
-            connection,
-            f"SELECT count(*) FROM arrived WHERE NOT EXISTS (FROM {source.table} AS held WHERE {same_key} "
-            "AND held.modified_at >= arrived.modified_at)",
-        )
-        held = count_rows(
-            connection,
-            "SELECT count(*) FROM sync.quarantine WHERE stage = 'feed' AND list_contains($raw, raw)",
-            {"raw": raw},
-        )
-    return changed + max(len(raw) - held, 0)
+        news = count_news(connection, source.table, source.keys, source.frame(page.documents), page)
+    return f"{news} changed {source.flow} in Solteq" if news else None

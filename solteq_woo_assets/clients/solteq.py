@@ -25,6 +25,7 @@ from solteq_woo_assets.clients.solteq_documents import (
     FeedPage,
     InvalidDocument,
     ProductDocument,
+    Tombstone,
     validated,
 )
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
@@ -39,6 +40,7 @@ __all__ = [
     "InvalidDocument",
     "ProductDocument",
     "SolteqClient",
+    "Tombstone",
 ]
 
 TOKEN_REPEATS = 5

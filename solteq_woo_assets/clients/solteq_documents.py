@@ -1,6 +1,6 @@
 """Solteq's documents, and the feeds they come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -157,20 +157,34 @@ class InvalidDocument:
     :param key: what identifies it, if that can be read
     :param field: the first wrong field, by its name on the wire
     :param raw: the document as JSON
+    :param modified_at: its version, if that can be read
     """
 
     key: str | None
     field: str
     reason: str
     raw: str
+    modified_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """A deleted document that says little more than that; its last full version is still good for the rest.
+
+    :param keys: what identifies it, in the order of the document's ``keys``
+    """
+
+    keys: tuple[str, ...]
+    modified_at: datetime
 
 
 @dataclass(frozen=True)
 class FeedPage(Generic[D]):
-    """Documents in the order of arrival, and those that cannot be read."""
+    """Documents in the order of arrival, those that cannot be read, and bare tombstones."""
 
     documents: list[D]
     invalid: list[InvalidDocument]
+    tombstones: list[Tombstone] = field(default_factory=list)
 
 
 @cache
@@ -190,8 +204,27 @@ def validated(document: type[D], raw: list[Any]) -> FeedPage[D]:
         try:
             page.documents.append(document.model_validate(each))
         except ValidationError as error:
-            page.invalid.append(_invalid(document, each, error))
+            if tombstone := _tombstone(document, each):
+                page.tombstones.append(tombstone)
+            else:
+                page.invalid.append(_invalid(document, each, error))
     return page
+
+
+def _tombstone(document: type[Document], raw: Any) -> Tombstone | None:
+    """A deletion must not fail for want of a price: the product would stay on sale."""
+    version = _version(raw)
+    if version is None or raw.get("deleted") is not True:
+        return None
+    keys = tuple(key for name in document.keys if isinstance(key := raw.get(name), str) and key)
+    return Tombstone(keys, version) if len(keys) == len(document.keys) else None
+
+
+def _version(raw: Any) -> datetime | None:
+    try:
+        return _instant(raw["modifiedAt"])
+    except (TypeError, KeyError, ValueError):
+        return None
 
 
 def _invalid(document: type[Document], raw: Any, error: ValidationError) -> InvalidDocument:
@@ -204,6 +237,7 @@ def _invalid(document: type[Document], raw: Any, error: ValidationError) -> Inva
         field=_storable(".".join(str(part) for part in first["loc"])),
         reason=first["msg"].removeprefix("Value error, ") + more,
         raw=_storable(simplejson.dumps(raw, use_decimal=True, ensure_ascii=False)),
+        modified_at=_version(raw),
     )
 
 

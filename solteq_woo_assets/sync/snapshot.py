@@ -1,6 +1,7 @@
 """Bringing a side's documents into its snapshot table: newest version wins, whatever the order of arrival."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,13 +12,16 @@ import polars as pl
 from solteq_woo_assets.clients.solteq import (
     BalanceDocument,
     Feed,
+    FeedPage,
     InvalidDocument,
     ProductDocument,
     SolteqClient,
+    Tombstone,
 )
 from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META, STORE_BALANCES_META
+from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.quarantine import hold, release
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
@@ -265,14 +269,18 @@ def read_feed(
     since = None if full or before is None else before.position.replace(tzinfo=UTC)
     counts = ReadCounts(full=full)
     newest: datetime | None = None
-    for documents, invalid in _gathered(solteq, feed, since):
-        rows = frame(documents)
-        newest = max(filter(None, (newest, *rows["modified_at"])), default=None)
+    for page in _gathered(solteq.read(feed, modified_since=since)):
+        rows = frame(page.documents)
+        versions = [
+            *rows["modified_at"],
+            *(tombstone.modified_at.replace(tzinfo=None) for tombstone in page.tombstones),
+        ]
+        newest = max(filter(None, (newest, *versions)), default=None)
         with database.transaction() as connection:
-            counts.received += len(documents) + len(invalid)
+            counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
             counts.changed += merge(connection, table, rows, keys=keys, version="modified_at")
-            counts.quarantined += len(invalid)
-            _quarantine_documents(connection, flow, rows.select(keys), invalid)
+            counts.changed += _bury(connection, table, keys, page.tombstones)
+            counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, page.invalid)
     with database.transaction() as connection:
         _store_watermark(
             connection,
@@ -286,47 +294,115 @@ def read_feed(
     return counts
 
 
-def _gathered(
-    solteq: SolteqClient, feed: Feed, since: datetime | None
-) -> Iterator[tuple[list[Any], list[InvalidDocument]]]:
-    documents: list[Any] = []
-    invalid: list[InvalidDocument] = []
-    for page in solteq.read(feed, modified_since=since):
-        documents += page.documents
-        invalid += page.invalid
-        if len(documents) >= ROWS_PER_TRANSACTION:
-            yield documents, invalid
-            documents, invalid = [], []
-    if documents or invalid:
-        yield documents, invalid
+def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
+    """Pages put together until they are worth a transaction."""
+    lot = FeedPage([], [])
+    for page in pages:
+        lot.documents.extend(page.documents)
+        lot.invalid.extend(page.invalid)
+        lot.tombstones.extend(page.tombstones)
+        if len(lot.documents) >= ROWS_PER_TRANSACTION:
+            yield lot
+            lot = FeedPage([], [])
+    if lot.documents or lot.invalid or lot.tombstones:
+        yield lot
+
+
+def _bury(
+    connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], tombstones: Sequence[Tombstone]
+) -> int:
+    """Mark as deleted what a bare tombstone names; how many rows that were."""
+    buried = 0
+    same_key = " AND ".join(f"{key} = ?" for key in keys)
+    for tombstone in tombstones:
+        version = tombstone.modified_at.replace(tzinfo=None)
+        buried += len(
+            connection.execute(
+                f"UPDATE {table} SET deleted = TRUE, modified_at = ? "
+                f"WHERE {same_key} AND modified_at <= ? AND NOT deleted RETURNING modified_at",
+                [version, *tombstone.keys, version],
+            ).fetchall()
+        )
+    return buried
 
 
 def _quarantine_documents(
     connection: duckdb.DuckDBPyConnection,
     flow: str,
-    valid_keys: pl.DataFrame,
+    table: str,
+    keys: Sequence[str],
+    valid: pl.DataFrame,
     invalid: Sequence[InvalidDocument],
-) -> None:
-    """Hold what could not be read; let go of what could be read this time."""
-    release(connection, flow, "feed", valid_keys.select(key=pl.concat_str(pl.all(), separator="@")))
-    hold(
-        connection,
-        flow,
-        "feed",
-        pl.DataFrame(
-            [
-                {
-                    "key": document.key or "(no key)",
-                    "field": document.field,
-                    "reason": document.reason,
-                    "mend": "correct the record in Solteq; it is read again when it changes",
-                    "raw": document.raw,
-                }
-                for document in invalid
-            ],
-            schema=dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String),
-        ),
+) -> int:
+    """Let go of what could be read this time, and hold what could not; how many documents that were."""
+    for columns in _naming(keys, valid):
+        release(connection, flow, "feed", valid.select(key=pl.concat_str(columns, separator="@")))
+    fresh = _fresh(connection, table, keys, valid, invalid)
+    hold(connection, flow, "feed", fresh)
+    return fresh.height
+
+
+def _naming(keys: Sequence[str], rows: pl.DataFrame) -> list[Sequence[str]]:
+    """What a document that cannot be read may be called by: its keys, or a product's code."""
+    return [keys, ["code"]] if "code" in rows.columns else [keys]
+
+
+def _fresh(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    keys: Sequence[str],
+    rows: pl.DataFrame,
+    invalid: Sequence[InvalidDocument],
+) -> pl.DataFrame:
+    """Unreadable documents for the quarantine, without old versions that come again after a newer one was read."""
+    arrived = pl.DataFrame(
+        [
+            {
+                "key": document.key or f"(no key) {hashlib.sha256(document.raw.encode()).hexdigest()[:8]}",
+                "field": document.field,
+                "reason": document.reason,
+                "mend": "correct the record in Solteq; it is read again when it changes",
+                "raw": document.raw,
+                "modified_at": document.modified_at and document.modified_at.replace(tzinfo=None),
+            }
+            for document in invalid
+        ],
+        schema={**dict.fromkeys(quarantine.COLUMNS, pl.String), "modified_at": pl.Datetime("us")},
     )
+    connection.register("arrived", arrived)
+    named = " OR ".join(f"concat_ws('@', {', '.join(columns)}) = arrived.key" for columns in _naming(keys, rows))
+    return connection.sql(
+        "SELECT * EXCLUDE (modified_at) FROM arrived "
+        f"WHERE NOT EXISTS (FROM {table} AS held WHERE ({named}) AND held.modified_at > arrived.modified_at)"
+    ).pl()
+
+
+def count_news(
+    connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], rows: pl.DataFrame, page: FeedPage
+) -> int:
+    """How many documents of a page a read would store: the sensor's question.
+
+    :param rows: the page's documents as the table's rows
+    """
+    connection.register("rows_of_page", rows)
+    same_key = " AND ".join(f"held.{key} = rows_of_page.{key}" for key in keys)
+    changed = connection.execute(
+        f"SELECT count(*) FROM rows_of_page WHERE NOT EXISTS "
+        f"(FROM {table} AS held WHERE {same_key} AND held.modified_at >= rows_of_page.modified_at)"
+    ).fetchall()[0][0]
+    named = " AND ".join(f"{key} = ?" for key in keys)
+    for tombstone in page.tombstones:
+        version = tombstone.modified_at.replace(tzinfo=None)
+        changed += connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {named} AND modified_at <= ? AND NOT deleted",
+            [*tombstone.keys, version],
+        ).fetchall()[0][0]
+    fresh = _fresh(connection, table, keys, rows, page.invalid)["raw"].to_list()
+    held = connection.execute(
+        "SELECT count(DISTINCT raw) FROM sync.quarantine WHERE stage = 'feed' AND list_contains($raw, raw)",
+        {"raw": fresh},
+    ).fetchall()[0][0]
+    return changed + len(set(fresh)) - held
 
 
 def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = False) -> ReadCounts:

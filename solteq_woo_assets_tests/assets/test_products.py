@@ -114,7 +114,8 @@ def test_withdrawn_product_becomes_a_draft_and_comes_back_as_it_was(shop: Shop) 
 def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
     shop.product("GOOD")
     shop.product("BAD", salesPrice=-1)
-    shop.solteq.put("products", {"documents": [{"raw": '{"id": "p-WORSE", "code": "WORSE", "salesPrice": "1,5"}'}]})
+    worse = '{"id": "p-WORSE", "code": "WORSE", "salesPrice": "1,5", "modifiedAt": "2026-01-01T00:00:00Z"}'
+    shop.solteq.put("products", {"documents": [{"raw": worse}]})
     (run,) = shop.sync("products_to_woo")
     assert list(shop.store()) == ["GOOD"]
     assert run["product_delta"]["quarantined"] == 2
@@ -124,6 +125,18 @@ def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
     shop.product("WORSE", salesPrice=1)
     shop.sync("products_to_woo")
     assert set(shop.store()) == {"GOOD", "BAD", "WORSE"}
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def test_bare_tombstone_withdraws_the_product(shop: Shop) -> None:
+    """A deletion must not fail for want of a price: the product would stay on sale."""
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"status": "publish"})
+    tombstone = '{"id": "p-A1", "deleted": true, "modifiedAt": "2099-01-01T00:00:00Z"}'
+    shop.solteq.put("products", {"documents": [{"raw": tombstone}]})
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].status == "draft"
     assert shop.rows("SELECT * FROM sync.quarantine") == []
 
 
