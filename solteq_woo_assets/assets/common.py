@@ -127,7 +127,7 @@ def delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any
         "updated": counts.delivered - counts.by_action["create"],
         "refused": counts.refused,
         "retried_next_run": counts.retry,
-        "unsent": counts.unsent,
+        "waiting": counts.waiting,
         "found_interrupted": counts.interrupted,
         **measured.metadata(),
     }

@@ -134,9 +134,8 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
             return f"{source.flow} have never been read"
         again = count_rows(
             connection,
-            "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND (state IN ('pending', 'retry', 'unsent')) "
-            "AND run_id = (SELECT arg_max(run_id, created_at) FROM sync.deliveries WHERE flow = ?)",
-            [source.flow, source.flow],
+            "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",
+            [source.flow],
         )
         deliverable = count_rows(connection, source.deliverable)
         recent = count_rows(

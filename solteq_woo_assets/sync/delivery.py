@@ -59,7 +59,7 @@ class Outcome:
     """What became of a write.
 
     ``state``: delivered; refused (held in quarantine until its source changes); retry (the next run will know
-    better, since the catalogue was put right); unsent. ``found``: store products that were not known before.
+    better, since the catalogue was put right); waiting (for its parent). ``found``: store products that were not known before.
     """
 
     write: Write
@@ -78,7 +78,7 @@ class DeliveryCounts:
     by_action: Counter[str] = field(default_factory=Counter)
     refused: int = 0
     retry: int = 0
-    unsent: int = 0
+    waiting: int = 0
     interrupted: int = 0
     """Writes of an earlier run that were found pending."""
 
@@ -90,7 +90,7 @@ class DeliveryCounts:
     @property
     def undelivered(self) -> int:
         """Writes that were to go and did not arrive."""
-        return self.refused + self.retry + self.unsent
+        return self.refused + self.retry + self.waiting
 
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Count outcomes."""
@@ -121,6 +121,7 @@ def deliver(
     with database.transaction() as connection:
         writes = _read_writes(connection, table)
         counts.interrupted = _settle_interrupted(connection, flow, writes)
+        _supersede(connection, flow)
         _enter(connection, flow, run_id, writes)
     sender = _Sender(woo)
     open_writes = {write.delivery_id: write for write in writes}
@@ -173,6 +174,15 @@ def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, writes
         {"flow": flow},
     ).fetchall()
     return len(rows)
+
+
+def _supersede(connection: duckdb.DuckDBPyConnection, flow: str) -> None:
+    """What earlier runs left to this one is in its delta, or no longer due."""
+    connection.execute(
+        "UPDATE sync.deliveries SET state = 'superseded' "
+        "WHERE flow = $flow AND state IN ('retry', 'unsent', 'waiting')",
+        {"flow": flow},
+    )
 
 
 def _enter(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes: Sequence[Write]) -> None:
@@ -236,7 +246,7 @@ def _by_parent(
     orphans = families.pop(None, [])
     if orphans:
         settle(
-            [Outcome(write, "unsent", error=f"its parent {write.parent_key} is not in the store") for write in orphans]
+            [Outcome(write, "waiting", error=f"its parent {write.parent_key} is not in the store") for write in orphans]
         )
     for parent_id, family in families.items():
         for lot in _lots(family, sender):

@@ -79,7 +79,7 @@ CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, s
     delivery_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,
     key VARCHAR NOT NULL, action VARCHAR NOT NULL, kind VARCHAR NOT NULL, woo_id BIGINT,
     changes STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] NOT NULL,
-    state VARCHAR NOT NULL,        -- pending, delivered, refused, retry, unsent, interrupted
+    state VARCHAR NOT NULL,  -- pending, delivered, refused, retry, waiting, unsent, interrupted, superseded
     error VARCHAR, created_at TIMESTAMP NOT NULL, settled_at TIMESTAMP
 );
 CREATE TABLE sync.links (  -- which store product is which Solteq code

@@ -185,3 +185,28 @@ def test_store_away_fails_the_run_in_words_and_the_next_run_carries_on(shop: Sho
     shop.woo.heal()
     shop.sync("products_to_woo")
     assert set(shop.store()) == {"A1"}
+
+
+def test_variations_wait_for_a_refused_parent_and_the_sensor_does_not_run_in_circles(shop: Shop) -> None:
+    """A parent that the store refuses is in quarantine; its variations stay due, but wake nobody."""
+    shop.product("OTHER")
+    shop.sync("products_to_woo")
+    for size in "SL":
+        shop.product(f"T-{size}", modelNumber="T%20", attributes={"Koko": size})
+    (run,) = shop.sync("products_to_woo")
+    assert (run["woo_products"]["refused"], run["woo_products"]["waiting"]) == (1, 2)
+    shop.sync("products_to_woo")
+    assert shop.rows("SELECT count(*) FROM sync.deliveries WHERE state IN ('pending', 'retry', 'unsent')") == [(0,)]
+
+
+def test_what_a_run_left_to_the_next_is_closed_by_it(shop: Shop) -> None:
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.product("A1", salesPrice=11)
+    product = shop.store()["A1"]
+    shop.delete(product)
+    (run,) = shop.sync("products_to_woo")
+    assert run["woo_products"]["retried_next_run"] == 1
+    shop.sync("products_to_woo")
+    states = shop.rows("SELECT state FROM sync.deliveries ORDER BY created_at")
+    assert [state for (state,) in states] == ["delivered", "superseded", "delivered"]
