@@ -59,7 +59,8 @@ class Outcome:
     """What became of a write.
 
     ``state``: delivered; refused (held in quarantine until its source changes); retry (the next run will know
-    better, since the catalogue was put right); waiting (for its parent). ``found``: store products that were not known before.
+    better, since the catalogue was put right); waiting (for its parent).
+    ``found``: store products that were not known before.
     """
 
     write: Write
