@@ -88,7 +88,7 @@ WITH shared_models AS (
 SELECT {sku_key("product.code")} AS sku_key, nullif({sku_key("product.model_number")}, '') AS model_key
 FROM products AS product
 LEFT JOIN catalogue AS store ON store.sku = product.code
-LEFT JOIN links ON links.woo_id = store.id
+LEFT JOIN links ON links.woo_id = store.id AND links.key = {sku_key("product.code")}
 LEFT JOIN catalogue AS parent ON parent.id = store.parent_id
 LEFT JOIN tax_classes USING (vat_rate)
 LEFT JOIN shared_models ON shared_models.model_number = product.model_number
@@ -412,7 +412,7 @@ WITH compared AS (
     FROM items
     JOIN held ON held.id = items.woo_id
     LEFT JOIN held AS parent ON parent.id = held.parent_id
-    LEFT JOIN linked ON linked.woo_id = held.id
+    LEFT JOIN linked ON linked.woo_id = held.id AND linked.key = items.sku_key
     WHERE items.verdict IS NULL AND held.type NOT IN ('variable', 'grouped')
         AND NOT (held.status = 'trash' AND (NOT on_sale OR $binned_products = 'leave'))
 ), fields AS (

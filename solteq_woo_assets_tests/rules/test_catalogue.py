@@ -334,3 +334,16 @@ def test_discount_is_capped_by_the_maximum_and_alcohol_is_never_discounted(sides
     delta = rows(sides.product_delta().changes)
     assert delta["CAP"]["changes"]["sale_price"] == (None, "8.00")
     assert "sale_price" not in delta["ALKO"]["changes"]
+
+
+def test_sku_moved_by_hand_to_another_product_writes_each_code_once(sides: Sides) -> None:
+    """Product 10 was A1 and carries B1's SKU now: two links name it for a while."""
+    sides.product("A1")
+    sides.product("B1", sales_price=Decimal(12))
+    sides.held(10, "B1")
+    sides.link("a1", 10)
+    sides.link("b1", 10)
+    delta = sides.product_delta().changes
+    assert sorted(delta["key"]) == ["A1", "B1"]
+    assert rows(delta)["A1"]["action"] == "create"
+    assert rows(delta)["B1"]["changes"] == {"regular_price": ("10.00", "12.00")}
