@@ -84,12 +84,14 @@ _UNSETTLED = f"""
 CREATE TEMP TABLE unsettled AS
 WITH shared_models AS (
     SELECT model_number FROM products WHERE model_number IS NOT NULL GROUP BY ALL HAVING count(*) > 1
+), parents AS (
+    SELECT id, sku, status, tax_class FROM catalogue WHERE type = 'variable'
 )
 SELECT {sku_key("product.code")} AS sku_key, nullif({sku_key("product.model_number")}, '') AS model_key
 FROM products AS product
 LEFT JOIN catalogue AS store ON store.sku = product.code
 LEFT JOIN links ON links.woo_id = store.id AND links.key = {sku_key("product.code")}
-LEFT JOIN catalogue AS parent ON parent.id = store.parent_id
+LEFT JOIN parents AS parent ON parent.id = store.parent_id
 LEFT JOIN tax_classes USING (vat_rate)
 LEFT JOIN shared_models ON shared_models.model_number = product.model_number
 WHERE NOT coalesce(
