@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
@@ -17,11 +17,13 @@ import click
 import dagster as dg
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from starlette.types import ASGIApp
 
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.errors import ConfigurationError, IntegrationError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running, serve
@@ -31,11 +33,22 @@ from solteq_woo_assets.sync.state import StateDatabase
 SANDBOX_DATA = Path(".sandbox")
 SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
-UNDELIVERED = ("refused", "retried_next_run", "unsent")
+ROWS_SHOWN = 50
+UNDELIVERED = ("refused", "retried_next_run", "waiting")
 console = Console(stderr=True)
 
 
-@click.group()
+class _Commands(click.Group):
+    """Our errors are one line on the terminal, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except IntegrationError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands)
 @click.version_option(package_name="solteq-woo-assets")
 def main() -> None:
     """Keeps Solteq Commerce Cloud and WooCommerce in step."""
@@ -51,12 +64,13 @@ def sync(flows: tuple[str, ...], dry_run: bool) -> None:
     quarantine.
     """
     settings = _settings()
+    definitions = dg.Definitions.merge(
+        build_definitions(settings), dg.Definitions(loggers={"console": dg.LoggerDefinition(_terminal_logger)})
+    )
+    chosen = [flow for flow in FLOW_JOBS if flow in flows or not flows]
+    complete = True
     with _standing_in(settings), _instance() as instance:
-        definitions = dg.Definitions.merge(
-            build_definitions(settings), dg.Definitions(loggers={"console": dg.LoggerDefinition(_terminal_logger)})
-        )
-        complete = True
-        for flow in flows or FLOW_JOBS:
+        for flow in chosen:
             job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
             console.print(f"[bold]{job.name}[/bold]{' (dry run)' if dry_run else ''}")
             selection = _up_to_delta(job, flow) if dry_run else None
@@ -66,18 +80,22 @@ def sync(flows: tuple[str, ...], dry_run: bool) -> None:
                 asset_selection=selection,
                 raise_on_error=False,
             )
-            console.print(_summary(result))
+            _print_summary(result)
             complete &= result.success and (dry_run or _all_delivered(result, flow))
-            if dry_run:
+            if dry_run and _metadata(result, DELTA_ASSETS[flow]):
                 _print_delta(settings, flow)
         _print_quarantine(settings)
-        complete &= dry_run or not _quarantined(settings, list(flows or FLOW_JOBS))
+        complete &= dry_run or not _quarantined(settings, chosen)
     sys.exit(0 if complete else 1)
 
 
 @main.command()
 @click.argument("system", type=click.Choice(["solteq", "woo", "both"]))
-@click.option("--port", type=int, help="Port of the system; with both, of Solteq, and the store has the next one.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65534),
+    help="Port of the system; with both, of Solteq, and the store has the next one.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of Solteq's catalogue; 0 is an empty one.")
 @click.option("--data", type=click.Path(path_type=Path), default=SANDBOX_DATA, show_default=True, help="Folder.")
 def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
@@ -99,6 +117,8 @@ def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
         apps[woo_port] = _woo_app(data / "woo.sqlite")
         lines += [f"WOO_URL=http://127.0.0.1:{woo_port}"]
         lines += [f"{name}={SANDBOX[name]}" for name in ("WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET")]
+    for taken in filter(_is_listening, apps):
+        raise click.ClickException(f"Port {taken} is taken. Stop what uses it, or choose another with --port.")
     click.echo("\n".join(lines))
     serve(apps)
 
@@ -108,11 +128,12 @@ def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
 def run(port: int) -> None:
     """Start the Dagster UI with its daemon, and the sandbox for each side that has no address, until Ctrl-C."""
     settings = _settings()
+    build_definitions(settings)  # what is wrong with a cron is better said here than in Dagster's log
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").absolute())))
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists() and Path("dagster.yaml").exists():
         shutil.copy("dagster.yaml", home)
-    if _is_listening("127.0.0.1", port):
+    if _is_listening(port):
         raise click.ClickException(f"Port {port} is taken. Stop what uses it, or choose another with --port.")
     with _standing_in(settings):
         log = home / "dagster.log"
@@ -152,9 +173,7 @@ def _print_welcome(settings: Settings, port: int, log: Path) -> None:
     ]
     if settings.solteq_is_sandbox:
         shuffle = f'{settings.solteq_api_url}/_sandbox/shuffle -d \'{{"prices": 3, "balances": 3}}\''
-        lines.append(
-            f"3. Change some prices and balances in the sandbox and watch them arrive: curl -X POST {shuffle}"
-        )
+        lines.append(f"3. Change some prices and balances in the sandbox and watch them arrive: curl -X POST {shuffle}")
     else:
         lines.append(f"3. {url}/automation is where you turn on the sensors when you are ready to send.")
     lines.append(f"Ctrl-C stops everything. Dagster's own log is {log}.\n")
@@ -163,10 +182,10 @@ def _print_welcome(settings: Settings, port: int, log: Path) -> None:
 
 
 def _settings() -> Settings:
-    try:
-        return Settings.load()
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from None
+    """The settings, once they are seen to make sense: before anything starts, and not run by run."""
+    settings = Settings.load()
+    with closing(solteq_client(settings)), closing(woo_client(settings)):
+        return settings
 
 
 @contextmanager
@@ -178,7 +197,7 @@ def _standing_in(settings: Settings) -> Iterator[None]:
             (settings.woo_is_sandbox, "WOO_URL", _woo_app, "woo.sqlite"),
         )
         for is_sandbox, name, create_app, file in sides:
-            if is_sandbox and not _is_listening("127.0.0.1", _port(name)):
+            if is_sandbox and not _is_listening(_port(name)):
                 SANDBOX_DATA.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(running(create_app(SANDBOX_DATA / file), port=_port(name)))
                 console.print(f"The sandbox stands in at {SANDBOX[name]} ({name} is not set).")
@@ -196,9 +215,9 @@ def _port(name: str) -> int:
     return port
 
 
-def _is_listening(host: str, port: int) -> bool:
+def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((host, port)) == 0
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager
@@ -226,8 +245,13 @@ class _TerminalHandler(logging.Handler):
             failure = event.step_failure_data
             metadata = failure.user_failure_data
             words = metadata.description if metadata else failure.error.message if failure.error else event.message
-            console.print(f"  [red]{event.step_key} failed:[/red] ", end="")
-            console.print(words, highlight=False, markup=False)
+            self._print_failure(event.step_key, words)
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and (error := event.job_failure_data.error):
+            self._print_failure(meta.get("job_name"), (error.cause or error).message)  # it failed outside of any step
+
+    def _print_failure(self, what: object, why: str | None) -> None:
+        console.print(f"  [red]{what} failed:[/red] ", end="")
+        console.print((why or "").strip(), highlight=False, markup=False)
 
 
 def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
@@ -248,15 +272,15 @@ def _metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object
     return {}
 
 
-def _summary(result: dg.ExecuteInProcessResult) -> Table:
-    table = Table("asset", "what", "requests", "seconds", box=None, pad_edge=False)
+def _print_summary(result: dg.ExecuteInProcessResult) -> None:
+    rows: list[Sequence[str]] = []
     for event in result.get_asset_materialization_events():
         metadata = {name: value.value for name, value in event.materialization.metadata.items()}
         requests, seconds = metadata.pop("requests", ""), metadata.pop("seconds", "")
         counts = ", ".join(f"{name} {value}" for name, value in metadata.items() if name != "preview" and value)
         name = event.asset_key.to_user_string() if event.asset_key else ""
-        table.add_row(name, counts or "nothing", str(requests), str(seconds))
-    return table
+        rows.append((name, counts or "nothing", str(requests), str(seconds)))
+    _print_table(["asset", "what", "requests", "seconds"], rows)
 
 
 def _all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
@@ -266,27 +290,40 @@ def _all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
 
 def _print_delta(settings: Settings, flow: str) -> None:
     with StateDatabase(settings.database).transaction() as connection:
-        rows = connection.execute(
+        found = connection.execute(
             f"SELECT key, action, changes, reason FROM delta.{DELTA_ASSETS[flow]} "
-            "ORDER BY action IN ('wait', 'skip'), key LIMIT 50"
+            "ORDER BY action IN ('wait', 'skip'), key"
         ).fetchall()
-    table = Table("key", "action", "field: old → new", "why", box=None, pad_edge=False)
-    for key, action, changes, reason in rows:
-        fields = ", ".join(f"{c['field']}: {c['old'] or '–'} → {c['new'] or '–'}" for c in changes)
-        table.add_row(key, action, fields, reason)
-    console.print(table)
+    rows = [
+        (key, action, ", ".join(f"{c['field']}: {c['old'] or '–'} → {c['new'] or '–'}" for c in changes), reason)
+        for key, action, changes, reason in found[:ROWS_SHOWN]
+    ]
+    _print_table(["key", "action", "field: old → new", "why"], rows)
+    if len(found) > ROWS_SHOWN:
+        console.print(f"… and {len(found) - ROWS_SHOWN} rows more in delta.{DELTA_ASSETS[flow]}.", highlight=False)
 
 
 def _print_quarantine(settings: Settings) -> None:
     with StateDatabase(settings.database).transaction() as connection:
         rows = connection.execute(
-            "SELECT flow, key, field, reason, mend FROM sync.quarantine ORDER BY flow, key LIMIT 20"
+            "SELECT flow, key, field, reason, mend FROM sync.quarantine ORDER BY flow, key"
         ).fetchall()
+    if rows:
+        console.print("\nQuarantine")
+    _print_table(["flow", "key", "field", "held back because", "to mend"], rows[:ROWS_SHOWN])
+    if len(rows) > ROWS_SHOWN:
+        console.print(f"… and {len(rows) - ROWS_SHOWN} more in sync.quarantine.", highlight=False)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows as they are: a product's name may hold what rich takes for markup, and nothing is cut off."""
     if not rows:
         return
-    table = Table("flow", "key", "field", "held back because", "to mend", title="Quarantine", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))
     console.print(table)
 
 

@@ -53,4 +53,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = build_definitions(Settings.load())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads; the settings are read then, not when the module is imported."""
+    return build_definitions(Settings.load())

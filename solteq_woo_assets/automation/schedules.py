@@ -29,7 +29,7 @@ def _schedule(job: str, setting: str, cron: str, settings: Settings) -> dg.Sched
         )
     except dg.DagsterInvalidDefinitionError as error:
         raise ConfigurationError(
-            f"{setting}: {cron!r} is not a cron expression; every hour at seven past is '7 * * * *'"
+            f"{setting}: it is not a cron expression; every hour at seven past is 7 * * * *"
         ) from error
 
 
