@@ -1,18 +1,21 @@
 """A shop to test with: both sandboxes over real HTTP, a database, and the jobs run through Dagster."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import dagster as dg
 import pytest
 import requests
 import simplejson
+from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
+from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
@@ -194,6 +197,50 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         built = Shop(tmp_path, solteq_url, woo_url)
         built.instance = instance
         yield built
+
+
+@pytest.fixture
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder and an environment in which nothing of ours is set."""
+    for name in os.environ:
+        if name.startswith(("SOLTEQ_", "WOO_", "DAGSTER_HOME")):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "working"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def environment_of(shop: Shop) -> dict[str, str]:
+    """The shop's settings as the environment holds them."""
+    settings = shop.settings
+    return {
+        "SOLTEQ_API_URL": settings.solteq_api_url,
+        "SOLTEQ_IDENTITY_URL": settings.solteq_identity_url,
+        "SOLTEQ_CLIENT_ID": settings.solteq_client_id,
+        "SOLTEQ_CLIENT_SECRET": settings.solteq_client_secret.get_secret_value(),
+        "WOO_URL": settings.woo_url,
+        "WOO_CONSUMER_KEY": settings.woo_consumer_key,
+        "WOO_CONSUMER_SECRET": settings.woo_consumer_secret.get_secret_value(),
+        "SOLTEQ_WOO_DATABASE": str(settings.database),
+        "SOLTEQ_WOO_TAX_CLASSES": ",".join(
+            f"{rate}={slug or 'standard'}" for rate, slug in settings.tax_classes.items()
+        ),
+    }
+
+
+class CommandLine(Protocol):
+    """``solteq-woo`` with these arguments, in this process."""
+
+    def __call__(self, *arguments: str) -> Result: ...
+
+
+@pytest.fixture
+def solteq_woo(shop: Shop, no_settings: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The command line, set for the shop."""
+    for name, value in environment_of(shop).items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: CliRunner().invoke(main, arguments)
 
 
 @pytest.fixture

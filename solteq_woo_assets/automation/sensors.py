@@ -13,9 +13,10 @@ import polars as pl
 
 from solteq_woo_assets.assets import balances, products
 from solteq_woo_assets.assets.common import count_rows, report_crashed
-from solteq_woo_assets.automation.jobs import FLOW_JOBS
+from solteq_woo_assets.automation.jobs import DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, balance_frame, count_news, product_frame, watermark
 from solteq_woo_assets.sync.state import StateDatabase
@@ -96,9 +97,12 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         crashed = leases.crashed_run(source.flow)
         if crashed:
             report_crashed(context.instance, crashed)
-        pause = _pause(context.instance, job, seconds)
+        failures, last_end = _failures(context.instance, job)
+        pause = _pause(context.instance, job, seconds, failures, last_end)
         if pause:
             return dg.SkipReason(pause)
+        if failures:  # what it was for may be in the snapshot already, and then no feed says it again
+            return dg.RunRequest(tags={"solteq_woo/why": "the last run failed"})
         news = _news(source, source.feed(settings), database, solteq)
         if not news:
             return dg.SkipReason(f"Nothing new in Solteq's {source.flow} feed.")
@@ -107,20 +111,24 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
     return evaluate
 
 
-def _pause(instance: dg.DagsterInstance, job: str, seconds: int) -> str | None:
+def _failures(instance: dg.DagsterInstance, job: str) -> tuple[int, float | None]:
+    """How many of the last runs failed, one after the other, and when the last one ended."""
+    records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=8)
+    statuses = [record.dagster_run.status for record in records]
+    failures = next(
+        (number for number, status in enumerate(statuses) if status != dg.DagsterRunStatus.FAILURE), len(records)
+    )
+    return failures, records[0].end_time if records else None
+
+
+def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, last_end: float | None) -> str | None:
     """Why no run is requested now, whatever is new: one is under way, or the last ones failed."""
     if instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=UNDER_WAY)):
         return f"A run of {job} is under way."
-    records = instance.get_run_records(dg.RunsFilter(job_name=job), limit=8)
-    failures = 0
-    for record in records:
-        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
-            break
-        failures += 1
-    if not failures or records[0].end_time is None:
+    if not failures or last_end is None:
         return None
     pause = min(timedelta(seconds=max(seconds, 1)) * 2**failures, LONGEST_PAUSE)
-    left = datetime.fromtimestamp(records[0].end_time, UTC) + pause - datetime.now(UTC)
+    left = datetime.fromtimestamp(last_end, UTC) + pause - datetime.now(UTC)
     if left <= timedelta(0):
         return None
     return f"The last {failures} run(s) of {job} failed; the next try is in {left.total_seconds():.0f} s."
@@ -137,12 +145,21 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
             "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",
             [source.flow],
         )
+        shown = count_rows(
+            connection,
+            f"SELECT count(*) FROM delta.{DELTA_ASSETS[source.flow]} AS delta WHERE list_contains($sent, action) "
+            "AND NOT EXISTS (FROM sync.deliveries AS row "
+            "WHERE row.flow = $flow AND row.key = delta.key AND row.changes = delta.changes)",
+            {"flow": source.flow, "sent": list(SENT_ACTIONS)},
+        )
         deliverable = count_rows(connection, source.deliverable)
         recent = count_rows(
             connection, f"SELECT count(*) FROM {source.table} WHERE modified_at >= ?", [before.position]
         )
     if again:
         return f"{again} writes of the last run did not arrive"
+    if shown:
+        return f"{shown} writes of the last delta were only previewed"
     if deliverable:
         return f"{deliverable} {source.flow} were waiting for their product, which has arrived"
     # Read the overlap again too, as the run will, unless that would take more than one page.

@@ -1,0 +1,161 @@
+"""The code location as Dagster and the people in its UI see it: it loads, and everything in it says what it is."""
+
+import dagster as dg
+import pytest
+from dagster._core.workspace.autodiscovery import loadable_targets_from_loaded_module
+
+from solteq_woo_assets import definitions as location
+from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.settings import Settings
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+FLOW_ASSETS = {
+    "products": {"solteq_products", "product_delta", "woo_products"},
+    "balances": {"solteq_balances", "balance_delta", "woo_stock"},
+    "store": {"woo_catalogue"},
+}
+JOBS = {"products_to_woo", "balances_to_woo", "reconcile_all"}
+REAL_STORE = {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
+
+
+@pytest.fixture
+def definitions() -> dg.Definitions:
+    return build_definitions(Settings())
+
+
+def assets_of(definitions: dg.Definitions) -> dict[str, dg.AssetSpec]:
+    """Every asset by its name."""
+    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+
+
+def jobs_of(definitions: dg.Definitions) -> dict[str, dg.JobDefinition]:
+    """Every job of ours by its name."""
+    return {job.name: job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")}
+
+
+def test_definitions_load(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_dagster_finds_the_definitions_in_the_module() -> None:
+    """``workspace.yaml`` names the module; Dagster looks in it for one thing to load."""
+    (target,) = loadable_targets_from_loaded_module(location)
+    assert target.attribute == "defs"
+    dg.Definitions.validate_loadable(location.defs())
+
+
+def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> None:
+    assert set(assets_of(definitions)) == set().union(*FLOW_ASSETS.values())
+    assert set(jobs_of(definitions)) == JOBS
+    assert {sensor.name for sensor in definitions.sensors or []} == {
+        "products_to_woo_sensor",
+        "balances_to_woo_sensor",
+    }
+    assert {schedule.name for schedule in definitions.schedules or []} == {f"{job}_schedule" for job in JOBS}
+    assert {key.name for key in definitions.resolve_asset_graph().asset_check_keys} == {
+        "no_sku_twice",
+        "prices_are_positive",
+        "catalogue_agrees",
+        "no_stock_twice",
+        "stock_agrees",
+    }
+
+
+def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None:
+    parents = {
+        name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in assets_of(definitions).items()
+    }
+    assert parents == {
+        "solteq_products": set(),
+        "solteq_balances": set(),
+        "woo_catalogue": set(),
+        "product_delta": {"solteq_products", "woo_catalogue"},
+        "balance_delta": {"solteq_balances", "woo_catalogue"},
+        "woo_products": {"product_delta"},
+        "woo_stock": {"balance_delta"},
+    }
+
+
+def test_each_asset_says_what_it_is(definitions: dg.Definitions) -> None:
+    for name, spec in assets_of(definitions).items():
+        assert spec.description, name
+        assert spec.owners, name
+        assert spec.kinds, name
+        assert spec.code_version, name
+        assert name in FLOW_ASSETS[spec.group_name or ""], name
+
+
+def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    described = {
+        **{name: job.description for name, job in jobs_of(definitions).items()},
+        **{
+            automation.name: automation.description
+            for automation in (*(definitions.sensors or []), *(definitions.schedules or []))
+            if isinstance(automation, dg.SensorDefinition | dg.ScheduleDefinition)
+        },
+        **{key.name: graph.get_check_spec(key).description for key in graph.asset_check_keys},
+    }
+    assert [name for name, description in described.items() if not description] == []
+    assert len(described) == 3 + 2 + 3 + 5
+
+
+def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
+    """A check on a delta holds back what is sent; one on a delivery only tells."""
+    graph = definitions.resolve_asset_graph()
+    blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
+    assert blocking == {"no_sku_twice", "prices_are_positive", "no_stock_twice"}
+
+
+def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
+    selected = {
+        name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for name, job in jobs_of(definitions).items()
+    }
+    assert selected == {
+        "products_to_woo": FLOW_ASSETS["products"] | FLOW_ASSETS["store"],
+        "balances_to_woo": FLOW_ASSETS["balances"] | FLOW_ASSETS["store"],
+        "reconcile_all": set().union(*FLOW_ASSETS.values()),
+    }
+
+
+def test_jobs_run_in_one_process(definitions: dg.Definitions) -> None:
+    """A process a step would take three times as long, and the leases and the clients are the process's."""
+    assert {job.executor_def.name for job in jobs_of(definitions).values()} == {"in_process"}
+
+
+@pytest.mark.parametrize("flow", ["products", "balances"])
+def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, flow: str) -> None:
+    pools = {
+        key.to_user_string(): assets.op.pool
+        for assets in definitions.assets or []
+        if isinstance(assets, dg.AssetsDefinition)
+        for key in assets.keys
+    }
+    assert {name for name, pool in pools.items() if pool == flow} == FLOW_ASSETS[flow]
+
+
+@pytest.mark.parametrize("flow", ["products", "balances"])
+def test_poll_seconds_set_the_sensor_and_0_leaves_it_out(flow: str) -> None:
+    seconds = {
+        sensor.name: sensor.minimum_interval_seconds
+        for sensor in build_definitions(Settings.model_validate({f"{flow}_poll_seconds": 7})).sensors or []
+    }
+    assert seconds[f"{flow}_to_woo_sensor"] == 7
+    without = build_definitions(Settings.model_validate({f"{flow}_poll_seconds": 0}))
+    assert f"{flow}_to_woo_sensor" not in {sensor.name for sensor in without.sensors or []}
+    dg.Definitions.validate_loadable(without)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [({}, dg.DefaultSensorStatus.RUNNING), (REAL_STORE, dg.DefaultSensorStatus.STOPPED)],
+    ids=["sandbox", "real store"],
+)
+def test_sensors_start_switched_on_with_the_sandbox_on_both_sides_alone(
+    settings: dict[str, str], status: dg.DefaultSensorStatus
+) -> None:
+    """On a real shop nothing is sent before the user says so."""
+    sensors = build_definitions(Settings.model_validate(settings)).sensors or []
+    assert {sensor.default_status for sensor in sensors} == {status}

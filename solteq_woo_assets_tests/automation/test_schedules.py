@@ -1,0 +1,67 @@
+"""Schedules: each flow compares everything from time to time, when the user wants it."""
+
+import dagster as dg
+import pytest
+
+from solteq_woo_assets.automation.schedules import flow_schedules
+from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets_tests.conftest import Shop
+
+pytestmark = pytest.mark.usefixtures("no_settings")
+
+
+def test_crons_and_time_zone_are_settings() -> None:
+    settings = Settings(products_cron="*/5 6-20 * * *", balances_cron="@hourly", timezone="Europe/Stockholm")
+    crons = {schedule.name: schedule.cron_schedule for schedule in flow_schedules(settings)}
+    assert crons == {
+        "products_to_woo_schedule": "*/5 6-20 * * *",
+        "balances_to_woo_schedule": "@hourly",
+        "reconcile_all_schedule": "30 3 * * *",
+    }
+    assert {schedule.execution_timezone for schedule in flow_schedules(settings)} == {"Europe/Stockholm"}
+
+
+@pytest.mark.parametrize("off", ["products", "balances", "reconcile"])
+def test_an_empty_cron_leaves_the_schedule_out(off: str) -> None:
+    names = {schedule.name for schedule in flow_schedules(Settings.model_validate({f"{off}_cron": ""}))}
+    assert len(names) == 2
+    assert not any(name.startswith(off) for name in names)
+
+
+@pytest.mark.parametrize("off", ["products", "balances", "reconcile"])
+def test_what_is_no_cron_is_named_and_not_shown(off: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^SOLTEQ_WOO_{off.upper()}_CRON: ") as caught:
+        flow_schedules(Settings.model_validate({f"{off}_cron": "every full moon"}))
+    assert "moon" not in str(caught.value)
+
+
+def test_a_tick_requests_a_run_that_can_start(shop: Shop) -> None:
+    """Also the reconciliation, whose configuration names every asset that can read in full."""
+    definitions = build_definitions(shop.settings)
+    for schedule in flow_schedules(shop.settings):
+        with dg.build_schedule_context(instance=shop.instance) as context:
+            (request,) = schedule.evaluate_tick(context).run_requests or []
+        job = definitions.resolve_job_def(schedule.job_name)
+        result = job.execute_in_process(instance=shop.instance, run_config=request.run_config, tags=request.tags)
+        assert result.success
+
+
+def test_schedules_start_switched_on_with_the_sandbox_on_both_sides_alone(shop: Shop) -> None:
+    """On a real shop nothing is sent before the user says so."""
+    statuses = {
+        side: {schedule.default_status for schedule in flow_schedules(settings)}
+        for side, settings in {
+            "sandbox": Settings(),
+            "real store": Settings.model_validate(
+                {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
+            ),
+            "real": shop.settings,
+        }.items()
+    }
+    assert statuses == {
+        "sandbox": {dg.DefaultScheduleStatus.RUNNING},
+        "real store": {dg.DefaultScheduleStatus.STOPPED},
+        "real": {dg.DefaultScheduleStatus.STOPPED},
+    }
