@@ -24,7 +24,7 @@ bench: $(INSTALLED)  ## figures, as a table and JSON; no pass or fail
 lock: $(INSTALLED)  ## pins every dependency again, within the bounds of pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-emit-index-url --output-file requirements.lock
+		--generate-hashes --no-strip-extras --no-header --no-emit-index-url --output-file requirements.lock
 
 clean:  ## the sandbox's data, Dagster's and ours; not .env
 	rm -rf .sandbox .dagster solteq_woo.duckdb*
