@@ -135,11 +135,18 @@ class Shop:
             client.close()
         return {product.sku: product for page in pages for product in page}
 
+    def make(self, **fields: Any) -> None:
+        """What the store's people do when they make a product of their own."""
+        self._ask_store("POST", "products", json=fields)
+
     def delete(self, product: StoreProduct) -> None:
         """What the store's people do when they delete for good."""
+        self._ask_store("DELETE", f"products/{product.id}", params={"force": "true"})
+
+    def _ask_store(self, method: str, path: str, **arguments: Any) -> None:
         secret = OAuth1(woo_sandbox.CONSUMER_KEY, woo_sandbox.CONSUMER_SECRET, signature_method="HMAC-SHA256")
-        url = f"{self.woo.url}/wp-json/wc/v3/products/{product.id}"
-        requests.delete(url, params={"force": "true"}, auth=secret, timeout=60).raise_for_status()
+        url = f"{self.woo.url}/wp-json/wc/v3/{path}"
+        requests.request(method, url, auth=secret, timeout=60, **arguments).raise_for_status()
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of the database."""
