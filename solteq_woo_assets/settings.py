@@ -44,6 +44,9 @@ def _tax_class_pairs(value: object) -> object:
     return {rate.strip(): "" if slug.strip() == "standard" else slug.strip() for rate, _, slug in pairs}
 
 
+VatRate = Annotated[Decimal, Field(ge=0, le=100, decimal_places=3)]
+
+
 def _access(name: str) -> Any:
     """A setting of a system: without the prefix, and empty when it is absent."""
     return Field("", validation_alias=name, validate_default=True)
@@ -100,7 +103,7 @@ class Settings(BaseSettings):
     """What becomes of a store product that is inactive or deleted in Solteq. It is never deleted."""
     binned_products: Literal["restore", "leave"] = "restore"
     """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
-    tax_classes: Annotated[dict[Decimal, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {
+    tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {
         Decimal("25.5"): "",
         Decimal("13.5"): "reduced-rate",
         Decimal("10"): "reduced-rate-10",
