@@ -11,7 +11,6 @@ The order of things is what makes it safe to be killed at any point:
 """
 
 import hashlib
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -31,6 +30,9 @@ from solteq_woo_assets.sync.wire import Change, disagreement, product_write
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""
+LOTS_AHEAD = 16
+"""Batches handed out at once. Sending goes on while answers are stored, and those that came meanwhile are stored
+together: to open and close the database takes as long as a quick store needs for a batch."""
 SENT_ACTIONS = ("create", "update", "convert", "withdraw", "restore")
 """The delta's other actions, wait and skip, are only shown."""
 
@@ -138,11 +140,11 @@ def deliver(
     try:
         with ThreadPoolExecutor(in_flight, thread_name_prefix="delivery") as pool:
             first = [write for write in writes if write.kind != "variation"]
-            _send_all(pool, sender, ((None, lot) for lot in _lots(first, sender)), settle, ahead=in_flight + 1)
+            _send_all(pool, sender, ((None, lot) for lot in _lots(first, sender)), settle)
             variations = [write for write in writes if write.kind == "variation"]
             if variations:
                 lots = _by_parent(database, variations, sender, settle)
-                _send_all(pool, sender, lots, settle, ahead=in_flight + 1)
+                _send_all(pool, sender, lots, settle)
     except IntegrationError:
         with database.transaction() as connection:
             _settle_unsent(connection, open_writes.values(), sender.sent)
@@ -158,10 +160,11 @@ def changes_hash(changes: Iterable[Change]) -> str:
 
 def _read_writes(connection: duckdb.DuckDBPyConnection, table: str) -> list[Write]:
     rows = connection.sql(
-        f"SELECT key, action, kind, woo_id, parent_key, parent_id, changes FROM {table} "
+        "SELECT replace(uuid()::VARCHAR, '-', '') AS delivery_id, "
+        f"key, action, kind, woo_id, parent_key, parent_id, changes FROM {table} "
         f"WHERE list_contains({list(SENT_ACTIONS)}, action) ORDER BY kind, parent_key, key"
     ).pl()
-    return [Write(delivery_id=uuid.uuid4().hex, **row) for row in rows.to_dicts()]
+    return [Write(**row) for row in rows.to_dicts()]
 
 
 def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[Write]) -> int:
@@ -259,17 +262,12 @@ def _send_all(
     sender: "_Sender",
     lots: Iterator[tuple[int | None, list[Write]]],
     settle: Callable[[Sequence[Outcome]], None],
-    *,
-    ahead: int,
 ) -> None:
-    """Send lots side by side. Answers that came while the last were stored are stored together.
-
-    :param ahead: lots handed out at once; one more than there are workers, so that none idles meanwhile
-    """
+    """Send lots side by side. Answers that came while the last were stored are stored together."""
     running: set[Future[list[Outcome]]] = set()
     try:
         while True:
-            while len(running) < ahead and (lot := next(lots, None)) is not None:
+            while len(running) < LOTS_AHEAD and (lot := next(lots, None)) is not None:
                 running.add(pool.submit(sender.send, lot[1], lot[0]))
             if not running:
                 return
@@ -304,6 +302,8 @@ class _Sender:
 
         :raises IntegrationError: the store is away or refuses us altogether
         """
+        if len(writes) > self.batch_size:  # handed out before the host refused as many
+            return self._halves(writes, parent_id)
         sound, refused = _validated(writes)
         if not sound:
             return refused

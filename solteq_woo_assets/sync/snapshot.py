@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import polars as pl
+import pyarrow as pa
 
 from solteq_woo_assets.clients.solteq import (
     BalanceDocument,
@@ -194,9 +195,10 @@ def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
     columns: dict[str, Any] = {
         name: [getattr(document, name) for document in documents] for name in PRODUCT_COLUMNS if name not in plain
     }
-    columns["attributes"] = [
-        [{"name": name, "option": option} for name, option in document.attributes.items()] for document in documents
-    ]
+    columns["attributes"] = _nested(
+        [[{"name": name, "option": option} for name, option in document.attributes.items()] for document in documents],
+        PRODUCT_COLUMNS["attributes"],
+    )
     columns["active"] = [document.active for document in documents]
     columns["deleted"] = [document.deleted for document in documents]
     columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
@@ -219,20 +221,28 @@ def catalogue_frame(products: Sequence[StoreProduct]) -> pl.DataFrame:
         name: [getattr(product, name) for product in products] for name in CATALOGUE_COLUMNS if name not in computed
     }
     columns["parent_id"] = [product.parent_id or None for product in products]
-    columns["attributes"] = [[_attribute(item) for item in product.attributes] for product in products]
+    columns["attributes"] = _nested(
+        [[_attribute(item) for item in product.attributes] for product in products], CATALOGUE_COLUMNS["attributes"]
+    )
     columns["purchase_price"] = [product.meta.get(PURCHASE_PRICE_META) for product in products]
     columns["store_balances"] = [product.meta.get(STORE_BALANCES_META) for product in products]
     return pl.DataFrame(columns, schema=CATALOGUE_COLUMNS)
 
 
+def _nested(lists: Sequence[Sequence[dict[str, Any]]], dtype: pl.DataType) -> pl.Series:
+    """A column of lists of records. Arrow builds it; Polars takes a hundred times as long, 3 s for 100,000 products."""
+    return pl.Series(pa.array(lists, type=pl.Series(dtype=dtype).to_arrow().type))
+
+
 def _attribute(item: dict[str, Any]) -> dict[str, Any]:
-    """A variation has one ``option`` where a variable product has ``options``."""
+    """A variation has one ``option`` where a variable product has ``options``. Plugins put numbers in them."""
+    options = [item["option"]] if "option" in item else item.get("options", [])
     return {
-        "id": item.get("id") or 0,
-        "name": item.get("name", ""),
+        "id": int(item.get("id") or 0),
+        "name": str(item.get("name") or ""),
         "variation": bool(item.get("variation", True)),
         "visible": bool(item.get("visible", True)),
-        "options": [item["option"]] if "option" in item else list(item.get("options", [])),
+        "options": [str(option) for option in options if option is not None],
     }
 
 

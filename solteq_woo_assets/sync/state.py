@@ -127,9 +127,11 @@ class StateDatabase:
         :raises StateError: the file cannot be locked, opened or written, with what to do about it
         """
         with self._locked(), self._connected() as connection:
+            is_new = _is_new(connection)
             connection.begin()
             try:
-                _create_tables(connection)
+                if is_new:
+                    connection.execute(_TABLES)
                 yield connection
                 connection.commit()
             except BaseException:
@@ -174,16 +176,19 @@ class StateDatabase:
                 connection.close()
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    exists = connection.execute(
-        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'sync' AND table_name = 'version'"
-    ).fetchall()[0][0]
-    if not exists:
-        connection.execute(_TABLES)
-        return
-    version = connection.execute("SELECT version FROM sync.version").fetchall()[0][0]
+def _is_new(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the tables are yet to be created.
+
+    Asked outside the transaction, which a failed statement would end; asking DuckDB for its list of tables takes
+    longer than many a transaction.
+    """
+    try:
+        version = connection.execute("SELECT version FROM sync.version").fetchall()[0][0]
+    except duckdb.CatalogException:
+        return True
     if version != VERSION:
         raise StateError(
             f"The database is of version {version}, this installation knows {VERSION}. "
             "Install the matching release, or move the file away to begin anew."
         )
+    return False
