@@ -237,8 +237,10 @@ class _TerminalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
-        if event is None:
+        if event is None and record.levelno >= logging.INFO:
             console.print(f"    {meta.get('orig_message', record.getMessage())}", highlight=False, markup=False)
+        elif event is None:
+            return
         elif event.event_type == dg.DagsterEventType.STEP_START:
             console.print(f"  {event.step_key}", highlight=False, markup=False)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
@@ -255,7 +257,7 @@ class _TerminalHandler(logging.Handler):
 
 
 def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
-    logger = logging.Logger("solteq_woo_terminal", level=logging.INFO)
+    logger = logging.Logger("solteq_woo_terminal", level=logging.DEBUG)  # steps begin at that level
     logger.addHandler(_TerminalHandler())
     return logger
 

@@ -200,7 +200,8 @@ class Settings(BaseSettings):
                 )
                 for problem in error.errors(include_input=False, include_url=False)
             ]
-            raise ConfigurationError("; ".join(problems)) from None
+        # Outside of the block, so that the error with the values in it is not carried along as its context.
+        raise ConfigurationError("; ".join(problems))
 
 
 def _environment_name(location: tuple[int | str, ...]) -> str:

@@ -1,0 +1,419 @@
+"""The command line: what it runs, what it says, and with which code it ends."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+import requests
+from click.testing import CliRunner
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from solteq_woo_assets.cli import main
+from solteq_woo_assets.sandbox import solteq as solteq_sandbox
+from solteq_woo_assets.sandbox import woo as woo_sandbox
+from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.settings import SANDBOX
+from solteq_woo_assets_tests.conftest import CommandLine, Shop
+
+SECRETS = (solteq_sandbox.CLIENT_SECRET, woo_sandbox.CONSUMER_SECRET)
+EVERY_SETTING_OF_A_SANDBOX = list(SANDBOX)
+
+
+def free_port() -> int:
+    """A port that is free, and so is the next one."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def dotenv(lines: Sequence[str]) -> dict[str, str]:
+    """NAME=value lines as a mapping."""
+    return dict(line.split("=", 1) for line in lines)
+
+
+def module(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """``python -m solteq_woo_assets`` in a process of its own."""
+    return subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-m", "solteq_woo_assets", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def sandbox_process(*arguments: str, cwd: Path, lines: int) -> Iterator[list[str]]:
+    """``solteq-woo sandbox`` in a process of its own; gives its first lines, and wants it to end well on SIGINT."""
+    command = [str(Path(sys.executable).with_name("solteq-woo")), "sandbox", *arguments]
+    process = subprocess.Popen(  # noqa: S603  our own command
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        printed = [process.stdout.readline().strip() for _ in range(lines)]
+        yield printed
+        _wait_until_served([value for value in dotenv(printed).values() if value.startswith("http")])
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+        assert (process.returncode, rest, errors) == (0, "", "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _wait_until_served(urls: Sequence[str]) -> None:
+    """It prints a moment before it listens; a client of ours would try again, too."""
+    for url in urls:
+        with requests.Session() as session:
+            session.mount("http://", HTTPAdapter(max_retries=Retry(connect=20, backoff_factor=0.05)))
+            session.get(f"{url}/_sandbox/requests", timeout=60).raise_for_status()
+
+
+# sync
+
+
+def test_sync_runs_all_flows_and_says_so(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1")
+    shop.balance("A1", 5)
+    result = solteq_woo("sync")
+    assert result.exit_code == 0, result.output
+    assert shop.store()["A1"].stock_quantity == 5
+    steps = ["solteq_products", "woo_catalogue", "product_delta", "woo_products"]
+    steps += ["solteq_balances", "woo_catalogue", "balance_delta", "woo_stock"]
+    lines = result.output.splitlines()
+    progress = [line.strip() for line in lines if line.strip() in steps]
+    assert sorted(progress) == sorted(steps), "each step as it begins"
+    assert "    1 of 1 products settled" in lines
+    summary = {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line and line[0] != " "}
+    assert summary["woo_products"].startswith("created 1 1 ")
+    assert summary["woo_stock"].startswith("updated 1 1 ")
+
+
+def test_sync_of_one_flow_leaves_the_other_alone(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1")
+    shop.balance("A1", 5)
+    result = solteq_woo("sync", "products")
+    assert result.exit_code == 0, result.output
+    assert shop.store()["A1"].stock_quantity == 0
+    assert "balances_to_woo" not in result.output
+
+
+def test_flows_run_once_and_in_their_order(shop: Shop, solteq_woo: CommandLine) -> None:
+    """Balances need their products."""
+    shop.product("A1")
+    shop.balance("A1", 5)
+    result = solteq_woo("sync", "balances", "products", "balances")
+    assert result.exit_code == 0, result.output
+    jobs = [line for line in result.output.splitlines() if line.endswith("_to_woo")]
+    assert jobs == ["products_to_woo", "balances_to_woo"]
+    assert shop.store()["A1"].stock_quantity == 5
+
+
+def test_an_unknown_flow_is_refused_with_those_there_are(shop: Shop, solteq_woo: CommandLine) -> None:
+    result = solteq_woo("sync", "prices")
+    assert result.exit_code == 2
+    assert "'prices' is not one of 'products', 'balances'" in result.output
+    assert shop.solteq.asked() == shop.woo.asked() == []
+
+
+def test_nothing_to_do_is_success(solteq_woo: CommandLine) -> None:
+    result = solteq_woo("sync")
+    assert result.exit_code == 0
+    assert "Quarantine" not in result.output
+
+
+def test_a_quarantined_product_is_1_and_the_rest_arrives(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("GOOD")
+    shop.product("BAD", salesPrice=-1)
+    result = solteq_woo("sync", "products")
+    assert result.exit_code == 1
+    assert set(shop.store()) == {"GOOD"}
+    assert "BAD" in result.output
+    assert "the price is negative" in result.output
+    assert solteq_woo("sync", "balances").exit_code == 0, "it is none of the other flow's"
+    shop.product("BAD", salesPrice=1)
+    assert solteq_woo("sync", "products").exit_code == 0
+
+
+def test_a_refused_write_is_1_until_it_is_mended(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("GOOD")
+    shop.product("BAD")
+    shop.woo.fault(method="POST", path="products/batch", times=1, status=400)  # the batch, and then, halved, the first
+    shop.woo.fault(method="POST", path="products/batch", times=1, status=400)
+    result = solteq_woo("sync", "products")
+    assert result.exit_code == 1
+    assert set(shop.store()) == {"GOOD"}
+    assert "refused 1" in result.output
+    assert solteq_woo("sync", "products").exit_code == 1, "it is held back, and still not in the store"
+    shop.product("BAD", salesPrice=11)
+    assert solteq_woo("sync", "products").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "hint"), [("woo", "WOO_CONSUMER_SECRET"), ("solteq", "SOLTEQ_CLIENT_SECRET")], ids=["store", "solteq"]
+)
+def test_a_side_that_is_away_is_1_in_words(shop: Shop, solteq_woo: CommandLine, side: str, hint: str) -> None:
+    shop.product("A1")
+    getattr(shop, side).fault(times=None, status=401)
+    result = solteq_woo("sync", "products")
+    assert result.exit_code == 1
+    assert "failed:" in result.output
+    assert hint in result.output.replace("\n", "")
+    assert "Traceback" not in result.output
+    getattr(shop, side).heal()
+    assert solteq_woo("sync").exit_code == 0
+
+
+def test_a_failed_flow_does_not_keep_the_others_from_running(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1")
+    assert solteq_woo("sync").exit_code == 0
+    shop.balance("A1", 5)
+    shop.solteq.fault(path="/catalog/", times=None, status=401)
+    assert solteq_woo("sync").exit_code == 1
+    assert shop.store()["A1"].stock_quantity == 5
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1", name="Paita [/b] [red]XL[/red]", salesPrice=-1)
+    shop.product("[B1]", name="[/i]")
+    result = solteq_woo("sync", "products", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "[B1]" in result.output
+    assert "[/i]" in result.output
+
+
+# sync --dry-run
+
+
+def test_dry_run_shows_the_delta_and_sends_nothing(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1", salesPrice=19.9)
+    shop.balance("A1", 5)
+    result = solteq_woo("sync", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert shop.woo.writes() == []
+    shown = result.output.replace("\n", " ")
+    assert "19.90" in shown
+    assert "new in Solteq" in shown
+    assert "not in the store yet" in shown
+    assert solteq_woo("sync").exit_code == 0
+    assert shop.store()["A1"].stock_quantity == 5
+
+
+def test_dry_run_of_many_says_how_many_are_not_shown(shop: Shop, solteq_woo: CommandLine) -> None:
+    for number in range(52):
+        shop.product(f"A{number}")
+    result = solteq_woo("sync", "products", "--dry-run")
+    assert "… and 2 rows more in delta.product_delta." in result.output
+
+
+def test_dry_run_with_the_store_away_shows_no_old_delta(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1", salesPrice=19.9)
+    solteq_woo("sync", "products", "--dry-run")
+    shop.woo.fault(times=None, status=401)
+    result = solteq_woo("sync", "products", "--dry-run")
+    assert result.exit_code == 1
+    assert "19.90" not in result.output
+
+
+# What can be wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOLTEQ_WOO_STOCK_BUFFER", "sesame"),
+        ("SOLTEQ_WOO_PRODUCTS_CRON", "sesame"),
+        ("SOLTEQ_API_URL", "http://sesame.example"),
+        ("WOO_URL", "sesame.example"),
+    ],
+)
+@pytest.mark.parametrize("command", ["sync", "run"])
+def test_a_wrong_setting_is_one_line_that_names_it(
+    shop: Shop, solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch, command: str, name: str, value: str
+) -> None:
+    """Never its value, which may be a secret in the wrong place."""
+    monkeypatch.setenv(name, value)
+    result = solteq_woo(command)
+    assert result.exit_code == 1
+    (line,) = result.output.splitlines()
+    assert line.startswith(f"Error: {name}")
+    assert "sesame" not in line
+    assert shop.solteq.asked() == shop.woo.asked() == []
+
+
+def test_a_wrong_setting_is_one_line_in_a_process_of_its_own_too(no_settings: Path) -> None:
+    """Settings are not read on import: there, nobody could catch what is wrong with them."""
+    ended = module("sync", cwd=no_settings, SOLTEQ_WOO_TIMEZONE="sesame")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "Error: SOLTEQ_WOO_TIMEZONE: not a TZ database name; Europe/Helsinki is one\n"
+
+
+def test_a_database_that_cannot_be_opened_is_1_in_words(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.database.path.write_bytes(b"not a database")
+    result = solteq_woo("sync")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert str(shop.database.path) in result.output.replace("\n", "")
+
+
+def test_the_module_is_the_command(no_settings: Path) -> None:
+    with_module = module("--help", cwd=no_settings, COLUMNS="80")
+    in_process = CliRunner().invoke(main, ["--help"], prog_name="python -m solteq_woo_assets", terminal_width=80)
+    assert with_module.stdout == in_process.output
+    assert all(command in with_module.stdout for command in ("sync", "sandbox", "run"))
+
+
+# Secrets
+
+
+def test_secrets_are_nowhere(shop: Shop, solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in what is printed, not in the database, not in Dagster's storage; also when the other side repeats them."""
+    home = shop.folder / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    shop.product("A1")
+    shop.product("BAD", salesPrice=-1)
+    outputs = [solteq_woo("sync", "--dry-run").output, solteq_woo("sync").output]
+    for side, secret in ((shop.woo, woo_sandbox.CONSUMER_SECRET), (shop.solteq, solteq_sandbox.CLIENT_SECRET)):
+        side.fault(times=None, status=401, body=f'{{"code": "no", "message": "no {secret}", "error": "{secret}"}}')
+        outputs.append(solteq_woo("sync").output)
+        side.heal()
+    assert all(outputs)
+    with sqlite3.connect(shop.folder / "solteq.sqlite") as database:
+        secrets = [*SECRETS, *(token for (token,) in database.execute("SELECT token FROM tokens"))]
+    database.close()
+    assert len(secrets) > len(SECRETS), "tokens are secrets too"
+    written = "\n".join([*outputs, *_contents(shop.database.path)])
+    files = [path for path in (*home.rglob("*"), shop.database.path) if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)
+    for secret in secrets:
+        assert secret not in written
+        assert [path for path in files if secret.encode() in path.read_bytes()] == []
+
+
+def _contents(path: Path) -> Iterator[str]:
+    """Every row of every table, as text: in the file they may be compressed."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tables = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
+        for (table,) in tables:
+            yield str(connection.execute(f"FROM {table}").fetchall())
+
+
+# The sandbox
+
+
+def test_what_the_sandbox_prints_makes_a_dotenv_that_works(no_settings: Path) -> None:
+    port = free_port()
+    arguments = ("both", "--port", str(port), "--seed", "0", "--data", "deep/data")
+    with sandbox_process(*arguments, cwd=no_settings, lines=len(SANDBOX)) as lines:
+        printed = dotenv(lines)
+        assert list(printed) == EVERY_SETTING_OF_A_SANDBOX
+        assert (printed["SOLTEQ_API_URL"], printed["WOO_URL"]) == (
+            f"http://127.0.0.1:{port}",
+            f"http://127.0.0.1:{port + 1}",
+        )
+        (no_settings / ".env").write_text("\n".join(lines))
+        first = module("sync", cwd=no_settings)
+        assert first.returncode == 0, first.stderr
+        assert "stands in" not in first.stderr, "it is the one that was started"
+        product = {"code": "A1", "name": "Tuote", "productType": "Basic", "vatRate": 10, "salesPrice": 3}
+        sound = {**product, "categories": [], "attributes": {}, "active": True, "deleted": False}
+        put = f"{printed['SOLTEQ_API_URL']}/_sandbox/products"
+        requests.put(put, json={"documents": [sound]}, timeout=60).raise_for_status()
+        second = module("sync", "products", cwd=no_settings)
+        assert second.returncode == 0, second.stderr
+        assert "created 1" in second.stderr
+    assert {path.name for path in (no_settings / "deep" / "data").glob("*.sqlite")} == {"solteq.sqlite", "woo.sqlite"}
+
+
+@pytest.mark.parametrize(
+    ("system", "names"),
+    [("solteq", EVERY_SETTING_OF_A_SANDBOX[:4]), ("woo", EVERY_SETTING_OF_A_SANDBOX[4:])],
+)
+def test_one_system_alone(no_settings: Path, system: str, names: list[str]) -> None:
+    port = free_port()
+    with sandbox_process(system, "--port", str(port), cwd=no_settings, lines=len(names)) as lines:
+        assert list(dotenv(lines)) == names
+        assert f":{port}" in lines[0]
+
+
+def test_the_seed_makes_the_catalogue(no_settings: Path) -> None:
+    """The same seed, the same shop."""
+    catalogues: list[str] = []
+    for arguments in (("--seed", "5", "--data", "a"), ("--seed", "5", "--data", "b"), ("--seed", "6", "--data", "c")):
+        with sandbox_process("solteq", "--port", str(free_port()), *arguments, cwd=no_settings, lines=4):
+            pass
+        with sqlite3.connect(no_settings / arguments[3] / "solteq.sqlite") as database:
+            catalogues.append(str(database.execute("SELECT document FROM products ORDER BY place").fetchall()))
+        database.close()
+    assert catalogues[0] == catalogues[1] != catalogues[2]
+
+
+def test_a_taken_port_is_said_before_anything_is_printed_for_a_dotenv(no_settings: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for command in (("sandbox", "woo"), ("run",)):
+            result = CliRunner().invoke(main, [*command, "--port", str(port)])
+            assert result.exit_code == 1
+            assert result.stdout == ""
+            assert result.stderr == f"Error: Port {port} is taken. Stop what uses it, or choose another with --port.\n"
+
+
+@pytest.mark.parametrize("port", ["0", "65535", "-1"])
+def test_a_port_that_is_none_is_refused(no_settings: Path, port: str) -> None:
+    assert CliRunner().invoke(main, ["sandbox", "both", "--port", port]).exit_code == 2
+
+
+@pytest.fixture
+def sandbox_ports(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The sandbox's own addresses, moved to free ports: the fixed ones may be in use, by a demo or another test."""
+    port = free_port()
+    for name in ("SOLTEQ_API_URL", "SOLTEQ_IDENTITY_URL"):
+        monkeypatch.setitem(SANDBOX, name, f"http://127.0.0.1:{port}")
+    monkeypatch.setitem(SANDBOX, "WOO_URL", f"http://127.0.0.1:{port + 1}")
+    return port
+
+
+def test_without_addresses_the_sandbox_stands_in(no_settings: Path, sandbox_ports: int) -> None:
+    """The first thing that someone tries, in an empty folder; the made-up shop has a few bad records on purpose."""
+    first = CliRunner().invoke(main, ["sync"])
+    assert f"The sandbox stands in at http://127.0.0.1:{sandbox_ports} (SOLTEQ_API_URL is not set)." in first.output
+    assert f"The sandbox stands in at http://127.0.0.1:{sandbox_ports + 1} (WOO_URL is not set)." in first.output
+    assert "failed" not in first.output
+    assert first.exit_code == 1
+    assert "Quarantine" in first.output
+    assert {path.name for path in no_settings.iterdir()} >= {".sandbox", "solteq_woo.duckdb"}
+    second = CliRunner().invoke(main, ["sync"])
+    assert "settled" not in second.output, "the sandbox remembers, and the second run writes nothing"
+
+
+def test_a_sandbox_that_is_running_is_used(no_settings: Path, sandbox_ports: int) -> None:
+    with (
+        running(solteq_sandbox.create_app(no_settings / "solteq.sqlite", seed=0), sandbox_ports),
+        running(woo_sandbox.create_app(no_settings / "woo.sqlite"), sandbox_ports + 1),
+    ):
+        result = CliRunner().invoke(main, ["sync"])
+    assert result.exit_code == 0, result.output
+    assert "stands in" not in result.output
+    assert not (no_settings / ".sandbox").exists()
