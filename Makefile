@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: run test check bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
-	SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
+	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
 	SOLTEQ_WOO_BALANCES_POLL_SECONDS=$${SOLTEQ_WOO_BALANCES_POLL_SECONDS:-2} \
 	exec $(BIN)/solteq-woo run
 

@@ -197,7 +197,11 @@ def _standing_in(settings: Settings) -> Iterator[None]:
             (settings.woo_is_sandbox, "WOO_URL", _woo_app, "woo.sqlite"),
         )
         for is_sandbox, name, create_app, file in sides:
-            if is_sandbox and not _is_listening(_port(name)):
+            if not is_sandbox:
+                continue
+            if _is_listening(_port(name)):
+                console.print(f"{name} is not set: {SANDBOX[name]} is used, where a sandbox runs already.")
+            else:
                 SANDBOX_DATA.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(running(create_app(SANDBOX_DATA / file), port=_port(name)))
                 console.print(f"The sandbox stands in at {SANDBOX[name]} ({name} is not set).")
