@@ -1,7 +1,9 @@
 """Sensors: they ask one cheap question, and wake a flow just as often as there is something to do."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
@@ -76,6 +78,21 @@ def test_a_change_wakes_the_flow_once(shop: Shop) -> None:
     shop.product("A1", salesPrice=12)
     assert tick(shop) == (True, "1 changed products in Solteq")
     assert runs_until_it_skips(shop) == 1
+
+
+def test_a_short_interval_is_kept_between_the_daemons_rounds(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.with_settings(products_poll_seconds=2)
+    shop.sync("products_to_woo")
+    pauses: list[float] = []
+
+    def change_meanwhile(seconds: float) -> None:
+        pauses.append(seconds)
+        shop.product("1")
+
+    monkeypatch.setattr(sensors, "time", SimpleNamespace(monotonic=time.monotonic, sleep=change_meanwhile))
+    is_woken, why = tick(shop)
+    assert is_woken, why
+    assert pauses == [2]
 
 
 def test_a_changed_balance_wakes_the_balances_alone(shop: Shop) -> None:
