@@ -103,15 +103,17 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         if crashed:
             report_crashed(context.instance, crashed)
         until = time.monotonic() + DAEMON_SECONDS - SPARE_SECONDS
-        while isinstance(answer := look(context, database, solteq), dg.SkipReason):
+        while isinstance(answer := look(context, database, solteq, leases), dg.SkipReason):
             if time.monotonic() + seconds >= until:
                 break
             time.sleep(seconds)  # asked for more often than Dagster comes round
         return answer
 
     def look(
-        context: dg.SensorEvaluationContext, database: StateDatabase, solteq: SolteqClient
+        context: dg.SensorEvaluationContext, database: StateDatabase, solteq: SolteqClient, leases: FlowLeases
     ) -> dg.RunRequest | dg.SkipReason:
+        if leases.is_taken(source.flow):
+            return dg.SkipReason(f"A run of {job} is under way.")
         failures, last_end = _failures(context.instance, job)
         pause = _pause(context.instance, job, seconds, failures, last_end)
         if pause:

@@ -60,6 +60,14 @@ class FlowLeases:
         except Timeout:
             return None
 
+    def is_taken(self, flow: str) -> bool:
+        """Whether a run that is alive holds the flow, one of the command line too."""
+        try:
+            with self._lock(flow).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
     def release(self) -> None:
         """Give all leases back."""
         with ExitStack() as stack:

@@ -14,6 +14,7 @@ from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import SolteqError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets_tests.conftest import Shop, product_document
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -268,3 +269,11 @@ def test_sensors_alone_bring_the_sandbox_to_rest(shop: Shop) -> None:
         seeded.woo.asked()
         assert (runs_until_it_skips(seeded), runs_until_it_skips(seeded, "balances")) == (1, 1)
         assert sum(write["items"] for write in seeded.woo.writes()) == 5
+
+
+def test_a_run_of_the_command_line_is_waited_for(shop: Shop) -> None:
+    """It is in no list of Dagster's, yet its writes under way must not look as if they had been left."""
+    with FlowLeases(shop.database) as held:
+        held.take("products", "a run of the command line")
+        assert tick(shop) == (False, "A run of products_to_woo is under way.")
+    assert tick(shop)[0] is True
