@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME…]``: a table on the terminal and JSON in ``.bench/results.json``."""
 
 import json
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmarks.figures import REPOSITORY, Figure, clean_environment, machine
 
 BENCHMARKS = {"first_sync": first_sync, "nothing_to_do": nothing_to_do, "delta": delta, "arrival": arrival}
 RESULTS = REPOSITORY / ".bench" / "results.json"
-console = Console()
+console = Console() if sys.stdout.isatty() else Console(width=140)
 
 
 @click.command()
