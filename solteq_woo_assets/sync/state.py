@@ -21,6 +21,13 @@ LOCK_SECONDS = 60.0
 VERSION = 1
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
+_STORAGE_ERRORS = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.TransactionException,  # a commit that the disk refused
+    duckdb.OutOfMemoryException,  # a disk too full to help memory out
+)
+
 _CHANGES = """(
     key VARCHAR NOT NULL,          -- SKU
     action VARCHAR NOT NULL,       -- create, update, convert, restore: sent. wait, skip: shown, not sent
@@ -141,9 +148,9 @@ class StateDatabase:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{self.path}.lock", timeout=self._lock_seconds, poll_interval=0.005, mode=0o600)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
             raise StateError(
@@ -159,14 +166,11 @@ class StateDatabase:
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        new = not self.path.exists()
         connection = None
         try:
-            connection = duckdb.connect(str(self.path))
-            if new:
-                os.chmod(self.path, 0o600)  # it will hold customers
+            connection = self._open()
             yield connection
-        except (duckdb.IOException, duckdb.FatalException) as error:
+        except _STORAGE_ERRORS as error:
             raise StateError(
                 f"{self.path} cannot be opened or written; nothing of this step was stored. "
                 f"Free some disk space or close what holds the file, then run again. DuckDB says: {error}"
@@ -174,6 +178,25 @@ class StateDatabase:
         finally:
             if connection is not None:
                 connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        try:
+            if not self.path.exists():
+                self._create()
+            connection = duckdb.connect(str(self.path))
+            with suppress(FileExistsError):  # DuckDB would let everybody read its log, which a crash leaves behind
+                os.close(os.open(f"{self.path}.wal", os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o600))
+        except OSError as error:
+            raise StateError(f"{self.path} cannot be written ({error.strerror}); check its folder") from error
+        return connection
+
+    def _create(self) -> None:
+        """Put an empty database in place when it is whole: one that was cut short could never be opened again."""
+        unfinished = self.path.with_name(f"{self.path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        duckdb.connect(str(unfinished)).close()
+        unfinished.chmod(0o600)  # it will hold customers
+        unfinished.replace(self.path)
 
 
 def _is_new(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -1,0 +1,134 @@
+"""The flows without Dagster around them, to be run a hundred times: the assets' own functions, one after the other.
+
+``run_until`` is for a process of its own: it kills itself, as the machine's owner might, at the nth step of a kind.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from solteq_woo_assets.assets import balances, products
+from solteq_woo_assets.assets.common import ReadConfig
+from solteq_woo_assets.assets.products import DeltaConfig
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.clients.woo import Batch, WooClient
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import delivery
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.state import StateDatabase
+
+FLOWS = {
+    "products": [products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products],
+    "balances": [balances.solteq_balances, products.woo_catalogue, balances.balance_delta, balances.woo_stock],
+    "preview": [products.woo_catalogue, products.product_delta, balances.balance_delta],
+}
+SMALL_BATCHES = 2
+STEPS = ("before a write leaves", "before its answer is stored", "before a commit", "before the log is folded in")
+
+
+def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[str, Any]]:
+    """Run these of ``FLOWS``, products and balances unless told otherwise; the metadata by asset.
+
+    :raises dagster.Failure: as the step would have failed
+    """
+    database = StateDatabase(settings.database)
+    solteq, woo = solteq_client(settings), woo_client(settings)
+    told: dict[str, dict[str, Any]] = {}
+    try:
+        for flow in flows or ("products", "balances"):
+            with FlowLeases(database) as leases:
+                given = {
+                    "context": _context(run_id),
+                    "settings": settings,
+                    "database": database,
+                    "solteq": solteq,
+                    "woo": woo,
+                    "leases": leases,
+                }
+                for asset in FLOWS[flow]:
+                    told[asset.key.to_user_string()] = _materialize(asset, given)
+    finally:
+        solteq.close()
+        woo.close()
+    return told
+
+
+def _materialize(asset: dg.AssetsDefinition, given: dict[str, Any]) -> dict[str, Any]:
+    function: Callable[..., dg.MaterializeResult] = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
+    names = function.__annotations__.keys() - {"return"}
+    config = DeltaConfig() if function.__annotations__.get("config") is DeltaConfig else ReadConfig()
+    return dict(function(**{name: config if name == "config" else given[name] for name in names}).metadata or {})
+
+
+def _context(run_id: str) -> Any:
+    log = logging.getLogger("flows")
+    return SimpleNamespace(
+        run=SimpleNamespace(run_id=run_id), instance=SimpleNamespace(get_run_by_id=lambda _: None), log=log
+    )
+
+
+def run_until(settings: Settings, flow: str, step: str, number: int) -> None:
+    """Run a flow in small batches, and die at the nth step of this kind, if it comes to that."""
+    delivery.BATCH_SIZE = SMALL_BATCHES
+    die = _death(number)
+    if step == "before a write leaves":
+        _replace(WooClient, "write", lambda write: _calling_first(die, write))
+    elif step == "before its answer is stored":
+        _replace(WooClient, "write", lambda write: _calling_last(die, write))
+    elif step == "before a commit":
+        _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(die, transaction))
+    elif step == "before the log is folded in":
+        _replace(StateDatabase, "_connected", lambda connected: _dying_inside(die, connected))
+    else:
+        raise ValueError(step)
+    run_flows(settings, f"killed {step} {number}", flow)
+
+
+def _death(number: int) -> Callable[[], None]:
+    left = number
+
+    def die() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+def _replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
+    setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def _calling_first(die: Callable[[], None], write: Callable[[WooClient, Batch], Any]) -> Callable[..., Any]:
+    def wrapped(client: WooClient, batch: Batch) -> Any:
+        die()
+        return write(client, batch)
+
+    return wrapped
+
+
+def _calling_last(die: Callable[[], None], write: Callable[[WooClient, Batch], Any]) -> Callable[..., Any]:
+    def wrapped(client: WooClient, batch: Batch) -> Any:
+        answers = write(client, batch)
+        die()
+        return answers
+
+    return wrapped
+
+
+def _dying_inside(die: Callable[[], None], manager: Callable[..., Any]) -> Callable[..., Any]:
+    @contextmanager
+    def wrapped(database: StateDatabase) -> Iterator[duckdb.DuckDBPyConnection]:
+        with manager(database) as connection:
+            yield connection
+            die()
+
+    return wrapped
