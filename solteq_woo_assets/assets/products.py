@@ -25,8 +25,9 @@ from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
 from solteq_woo_assets.rules.catalogue import product_delta as compare_products
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS, changes_hash, deliver, link
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS, changes_hash, deliver
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.links import link
 from solteq_woo_assets.sync.snapshot import product_frame, read_catalogue, read_feed
 from solteq_woo_assets.sync.state import StateDatabase
 
@@ -117,7 +118,7 @@ def product_delta(
             delta = _compare(connection, settings)
             link(
                 connection,
-                delta.links.with_columns(status_before=pl.lit(None, pl.String), status_is_ours=False),
+                delta.links,
             )
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             changes = delta.changes

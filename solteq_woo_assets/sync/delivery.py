@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooError
+from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
 from solteq_woo_assets.sync.quarantine import hold, release
 from solteq_woo_assets.sync.snapshot import merge_catalogue
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -236,7 +237,7 @@ def _by_parent(
     settle: Callable[[Sequence[Outcome]], None],
 ) -> Iterator[tuple[int | None, list[Write]]]:
     """One call per parent; variations whose parent did not arrive wait for the next run."""
-    parents = {_key(write.parent_key) for write in variations if write.parent_id is None}
+    parents = {sku_key(write.parent_key) for write in variations if write.parent_id is None}
     with database.transaction() as connection:
         arrived = dict(
             connection.execute(
@@ -246,7 +247,7 @@ def _by_parent(
         )
     families: defaultdict[int | None, list[Write]] = defaultdict(list)
     for write in variations:
-        families[write.parent_id or arrived.get(_key(write.parent_key))].append(write)
+        families[write.parent_id or arrived.get(sku_key(write.parent_key))].append(write)
     orphans = families.pop(None, [])
     if orphans:
         settle(
@@ -371,7 +372,7 @@ class _Sender:
                 found[by_id[product.id].delivery_id] = product
         if by_sku:
             for product in self._woo.find_by_sku(list(by_sku)):
-                if write := by_sku.get(_key(product.sku)):
+                if write := by_sku.get(sku_key(product.sku)):
                     found[write.delivery_id] = product
         return found
 
@@ -410,13 +411,8 @@ def _validated(writes: Sequence[Write]) -> tuple[dict[Write, ProductWrite], list
     return sound, refused
 
 
-def _key(sku: str | None) -> str:
-    """As the store compares SKUs."""
-    return (sku or "").strip().lower()
-
-
 def _sku(write: Write) -> str:
-    return _key(next((change["new"] for change in write.changes if change["field"] == "sku"), write.key))
+    return sku_key(next((change["new"] for change in write.changes if change["field"] == "sku"), write.key))
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome]) -> None:
@@ -492,34 +488,13 @@ def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) ->
         is_withdrawn = outcome.write.action == "withdraw"
         rows.append(
             {
-                "key": _key(outcome.write.key),
+                "key": sku_key(outcome.write.key),
                 "woo_id": outcome.product.id,
                 "status_before": status["old"] if status and is_withdrawn else None,
                 "status_is_ours": status is not None,
             }
         )
     link(connection, pl.DataFrame(rows, schema=LINK_SCHEMA))
-
-
-LINK_SCHEMA = pl.Schema(
-    {"key": pl.String, "woo_id": pl.Int64, "status_before": pl.String, "status_is_ours": pl.Boolean}
-)
-
-
-def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
-    """Remember which store product a code is, and the status it had when it was withdrawn.
-
-    :param rows: ``LINK_SCHEMA``; ``status_before`` replaces what is remembered where ``status_is_ours``
-    """
-    if rows.is_empty():
-        return
-    connection.execute(
-        "MERGE INTO sync.links AS held USING rows ON held.kind = 'product' AND held.key = rows.key "
-        "WHEN MATCHED AND (held.woo_id <> rows.woo_id OR rows.status_is_ours) THEN UPDATE SET woo_id = rows.woo_id, "
-        "status_before = CASE WHEN rows.status_is_ours THEN rows.status_before ELSE held.status_before END "
-        "WHEN NOT MATCHED THEN INSERT (kind, key, woo_id, status_before) "
-        "VALUES ('product', rows.key, rows.woo_id, rows.status_before)"
-    )
 
 
 def _refused(outcomes: Sequence[Outcome]) -> pl.DataFrame:

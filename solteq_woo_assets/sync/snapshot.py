@@ -23,6 +23,7 @@ from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META, STORE_BALANCES_META
 from solteq_woo_assets.sync import quarantine
+from solteq_woo_assets.sync.links import link_interrupted
 from solteq_woo_assets.sync.quarantine import hold, release
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
@@ -439,6 +440,7 @@ def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = Fals
     with database.transaction() as connection:
         if full:
             counts.removed = _forget_missing(connection, seen)
+        link_interrupted(connection)
         _store_watermark(
             connection,
             "snapshot.woo_catalogue",
