@@ -65,7 +65,8 @@ class ProductDelta:
     """The writes to come, what is held back, and who is who.
 
     ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, mend.
-    ``links``: key, woo_id of the codes and model numbers that are in the store.
+    ``links``: key, woo_id of the codes and model numbers that are in the store; where ``status_is_ours``, the status
+    to go back to (``status_before``) is forgotten: the product is on sale on both sides.
     """
 
     changes: pl.DataFrame
@@ -85,7 +86,10 @@ CREATE TEMP TABLE unsettled AS
 WITH shared_models AS (
     SELECT model_number FROM products WHERE model_number IS NOT NULL GROUP BY ALL HAVING count(*) > 1
 ), parents AS (
-    SELECT id, sku, status, tax_class FROM catalogue WHERE type = 'variable'
+    SELECT catalogue.id, sku, status, tax_class, links.status_before,
+        list_transform(flatten(list_transform(attributes, lambda a: a.options)), lambda o: lower(o)) AS options
+    FROM catalogue LEFT JOIN links ON links.woo_id = catalogue.id AND links.key = {sku_key("sku")}
+    WHERE type = 'variable'
 )
 SELECT {sku_key("product.code")} AS sku_key, nullif({sku_key("product.model_number")}, '') AS model_key
 FROM products AS product
@@ -111,6 +115,8 @@ WHERE NOT coalesce(
     AND CASE store.type
         WHEN 'simple' THEN shared_models.model_number IS NULL
         WHEN 'variation' THEN parent.sku = product.model_number AND parent.status <> 'trash'
+            AND parent.status_before IS NULL
+            AND list_has_all(parent.options, list_transform(product.attributes, lambda a: lower(a."option")))
             AND list_transform(store.attributes, lambda a: (a.name, a.options[1]))
                 = list_transform(product.attributes, lambda a: (a.name, a."option"))
         ELSE FALSE
@@ -128,6 +134,7 @@ SELECT
 FROM products
 WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
     OR {sku_key("model_number")} IN (SELECT model_key FROM unsettled)
+    OR {sku_key("code")} IN (SELECT model_key FROM unsettled)
     OR trim(code) = ''
 """
 
@@ -147,18 +154,36 @@ WITH single AS (
             '0'
         ) END AS gtin_padded
     FROM single
+), cleaned AS (
+    SELECT * REPLACE (
+        -- As WordPress would clean them up; of a name given twice the first counts.
+        list_filter(
+            list_transform(attributes, lambda a: {{
+                'name': trim(regexp_replace(a.name, '\\s+', ' ', 'g')),
+                'option': trim(regexp_replace(a."option", '\\s+', ' ', 'g'))
+            }}),
+            lambda a, i: a.name <> '' AND a."option" <> ''
+                AND i = coalesce(
+                    list_position(list_transform(attributes, lambda b: {sku_key("b.name")}), lower(a.name)), i
+                )
+        ) AS attributes
+    )
+    FROM padded
 )
 SELECT
     sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number, name, on_sale, deleted, type,
-    claimants, vat_rate, sales_price, discounted_price, gtin_given,
-    list_filter(attributes, lambda a: trim(a.name) <> '' AND trim(a."option") <> '') AS attributes,
+    claimants, vat_rate, sales_price, discounted_price, gtin_given, attributes,
     {regular_price("sales_price")} AS regular_price,
     {sale_price("sales_price", "discounted_price", "max_discount_percent")} AS sale_price,
     {purchase_price("purchase_price")} AS purchase_price,
     gtin_padded AS gtin,
     count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
-    slug AS tax_class, known AS tax_class_is_known
-FROM padded LEFT JOIN tax_classes USING (vat_rate)
+    slug AS tax_class, known AS tax_class_is_known,
+    len(attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
+        PARTITION BY model_key,
+        list_sort(list_transform(attributes, lambda a: lower(a.name) || '=' || lower(a."option")))
+    ) AS is_told_apart
+FROM cleaned LEFT JOIN tax_classes USING (vat_rate)
 """
 
 # Field, reason and mend of the first thing that keeps a code from being sold.
@@ -209,7 +234,7 @@ WITH wanted AS (
     SELECT *, {sku_key("sku")} AS sku_key FROM catalogue
     WHERE {sku_key("sku")} IN (FROM wanted)
         OR id IN (SELECT woo_id FROM linked)
-        OR global_unique_id IN (SELECT gtin FROM codes WHERE gtin IS NOT NULL)
+        OR (global_unique_id <> '' AND ltrim(global_unique_id, '0') IN (SELECT ltrim(gtin, '0') FROM codes))
 ), family AS (
     FROM found
     UNION
@@ -230,14 +255,19 @@ WITH by_sku AS (
     LEFT JOIN products ON {sku_key("products.code")} = held.sku_key
     WHERE held.type IN ('simple', 'variation', 'external') AND products.code IS NULL
 ), strays AS (
-    SELECT sku_key, gtin FROM codes WHERE sku_key NOT IN (SELECT sku_key FROM by_sku)
+    SELECT sku_key, gtin, on_sale FROM codes WHERE sku_key NOT IN (SELECT sku_key FROM by_sku)
 ), by_link AS (
-    SELECT strays.sku_key, linked.woo_id FROM strays
+    SELECT min(strays.sku_key) AS sku_key, linked.woo_id FROM strays
     JOIN linked ON linked.key = strays.sku_key JOIN unclaimed ON unclaimed.id = linked.woo_id
+    GROUP BY linked.woo_id
+), linked_elsewhere AS (
+    SELECT links.woo_id FROM links JOIN unclaimed ON unclaimed.id = links.woo_id
+    WHERE links.key IN (SELECT {sku_key("code")} FROM products)
 ), by_gtin AS (
     SELECT strays.sku_key, min(unclaimed.id) AS woo_id FROM strays
-    JOIN unclaimed ON unclaimed.global_unique_id = strays.gtin
-    WHERE strays.sku_key NOT IN (SELECT sku_key FROM by_link) AND unclaimed.id NOT IN (SELECT woo_id FROM links)
+    JOIN unclaimed ON ltrim(unclaimed.global_unique_id, '0') = ltrim(strays.gtin, '0')
+    WHERE strays.on_sale AND strays.sku_key NOT IN (SELECT sku_key FROM by_link)
+        AND unclaimed.id NOT IN (SELECT woo_id FROM linked_elsewhere)
     GROUP BY strays.sku_key
     HAVING count(*) = 1
 )
@@ -249,21 +279,27 @@ UNION ALL SELECT *, 'GTIN' FROM by_gtin WHERE woo_id IN (SELECT woo_id FROM by_g
 # The parent of a variable product in the store: the product with the model number as SKU, else the one that the
 # model is linked to, else the parent of variations that are there, else the oldest simple product among its codes,
 # which is turned into the variable one. A model number that is also a code cannot be a SKU twice: no model.
-_MODELS = """
+_MODELS = f"""
 CREATE TEMP TABLE models AS
 WITH members AS (
-    SELECT codes.model_key, codes.sku_key, on_sale, held.id, held.parent_id, held.type
+    SELECT
+        codes.model_key, codes.sku_key, on_sale, is_told_apart, held.id, held.type,
+        CASE WHEN {sku_key("parent.sku")} IS NOT DISTINCT FROM codes.model_key
+            OR NOT EXISTS (FROM products WHERE active AND NOT deleted
+                AND {sku_key("model_number")} = {sku_key("parent.sku")}) THEN parent.id END AS parent_id
     FROM codes
     LEFT JOIN matches USING (sku_key) LEFT JOIN held ON held.id = matches.woo_id
+    LEFT JOIN held AS parent ON parent.id = held.parent_id
     LEFT JOIN verdicts ON verdicts.sku_key = codes.sku_key
     WHERE codes.model_key IS NOT NULL AND verdicts.held IS DISTINCT FROM 'skip'
 ), counted AS (
     SELECT
         model_key,
         count(*) FILTER (on_sale) AS on_sale_count,
+        count(*) FILTER (on_sale AND is_told_apart) AS told_apart_count,
         model_key IN (SELECT sku_key FROM codes) AS is_also_code,
         min(parent_id) FILTER (type = 'variation') AS parent_of_variations,
-        min(id) FILTER (type = 'simple') AS oldest_simple
+        min(id) FILTER (type = 'simple' AND is_told_apart) AS oldest_simple
     FROM members GROUP BY model_key
 ), named AS (
     SELECT counted.*, by_sku.id AS by_sku, by_sku.type AS by_sku_type, by_link.id AS by_link
@@ -274,7 +310,11 @@ WITH members AS (
     LEFT JOIN held AS by_link ON by_link.id = linked.woo_id AND by_link.type = 'variable'
 )
 SELECT
-    model_key, is_also_code, coalesce(by_sku, by_link, parent_of_variations, oldest_simple) AS parent_id
+    model_key, is_also_code, coalesce(by_sku, by_link, parent_of_variations, oldest_simple) AS parent_id,
+    -- Nothing is turned into a variable product until two of its variants can be told apart.
+    told_apart_count < CASE WHEN oldest_simple IS NULL THEN 1 ELSE 2 END
+        AND by_sku_type IS DISTINCT FROM 'variable' AND by_link IS NULL AND parent_of_variations IS NULL
+        AS is_undecided
 FROM named
 WHERE on_sale_count > 1 OR by_sku_type = 'variable' OR by_link IS NOT NULL OR parent_of_variations IS NOT NULL
 """
@@ -284,7 +324,9 @@ _ITEMS = """
 CREATE TEMP TABLE items AS
 WITH placed AS (
     SELECT
-        codes.*, matches.matched_by, models.model_key IS NOT NULL AND NOT models.is_also_code AS is_variant,
+        codes.*, matches.matched_by,
+        models.model_key IS NOT NULL AND NOT models.is_also_code AND NOT models.is_undecided AS is_variant,
+        coalesce(models.is_undecided, FALSE) AS model_is_undecided,
         coalesce(models.is_also_code, FALSE) AS model_is_also_code, models.parent_id AS model_parent_id,
         CASE WHEN NOT is_variant OR matches.woo_id IS DISTINCT FROM models.parent_id THEN matches.woo_id END AS woo_id
     FROM codes LEFT JOIN matches USING (sku_key) LEFT JOIN models ON models.model_key = codes.model_key
@@ -296,21 +338,16 @@ SELECT
     END AS kind,
     CASE WHEN held.type = 'variation' THEN held.parent_id WHEN placed.woo_id IS NULL THEN model_parent_id END
         AS parent_id,
-    placed.woo_id IS NULL AND is_variant AND on_sale AND (
-        len(placed.attributes) = 0
-        OR count(*) FILTER (on_sale) OVER (
-            PARTITION BY placed.model_key,
-            list_sort(list_transform(
-                placed.attributes, lambda a: lower(trim(a.name)) || '=' || lower(trim(a."option"))
-            ))
-        ) > 1
-    ) AS cannot_be_told_apart,
+    placed.woo_id IS NULL AND on_sale AND (model_is_undecided OR is_variant AND NOT is_told_apart)
+        AS cannot_be_told_apart,
+    parent.status AS parent_status,
     gtin_claimants > 1 OR EXISTS (
         FROM held AS other WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
     ) AS gtin_is_taken
 FROM placed
 LEFT JOIN matches USING (sku_key)
 LEFT JOIN held ON held.id = placed.woo_id
+LEFT JOIN held AS parent ON parent.id = placed.model_parent_id
 LEFT JOIN verdicts ON verdicts.sku_key = placed.sku_key
 """
 
@@ -355,14 +392,20 @@ SELECT sku, 'modelNumber', 'it is a product of its own in the store (id ' || woo
     'to sell it as a variation, delete product ' || woo_id || ' in WooCommerce'
 FROM items WHERE on_sale AND verdict IS NULL AND is_variant AND kind = 'simple' AND woo_id IS NOT NULL
 UNION ALL
+SELECT sku, 'modelNumber', 'it is a variation of product ' || parent_id || ' in the store and stays so; its model '
+        || model_number || ' is another product',
+    'to move it, delete the variation in WooCommerce'
+FROM items WHERE on_sale AND verdict IS NULL AND is_variant AND kind = 'variation' AND woo_id IS NOT NULL
+    AND parent_id IS DISTINCT FROM model_parent_id
+UNION ALL
 SELECT sku, 'code', 'the store''s product ' || woo_id || ' with this SKU is of type ' || store_type
         || ', which has no price of its own',
     'change its SKU in WooCommerce, or the code in Solteq'
 FROM items WHERE on_sale AND verdict IS NULL AND store_type IN ('variable', 'grouped')
 UNION ALL
-SELECT items.sku, 'status', 'the store''s product ' || items.woo_id || ' is in the bin',
+SELECT items.sku, 'status', 'the store''s product ' || held.id || ' is in the bin',
     'restore it in WooCommerce, or set SOLTEQ_WOO_BINNED_PRODUCTS=restore'
-FROM items JOIN held ON held.id = items.woo_id
+FROM items JOIN held ON held.id = coalesce(items.woo_id, items.parent_id)
 WHERE items.on_sale AND items.verdict IS NULL AND held.status = 'trash' AND $binned_products = 'leave'
 """
 
@@ -388,6 +431,7 @@ SELECT
     'new in Solteq' AS reason
 FROM items
 WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
+    AND NOT (kind = 'variation' AND coalesce(parent_status, '') = 'trash' AND $binned_products = 'leave')
 """
 
 _UPDATED = f"""
@@ -399,16 +443,16 @@ WITH compared AS (
         held.attributes AS held_attributes, linked.status_before,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         CASE
-            WHEN NOT on_sale AND $inactive_products = 'draft' AND held.status = 'publish'
+            WHEN NOT on_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
                 THEN CASE items.kind WHEN 'variation' THEN 'private' ELSE 'draft' END
             WHEN on_sale AND held.status = 'trash'
                 THEN CASE items.kind WHEN 'variation' THEN 'publish' ELSE $new_product_status END
             WHEN on_sale AND linked.status_before IS NOT NULL AND held.status IN ('draft', 'private')
-                THEN linked.status_before
+                THEN CASE linked.status_before WHEN 'future' THEN 'publish' ELSE linked.status_before END
             ELSE held.status
         END AS wanted_status,
         coalesce(held_attributes, []) AS a, coalesce(items.attributes, []) AS b,
-        items.kind = 'variation' AND len(b) > 0
+        items.kind = 'variation' AND items.parent_id IS NOT DISTINCT FROM items.model_parent_id AND len(b) > 0
             AND list_sort(list_transform(a, lambda x: lower(x.name) || '=' || lower(x.options[1])))
             <> list_sort(list_transform(b, lambda x: lower(x.name) || '=' || lower(x."option"))) AS moved
     FROM items
@@ -485,16 +529,18 @@ JOIN (
 ) AS items ON items.model_key = models.model_key
 LEFT JOIN held ON held.id = models.parent_id
 LEFT JOIN linked ON linked.key = models.model_key AND linked.woo_id = models.parent_id
-WHERE NOT models.is_also_code
+WHERE NOT models.is_also_code AND NOT models.is_undecided
 GROUP BY ALL
 ORDER BY models.model_key
 """
 
 _LINKS = """
-SELECT sku_key AS key, woo_id FROM items WHERE woo_id IS NOT NULL AND verdict IS DISTINCT FROM 'skip'
+SELECT items.sku_key AS key, woo_id, NULL::VARCHAR AS status_before,
+    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours
+FROM items JOIN held ON held.id = items.woo_id WHERE verdict IS DISTINCT FROM 'skip'
 UNION ALL
-SELECT models.model_key, models.parent_id FROM models JOIN held ON held.id = models.parent_id
-WHERE held.type = 'variable' AND NOT is_also_code
+SELECT models.model_key, models.parent_id, NULL, FALSE FROM models JOIN held ON held.id = models.parent_id
+WHERE held.type = 'variable' AND NOT is_also_code AND NOT is_undecided
 """
 
 

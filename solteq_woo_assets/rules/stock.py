@@ -26,17 +26,29 @@ def sellable_quantity(free_balance: str, buffer: str) -> str:
     return f"greatest(floor(coalesce({free_balance}, 0) - {buffer}), 0)::BIGINT"
 
 
+# A code that is spelled in two ways is one product: of each store its newest balance counts, once. Where a product
+# that is not on sale is to be out of stock, it is so without a balance, too.
 _QUANTITIES = f"""
 CREATE TEMP TABLE quantities AS
+WITH newest AS (
+    SELECT
+        {sku_key("product_code")} AS sku_key, store_id, arg_max(trim(product_code), modified_at) AS sku,
+        arg_max(CASE WHEN deleted THEN 0 ELSE free_balance END, modified_at) AS free_balance
+    FROM balances GROUP BY ALL
+)
 SELECT
-    {sku_key("product_code")} AS sku_key, min(trim(product_code)) AS sku,
+    sku_key, min(sku) AS sku,
     {
     sellable_quantity(
-        "sum(free_balance) FILTER (NOT deleted AND (len($stock_stores) = 0 OR list_contains($stock_stores, store_id)))",
+        "sum(free_balance) FILTER (len($stock_stores) = 0 OR list_contains($stock_stores, store_id))",
         "$stock_buffer",
     )
 } AS quantity
-FROM balances GROUP BY ALL
+FROM newest GROUP BY ALL
+UNION ALL
+SELECT {sku_key("code")}, min(trim(code)), 0 FROM products
+WHERE $inactive_products = 'out_of_stock' AND {sku_key("code")} NOT IN (SELECT sku_key FROM newest)
+GROUP BY ALL HAVING NOT bool_or(active AND NOT deleted)
 """
 
 # Of products that share a SKU (imports can make them) the one that is not in the bin, then the older one.
@@ -48,15 +60,15 @@ WITH held AS (
     QUALIFY row_number() OVER (PARTITION BY {sku_key("sku")} ORDER BY status = 'trash', id) = 1
 ), known AS (
     SELECT {sku_key("code")} AS sku_key, bool_or(active AND NOT deleted) AS on_sale,
-        bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom'))
-            AS not_online
+        bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom', 'service'))
+            AS keeps_no_stock
     FROM products GROUP BY ALL
 )
 SELECT * FROM (
     SELECT
         sku_key, sku,
         CASE WHEN known.on_sale IS FALSE AND $inactive_products = 'out_of_stock' THEN 0 ELSE quantity END AS quantity,
-        held.* EXCLUDE (sku_key), known.on_sale, known.not_online
+        held.* EXCLUDE (sku_key), known.on_sale, known.keeps_no_stock
     FROM quantities LEFT JOIN held USING (sku_key) LEFT JOIN known USING (sku_key)
 )
 WHERE id IS NULL OR status = 'trash' OR type IN ('variable', 'grouped')
@@ -72,7 +84,8 @@ WITH breakdowns AS (
 ), fields AS (
     SELECT
         compared.*, breakdowns.store_balances AS wanted_balances,
-        id IS NOT NULL AND status <> 'trash' AND type NOT IN ('variable', 'grouped') AS is_there,
+        id IS NOT NULL AND status <> 'trash' AND type NOT IN ('variable', 'grouped')
+            AND keeps_no_stock IS NOT TRUE AS is_there,
         list_filter([
             {{'field': 'manage_stock', 'old': coalesce(manage_stock, FALSE)::VARCHAR, 'new': 'true'}},
             {{'field': 'stock_quantity', 'old': stock_quantity::VARCHAR, 'new': quantity::VARCHAR}},
@@ -84,7 +97,7 @@ WITH breakdowns AS (
 )
 SELECT
     sku AS key,
-    CASE WHEN is_there THEN 'update' WHEN not_online OR on_sale IS FALSE THEN 'skip' ELSE 'wait' END AS action,
+    CASE WHEN is_there THEN 'update' WHEN keeps_no_stock OR on_sale IS FALSE THEN 'skip' ELSE 'wait' END AS action,
     CASE type WHEN 'variation' THEN 'variation' ELSE 'simple' END AS kind,
     CASE WHEN is_there THEN id END AS woo_id,
     NULL::VARCHAR AS parent_key,
@@ -94,7 +107,7 @@ SELECT
         WHEN is_there AND stock_quantity IS DISTINCT FROM quantity THEN 'the free balance differs'
         WHEN is_there AND manage_stock IS NOT TRUE THEN 'the store does not manage its stock'
         WHEN is_there THEN 'the balances of the stores differ'
-        WHEN not_online THEN 'not sold online'
+        WHEN keeps_no_stock THEN 'its type keeps no stock online'
         WHEN on_sale IS FALSE THEN 'not on sale in Solteq'
         WHEN status = 'trash' THEN 'in the store''s bin'
         WHEN type IN ('variable', 'grouped') THEN 'the store''s product has variations; stock is kept on those'
@@ -122,7 +135,14 @@ def balance_delta(
     :param products: rows of ``snapshot.solteq_products``, to say why a product is not in the store
     :param catalogue: rows of ``snapshot.woo_catalogue``
     """
-    connection.execute(_QUANTITIES, {"stock_stores": list(rules.stock_stores), "stock_buffer": rules.stock_buffer})
+    connection.execute(
+        _QUANTITIES,
+        {
+            "stock_stores": list(rules.stock_stores),
+            "stock_buffer": rules.stock_buffer,
+            "inactive_products": rules.inactive_products,
+        },
+    )
     connection.execute(
         _COMPARED,
         {"inactive_products": rules.inactive_products, "stock_store_changes": rules.stock_store_changes},

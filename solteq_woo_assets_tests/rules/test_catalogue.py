@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_what_agrees_is_not_written_and_stays_linked(sides: Sides) -> None:
     sides.held(10, "A1", purchase_price="5.00")
     delta = sides.product_delta()
     assert delta.changes.is_empty()
-    assert delta.links.to_dicts() == [{"key": "a1", "woo_id": 10}]
+    assert delta.links.select("key", "woo_id").rows() == [("a1", 10)]
     sides.link("a1", 10)
     assert sides.product_delta().changes.is_empty()
 
@@ -347,3 +348,121 @@ def test_sku_moved_by_hand_to_another_product_writes_each_code_once(sides: Sides
     assert sorted(delta["key"]) == ["A1", "B1"]
     assert rows(delta)["A1"]["action"] == "create"
     assert rows(delta)["B1"]["changes"] == {"regular_price": ("10.00", "12.00")}
+
+
+def koko(*options: str, name: str = "Koko") -> list[dict[str, Any]]:
+    return [{"id": 0, "name": name, "variation": True, "visible": True, "options": list(options)}]
+
+
+def family(sides: Sides) -> None:
+    """A variable product M with variations S, L and XL, all as Solteq says."""
+    sides.held(10, "M", type="variable", regular_price=None, attributes=koko("L", "S", "XL"))
+    sides.link("m", 10)
+    for woo_id, size in enumerate(("S", "L", "XL"), start=11):
+        sides.variant(f"M-{size}", "M", size)
+        sides.held(woo_id, f"M-{size}", type="variation", parent_id=10, attributes=koko(size))
+        sides.link(f"m-{size.lower()}", woo_id)
+    assert sides.product_delta().changes.is_empty()
+
+
+def test_model_number_that_is_the_code_of_a_settled_product_takes_nothing_from_it(sides: Sides) -> None:
+    sides.product("M")
+    sides.held(10, "M")
+    sides.link("m", 10)
+    sides.variant("M-S", "M", "S")
+    sides.variant("M-L", "M", "L")
+    assert sides.product_delta().changes.is_empty()
+    assert set(quarantine(sides)) == {("M-S", "modelNumber"), ("M-L", "modelNumber")}
+
+
+@pytest.mark.parametrize("size", ["S", None])
+def test_nothing_is_converted_for_a_variant_that_cannot_be_told_apart(sides: Sides, size: str | None) -> None:
+    """The product on sale would lose its price for a variation that is held back."""
+    attributes = [{"name": "Koko", "option": size}] if size else []
+    sides.product("M-S", model_number="M", attributes=attributes)
+    sides.product("M-L", model_number="M", attributes=attributes)
+    sides.held(10, "M-S")
+    assert sides.product_delta().changes.is_empty()
+    assert set(quarantine(sides)) == {("M-L", "attributes")}
+
+
+def test_code_moved_to_a_new_model_does_not_take_the_parent_along(sides: Sides) -> None:
+    family(sides)
+    sides.connection.execute("UPDATE snapshot.solteq_products SET model_number = 'N' WHERE code = 'M-S'")
+    assert sides.product_delta().changes.is_empty()
+    sides.variant("N-L", "N", "L")
+    delta = rows(sides.product_delta().changes)
+    assert {key: (row["action"], row["woo_id"]) for key, row in delta.items()} == {
+        "N": ("create", None),
+        "N-L": ("create", None),
+    }
+    assert ("M-S", "modelNumber") in quarantine(sides)
+
+
+def test_renamed_model_keeps_its_parent(sides: Sides) -> None:
+    family(sides)
+    sides.connection.execute("UPDATE snapshot.solteq_products SET model_number = 'N'")
+    assert rows(sides.product_delta().changes)["N"]["changes"] == {"sku": ("M", "N")}
+
+
+def test_option_removed_from_the_parent_by_hand_is_put_back(sides: Sides) -> None:
+    family(sides)
+    sides.connection.execute("DELETE FROM snapshot.woo_catalogue WHERE id = 10")
+    sides.held(10, "M", type="variable", regular_price=None, attributes=koko("L", "S"))
+    assert set(rows(sides.product_delta().changes)) == {"M"}
+
+
+def test_parent_that_we_withdrew_comes_back_though_its_variations_agree(sides: Sides) -> None:
+    family(sides)
+    sides.connection.execute("UPDATE snapshot.woo_catalogue SET status = 'draft' WHERE id = 10")
+    sides.connection.execute("UPDATE sync.links SET status_before = 'publish' WHERE key = 'm'")
+    assert rows(sides.product_delta().changes)["M"]["changes"] == {"status": ("draft", "publish")}
+
+
+def test_new_variations_of_a_binned_parent_wait_when_it_is_left(sides: Sides) -> None:
+    leave = replace(RULES, binned_products="leave")
+    sides.variant("M-S", "M", "S")
+    sides.variant("M-L", "M", "L")
+    assert set(rows(sides.product_delta(leave).changes)) == {"M", "M-S", "M-L"}
+    sides.held(10, "M", type="variable", status="trash", regular_price=None, attributes=koko("S", "L"))
+    delta = sides.product_delta(leave)
+    assert delta.changes.is_empty()
+    assert delta.quarantine["field"].to_list() == ["status", "status"]
+
+
+def test_inactive_code_withdraws_nothing_by_gtin(sides: Sides) -> None:
+    sides.product("A1", gtin="6412345678909", active=False)
+    sides.held(10, "KAUPAN-OMA", global_unique_id="6412345678909")
+    assert sides.product_delta().changes.is_empty()
+
+
+def test_gtin_adopts_whatever_its_padding_and_though_the_code_was_renamed(sides: Sides) -> None:
+    sides.product("A2", id="p-A1", gtin="06412345678909")
+    sides.held(10, "A1", global_unique_id="6412345678909")
+    sides.link("a1", 10)
+    assert rows(sides.product_delta().changes)["A2"]["woo_id"] == 10
+
+
+def test_two_links_to_one_product_write_it_once(sides: Sides) -> None:
+    sides.product("A1")
+    sides.product("B1")
+    sides.held(10, "RENAMED")
+    sides.link("a1", 10)
+    sides.link("b1", 10)
+    ids = sides.product_delta().changes["woo_id"].drop_nulls().to_list()
+    assert ids == [10]
+
+
+def test_scheduled_product_is_withdrawn_too(sides: Sides) -> None:
+    sides.product("A1", active=False)
+    sides.held(10, "A1", status="future")
+    assert rows(sides.product_delta().changes)["A1"]["changes"] == {"status": ("future", "draft")}
+
+
+def test_attributes_are_as_wordpress_cleans_them_and_a_name_counts_once(sides: Sides) -> None:
+    given = [{"name": " Koko ", "option": "S  M"}, {"name": "koko", "option": "X"}]
+    sides.product("M-S", model_number="M", attributes=given)
+    sides.variant("M-L", "M", "L")
+    assert rows(sides.product_delta().changes)["M-S"]["changes"]["attributes"][1] == (
+        '[{"name":"Koko","option":"S M"}]'
+    )

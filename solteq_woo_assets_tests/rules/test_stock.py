@@ -1,5 +1,6 @@
 """The balance delta: a piece that is not free is never offered for sale."""
 
+from datetime import datetime
 from decimal import Decimal
 from math import floor
 
@@ -108,7 +109,25 @@ def test_binned_product_gets_no_stock(sides: Sides) -> None:
 
 def test_inactive_product_is_out_of_stock_when_the_setting_says_so(sides: Sides) -> None:
     sides.product("A1", active=False)
+    sides.product("B1", active=False)
     sides.held(10, "A1", stock_quantity=3)
+    sides.held(11, "B1", stock_quantity=3)  # Solteq has no balance of it
     sides.balance("A1", "3")
     assert sides.balance_delta().is_empty()
+    assert set(rows(sides.balance_delta(StockRules(inactive_products="out_of_stock")))) == {"A1", "B1"}
     assert quantity(sides, StockRules(inactive_products="out_of_stock")) == "0"
+
+
+def test_a_code_spelled_in_two_ways_is_counted_once(sides: Sides) -> None:
+    sides.held(10, "A1", stock_quantity=5)
+    sides.balance("A1", "5")
+    sides.balance("a1", "9", modified_at=datetime(2025, 1, 1))  # noqa: DTZ001
+    assert sides.balance_delta().is_empty()
+
+
+@pytest.mark.parametrize("product_type", ["GiftCard", "Service"])
+def test_what_keeps_no_stock_is_not_made_to(sides: Sides, product_type: str) -> None:
+    sides.product("A1", product_type=product_type)
+    sides.held(10, "A1", manage_stock=False, stock_quantity=None)
+    sides.balance("A1", "0")
+    assert rows(sides.balance_delta())["A1"]["action"] == "skip"
