@@ -41,6 +41,8 @@ GONE_CODES = {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_v
 TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
 TOO_LARGE = 413
 REFUSED_AS_A_WHOLE = {400, TOO_LARGE, 422}
+DOUBT_AFTER = 5
+"""So many items that fail one by one and nothing that passes: it is the store that fails, not they."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +133,10 @@ def deliver(
     open_writes = {write.delivery_id: write for write in writes}
 
     def settle(outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
         with database.transaction() as connection:
-            _settle(connection, flow, outcomes)
+            outcomes = _settle(connection, flow, outcomes)
         counts.add(outcomes)
         for outcome in outcomes:
             del open_writes[outcome.write.delivery_id]
@@ -146,6 +150,7 @@ def deliver(
             if variations:
                 lots = _by_parent(database, variations, sender, settle)
                 _send_all(pool, sender, lots, settle)
+        settle(sender.judged())
     except IntegrationError:
         with database.transaction() as connection:
             _settle_unsent(connection, open_writes.values(), sender.sent)
@@ -236,26 +241,42 @@ def _by_parent(
     sender: "_Sender",
     settle: Callable[[Sequence[Outcome]], None],
 ) -> Iterator[tuple[int | None, list[Write]]]:
-    """One call per parent; variations whose parent did not arrive wait for the next run."""
-    parents = {sku_key(write.parent_key) for write in variations if write.parent_id is None}
-    with database.transaction() as connection:
-        arrived = dict(
-            connection.execute(
-                "SELECT key, woo_id FROM sync.links WHERE kind = 'product' AND list_contains($parents, key)",
-                {"parents": sorted(parents)},
-            ).fetchall()
-        )
-    families: defaultdict[int | None, list[Write]] = defaultdict(list)
+    """One call per parent. New variations whose parent did not arrive, or did not become variable, wait."""
+    known, variable = _parents(database, variations)
+    families: defaultdict[int, list[Write]] = defaultdict(list)
+    waiting: list[Outcome] = []
     for write in variations:
-        families[write.parent_id or arrived.get(sku_key(write.parent_key))].append(write)
-    orphans = families.pop(None, [])
-    if orphans:
-        settle(
-            [Outcome(write, "waiting", error=f"its parent {write.parent_key} is not in the store") for write in orphans]
-        )
+        parent_id = write.parent_id or known.get(sku_key(write.parent_key))
+        if parent_id is None:
+            waiting.append(Outcome(write, "waiting", error=f"its parent {write.parent_key} is not in the store"))
+        elif write.woo_id is None and parent_id not in variable:
+            waiting.append(Outcome(write, "waiting", error=f"its parent {write.parent_key} is not a variable product"))
+        else:
+            families[parent_id].append(write)
+    settle(waiting)
     for parent_id, family in families.items():
         for lot in _lots(family, sender):
             yield parent_id, lot
+
+
+def _parents(database: StateDatabase, variations: Sequence[Write]) -> tuple[dict[str, int], set[int]]:
+    """The store's products by model number, and those of the variations' parents that can have variations."""
+    wanted = pl.DataFrame(  # noqa: F841
+        [(sku_key(write.parent_key), write.parent_id) for write in variations],
+        schema={"key": pl.String, "id": pl.Int64},
+        orient="row",
+    )
+    with database.transaction() as connection:
+        known = dict(
+            connection.execute(
+                "SELECT key, woo_id FROM sync.links WHERE kind = 'product' AND key IN (SELECT key FROM wanted)"
+            ).fetchall()
+        )
+        variable = connection.execute(
+            "SELECT id FROM snapshot.woo_catalogue WHERE type LIKE 'variable%' AND (id IN (SELECT id FROM wanted) "
+            "OR id IN (SELECT woo_id FROM sync.links WHERE key IN (SELECT key FROM wanted)))"
+        ).fetchall()
+    return known, {row[0] for row in variable}
 
 
 def _send_all(
@@ -265,7 +286,7 @@ def _send_all(
     settle: Callable[[Sequence[Outcome]], None],
 ) -> None:
     """Send lots side by side. Answers that came while the last were stored are stored together."""
-    running: set[Future[list[Outcome]]] = set()
+    running: set[Future[Sent]] = set()
     try:
         while True:
             while len(running) < LOTS_AHEAD and (lot := next(lots, None)) is not None:
@@ -273,41 +294,78 @@ def _send_all(
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
-            failed = next((error for future in done if (error := future.exception())), None)
-            outcomes = [outcome for future in done if not future.exception() for outcome in future.result()]
-            if outcomes:
-                settle(outcomes)
-            if failed:
+            sent = [future.result() for future in done]
+            settle([outcome for each in sent for outcome in each.outcomes])
+            if failed := next((each.error for each in sent if each.error), None):
                 raise failed
     except BaseException:
         for future in running:
             future.cancel()
-        finished = wait(running).done
-        late = [o for future in finished if not future.cancelled() and not future.exception() for o in future.result()]
-        if late:
-            settle(late)
+        late = [future.result() for future in wait(running).done if not future.cancelled() and not future.exception()]
+        settle([outcome for each in late for outcome in each.outcomes])
         raise
 
 
+@dataclass
+class Sent:
+    """What became of a lot, and the error that ended it, if one did."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    error: IntegrationError | None = None
+
+
 class _Sender:
-    """Sends batches. A refused or unanswered batch is halved until the bad item stands alone."""
+    """Sends batches. A refused or unanswered batch is halved until the bad item stands alone.
+
+    An item that fails alone is to blame only if others pass: a store that fails whatever is sent would otherwise
+    put a whole catalogue into quarantine.
+    """
 
     def __init__(self, woo: WooClient) -> None:
         self._woo = woo
         self.batch_size = BATCH_SIZE
         self.sent: set[str] = set()
         """Delivery ids that left, answered or not."""
+        self._has_passed = False
+        self._failed_in_a_row = 0
+        self._alone: list[tuple[Write, IntegrationError]] = []
 
-    def send(self, writes: Sequence[Write], parent_id: int | None, *, is_last_try: bool = False) -> list[Outcome]:
-        """Send writes that share a parent, or have none.
+    def send(self, writes: Sequence[Write], parent_id: int | None) -> Sent:
+        """Send writes that share a parent, or have none. The error is that the store is away, or refuses us."""
+        sent = Sent()
+        try:
+            self._send(writes, parent_id, sent.outcomes)
+        except IntegrationError as error:
+            sent.error = error
+        return sent
 
-        :raises IntegrationError: the store is away or refuses us altogether
+    def judged(self) -> list[Outcome]:
+        """The items that failed standing alone.
+
+        :raises WooError: nothing passed, so it is not they that are to blame
         """
-        if len(writes) > self.batch_size:  # handed out before the host refused as many
-            return self._halves(writes, parent_id)
+        if self._alone and not self._has_passed:
+            raise WooError(f"The store fails whatever is sent; the next run tries again. {self._alone[0][1]}")
+        return [
+            Outcome(write, "refused", error=f"the store fails each time it is sent: {error}")
+            for write, error in self._alone
+        ]
+
+    def _send(
+        self,
+        writes: Sequence[Write],
+        parent_id: int | None,
+        outcomes: list[Outcome],
+        *,
+        is_last_try: bool = False,
+    ) -> None:
+        if len(writes) > self.batch_size and not self._is_in_doubt:  # handed out before the host refused as many
+            self._send_halves(writes, parent_id, outcomes)
+            return
         sound, refused = _validated(writes)
+        outcomes += refused
         if not sound:
-            return refused
+            return
         writes = list(sound)
         creates = [write for write in writes if write.woo_id is None]
         updates = [write for write in writes if write.woo_id is not None]
@@ -320,48 +378,63 @@ class _Sender:
         try:
             answers = self._woo.write(batch)
         except OutcomeUnknownError as error:
-            return refused + self._after_read_back(writes, parent_id, error, is_last_try=is_last_try)
+            writes = self._not_done(writes, parent_id, outcomes)
+            if len(writes) == 1 and not is_last_try:
+                self._send(writes, parent_id, outcomes, is_last_try=True)
+            else:
+                self._send_apart(writes, parent_id, outcomes, error)
+            return
         except WooError as error:
             if error.status not in REFUSED_AS_A_WHOLE:
                 self.sent.difference_update(write.delivery_id for write in writes)
                 raise
-            if len(writes) == 1:
-                return [*refused, Outcome(writes[0], "refused", error=str(error))]
-            if error.status == TOO_LARGE:
-                self.batch_size = min(self.batch_size, (len(writes) + 1) // 2)
-            return refused + self._halves(writes, parent_id)
-        answered = zip([*creates, *updates], answers, strict=True)
-        return refused + [self._outcome(write, answer) for write, answer in answered]
+            if error.status == TOO_LARGE and not self._is_in_doubt:
+                # A single item that is too large says nothing about how many may go.
+                self.batch_size = min(self.batch_size, (len(writes) + 1) // 2) if len(writes) > 1 else BATCH_SIZE
+            self._send_apart(writes, parent_id, outcomes, error)
+            return
+        self._has_passed = True
+        self._failed_in_a_row = 0
+        for write, answer in zip([*creates, *updates], answers, strict=True):
+            outcomes.append(self._outcome(write, answer))
 
-    def _halves(self, writes: Sequence[Write], parent_id: int | None) -> list[Outcome]:
+    def _send_apart(
+        self, writes: Sequence[Write], parent_id: int | None, outcomes: list[Outcome], error: IntegrationError
+    ) -> None:
+        """After a batch that failed as a whole."""
+        if len(writes) > 1:
+            self._send_halves(writes, parent_id, outcomes)
+        elif writes:
+            self._failed_in_a_row += 1
+            self._alone.append((writes[0], error))
+
+    def _send_halves(self, writes: Sequence[Write], parent_id: int | None, outcomes: list[Outcome]) -> None:
         middle = len(writes) // 2
-        return self.send(writes[:middle], parent_id) + self.send(writes[middle:], parent_id)
+        for half in (writes[:middle], writes[middle:]):
+            if self._is_in_doubt:  # each lot is still tried as a whole, lest a few bad items keep all others waiting
+                outcomes += [Outcome(write, "retry", error="left to the next run: the store fails") for write in half]
+            else:
+                self._send(half, parent_id, outcomes)
 
-    def _after_read_back(
-        self, writes: Sequence[Write], parent_id: int | None, error: OutcomeUnknownError, *, is_last_try: bool
-    ) -> list[Outcome]:
-        """No answer: see in the store what was done, and send only the rest, in halves."""
+    @property
+    def _is_in_doubt(self) -> bool:
+        return self._failed_in_a_row >= DOUBT_AFTER
+
+    def _not_done(self, writes: Sequence[Write], parent_id: int | None, outcomes: list[Outcome]) -> list[Write]:
+        """No answer: see in the store what was done; the rest may be sent again."""
         held = self._read_back(writes, parent_id)
-        outcomes: list[Outcome] = []
         rest: list[Write] = []
         for write in writes:
             product = held.get(write.delivery_id)
             if product is not None and disagreement(product, write.changes) is None:
                 outcomes.append(Outcome(write, "delivered", product))
+                self._has_passed = True
+                self._failed_in_a_row = 0
             elif product is not None and write.woo_id is None:
                 outcomes.append(Outcome(write, "retry", error="created, but not as sent", found=[product]))
             else:
                 rest.append(write)
-        if not rest:
-            return outcomes
-        if len(rest) > 1:
-            return outcomes + self._halves(rest, parent_id)
-        if not is_last_try:
-            return outcomes + self.send(rest, parent_id, is_last_try=True)
-        return [
-            *outcomes,
-            Outcome(rest[0], "refused", error=f"the store fails each time it is sent: {error}"),
-        ]
+        return rest
 
     def _read_back(self, writes: Sequence[Write], parent_id: int | None) -> dict[str, StoreProduct]:
         by_id = {write.woo_id: write for write in writes if write.woo_id is not None}
@@ -415,8 +488,8 @@ def _sku(write: Write) -> str:
     return sku_key(next((change["new"] for change in write.changes if change["field"] == "sku"), write.key))
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome]) -> None:
-    """Settle ledger rows and store what the answers tell, all in the caller's transaction."""
+def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Settle ledger rows and store what the answers tell, all in the caller's transaction; as they were settled."""
     known = _known_ids(connection, outcomes)
     outcomes = [_without_false_hope(outcome, known) for outcome in outcomes]
     products = [product for outcome in outcomes for product in (outcome.product, *outcome.found) if product]
@@ -433,6 +506,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence
     delivered = [outcome.write.key for outcome in outcomes if outcome.state == "delivered"]
     release(connection, flow, "delivery", pl.DataFrame({"key": delivered}, schema={"key": pl.String}))
     hold(connection, flow, "delivery", _refused(outcomes))
+    return outcomes
 
 
 def _known_ids(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> set[int]:

@@ -1,12 +1,12 @@
 """Runs of one flow never overlap, whoever started them: the daemon, the UI or the command line."""
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Self
 
 from filelock import FileLock, Timeout
 
-from solteq_woo_assets.errors import FlowBusyError
+from solteq_woo_assets.errors import FlowBusyError, StateError
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 WAIT_SECONDS = 300.0
@@ -92,5 +92,6 @@ class FlowLeases:
         return rows[0][0] if rows else None
 
     def _forget(self, flow: str) -> None:
-        with self._database.transaction() as connection:
+        # A row that stays, on a full disk say, is taken for that of a crashed run; that is no reason to fail this one.
+        with suppress(StateError), self._database.transaction() as connection:
             connection.execute("DELETE FROM sync.leases WHERE flow = ?", [flow])

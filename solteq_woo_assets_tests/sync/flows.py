@@ -5,6 +5,7 @@
 
 import logging
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import dagster as dg
 import duckdb
+import pytest
 
 from solteq_woo_assets.assets import balances, products
 from solteq_woo_assets.assets.common import ReadConfig
@@ -27,6 +29,7 @@ from solteq_woo_assets.sync.state import StateDatabase
 FLOWS = {
     "products": [products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products],
     "balances": [balances.solteq_balances, products.woo_catalogue, balances.balance_delta, balances.woo_stock],
+    "products up to the delta": [products.solteq_products, products.woo_catalogue, products.product_delta],
     "preview": [products.woo_catalogue, products.product_delta, balances.balance_delta],
 }
 SMALL_BATCHES = 2
@@ -132,3 +135,18 @@ def _dying_inside(die: Callable[[], None], manager: Callable[..., Any]) -> Calla
             die()
 
     return wrapped
+
+
+def run_out_of_disk(settings: Settings, transactions: int) -> None:
+    """Run the products' flow; after so many transactions no file can grow. It must fail in words."""
+    left = transactions
+
+    def fill_up() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+    _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(fill_up, transaction))
+    with pytest.raises(dg.Failure, match="Free some disk space"):
+        run_flows(settings, "out of disk", "products")
