@@ -237,9 +237,10 @@ def _nested(lists: Sequence[Sequence[dict[str, Any]]], dtype: pl.DataType) -> pl
 
 def _attribute(item: dict[str, Any]) -> dict[str, Any]:
     """A variation has one ``option`` where a variable product has ``options``. Plugins put numbers in them."""
-    options = [item["option"]] if "option" in item else item.get("options", [])
+    given = [item["option"]] if "option" in item else item.get("options")
+    options = given if isinstance(given, list) else [given]
     return {
-        "id": int(item.get("id") or 0),
+        "id": item["id"] if isinstance(item.get("id"), int) else 0,
         "name": str(item.get("name") or ""),
         "variation": bool(item.get("variation", True)),
         "visible": bool(item.get("visible", True)),
@@ -280,6 +281,7 @@ def read_feed(
     since = None if full or before is None else before.position.replace(tzinfo=UTC)
     counts = ReadCounts(full=full)
     newest: datetime | None = None
+    tombstones: list[Tombstone] = []
     for page in _gathered(solteq.read(feed, modified_since=since)):
         rows = frame(page.documents)
         versions = [
@@ -287,10 +289,11 @@ def read_feed(
             *(tombstone.modified_at.replace(tzinfo=None) for tombstone in page.tombstones),
         ]
         newest = max(filter(None, (newest, *versions)), default=None)
+        tombstones += page.tombstones
         with database.transaction() as connection:
             counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
             counts.changed += merge(connection, table, rows, keys=keys, version="modified_at")
-            counts.changed += _bury(connection, table, keys, page.tombstones)
+            counts.changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
             counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, page.invalid)
     with database.transaction() as connection:
         _store_watermark(
@@ -322,19 +325,21 @@ def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
 def _bury(
     connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], tombstones: Sequence[Tombstone]
 ) -> int:
-    """Mark as deleted what a bare tombstone names; how many rows that were."""
-    buried = 0
-    same_key = " AND ".join(f"{key} = ?" for key in keys)
-    for tombstone in tombstones:
-        version = tombstone.modified_at.replace(tzinfo=None)
-        buried += len(
-            connection.execute(
-                f"UPDATE {table} SET deleted = TRUE, modified_at = ? "
-                f"WHERE {same_key} AND modified_at <= ? AND NOT deleted RETURNING modified_at",
-                [version, *tombstone.keys, version],
-            ).fetchall()
-        )
-    return buried
+    """Mark as deleted what bare tombstones name; how many rows that were."""
+    if not tombstones:
+        return 0
+    named = pl.DataFrame(  # noqa: F841
+        [(*tombstone.keys, tombstone.modified_at.replace(tzinfo=None)) for tombstone in tombstones],
+        schema={**dict.fromkeys(keys, pl.String), "modified_at": pl.Datetime("us")},
+        orient="row",
+    )
+    same_key = " AND ".join(f"held.{key} = stone.{key}" for key in keys)
+    buried = connection.execute(
+        f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
+        f"FROM (SELECT {', '.join(keys)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
+        f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted RETURNING held.modified_at"
+    ).fetchall()
+    return len(buried)
 
 
 def _quarantine_documents(
@@ -425,7 +430,8 @@ def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = Fals
     with database.transaction() as connection:
         before = watermark(connection, "snapshot.woo_catalogue")
         facts_are_known = connection.execute("SELECT count(*) FROM snapshot.woo_store").fetchall()[0][0]
-    full = full or before is None
+        full = full or before is None
+        known = connection.execute("SELECT id FROM snapshot.woo_catalogue").fetchall() if full else []
     counts = ReadCounts(full=full)
     if full or not facts_are_known:
         _store_facts(database, woo.store_facts())
@@ -439,7 +445,7 @@ def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = Fals
             counts.changed += merge_catalogue(connection, products)
     with database.transaction() as connection:
         if full:
-            counts.removed = _forget_missing(connection, seen)
+            counts.removed = _forget_missing(connection, [row[0] for row in known], seen)
         link_interrupted(connection)
         _store_watermark(
             connection,
@@ -491,15 +497,11 @@ def _variation_pages(
             yield from woo.read_variations_of(parent_id)
 
 
-def _forget_missing(connection: duckdb.DuckDBPyConnection, seen: Sequence[int]) -> int:
-    """Drop what a full read did not find. Ids only grow, so a product made during the read is above them all."""
-    if not seen:
-        rows = connection.execute("DELETE FROM snapshot.woo_catalogue RETURNING id").fetchall()
-        return len(rows)
-    found = pl.DataFrame({"id": seen})  # noqa: F841
+def _forget_missing(connection: duckdb.DuckDBPyConnection, known: Sequence[int], seen: Sequence[int]) -> int:
+    """Drop what was known before a full read and not found by it; what was made during the read is neither."""
+    gone = pl.DataFrame({"id": [*set(known).difference(seen)]}, schema={"id": pl.Int64})  # noqa: F841
     rows = connection.execute(
-        "DELETE FROM snapshot.woo_catalogue WHERE id NOT IN (SELECT id FROM found) "
-        "AND id <= (SELECT max(id) FROM found) RETURNING id"
+        "DELETE FROM snapshot.woo_catalogue WHERE id IN (SELECT id FROM gone) RETURNING id"
     ).fetchall()
     connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
     return len(rows)
