@@ -2,7 +2,6 @@
 
 import dagster as dg
 import duckdb
-import polars as pl
 
 from solteq_woo_assets.assets.common import (
     OWNERS,

@@ -241,7 +241,7 @@ class JsonSession:
             what = f"answered {status} and points to {target or 'nowhere'}"
             raise self._failure(request, what, status=status, mend="redirect", not_done=True, passing=False)
         try:
-            body = simplejson.loads(content.decode("utf-8-sig"), use_decimal=True)
+            body = simplejson.loads(_whole_characters(content.decode("utf-8-sig")), use_decimal=True)
         except (ValueError, RecursionError):
             what = self._not_json(response, content)
             if is_good:
@@ -329,3 +329,15 @@ def _session(in_flight: int) -> requests.Session:
 def _route(path: str) -> str:
     """The path without the parts that hold a digit: ids, mostly."""
     return re.sub(r"[^/]*\d[^/]*", "*", path)
+
+
+_ESCAPED_HALVES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+
+def _whole_characters(text: str) -> str:
+    """JSON can escape half a character (a cut emoji), which no database stores: it becomes the sign for unreadable."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    return _ESCAPED_HALVES.sub(lambda found: "\\ufffd" if len(found[0]) == len("\\ud800") else found[0], text)

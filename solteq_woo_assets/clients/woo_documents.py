@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 META_PREFIX = "_solteq_"
+_TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
 BATCH_ITEMS = 100
 """As many items as WooCommerce takes in one batch."""
 
@@ -36,7 +37,7 @@ def _price(value: object) -> object:
             value = Decimal(value)
         except InvalidOperation:
             return None
-    return value if isinstance(value, Decimal) and value.is_finite() else None
+    return value if isinstance(value, Decimal) and value.is_finite() and abs(value) < _TOO_MUCH else None
 
 
 def _naive_utc(value: object) -> object:
@@ -48,12 +49,30 @@ def _naive_utc(value: object) -> object:
     return instant
 
 
+def _sale_time(value: object) -> object:
+    """What is no time is none; the delta puts it right."""
+    try:
+        return _naive_utc(value)
+    except ValueError:
+        return None
+
+
 def _whole(value: object) -> object:
-    """Fractions come from plugins; they are rounded down, as ours are."""
-    return int(value.to_integral_value(ROUND_FLOOR)) if isinstance(value, Decimal) else value
+    """Fractions come from plugins; they are rounded down, as ours are. More than a column holds is no number."""
+    if isinstance(value, Decimal):
+        value = int(value.to_integral_value(ROUND_FLOOR))
+    return None if isinstance(value, int) and abs(value) >= _TOO_MUCH else value
+
+
+def _listed(value: object) -> object:
+    """PHP writes a list with gaps as an object, and an empty one as either."""
+    return list(value.values()) if isinstance(value, dict) else value
 
 
 def _or_empty(value: object) -> object:
+    """Plugins leave fields out, and put numbers where text is due."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return str(value)
     return "" if value is None else value
 
 
@@ -74,7 +93,7 @@ class StoreProduct(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: int = Field(gt=0)
-    parent_id: int = 0
+    parent_id: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
     type: str
     status: str
     name: Text = ""
@@ -82,13 +101,13 @@ class StoreProduct(BaseModel):
     global_unique_id: Text = ""
     regular_price: Price = None
     sale_price: Price = None
-    date_on_sale_from_gmt: Annotated[datetime | None, BeforeValidator(_naive_utc)] = None
-    date_on_sale_to_gmt: Annotated[datetime | None, BeforeValidator(_naive_utc)] = None
+    date_on_sale_from_gmt: Annotated[datetime | None, BeforeValidator(_sale_time)] = None
+    date_on_sale_to_gmt: Annotated[datetime | None, BeforeValidator(_sale_time)] = None
     tax_class: Text = ""
     manage_stock: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
     stock_quantity: Annotated[int | None, BeforeValidator(_whole)] = None
     stock_status: str | None = None
-    attributes: list[dict[str, Any]] = []
+    attributes: Annotated[list[dict[str, Any]], BeforeValidator(_listed)] = []
     meta: dict[str, str] = {}
     cost_of_goods_sold: Decimal | None = None
     has_cost_of_goods: bool = False

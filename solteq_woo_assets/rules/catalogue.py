@@ -79,6 +79,12 @@ def sku_key(column: str) -> str:
     return f"lower(trim({column}))"
 
 
+def _cleaned(column: str) -> str:
+    """SQL for text as WordPress stores it: no tags, no percent-encoded bytes, single spaces."""
+    stripped = f"regexp_replace({column}, '<[^>]*>|%[0-9a-fA-F]{{2}}', '', 'g')"
+    return f"trim(regexp_replace({stripped}, '[[:space:]]+', ' ', 'g'))"
+
+
 # Held products whose every owned field is right are left out before anything else is asked. Whatever is not plain
 # here (another spelling of the SKU, a new model, a missing link) goes through the whole of the rules.
 _UNSETTLED = f"""
@@ -156,32 +162,31 @@ WITH single AS (
     FROM single
 ), cleaned AS (
     SELECT * REPLACE (
-        -- As WordPress would clean them up; of a name given twice the first counts.
         list_filter(
             list_transform(attributes, lambda a: {{
-                'name': trim(regexp_replace(a.name, '\\s+', ' ', 'g')),
-                'option': trim(regexp_replace(a."option", '\\s+', ' ', 'g'))
+                'name': {_cleaned("a.name")}, 'option': {_cleaned('a."option"')}
             }}),
-            lambda a, i: a.name <> '' AND a."option" <> ''
-                AND i = coalesce(
-                    list_position(list_transform(attributes, lambda b: {sku_key("b.name")}), lower(a.name)), i
-                )
+            lambda a: a.name <> '' AND a."option" <> ''
         ) AS attributes
     )
     FROM padded
 )
 SELECT
     sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number, name, on_sale, deleted, type,
-    claimants, vat_rate, sales_price, discounted_price, gtin_given, attributes,
+    claimants, vat_rate, sales_price, discounted_price, gtin_given,
+    -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
+    list_filter(attributes, lambda a, i: i = list_position(
+        list_transform(attributes, lambda b: strip_accents(lower(b.name))), strip_accents(lower(a.name))
+    )) AS attributes,
     {regular_price("sales_price")} AS regular_price,
     {sale_price("sales_price", "discounted_price", "max_discount_percent")} AS sale_price,
     {purchase_price("purchase_price")} AS purchase_price,
     gtin_padded AS gtin,
     count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
     slug AS tax_class, known AS tax_class_is_known,
-    len(attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
+    len(cleaned.attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
         PARTITION BY model_key,
-        list_sort(list_transform(attributes, lambda a: lower(a.name) || '=' || lower(a."option")))
+        list_sort(list_transform(cleaned.attributes, lambda a: lower(a.name) || '=' || lower(a."option")))
     ) AS is_told_apart
 FROM cleaned LEFT JOIN tax_classes USING (vat_rate)
 """

@@ -63,17 +63,35 @@ def _typed(name: str, value: str) -> Any:
 def disagreement(product: StoreProduct, changes: Iterable[Change]) -> Disagreement | None:
     """The first field that the store does not hold as it was sent; WooCommerce drops some values without a word.
 
-    Names are the store's to clean up, and attributes are compared by the next delta.
+    Names are the store's to clean up.
     """
     for change in changes:
         name, new = change["field"], change["new"]
-        if name in ("name", "attributes"):
+        if name == "name":
+            continue
+        if name == "attributes":
+            if missing := _missing_choice(product, new):
+                return Disagreement(name, f"the store does not hold {missing!r} as it was sent")
             continue
         held = _held(product, name)
         if name == "tax_class" and held == "parent":
             continue
         if not _same(name, held, new):
             return Disagreement(name, f"the store holds {held!r} where {new!r} was sent")
+    return None
+
+
+def _missing_choice(product: StoreProduct, sent: str | None) -> str | None:
+    """The first attribute option that was sent and is not there."""
+    held = {
+        (str(attribute.get("name")).casefold(), str(option).casefold())
+        for attribute in product.attributes
+        for option in [*(attribute.get("options") or []), attribute.get("option")]
+    }
+    for attribute in simplejson.loads(sent or "[]"):
+        for option in attribute.get("options") or [attribute.get("option")]:
+            if (attribute["name"].casefold(), str(option).casefold()) not in held:
+                return f"{attribute['name']}: {option}"
     return None
 
 

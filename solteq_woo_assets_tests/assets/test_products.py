@@ -1,10 +1,12 @@
 """Products from Solteq to the store, through Dagster and over HTTP."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+import simplejson
 
-from solteq_woo_assets_tests.conftest import Shop
+from solteq_woo_assets_tests.conftest import Shop, product_document
 
 
 def test_a_product_arrives_as_a_draft_and_the_second_run_writes_nothing(shop: Shop) -> None:
@@ -210,3 +212,46 @@ def test_what_a_run_left_to_the_next_is_closed_by_it(shop: Shop) -> None:
     shop.sync("products_to_woo")
     states = shop.rows("SELECT state FROM sync.deliveries ORDER BY created_at")
     assert [state for (state,) in states] == ["delivered", "superseded", "delivered"]
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        {"vatRate": 2550},
+        {"maxDiscountPercent": 1000},
+        {"salesPrice": 10**20},
+        {"modifiedAt": "9999-12-31T23:59:59.999999Z"},
+        {"modifiedAt": "0001-01-01T00:00:00+02:00"},
+        {"attributes": None},
+        {"categories": "x"},
+        {"name": "\ud800"},
+        {"code": "A\u0000B"},
+        {"code": "<b>x</b>"},
+    ],
+)
+def test_no_document_stops_the_others(shop: Shop, rubbish: dict[str, Any]) -> None:
+    """Principle 7. What each of these becomes is its own matter; GOOD arrives, and the third run is at rest."""
+    shop.product("GOOD")
+    document = {**product_document("BAD"), "modifiedAt": "2026-01-01T00:00:00Z", **rubbish}
+    shop.solteq.put("products", {"documents": [{"raw": simplejson.dumps(document)}]})
+    shop.sync("products_to_woo")
+    assert "GOOD" in shop.store()
+    shop.sync("products_to_woo")
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"Koko": "S  M"}, {"Koko": "S<b>x"}, {"Koko": "5 %20"}, {"Koko": "S", "koko": "X"}, {"Väri": "S", "Vari": "X"}],
+)
+def test_attributes_that_wordpress_rewrites_do_not_go_round_and_round(shop: Shop, attributes: dict[str, str]) -> None:
+    shop.product("M-1", modelNumber="M", attributes=attributes)
+    shop.product("M-2", modelNumber="M", attributes={"Koko": "XL"})
+    for _ in range(3):
+        shop.sync("products_to_woo")
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+    assert shop.store()["M-2"].regular_price == Decimal(10)
