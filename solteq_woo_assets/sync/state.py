@@ -184,6 +184,7 @@ class StateDatabase:
             if not self.path.exists():
                 self._create()
             connection = duckdb.connect(str(self.path))
+            connection.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
             with suppress(FileExistsError):  # DuckDB would let everybody read its log, which a crash leaves behind
                 os.close(os.open(f"{self.path}.wal", os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o600))
         except OSError as error:
