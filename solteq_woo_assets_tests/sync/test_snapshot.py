@@ -30,15 +30,15 @@ from solteq_woo_assets_tests.sync.flows import run_flows
 TABLE = "snapshot.solteq_balances"
 KEYS = ["product_code", "store_id"]
 START = datetime(2026, 3, 1)  # noqa: DTZ001  as the database keeps it
-connection = duckdb.connect()
+Connection = duckdb.DuckDBPyConnection
 
 
-@pytest.fixture(scope="module", autouse=True)
-def tables() -> Iterator[None]:
-    """The tables, in memory, for as long as the tests of this file run."""
-    connection.execute(_TABLES)
-    yield
-    connection.close()
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Connection]:
+    """The tables, in memory."""
+    with duckdb.connect() as connection:
+        connection.execute(_TABLES)
+        yield connection
 
 
 versions = st.lists(
@@ -66,7 +66,7 @@ def rows(documents: list[tuple[str, str, int, int]]) -> pl.DataFrame:
     )
 
 
-def held() -> dict[tuple[str, str], tuple[datetime, Decimal]]:
+def held(connection: Connection) -> dict[tuple[str, str], tuple[datetime, Decimal]]:
     """What the table holds."""
     found = connection.execute(f"SELECT product_code, store_id, modified_at, free_balance FROM {TABLE}").fetchall()
     assert len({row[:2] for row in found}) == len(found), "a key twice"
@@ -74,9 +74,11 @@ def held() -> dict[tuple[str, str], tuple[datetime, Decimal]]:
 
 
 @given(lots=st.lists(versions, max_size=4))
-def test_any_order_and_any_repeats_end_with_the_newest_version(lots: list[list[tuple[str, str, int, int]]]) -> None:
+def test_any_order_and_any_repeats_end_with_the_newest_version(
+    memory: Connection, lots: list[list[tuple[str, str, int, int]]]
+) -> None:
     """And the number of changed rows is right, which a run shows and a sensor goes by."""
-    connection.execute(f"DELETE FROM {TABLE}")
+    memory.execute(f"DELETE FROM {TABLE}")
     wanted: dict[tuple[str, str], tuple[datetime, Decimal]] = {}
     for lot in lots:
         before = dict(wanted)
@@ -86,27 +88,28 @@ def test_any_order_and_any_repeats_end_with_the_newest_version(lots: list[list[t
             if known is None or instant >= known[0]:
                 wanted[code, store] = (instant, Decimal(quantity))
         changed = sum(before.get(key) != value for key, value in wanted.items())
-        assert merge(connection, TABLE, rows(lot), keys=KEYS, version="modified_at") == changed
-        assert held() == wanted
+        assert merge(memory, TABLE, rows(lot), keys=KEYS, version="modified_at") == changed
+        assert held(memory) == wanted
 
 
 class _Read:
     """A feed in which documents appear up to the overlap after their ``modifiedAt``, and its reader."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: Connection) -> None:
         connection.execute("DELETE FROM sync.watermarks")
+        self.connection = connection
         self.seen: set[int] = set()
         self.answered = 0
 
     def at(self, now: datetime, documents: list[tuple[datetime, datetime]]) -> None:
         """:param documents: when each was modified, and when it appears"""
-        before = watermark(connection, TABLE)
+        before = watermark(self.connection, TABLE)
         since = before.position if before else datetime.min  # noqa: DTZ901
         arrived = {n for n, (modified, appears) in enumerate(documents) if appears <= now and modified >= since}
         self.answered = len(arrived)
         self.seen |= arrived
         snapshot._store_watermark(
-            connection,
+            self.connection,
             TABLE,
             started=now,
             newest=max((documents[n][0] for n in arrived), default=None),
@@ -124,14 +127,14 @@ seconds = st.integers(0, 1200)
     reads=st.lists(seconds, max_size=8).map(sorted),
 )
 def test_the_watermark_passes_no_document_that_may_still_arrive(
-    documents: list[tuple[int, int]], reads: list[int]
+    memory: Connection, documents: list[tuple[int, int]], reads: list[int]
 ) -> None:
     """However late, within the overlap, and however the reads fall; and once all is quiet, nothing comes again."""
     stamped = [
         (START + timedelta(seconds=modified), START + timedelta(seconds=modified + late))
         for modified, late in documents
     ]
-    reader = _Read()
+    reader = _Read(memory)
     for second in [*reads, 1200 + int(SOLTEQ_OVERLAP.total_seconds())]:
         now = START + timedelta(seconds=second)
         reader.at(now, stamped)
@@ -152,34 +155,24 @@ def test_a_quiet_feed_is_one_request_and_no_document(shop: Shop) -> None:
     assert len([request for request in shop.solteq.asked() if "v1-ext" in request["path"]]) == 1
 
 
-@pytest.fixture
-def bare() -> Iterator[None]:
-    """An empty table of balances."""
-    connection.execute(f"DELETE FROM {TABLE}")
-    yield
-    connection.execute(f"DELETE FROM {TABLE}")
-
-
 def stone(code: str, minutes: int) -> Tombstone:
     """A deletion of a balance in store 1."""
     return Tombstone((code, "1"), (START + timedelta(minutes=minutes)).replace(tzinfo=UTC))
 
 
-@pytest.mark.usefixtures("bare")
-def test_a_tombstone_buries_what_is_not_newer_and_counts_once() -> None:
+def test_a_tombstone_buries_what_is_not_newer_and_counts_once(memory: Connection) -> None:
+    memory.execute(f"DELETE FROM {TABLE}")
     merge(
-        connection,
+        memory,
         TABLE,
         rows([("A", "1", 1, 5), ("B", "1", 3, 5), ("A", "2", 1, 5)]),
         keys=KEYS,
         version="modified_at",
     )
     stones = [stone("A", 1), stone("A", 2), stone("B", 2), stone("unknown", 2)]
-    assert snapshot._bury(connection, TABLE, KEYS, stones) == 1
-    assert snapshot._bury(connection, TABLE, KEYS, stones) == 0
-    found = connection.execute(
-        f"SELECT product_code, store_id, deleted, modified_at FROM {TABLE} ORDER BY ALL"
-    ).fetchall()
+    assert snapshot._bury(memory, TABLE, KEYS, stones) == 1
+    assert snapshot._bury(memory, TABLE, KEYS, stones) == 0
+    found = memory.execute(f"SELECT product_code, store_id, deleted, modified_at FROM {TABLE} ORDER BY ALL").fetchall()
     assert found == [
         ("A", "1", True, START + timedelta(minutes=2)),
         ("A", "2", False, START + timedelta(minutes=1)),
