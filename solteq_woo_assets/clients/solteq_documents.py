@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+_THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _ALL = 100
@@ -44,9 +45,9 @@ def _money(value: object) -> Decimal:
 
 def _percent(value: object) -> Decimal:
     number = _number(value)
-    if not 0 <= number <= _ALL or number != number.quantize(Decimal("0.001")):
-        raise ValueError("must be a percentage from 0 to 100 with at most 3 decimals")
-    return number
+    if not 0 <= number <= _ALL:
+        raise ValueError("must be a percentage from 0 to 100")
+    return number.quantize(_THREE_DECIMALS, ROUND_HALF_UP)
 
 
 def _quantity(value: object) -> Decimal:

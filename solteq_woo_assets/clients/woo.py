@@ -104,16 +104,18 @@ class WooClient:
         """
         return self._pages(f"{_API}/products", _filter(modified_after, status))
 
-    def read_variations(self, *, modified_after: datetime | None = None) -> Iterator[list[StoreProduct]]:
-        """The whole store's variations by id.
+    def read_variations(
+        self, *, modified_after: datetime | None = None, status: str = "any"
+    ) -> Iterator[list[StoreProduct]]:
+        """The whole store's variations by id; ``trash`` is the bin.
 
         :raises WooError: with status 404 where the release has no such list
         """
-        return self._pages(f"{_API}/variations", _filter(modified_after, "any"))
+        return self._pages(f"{_API}/variations", _filter(modified_after, status))
 
-    def read_variations_of(self, parent_id: int) -> Iterator[list[StoreProduct]]:
-        """One product's variations by id."""
-        return self._pages(f"{_API}/products/{parent_id}/variations", {}, parent_id)
+    def read_variations_of(self, parent_id: int, *, status: str = "any") -> Iterator[list[StoreProduct]]:
+        """One product's variations by id; ``trash`` is the bin."""
+        return self._pages(f"{_API}/products/{parent_id}/variations", _filter(None, status), parent_id)
 
     def read_by_id(
         self, ids: Sequence[int], *, parent_id: int | None = None, status: str = "any"

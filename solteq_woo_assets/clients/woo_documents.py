@@ -77,7 +77,8 @@ def _or_empty(value: object) -> object:
 
 
 Price = Annotated[Decimal | None, BeforeValidator(_price)]
-NaiveUtc = Annotated[datetime, BeforeValidator(_naive_utc)]
+# Imports leave products without a time of change; WooCommerce gives null for it.
+NaiveUtc = Annotated[datetime, BeforeValidator(lambda value: _naive_utc(value) or datetime(1970, 1, 1))]  # noqa: DTZ001
 Text = Annotated[str, BeforeValidator(_or_empty)]
 
 

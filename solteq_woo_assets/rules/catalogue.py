@@ -90,7 +90,7 @@ def _cleaned(column: str) -> str:
 _UNSETTLED = f"""
 CREATE TEMP TABLE unsettled AS
 WITH shared_models AS (
-    SELECT model_number FROM products WHERE model_number IS NOT NULL GROUP BY ALL HAVING count(*) > 1
+    SELECT model_number FROM products WHERE trim(model_number) <> '' GROUP BY ALL HAVING count(*) > 1
 ), parents AS (
     SELECT catalogue.id, sku, status, tax_class, links.status_before,
         list_transform(flatten(list_transform(attributes, lambda a: a.options)), lambda o: lower(o)) AS options
@@ -346,6 +346,14 @@ SELECT
     placed.woo_id IS NULL AND on_sale AND (model_is_undecided OR is_variant AND NOT is_told_apart)
         AS cannot_be_told_apart,
     parent.status AS parent_status,
+    -- An attribute of the whole store goes by its id, one of the product alone by its name.
+    CASE WHEN len(list_filter(parent.attributes, lambda p: p.id <> 0)) > 0
+        THEN list_transform(placed.attributes, lambda a: {
+            'id': coalesce(list_filter(parent.attributes, lambda p: lower(p.name) = lower(a.name))[1].id, 0),
+            'name': a.name, 'option': a."option"
+        })::JSON::VARCHAR
+        ELSE placed.attributes::JSON::VARCHAR
+    END AS choices,
     gtin_claimants > 1 OR EXISTS (
         FROM held AS other WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
     ) AS gtin_is_taken
@@ -429,7 +437,7 @@ SELECT
         {{'field': 'tax_class', 'old': NULL, 'new': items.tax_class}},
         {{'field': 'global_unique_id', 'old': NULL, 'new': CASE WHEN NOT gtin_is_taken THEN gtin END}},
         {{'field': '{PURCHASE_PRICE_META}', 'old': NULL, 'new': {price_text("items.purchase_price")}}},
-        {{'field': 'attributes', 'old': NULL, 'new': CASE kind WHEN 'variation' THEN attributes::JSON::VARCHAR END}},
+        {{'field': 'attributes', 'old': NULL, 'new': CASE kind WHEN 'variation' THEN choices END}},
         {{'field': 'manage_stock', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN 'true' END}},
         {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
     ], lambda change: change.new IS NOT NULL) AS changes,
@@ -488,7 +496,7 @@ WITH compared AS (
                 ELSE {price_text("cost_of_goods_sold")} END}},
         {{'field': 'attributes', 'old': CASE WHEN moved THEN list_transform(a, lambda x:
             {{'name': x.name, 'option': x.options[1]}})::JSON::VARCHAR END,
-            'new': CASE WHEN moved THEN b::JSON::VARCHAR END}}
+            'new': CASE WHEN moved THEN choices END}}
     ] END AS compared_fields
     FROM compared
 )

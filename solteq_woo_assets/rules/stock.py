@@ -55,9 +55,12 @@ GROUP BY ALL HAVING NOT bool_or(active AND NOT deleted)
 _COMPARED = f"""
 CREATE TEMP TABLE compared AS
 WITH held AS (
-    SELECT {sku_key("sku")} AS sku_key, id, parent_id, type, status, manage_stock, stock_quantity, store_balances
-    FROM catalogue
-    QUALIFY row_number() OVER (PARTITION BY {sku_key("sku")} ORDER BY status = 'trash', id) = 1
+    SELECT
+        {sku_key("item.sku")} AS sku_key, item.id, item.parent_id, item.type,
+        CASE parent.status WHEN 'trash' THEN 'trash' ELSE item.status END AS status,
+        item.manage_stock, item.stock_quantity, item.store_balances
+    FROM catalogue AS item LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
+    QUALIFY row_number() OVER (PARTITION BY {sku_key("item.sku")} ORDER BY item.status = 'trash', item.id) = 1
 ), known AS (
     SELECT {sku_key("code")} AS sku_key, bool_or(active AND NOT deleted) AS on_sale,
         bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom', 'service'))

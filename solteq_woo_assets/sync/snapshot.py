@@ -167,10 +167,12 @@ def merge(
     *,
     keys: Sequence[str],
     version: str,
+    replaced_before: datetime | None = None,
 ) -> int:
     """Store each row unless a newer version is there; of equal versions the later arrival wins.
 
     :param rows: frame with exactly the table's columns, in order of arrival
+    :param replaced_before: what is held from before this time gives way even to an older version
     :return: how many rows are new or differ from what was there
     """
     if rows.is_empty():
@@ -184,8 +186,10 @@ def merge(
     values = ", ".join(f'newest."{column}"' for column in columns)
     merged = connection.execute(
         f"MERGE INTO {table} AS held USING newest ON {same_key} "
-        f"WHEN MATCHED AND newest.{version} >= held.{version} AND ({differs}) THEN UPDATE SET {assignments} "
-        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})"
+        f"WHEN MATCHED AND (newest.{version} >= held.{version} OR held.{version} < $replaced_before) AND ({differs}) "
+        f"THEN UPDATE SET {assignments} "
+        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})",
+        {"replaced_before": replaced_before},
     ).fetchall()
     return merged[0][0]
 
@@ -248,14 +252,20 @@ def _attribute(item: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def merge_catalogue(connection: duckdb.DuckDBPyConnection, products: Sequence[StoreProduct]) -> int:
-    """Store products and variations as the store gave them; the number of rows that are new or changed."""
+def merge_catalogue(
+    connection: duckdb.DuckDBPyConnection, products: Sequence[StoreProduct], *, replaced_before: datetime | None = None
+) -> int:
+    """Store products and variations as the store gave them; the number of rows that are new or changed.
+
+    :param replaced_before: see ``merge``
+    """
     return merge(
         connection,
         "snapshot.woo_catalogue",
         catalogue_frame(products),
         keys=["id"],
         version="date_modified_gmt",
+        replaced_before=replaced_before,
     )
 
 
@@ -442,7 +452,10 @@ def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = Fals
         seen += [product.id for product in products]
         with database.transaction() as connection:
             counts.received += len(products)
-            counts.changed += merge_catalogue(connection, products)
+            # A store that was restored from a backup has older versions than we know, and they are the truth.
+            counts.changed += merge_catalogue(
+                connection, products, replaced_before=started - WOO_OVERLAP if full else None
+            )
     with database.transaction() as connection:
         if full:
             counts.removed = _forget_missing(connection, [row[0] for row in known], seen)
@@ -490,11 +503,15 @@ def _variation_pages(
     """The store-wide list, or parent by parent where the release has none (a variation moves its parent)."""
     try:
         yield from woo.read_variations(modified_after=modified_after)
+        if modified_after is None:  # a product takes its variations along into the bin
+            yield from woo.read_variations(status="trash")
     except WooError as error:
         if error.status != 404:  # noqa: PLR2004
             raise
         for parent_id in changed_parents:
             yield from woo.read_variations_of(parent_id)
+            if modified_after is None:
+                yield from woo.read_variations_of(parent_id, status="trash")
 
 
 def _forget_missing(connection: duckdb.DuckDBPyConnection, known: Sequence[int], seen: Sequence[int]) -> int:

@@ -255,3 +255,35 @@ def test_attributes_that_wordpress_rewrites_do_not_go_round_and_round(shop: Shop
     shop.sync("products_to_woo")
     assert shop.woo.writes() == []
     assert shop.store()["M-2"].regular_price == Decimal(10)
+
+
+def test_store_restored_from_a_backup_is_put_right(shop: Shop) -> None:
+    """Its rows are older than what we know of them, and true all the same."""
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.woo.put("settings", {"clock": "2020-01-01T00:00:00Z"})
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"regular_price": "1.00"})
+    shop.rows("UPDATE snapshot.woo_catalogue SET date_modified_gmt = '2026-01-01' RETURNING id")
+    shop.sync("reconcile_all")
+    assert shop.store()["A1"].regular_price == Decimal(10)
+
+
+def test_newest_product_deleted_in_the_store_is_made_again(shop: Shop) -> None:
+    shop.product("A1")
+    shop.product("A2")
+    shop.sync("products_to_woo")
+    shop.delete(max(shop.store().values(), key=lambda product: product.id))
+    shop.sync("reconcile_all")
+    assert set(shop.store()) == {"A1", "A2"}
+
+
+def test_binned_variable_product_comes_back_with_its_variations(shop: Shop) -> None:
+    for size in "SL":
+        shop.product(f"T-{size}", modelNumber="T", attributes={"Koko": size})
+    shop.sync("products_to_woo")
+    shop.woo.patch(f"products/{shop.store()['T'].id}", {"status": "trash"})
+    shop.sync("reconcile_all")
+    assert set(shop.store()) == {"T", "T-S", "T-L"}
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []

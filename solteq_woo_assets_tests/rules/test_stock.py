@@ -104,7 +104,11 @@ def test_variation_is_updated_through_its_parent_and_the_parent_never(sides: Sid
 def test_binned_product_gets_no_stock(sides: Sides) -> None:
     sides.held(10, "A1", status="trash")
     sides.balance("A1", "3")
-    assert rows(sides.balance_delta())["A1"]["action"] == "wait"
+    sides.held(11, "M", type="variable", status="trash")
+    sides.held(12, "M-S", type="variation", parent_id=11)
+    sides.balance("M-S", "3")
+    delta = rows(sides.balance_delta())
+    assert {key: row["action"] for key, row in delta.items()} == {"A1": "wait", "M-S": "wait"}
 
 
 def test_inactive_product_is_out_of_stock_when_the_setting_says_so(sides: Sides) -> None:
