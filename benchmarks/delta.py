@@ -20,8 +20,9 @@ from benchmarks.figures import Figure, median
 from benchmarks.shops import QUIET
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.rules.catalogue import CatalogueRules, product_delta
+from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 PRODUCTS = 1_000_000
 REPETITIONS = 5
@@ -154,6 +155,10 @@ def _rules(database: Path) -> Measured:
             products=connection.table("snapshot.solteq_products"),
             catalogue=connection.table("snapshot.woo_catalogue"),
             links=connection.sql("SELECT key, woo_id, status_before FROM sync.links"),
+            campaigns=connection.table("snapshot.solteq_campaigns"),
+            history=connection.table("sync.price_history"),
+            pricing=PricingRules(),
+            now=utc_now(),
             rules=CatalogueRules(
                 new_product_status=settings.new_product_status,
                 inactive_products=settings.inactive_products,

@@ -58,7 +58,7 @@ def main() -> None:
 @click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
 def sync(flows: tuple[str, ...], dry_run: bool) -> None:
-    """Run flows (products, balances; default all) in this process.
+    """Run flows (campaigns, products, balances; default all) in this process.
 
     Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
     quarantine.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, products
+from solteq_woo_assets.assets import balances, campaigns, products
 from solteq_woo_assets.automation.jobs import FLOW_JOBS, RECONCILE_ALL
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
@@ -13,11 +13,14 @@ from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """Everything that Dagster loads, for these settings."""
+def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definitions:
+    """Everything that Dagster loads, for these settings.
+
+    :param clock: what campaigns go by
+    """
 
     @dg.resource(description="Solteq Commerce Cloud")
     def solteq() -> Iterator[SolteqClient]:
@@ -37,8 +40,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             yield held
 
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([products, balances]),
-        asset_checks=dg.load_asset_checks_from_modules([products, balances]),
+        assets=dg.load_assets_from_modules([products, balances, campaigns]),
+        asset_checks=dg.load_asset_checks_from_modules([products, balances, campaigns]),
         jobs=[*FLOW_JOBS.values(), RECONCILE_ALL],
         schedules=flow_schedules(settings),
         sensors=flow_sensors(settings),
@@ -48,6 +51,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             "solteq": solteq,
             "woo": woo,
             "leases": leases,
+            "clock": clock,
         },
         executor=dg.in_process_executor,
     )

@@ -110,6 +110,14 @@ class Settings(BaseSettings):
         Decimal("0"): "zero-rate",
     }
     """WooCommerce tax class (slug) of each VAT rate, RATE=CLASS, comma-separated; standard is the standard class."""
+    campaign_choice: Literal["lowest", "priority"] = "lowest"
+    """Which of several campaigns sets the price: the lowest price; or the highest priority, and then the lowest."""
+    price_cut_percent: int = Field(default=50, ge=0, le=100)
+    """A delivery that cuts prices by more than this is stopped when it does so for too many products."""
+    price_cut_products_percent: int = Field(default=20, ge=0, le=100)
+    """Too many: more than this share of the store's products, in percent. 100 never stops a delivery."""
+    mind_purchase_price: bool = False
+    """Stop a delivery that would sell a product below its purchase price."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 
@@ -121,6 +129,10 @@ class Settings(BaseSettings):
     """Seconds between two looks at Solteq's balance feed. 0 switches the sensor off."""
     balances_cron: str = "37 * * * *"
     """When balances are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
+    campaigns_poll_seconds: int = Field(default=60, ge=0)
+    """Seconds between two looks at Solteq's campaign feed and at the campaign calendar. 0 switches the sensor off."""
+    campaigns_cron: str = "22 * * * *"
+    """When campaign prices are compared in any case, as cron in the shop's time zone. Empty switches it off."""
     reconcile_cron: str = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
 
@@ -132,6 +144,10 @@ class Settings(BaseSettings):
     """Path of the balance feed."""
     solteq_balances_scope: str = "stock-api"
     """OAuth2 scope of the balance feed."""
+    solteq_campaigns_path: str = "discount/v1-ext/campaigns"
+    """Path of the campaign feed."""
+    solteq_campaigns_scope: str = "discount-api"
+    """OAuth2 scope of the campaign feed."""
 
     @field_validator("timezone")
     @classmethod

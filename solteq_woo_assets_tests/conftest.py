@@ -120,7 +120,7 @@ class Shop:
     def sync(self, *jobs: str) -> list[dict[str, Any]]:
         """Run jobs that must succeed; the metadata of their materializations, by asset, one dict a job."""
         results = []
-        for job in jobs or ("products_to_woo", "balances_to_woo"):
+        for job in jobs or ("campaigns_to_woo", "products_to_woo", "balances_to_woo"):
             result = self.run(job)
             assert result.success, [event.message for event in result.all_events if event.is_failure]
             results.append(metadata(result))

@@ -96,7 +96,8 @@ def test_sync_runs_all_flows_and_says_so(shop: Shop, solteq_woo: CommandLine) ->
     result = solteq_woo("sync")
     assert result.exit_code == 0, result.output
     assert shop.store()["A1"].stock_quantity == 5
-    steps = ["solteq_products", "woo_catalogue", "product_delta", "woo_products"]
+    steps = ["solteq_campaigns", "woo_catalogue", "campaign_price_delta", "woo_campaign_prices"]
+    steps += ["solteq_products", "woo_catalogue", "product_delta", "woo_products"]
     steps += ["solteq_balances", "woo_catalogue", "balance_delta", "woo_stock"]
     lines = result.output.splitlines()
     progress = [line.strip() for line in lines if line.strip() in steps]
@@ -130,7 +131,7 @@ def test_flows_run_once_and_in_their_order(shop: Shop, solteq_woo: CommandLine) 
 def test_an_unknown_flow_is_refused_with_those_there_are(shop: Shop, solteq_woo: CommandLine) -> None:
     result = solteq_woo("sync", "prices")
     assert result.exit_code == 2
-    assert "'prices' is not one of 'products', 'balances'" in result.output
+    assert "'prices' is not one of 'campaigns', 'products', 'balances'" in result.output
     assert shop.solteq.asked() == shop.woo.asked() == []
 
 

@@ -6,29 +6,29 @@ import polars as pl
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    DeltaConfig,
     ReadConfig,
+    agreement,
     count_rows,
-    delivery_metadata,
     delta_metadata,
     effort,
     failing_in_words,
-    progress,
     read_metadata,
+    send_delta,
     store_delta,
     take_lease,
     warn_of_quarantine,
     without_refused,
 )
-from solteq_woo_assets.assets.products import DeltaConfig, woo_catalogue
+from solteq_woo_assets.assets.products import woo_catalogue
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.stock import StockRules
 from solteq_woo_assets.rules.stock import balance_delta as compare_balances
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS, changes_hash, deliver
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.snapshot import balance_frame, read_feed
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "balances"
 TABLE = "snapshot.solteq_balances"
@@ -94,7 +94,7 @@ def balance_delta(
             changes = _compare(connection, settings)
             refused = 0
             if not config.retry_refused:
-                changes, refused = without_refused(connection, FLOW, changes, changes_hash)
+                changes, refused = without_refused(connection, FLOW, changes)
             store_delta(connection, "delta.balance_delta", changes)
             products = count_rows(connection, f"SELECT count(DISTINCT lower(trim(product_code))) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
@@ -144,29 +144,14 @@ def woo_stock(
     database: dg.ResourceParam[StateDatabase],
     woo: dg.ResourceParam[WooClient],
     leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """The stock quantities, sent to the web store; variations through their parent's batch.
 
     Only the quantity, that stock is managed, and the balances per store as private meta. Each write is in the
     ledger, `sync.deliveries`, before it leaves.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        counts = deliver(
-            database,
-            woo,
-            flow=FLOW,
-            table="delta.balance_delta",
-            run_id=context.run.run_id,
-            in_flight=settings.requests_in_flight,
-            on_progress=progress(context, "balances"),
-        )
-        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
-    if counts.undelivered:
-        context.log.warning(
-            f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
-        )
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="balance_delta")
 
 
 @dg.asset_check(asset=woo_stock)
@@ -175,10 +160,4 @@ def stock_agrees(
 ) -> dg.AssetCheckResult:
     """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
     with database.transaction() as connection:
-        changes, refused = without_refused(connection, FLOW, _compare(connection, settings), changes_hash)
-    left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
-    return dg.AssetCheckResult(
-        passed=left.is_empty(),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
-    )
+        return agreement(connection, FLOW, _compare(connection, settings))

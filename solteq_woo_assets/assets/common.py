@@ -4,17 +4,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import IntegrationError
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.rules.pricing import PricingRules
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS, DeliveryCounts, changes_hash, deliver
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.snapshot import ReadCounts
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.snapshot import ReadCounts, watermark
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 OWNERS = ["team:integration"]
 PREVIEW_ROWS = 20
@@ -25,6 +30,13 @@ class ReadConfig(dg.Config):
 
     full: bool = False
     """Read everything again instead of only what changed."""
+
+
+class DeltaConfig(dg.Config):
+    """What a delta leaves out."""
+
+    retry_refused: bool = False
+    """Include the writes that the store refused before, though they are the same."""
 
 
 class _CountsRequests(Protocol):
@@ -107,7 +119,42 @@ def delta_metadata(changes: pl.DataFrame, *, quarantined: int, unchanged: int, m
     }
 
 
-def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
+def send_delta(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    database: StateDatabase,
+    woo: WooClient,
+    leases: FlowLeases,
+    clock: Clock,
+    *,
+    flow: str,
+    delta: str,
+) -> dg.MaterializeResult:
+    """Send a flow's delta to the store: what every delivery asset does.
+
+    :param delta: the delta asset's name
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, flow)
+        counts = deliver(
+            database,
+            woo,
+            flow=flow,
+            table=f"delta.{delta}",
+            run_id=context.run.run_id,
+            in_flight=settings.requests_in_flight,
+            on_progress=_progress(context, flow),
+            clock=clock,
+        )
+        quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
+    if counts.undelivered:
+        context.log.warning(
+            f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
+        )
+    return dg.MaterializeResult(metadata={**_delivery_metadata(counts, measured), "quarantined": quarantined})
+
+
+def _progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
     """Tell the log how far a delivery is, every tenth of the way."""
     told = 0
 
@@ -120,7 +167,7 @@ def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int
     return tell
 
 
-def delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:
+def _delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:
     """What became of a delta."""
     return {
         "created": counts.by_action["create"],
@@ -159,7 +206,7 @@ def store_delta(connection: duckdb.DuckDBPyConnection, table: str, changes: pl.D
 
 
 def without_refused(
-    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, fingerprint: Any
+    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame
 ) -> tuple[pl.DataFrame, int]:
     """Leave out the writes that the store refused and that would be the same again; how many those are."""
     refused = dict(
@@ -170,8 +217,37 @@ def without_refused(
     if not refused:
         return changes, 0
     suspects = changes.filter(pl.col("key").is_in(list(refused)))
-    same = [row["key"] for row in suspects.to_dicts() if fingerprint(row["changes"]) == refused[row["key"]]]
+    same = [row["key"] for row in suspects.to_dicts() if changes_hash(row["changes"]) == refused[row["key"]]]
     return changes.filter(~pl.col("key").is_in(same)), len(same)
+
+
+def agreement(connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame) -> dg.AssetCheckResult:
+    """Whether nothing is left to write after a delivery.
+
+    :param changes: the delta as it is now
+    """
+    changes, refused = without_refused(connection, flow, changes)
+    left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
+    return dg.AssetCheckResult(
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
+    )
+
+
+def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> PricingRules:
+    """The settings that decide sale prices, for whichever flow asks."""
+    return PricingRules(
+        zone=ZoneInfo(settings.timezone),
+        web_store=settings.web_store,
+        campaign_choice=settings.campaign_choice,
+        campaigns_are_known=watermark(connection, "snapshot.solteq_campaigns") is not None,
+    )
+
+
+def note_comparison(connection: duckdb.DuckDBPyConnection, flow: str, next_edge: datetime | None = None) -> None:
+    """Remember when a flow decided prices, so that the last word is that of the newest comparison."""
+    connection.execute("INSERT OR REPLACE INTO sync.price_calendar VALUES (?, ?, ?)", [flow, utc_now(), next_edge])
 
 
 def count_rows(

@@ -1,34 +1,40 @@
 """Products, Solteq → WooCommerce: what both sides hold, what differs, and sending the difference."""
 
+from datetime import datetime
+
 import dagster as dg
 import duckdb
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    DeltaConfig,
     ReadConfig,
+    agreement,
     count_rows,
-    delivery_metadata,
     delta_metadata,
     effort,
     failing_in_words,
-    progress,
+    note_comparison,
+    pricing_rules,
     read_metadata,
+    send_delta,
     store_delta,
     take_lease,
     warn_of_quarantine,
     without_refused,
 )
+from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
 from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
 from solteq_woo_assets.rules.catalogue import product_delta as compare_products
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS, changes_hash, deliver
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.links import link
 from solteq_woo_assets.sync.snapshot import product_frame, read_catalogue, read_feed
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "products"
 TABLE = "snapshot.solteq_products"
@@ -73,6 +79,7 @@ def woo_catalogue(
     config: ReadConfig,
     database: dg.ResourceParam[StateDatabase],
     woo: dg.ResourceParam[WooClient],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """The products and variations that the web store holds now: ids, SKUs, prices, sale windows and stock.
 
@@ -80,15 +87,8 @@ def woo_catalogue(
     is gone. Table `snapshot.woo_catalogue`.
     """
     with failing_in_words(), effort(woo) as measured:
-        counts = read_catalogue(database, woo, full=config.full)
+        counts = read_catalogue(database, woo, full=config.full, clock=clock)
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
-
-
-class DeltaConfig(dg.Config):
-    """What a delta leaves out."""
-
-    retry_refused: bool = False
-    """Include the writes that the store refused before, though they are the same."""
 
 
 @dg.asset(
@@ -105,25 +105,25 @@ def product_delta(
     settings: dg.ResourceParam[Settings],
     database: dg.ResourceParam[StateDatabase],
     leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """What has to be written to the web store, field by field, old → new, and why. Nothing is sent yet.
 
-    Only fields that Solteq owns: SKU, prices, sale price, tax class, GTIN, purchase price and the attributes that
-    tell variants apart. Images and texts are never in it. Table `delta.product_delta`.
+    Only fields that Solteq owns: SKU, prices, sale price and its window, tax class, GTIN, purchase price and the
+    attributes that tell variants apart. Images and texts are never in it. Sale prices follow the campaigns as they were
+    last read. Table `delta.product_delta`.
     """
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            delta = _compare(connection, settings)
-            link(
-                connection,
-                delta.links,
-            )
+            delta = _compare(connection, settings, clock())
+            link(connection, delta.links)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             changes = delta.changes
             if not config.retry_refused:
-                changes, _ = without_refused(connection, FLOW, changes, changes_hash)
+                changes, _ = without_refused(connection, FLOW, changes)
             store_delta(connection, "delta.product_delta", changes)
+            note_comparison(connection, FLOW)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
@@ -132,7 +132,7 @@ def product_delta(
     )
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> ProductDelta:
+def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> ProductDelta:
     rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
     store_classes = rows[0][0] if rows else []
     return compare_products(
@@ -140,6 +140,10 @@ def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Produ
         products=connection.table(TABLE),
         catalogue=connection.table("snapshot.woo_catalogue"),
         links=connection.sql("SELECT key, woo_id, status_before FROM sync.links WHERE kind = 'product'"),
+        campaigns=connection.table("snapshot.solteq_campaigns"),
+        history=connection.table("sync.price_history"),
+        pricing=pricing_rules(connection, settings),
+        now=now,
         rules=CatalogueRules(
             new_product_status=settings.new_product_status,
             inactive_products=settings.inactive_products,
@@ -177,6 +181,18 @@ def prices_are_positive(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCh
     return dg.AssetCheckResult(passed=not rows, metadata={"keys": [row[0] for row in rows[:20]], "count": len(rows)})
 
 
+@dg.asset_check(asset=product_delta, blocking=True, name="price_cuts")
+def product_price_cuts(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
+) -> dg.AssetCheckResult:
+    """Not too many prices fall by too much at once, and none below its purchase price when that is minded."""
+    return price_cuts(context, config, settings, database, clock, "product_delta")
+
+
 @dg.asset(
     group_name=FLOW,
     kinds={"woocommerce"},
@@ -191,41 +207,22 @@ def woo_products(
     database: dg.ResourceParam[StateDatabase],
     woo: dg.ResourceParam[WooClient],
     leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """The delta, sent to the web store: new products as drafts, changed prices, withdrawn products as drafts.
 
     Parents go before their variations, in batches of at most 100. Each write is in the ledger, `sync.deliveries`,
     before it leaves, and is settled when the store has answered.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        counts = deliver(
-            database,
-            woo,
-            flow=FLOW,
-            table="delta.product_delta",
-            run_id=context.run.run_id,
-            in_flight=settings.requests_in_flight,
-            on_progress=progress(context, "products"),
-        )
-        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
-    if counts.undelivered:
-        context.log.warning(
-            f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
-        )
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="product_delta")
 
 
 @dg.asset_check(asset=woo_products)
 def catalogue_agrees(
-    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
 ) -> dg.AssetCheckResult:
     """After delivery the store holds what Solteq says, but for what is in quarantine."""
     with database.transaction() as connection:
-        changes, refused = without_refused(connection, FLOW, _compare(connection, settings).changes, changes_hash)
-    left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
-    return dg.AssetCheckResult(
-        passed=left.is_empty(),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
-    )
+        return agreement(connection, FLOW, _compare(connection, settings, clock()).changes)

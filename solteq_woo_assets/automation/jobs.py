@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, products
+from solteq_woo_assets.assets import balances, campaigns, products
 
 PRODUCTS_TO_WOO = dg.define_asset_job(
     "products_to_woo",
@@ -21,8 +21,20 @@ BALANCES_TO_WOO = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-FULL_READS = ("solteq_products", "solteq_balances", "woo_catalogue")
-DELTAS = ("product_delta", "balance_delta")
+CAMPAIGNS_TO_WOO = dg.define_asset_job(
+    "campaigns_to_woo",
+    selection=dg.AssetSelection.assets(
+        campaigns.solteq_campaigns,
+        products.woo_catalogue,
+        campaigns.campaign_price_delta,
+        campaigns.woo_campaign_prices,
+    ),
+    description="Brings campaign prices from Solteq to the web store as sale prices, and takes them back.",
+    executor_def=dg.in_process_executor,
+)
+
+FULL_READS = ("solteq_campaigns", "solteq_products", "solteq_balances", "woo_catalogue")
+DELTAS = ("campaign_price_delta", "product_delta", "balance_delta")
 
 RECONCILE_ALL = dg.define_asset_job(
     "reconcile_all",
@@ -39,7 +51,11 @@ RECONCILE_ALL = dg.define_asset_job(
     },
 )
 
-FLOW_JOBS = {products.FLOW: PRODUCTS_TO_WOO, balances.FLOW: BALANCES_TO_WOO}
-"""The job of each flow, in the order in which the flows build on each other."""
-DELIVERY_ASSETS = {products.FLOW: "woo_products", balances.FLOW: "woo_stock"}
-DELTA_ASSETS = {products.FLOW: "product_delta", balances.FLOW: "balance_delta"}
+FLOW_JOBS = {campaigns.FLOW: CAMPAIGNS_TO_WOO, products.FLOW: PRODUCTS_TO_WOO, balances.FLOW: BALANCES_TO_WOO}
+"""The job of each flow. Campaigns come first: new products then begin with the right sale price."""
+DELIVERY_ASSETS = {campaigns.FLOW: "woo_campaign_prices", products.FLOW: "woo_products", balances.FLOW: "woo_stock"}
+DELTA_ASSETS = {
+    campaigns.FLOW: "campaign_price_delta",
+    products.FLOW: "product_delta",
+    balances.FLOW: "balance_delta",
+}

@@ -10,17 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import duckdb
 import polars as pl
 
-from solteq_woo_assets.assets import balances, products
+from solteq_woo_assets.assets import balances, campaigns, products
 from solteq_woo_assets.assets.common import count_rows, report_crashed
 from solteq_woo_assets.automation.jobs import DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.delivery import SENT_ACTIONS
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, balance_frame, count_news, product_frame, watermark
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.snapshot import (
+    SOLTEQ_TICK,
+    balance_frame,
+    campaign_frame,
+    count_news,
+    product_frame,
+    watermark,
+)
+from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 PAGE_SIZE = 100
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -47,18 +55,52 @@ class Source:
     table: str
     keys: Sequence[str]
     frame: Callable[[Sequence], pl.DataFrame]
-    deliverable: str
-    """SQL that counts what waits and could go now."""
+    due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None]
+    """What there is to do at an instant without any news from Solteq, in words."""
+
+
+def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
+    arrived = count_rows(
+        connection,
+        "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
+        "ON lower(trim(held.sku)) = lower(trim(delta.key)) "
+        "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
+    )
+    return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None
+
+
+def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> str | None:
+    """A sale begins or ends, or two flows side by side wrote prices and the one that knew less wrote last."""
+    rows = connection.execute("SELECT next_edge FROM sync.price_calendar WHERE flow = 'campaigns'").fetchall()
+    edge = rows[0][0] if rows else None
+    if edge is not None and edge <= now:
+        return f"a sale begins or ends at {edge.isoformat()}Z"
+    outdated = count_rows(
+        connection,
+        "SELECT count(*) FROM sync.deliveries JOIN sync.price_calendar USING (flow), "
+        "(SELECT max(computed_at) AS newest FROM sync.price_calendar) "
+        "WHERE state = 'delivered' AND computed_at < newest AND settled_at > newest "
+        "AND list_has_any(list_transform(changes, lambda c: c.field), ['regular_price', 'sale_price'])",
+    )
+    return f"{outdated} prices were written after a newer comparison" if outdated else None
 
 
 SOURCES = [
+    Source(
+        campaigns.FLOW,
+        campaigns.campaign_feed,
+        campaigns.TABLE,
+        ["id"],
+        campaign_frame,
+        _campaign_calendar,
+    ),
     Source(
         products.FLOW,
         products.product_feed,
         products.TABLE,
         ["id"],
         product_frame,
-        "SELECT 0",
+        lambda _connection, _now: None,
     ),
     Source(
         balances.FLOW,
@@ -66,9 +108,7 @@ SOURCES = [
         balances.TABLE,
         ["product_code", "store_id"],
         balance_frame,
-        "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
-        "ON lower(trim(held.sku)) = lower(trim(delta.key)) "
-        "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
+        _waiting_balances,
     ),
 ]
 
@@ -98,19 +138,24 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         database: dg.ResourceParam[StateDatabase],
         solteq: dg.ResourceParam[SolteqClient],
         leases: dg.ResourceParam[FlowLeases],
+        clock: dg.ResourceParam[Clock],
     ) -> dg.RunRequest | dg.SkipReason:
         crashed = leases.crashed_run(source.flow)
         if crashed:
             report_crashed(context.instance, crashed)
         until = time.monotonic() + DAEMON_SECONDS - SPARE_SECONDS
-        while isinstance(answer := look(context, database, solteq, leases), dg.SkipReason):
+        while isinstance(answer := look(context, database, solteq, leases, clock), dg.SkipReason):
             if time.monotonic() + seconds >= until:
                 break
             time.sleep(seconds)  # asked for more often than Dagster comes round
         return answer
 
     def look(
-        context: dg.SensorEvaluationContext, database: StateDatabase, solteq: SolteqClient, leases: FlowLeases
+        context: dg.SensorEvaluationContext,
+        database: StateDatabase,
+        solteq: SolteqClient,
+        leases: FlowLeases,
+        clock: Clock,
     ) -> dg.RunRequest | dg.SkipReason:
         if leases.is_taken(source.flow):
             return dg.SkipReason(f"A run of {job} is under way.")
@@ -120,7 +165,7 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
             return dg.SkipReason(pause)
         if failures:  # what it was for may be in the snapshot already, and then no feed says it again
             return dg.RunRequest(tags={"solteq_woo/why": "the last run failed"})
-        news = _news(source, source.feed(settings), database, solteq)
+        news = _news(source, source.feed(settings), database, solteq, clock())
         if not news:
             return dg.SkipReason(f"Nothing new in Solteq's {source.flow} feed.")
         return dg.RunRequest(tags={"solteq_woo/why": news[:200]})
@@ -151,7 +196,7 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
     return f"The last {failures} run(s) of {job} failed; the next try is in {left.total_seconds():.0f} s."
 
 
-def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqClient) -> str | None:
+def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqClient, now: datetime) -> str | None:
     """What is new, in words, or ``None``."""
     with database.transaction() as connection:
         before = watermark(connection, source.table)
@@ -169,7 +214,7 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
             "WHERE row.flow = $flow AND row.key = delta.key AND row.changes = delta.changes)",
             {"flow": source.flow, "sent": list(SENT_ACTIONS)},
         )
-        deliverable = count_rows(connection, source.deliverable)
+        due = source.due(connection, now)
         recent = count_rows(
             connection, f"SELECT count(*) FROM {source.table} WHERE modified_at >= ?", [before.position]
         )
@@ -177,8 +222,8 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
         return f"{again} writes of the last run did not arrive"
     if shown:
         return f"{shown} writes of the last delta were only previewed"
-    if deliverable:
-        return f"{deliverable} {source.flow} were waiting for their product, which has arrived"
+    if due:
+        return due
     # Read the overlap again too, as the run will, unless that would take more than one page.
     since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
     page = solteq.newest_page(feed, modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE)

@@ -17,8 +17,10 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
 from solteq_woo_assets.clients.solteq_documents import (
     BALANCES,
+    CAMPAIGNS,
     PRODUCTS,
     BalanceDocument,
+    CampaignDocument,
     D,
     Document,
     Feed,
@@ -32,8 +34,10 @@ from solteq_woo_assets.errors import ConfigurationError, SolteqError
 
 __all__ = [
     "BALANCES",
+    "CAMPAIGNS",
     "PRODUCTS",
     "BalanceDocument",
+    "CampaignDocument",
     "Document",
     "Feed",
     "FeedPage",

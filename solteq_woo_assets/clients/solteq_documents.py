@@ -22,6 +22,7 @@ from pydantic.alias_generators import to_camel
 _THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
+_LAST_CALENDAR_YEAR = 2999
 _ALL = 100
 _TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
 
@@ -66,6 +67,19 @@ def _instant(value: object) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _local_time(value: object) -> datetime | None:
+    """Years that no calendar reaches are how some systems write an open end."""
+    if value is None:
+        return None
+    try:
+        local = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        local = None
+    if not isinstance(local, datetime) or local.tzinfo is not None:
+        raise ValueError("must be local time in ISO 8601 without a zone, such as 2026-11-27T00:00:00")
+    return local.replace(microsecond=0) if _FIRST_YEAR < local.year <= _LAST_CALENDAR_YEAR else None
+
+
 def _value(value: object) -> object:
     """A size is a number in some catalogues."""
     return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
@@ -76,6 +90,7 @@ Money = Annotated[Decimal, PlainValidator(_money)]
 Percent = Annotated[Decimal, PlainValidator(_percent)]
 Quantity = Annotated[Decimal, PlainValidator(_quantity)]
 Instant = Annotated[datetime, PlainValidator(_instant)]
+LocalTime = Annotated[datetime | None, PlainValidator(_local_time)]
 Key = Annotated[str, Field(min_length=1)]
 
 
@@ -129,6 +144,35 @@ class ProductDocument(Document):
         return super().key_of(raw) or (code if isinstance(code, str) and code else None)
 
 
+class CampaignDocument(Document):
+    """A discount for a period. Times are local to the shop, without a zone, in whole seconds.
+
+    ``value`` is a percentage, an amount off or a price, by ``discount_type``. What a campaign of another type than
+    Simple means, ``type`` alone says: of those, ``discount_type`` and ``value`` may be left out.
+
+    :param valid_from: inclusive; ``None`` is since ever
+    :param valid_to: exclusive; ``None`` is without an end
+    :param customers: with names in it, as with ``customer_groups``, the campaign is not public
+    """
+
+    keys = ("id",)
+
+    id: Key
+    name: str
+    type: str
+    level: str
+    targets: list[str]
+    discount_type: str | None = None
+    value: Money | None = None
+    valid_from: LocalTime = None
+    valid_to: LocalTime = None
+    store_ids: list[str]
+    customer_groups: list[str]
+    customers: list[str] = []
+    priority: Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
+    active: StrictBool
+
+
 class BalanceDocument(Document):
     """A product's stock in one store. Balances are rounded to four decimals: they may come out of floats."""
 
@@ -161,6 +205,7 @@ class Feed(Generic[D]):
 
 PRODUCTS = Feed("products", "catalog/v1-ext/products", "catalog-api", ProductDocument)
 BALANCES = Feed("balances", "stock/v1-ext/balances", "stock-api", BalanceDocument)
+CAMPAIGNS = Feed("campaigns", "discount/v1-ext/campaigns", "discount-api", CampaignDocument)
 
 
 @dataclass(frozen=True)

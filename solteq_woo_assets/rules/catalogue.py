@@ -18,6 +18,7 @@ There is no clock and no I/O.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,20 @@ import duckdb
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.rules.pricing import price_text, purchase_price, regular_price, sale_price
+from solteq_woo_assets.rules.pricing import (
+    LOWEST_PRICE_META,
+    OFFER_FIELDS,
+    PricingRules,
+    forget_prices,
+    price_products,
+    price_text,
+    purchase_price,
+    regular_price,
+    sale_agrees,
+    sale_changes,
+    time_text,
+)
+from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.rules.variants import common_name, merged_attributes
 
 Relation = duckdb.DuckDBPyRelation
@@ -74,11 +88,6 @@ class ProductDelta:
     links: pl.DataFrame
 
 
-def sku_key(column: str) -> str:
-    """SQL for the form in which WooCommerce compares SKUs: case and outer spaces do not count (recorded)."""
-    return f"lower(trim({column}))"
-
-
 def _cleaned(column: str) -> str:
     """SQL for text as WordPress stores it: no tags, no percent-encoded bytes, single spaces."""
     stripped = f"regexp_replace({column}, '<[^>]*>|%[0-9a-fA-F]{{2}}', '', 'g')"
@@ -100,6 +109,7 @@ WITH shared_models AS (
 SELECT {sku_key("product.code")} AS sku_key, nullif({sku_key("product.model_number")}, '') AS model_key
 FROM products AS product
 LEFT JOIN catalogue AS store ON store.sku = product.code
+LEFT JOIN offers AS offer ON offer.id = product.id
 LEFT JOIN links ON links.woo_id = store.id AND links.key = {sku_key("product.code")}
 LEFT JOIN parents AS parent ON parent.id = store.parent_id
 LEFT JOIN tax_classes USING (vat_rate)
@@ -108,10 +118,8 @@ WHERE NOT coalesce(
     product.active AND NOT product.deleted AND product.product_type IN ('Basic', 'Variant', 'Service')
     AND links.woo_id IS NOT NULL AND links.status_before IS NULL AND store.status <> 'trash'
     AND store.regular_price = {regular_price("product.sales_price")}
-    AND store.sale_price IS NOT DISTINCT FROM
-        {sale_price("product.sales_price", "product.discounted_price", "product.max_discount_percent")}
+    AND {sale_agrees("store", "offer")}
     AND (product.discounted_price > 0 OR product.discounted_price IS NULL)
-    AND store.date_on_sale_from_gmt IS NULL AND store.date_on_sale_to_gmt IS NULL
     AND CASE store.tax_class WHEN 'parent' THEN parent.tax_class ELSE store.tax_class END = tax_classes.slug
     AND tax_classes.known
     AND store.purchase_price IS NOT DISTINCT FROM {price_text(purchase_price("product.purchase_price"))}
@@ -129,6 +137,14 @@ WHERE NOT coalesce(
     END,
     FALSE
 )
+"""
+
+# Before the campaigns have been read nobody knows that a sale in the store is none of theirs.
+_SALES_LEFT_ALONE = f"""
+INSERT INTO offers BY NAME
+SELECT DISTINCT ON (product.id) product.id, {", ".join(f"store.{field}" for field in OFFER_FIELDS)}
+FROM products AS product JOIN catalogue AS store ON {sku_key("store.sku")} = {sku_key("product.code")}
+WHERE product.id NOT IN (SELECT id FROM offers) ORDER BY store.status = 'trash', store.id
 """
 
 _DOCUMENTS = f"""
@@ -179,7 +195,7 @@ SELECT
         list_transform(attributes, lambda b: strip_accents(lower(b.name))), strip_accents(lower(a.name))
     )) AS attributes,
     {regular_price("sales_price")} AS regular_price,
-    {sale_price("sales_price", "discounted_price", "max_discount_percent")} AS sale_price,
+    sale_price, date_on_sale_from_gmt, date_on_sale_to_gmt, lowest_price_30d,
     {purchase_price("purchase_price")} AS purchase_price,
     gtin_padded AS gtin,
     count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
@@ -188,7 +204,7 @@ SELECT
         PARTITION BY model_key,
         list_sort(list_transform(cleaned.attributes, lambda a: lower(a.name) || '=' || lower(a."option")))
     ) AS is_told_apart
-FROM cleaned LEFT JOIN tax_classes USING (vat_rate)
+FROM cleaned LEFT JOIN tax_classes USING (vat_rate) LEFT JOIN offers USING (id)
 """
 
 # Field, reason and mend of the first thing that keeps a code from being sold.
@@ -434,13 +450,16 @@ SELECT
         {{'field': 'sku', 'old': NULL, 'new': items.sku}},
         {{'field': 'regular_price', 'old': NULL, 'new': {price_text("items.regular_price")}}},
         {{'field': 'sale_price', 'old': NULL, 'new': {price_text("items.sale_price")}}},
+        {{'field': 'date_on_sale_from_gmt', 'old': NULL, 'new': {time_text("items.date_on_sale_from_gmt")}}},
+        {{'field': 'date_on_sale_to_gmt', 'old': NULL, 'new': {time_text("items.date_on_sale_to_gmt")}}},
+        {{'field': '{LOWEST_PRICE_META}', 'old': NULL, 'new': items.lowest_price_30d}},
         {{'field': 'tax_class', 'old': NULL, 'new': items.tax_class}},
         {{'field': 'global_unique_id', 'old': NULL, 'new': CASE WHEN NOT gtin_is_taken THEN gtin END}},
         {{'field': '{PURCHASE_PRICE_META}', 'old': NULL, 'new': {price_text("items.purchase_price")}}},
         {{'field': 'attributes', 'old': NULL, 'new': CASE kind WHEN 'variation' THEN choices END}},
         {{'field': 'manage_stock', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN 'true' END}},
         {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
-    ], lambda change: change.new IS NOT NULL) AS changes,
+    ], lambda change: change.new IS NOT NULL AND (change.new <> '' OR change.field = 'tax_class')) AS changes,
     'new in Solteq' AS reason
 FROM items
 WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
@@ -450,8 +469,8 @@ WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apar
 _UPDATED = f"""
 WITH compared AS (
     SELECT
-        items.*, held.status, held.regular_price AS held_regular_price, held.sale_price AS held_sale_price,
-        held.sku AS held_sku, held.date_on_sale_from_gmt, held.date_on_sale_to_gmt, held.global_unique_id,
+        items.*, held.status, held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
+        {sale_changes("held", "items")} AS sale_fields,
         held.purchase_price AS held_purchase_price, held.cost_of_goods_sold, held.has_cost_of_goods,
         held.attributes AS held_attributes, linked.status_before,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
@@ -481,12 +500,6 @@ WITH compared AS (
         {{'field': 'sku', 'old': held_sku, 'new': sku}},
         {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
             'new': {price_text("regular_price")}}},
-        {{'field': 'sale_price', 'old': coalesce({price_text("held_sale_price")}, ''),
-            'new': coalesce({price_text("sale_price")}, '')}},
-        {{'field': 'date_on_sale_from_gmt', 'old': coalesce(strftime(date_on_sale_from_gmt, '%Y-%m-%dT%H:%M:%S'), ''),
-            'new': ''}},
-        {{'field': 'date_on_sale_to_gmt', 'old': coalesce(strftime(date_on_sale_to_gmt, '%Y-%m-%dT%H:%M:%S'), ''),
-            'new': ''}},
         {{'field': 'tax_class', 'old': held_tax_class, 'new': tax_class}},
         {{'field': 'global_unique_id', 'old': coalesce(global_unique_id, ''),
             'new': coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')}},
@@ -497,7 +510,7 @@ WITH compared AS (
         {{'field': 'attributes', 'old': CASE WHEN moved THEN list_transform(a, lambda x:
             {{'name': x.name, 'option': x.options[1]}})::JSON::VARCHAR END,
             'new': CASE WHEN moved THEN choices END}}
-    ] END AS compared_fields
+    ] || sale_fields END AS compared_fields
     FROM compared
 )
 SELECT
@@ -528,6 +541,7 @@ _PARENTS = """
 SELECT
     models.model_key, models.parent_id, held.type, held.sku, held.status, held.tax_class, held.manage_stock,
     held.attributes AS held_attributes, held.global_unique_id, held.purchase_price, held.store_balances,
+    held.lowest_price_30d,
     linked.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
     coalesce(arg_min(items.tax_class, items.sku_key) FILTER (is_sold), '') AS wanted_tax_class,
@@ -563,14 +577,24 @@ def product_delta(
     products: Relation,
     catalogue: Relation,
     links: Relation,
+    campaigns: Relation,
+    history: Relation,
     rules: CatalogueRules,
+    pricing: PricingRules,
+    now: datetime,
 ) -> ProductDelta:
-    """What the store should hold, less what it holds.
+    """What the store should hold at an instant, less what it holds.
 
     :param products: rows of ``snapshot.solteq_products``
     :param catalogue: rows of ``snapshot.woo_catalogue``
     :param links: rows of ``sync.links`` with kind ``product``
+    :param campaigns: rows of ``snapshot.solteq_campaigns``
+    :param history: rows of ``sync.price_history``
+    :param now: in UTC, without a zone
     """
+    price_products(connection, products=products, campaigns=campaigns, history=history, rules=pricing, now=now)
+    if not pricing.campaigns_are_known:
+        connection.execute(_SALES_LEFT_ALONE)
     tax_classes = pl.DataFrame(  # noqa: F841  DuckDB reads it by its name, as it does the parameters
         [(rate, slug, slug in rules.store_tax_classes) for rate, slug in rules.tax_classes.items()],
         schema={"vat_rate": pl.Decimal(6, 3), "slug": pl.String, "known": pl.Boolean},
@@ -600,6 +624,7 @@ def product_delta(
     )
     for table in _STEPS:
         connection.execute(f"DROP TABLE {table}")
+    forget_prices(connection)
     return delta
 
 
@@ -657,6 +682,7 @@ def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, st
         "global_unique_id": (gtin, "" if gtin in model["gtins"] else gtin),
         PURCHASE_PRICE_META: (model["purchase_price"], None),
         STORE_BALANCES_META: (model["store_balances"], None),
+        LOWEST_PRICE_META: (model["lowest_price_30d"], None),
     }
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, STORE_BALANCES_META, sku_key
+from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, STORE_BALANCES_META
+from solteq_woo_assets.rules.skus import sku_key
 
 Relation = duckdb.DuckDBPyRelation
 

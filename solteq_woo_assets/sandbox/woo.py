@@ -3,11 +3,20 @@
 It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
 says. What it does not have (orders, customers, webhooks, a few filters) is an error, never a guess.
 
-Besides what :mod:`solteq_woo_assets.sandbox.server` offers, two control endpoints (no credentials asked):
+Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
-  ``batch_limit`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+  ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET``
+  reads them.
+- ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
+  ``{"started": n, "ended": n}``.
+
+``price`` is what was last written, as in the real store: by a save that changes a price, a sale date or the
+type, or by the cron. The cron writes it at the edges of a sale, empties ``date_on_sale_from`` at the start, both
+dates and ``sale_price`` after the end, and moves ``date_modified``. With the setting ``cron`` (as it is by default)
+it is never late: what is due is done before each request. Without, it runs when asked to, and until then
+``price`` is stale while ``on_sale`` follows the clock.
 """
 
 import json
@@ -35,6 +44,7 @@ from .woo_store import DEFAULT_SETTINGS, Item, Store
 __all__ = ["CONSUMER_KEY", "CONSUMER_SECRET", "create_app"]
 
 _API = "/wp-json"
+_CRON = "/_sandbox/cron"
 _LONGEST_ADDRESS = 8190  # Apache's default; the real store refused 11 kB
 _EDITABLE = ("POST", "PUT", "PATCH")
 _INVALID_ID = "woocommerce_rest_product_invalid_id"
@@ -119,6 +129,8 @@ class Woo:
         site, query = Site(base, now, settings), _query(asked)
         if len(path) + len(asked) > _LONGEST_ADDRESS:
             return _page(414, "Request-URI Too Long")
+        if settings["cron"] and path != _CRON:  # asked for, it has to count for itself what it did
+            Products(self._store, settings, now).run_cron()
         if path.startswith("/_sandbox/"):
             route, ids = _find(_CONTROLS, request.method, path)
             return route.handle(Call(self._store, site, path, ids, {}, _parsed(body)))
@@ -442,6 +454,7 @@ _CONTROLS = [
     Route(("GET",), "/_sandbox/settings", lambda call: Reply(call.store.settings()), ()),
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
     Route(("PATCH",), f"/_sandbox/products{_ID}", _edit_by_hand, ()),
+    Route(("POST",), _CRON, lambda call: Reply(call.products.run_cron()), ()),
 ]
 
 

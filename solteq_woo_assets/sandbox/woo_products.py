@@ -17,6 +17,7 @@ from .woo_fields import (
     slugify,
     text,
 )
+from .woo_sales import end_sale, fresh_price, next_edge, priced_by, start_sale
 from .woo_store import SITE_ZONE, Item, Store, sku_key
 
 STATUSES = ("draft", "pending", "private", "publish", "future", "auto-draft", "trash")
@@ -173,7 +174,7 @@ class Products:
 
         :param by_hand: pictures, categories and the like are taken as they are
         """
-        before = item["type"], item["status"]
+        before, priced = (item["type"], item["status"]), priced_by(item)
         if item["type"] == "variation":
             self._set_variation(item, body, self._store.get(item["parent_id"]))
         else:
@@ -183,6 +184,8 @@ class Products:
         if before[0] == "variable" != item["type"]:
             self._delete_variations(item)
         self._leave_or_enter_bin(item, before[1])
+        if priced_by(item) != priced:
+            item["price"] = fresh_price(item, self._now)
         return self._save(item)
 
     def create_variation(self, parent_id: int, body: dict[str, Any]) -> Item:
@@ -215,6 +218,15 @@ class Products:
         if item["type"] == "variation":
             self._store.touch(item["parent_id"], self._now)
 
+    def run_cron(self) -> dict[str, int]:
+        """Start and end the sales that are due, as ``wc_scheduled_sales`` does."""
+        done = {"started": 0, "ended": 0}
+        for item in self._store.due(self._now):
+            done["started"] += start_sale(item, self._now)
+            done["ended"] += end_sale(item, self._now)
+            self._save(item)
+        return done
+
     def _delete_variations(self, item: Item) -> None:
         for variation in self._store.family([item["id"]], binned=True)[item["id"]]:
             self._store.delete(variation["id"])
@@ -231,7 +243,9 @@ class Products:
         item["modified"] = self._now
         if item["type"] != "variation" and not item.get("slug") and item["status"] not in ("draft", "pending"):
             item["slug"] = self._store.unique_slug(slugify(item.get("name", "")))
-        self._store.put(item)
+        if "price" not in item:
+            item["price"] = fresh_price(item, self._now)
+        self._store.put(item, next_edge(item))
         if item["type"] == "variation":
             self._store.touch(item["parent_id"], self._now)
         return item
@@ -389,6 +403,7 @@ def _attributes(given: list[Any]) -> list[dict[str, Any]]:
 
 
 def _set_prices(item: Item, body: dict[str, Any]) -> None:
+    sale_before = item.get("sale_price")
     for name in ("regular_price", "sale_price"):
         if (value := body.get(name)) is not None:
             item[name] = decimal(value)
@@ -398,6 +413,8 @@ def _set_prices(item: Item, body: dict[str, Any]) -> None:
     sale, regular = item.get("sale_price", ""), item.get("regular_price", "")
     if sale and (not regular or amount(sale) >= amount(regular)):
         item["sale_price"] = ""
+    elif sale == "" != sale_before:
+        item.pop("sale_price", None)  # WooCommerce deletes its row, and the cron finds nothing
 
 
 def _set_stock(item: Item, body: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import quote_plus
 
 from .woo_fields import amount, slugify
 from .woo_products import TAX_CLASSES
+from .woo_sales import is_on_sale, price_of
 from .woo_store import Item, site_time
 
 _UNCATEGORIZED = {"id": 15, "name": "Uncategorized", "slug": "uncategorized"}
@@ -229,17 +230,8 @@ def _links(collection: str, identifier: int, up: str | None, gone: bool) -> dict
     return links | {"up": [{"href": up}]} if up else links
 
 
-def _on_sale(item: Item, site: Site) -> bool:
-    sale = item.get("sale_price", "")
-    if sale == "" or amount(item.get("regular_price", "")) <= amount(sale):
-        return False
-    return (item.get("sale_from") or "") <= site.now <= (item.get("sale_to") or "9999")
-
-
 def _price(out: dict[str, Any], item: Item, site: Site) -> None:
-    # The real store's cron writes `price` at the edges of a sale, sometimes late; here it follows the clock.
-    out["on_sale"] = _on_sale(item, site)
-    out["price"] = item.get("sale_price", "") if out["on_sale"] else item.get("regular_price", "")
+    out["on_sale"], out["price"] = is_on_sale(item, site.now), price_of(item, site.now)
 
 
 def _sold(family: list[Item]) -> list[Item]:
@@ -247,14 +239,10 @@ def _sold(family: list[Item]) -> list[Item]:
     return [item for item in family if item["status"] == "publish" and item.get("regular_price", "") != ""]
 
 
-def _current(item: Item, site: Site) -> str:
-    return item["sale_price"] if _on_sale(item, site) else item["regular_price"]
-
-
 def _sum_up(out: dict[str, Any], family: list[Item], site: Site) -> None:
     sold = _sold(family)
-    out["price"] = min((_current(item, site) for item in sold), key=amount, default="")
-    out["on_sale"] = any(_on_sale(item, site) for item in sold)
+    out["price"] = min((price_of(item, site.now) for item in sold), key=amount, default="")
+    out["on_sale"] = any(is_on_sale(item, site.now) for item in sold)
     if not out["manage_stock"]:
         states = {item.get("stock_status", "instock") for item in family if item["status"] == "publish"}
         out["stock_status"] = next((s for s in ("instock", "onbackorder") if s in states), "outofstock")
@@ -335,7 +323,7 @@ def _price_html(out: dict[str, Any], family: list[Item], site: Site) -> str:
     regular = out["regular_price"]
     if out["type"] == "variable":
         sold = _sold(family)
-        prices = sorted((_current(item, site) for item in sold), key=amount)
+        prices = sorted((price_of(item, site.now) for item in sold), key=amount)
         regulars = sorted((item["regular_price"] for item in sold), key=amount)
         if amount(prices[0]) != amount(prices[-1]):
             aria = ' aria-hidden="true"'

@@ -21,6 +21,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "cost_of_goods_sold": False,
     "tax_classes": {},  # further ones, slug: rate, that a shopkeeper would add by hand
     "batch_limit": 100,
+    "cron": True,
     "clock": None,
 }
 
@@ -38,6 +39,8 @@ CREATE INDEX IF NOT EXISTS products_family ON products (parent_id, id);
 CREATE INDEX IF NOT EXISTS products_sku ON products (sku_key) WHERE sku_key <> '';
 CREATE INDEX IF NOT EXISTS products_gtin ON products (gtin) WHERE gtin <> '';
 CREATE INDEX IF NOT EXISTS products_slug ON products (slug) WHERE slug <> '';
+CREATE TABLE IF NOT EXISTS sale_edges (id INTEGER PRIMARY KEY, due TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS sale_edges_due ON sale_edges (due);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -116,8 +119,11 @@ class Store:
             variations.sort(key=lambda item: (item.get("menu_order", 0), item["id"]))
         return found
 
-    def put(self, item: Item) -> None:
-        """Write a product as it now is, under its id."""
+    def put(self, item: Item, due: str | None) -> None:
+        """Write a product as it now is, under its id.
+
+        :param due: from when on :meth:`due` finds it
+        """
         row = (
             item["id"],
             item.get("parent_id", 0),
@@ -134,6 +140,10 @@ class Store:
             json.dumps(item, ensure_ascii=False, separators=(",", ":")),
         )
         self._db.execute("INSERT OR REPLACE INTO products VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if due:
+            self._db.execute("INSERT OR REPLACE INTO sale_edges VALUES (?, ?)", (item["id"], due))
+        else:
+            self._db.execute("DELETE FROM sale_edges WHERE id = ?", (item["id"],))
 
     def touch(self, identifier: int, now: str) -> None:
         """Move ``date_modified`` alone, as a variation does to its parent."""
@@ -143,6 +153,13 @@ class Store:
     def delete(self, identifier: int) -> None:
         """Remove for good."""
         self._db.execute("DELETE FROM products WHERE id = ?", (identifier,))
+        self._db.execute("DELETE FROM sale_edges WHERE id = ?", (identifier,))
+
+    def due(self, now: str) -> list[Item]:
+        """The products that wait for the cron, binned ones too."""
+        query = """SELECT document, modified FROM products
+            WHERE id IN (SELECT id FROM sale_edges WHERE due <= ?) ORDER BY id"""
+        return [_item(*row) for row in self._db.execute(query, (now,))]
 
     def holder(self, column: str, value: str, besides: int = 0, *, binned: bool = False) -> int | None:
         """Which product has this ``sku_key`` or ``gtin``; one kind of status at a time, as WordPress asks."""

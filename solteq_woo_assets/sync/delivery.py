@@ -15,6 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -25,8 +26,8 @@ from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, Stor
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooError
 from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
 from solteq_woo_assets.sync.quarantine import hold, release
-from solteq_woo_assets.sync.snapshot import merge_catalogue
-from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.snapshot import forget, merge_catalogue
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 from solteq_woo_assets.sync.wire import Change, disagreement, product_write
 
 BATCH_SIZE = 100
@@ -116,10 +117,12 @@ def deliver(
     run_id: str,
     in_flight: int,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    clock: Clock = utc_now,
 ) -> DeliveryCounts:
     """Send a delta to the store and settle it.
 
     :param table: the delta, such as ``delta.product_delta``
+    :param clock: the present, for the history of prices
     :param on_progress: called with the number of writes settled and of all
     :raises IntegrationError: the store went away, or the database; what was delivered is settled by then
     """
@@ -136,7 +139,7 @@ def deliver(
         if not outcomes:
             return
         with database.transaction() as connection:
-            outcomes = _settle(connection, flow, outcomes)
+            outcomes = _settle(connection, flow, outcomes, clock())
         counts.add(outcomes)
         for outcome in outcomes:
             del open_writes[outcome.write.delivery_id]
@@ -488,15 +491,17 @@ def _sku(write: Write) -> str:
     return sku_key(next((change["new"] for change in write.changes if change["field"] == "sku"), write.key))
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+def _settle(
+    connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome], now: datetime
+) -> Sequence[Outcome]:
     """Settle ledger rows and store what the answers tell, all in the caller's transaction; as they were settled."""
     known = _known_ids(connection, outcomes)
     outcomes = [_without_false_hope(outcome, known) for outcome in outcomes]
     products = [product for outcome in outcomes for product in (outcome.product, *outcome.found) if product]
-    merge_catalogue(connection, products)
-    gone = [outcome.write.woo_id for outcome in outcomes if outcome.is_gone]
+    merge_catalogue(connection, products, seen=now)
+    gone = [outcome.write.woo_id for outcome in outcomes if outcome.is_gone and outcome.write.woo_id]
     if gone:
-        connection.execute("DELETE FROM snapshot.woo_catalogue WHERE list_contains($ids, id)", {"ids": gone})
+        forget(connection, gone, seen=now)
         connection.execute("DELETE FROM sync.links WHERE list_contains($ids, woo_id)", {"ids": gone})
     _settle_rows(
         connection,

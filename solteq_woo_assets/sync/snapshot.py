@@ -1,7 +1,7 @@
 """Bringing a side's documents into its snapshot table: newest version wins, whatever the order of arrival."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from solteq_woo_assets.clients.solteq import (
     BalanceDocument,
+    CampaignDocument,
+    Document,
     Feed,
     FeedPage,
     InvalidDocument,
@@ -22,10 +24,12 @@ from solteq_woo_assets.clients.solteq import (
 from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.rules.catalogue import PURCHASE_PRICE_META, STORE_BALANCES_META
+from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.links import link_interrupted
+from solteq_woo_assets.sync.price_history import recorded
 from solteq_woo_assets.sync.quarantine import hold, release
-from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 SOLTEQ_OVERLAP = timedelta(minutes=5)
 """How long after its ``modifiedAt`` a document may still appear in a feed: delivery there is unordered."""
@@ -71,6 +75,26 @@ BALANCE_COLUMNS = pl.Schema(
         "modified_at": pl.Datetime("us"),
     }
 )
+CAMPAIGN_COLUMNS = pl.Schema(
+    {
+        "id": pl.String,
+        "name": pl.String,
+        "type": pl.String,
+        "level": pl.String,
+        "targets": pl.List(pl.String),
+        "discount_type": pl.String,
+        "value": _MONEY,
+        "valid_from": pl.Datetime("us"),
+        "valid_to": pl.Datetime("us"),
+        "store_ids": pl.List(pl.String),
+        "customer_groups": pl.List(pl.String),
+        "customers": pl.List(pl.String),
+        "priority": pl.Int32,
+        "active": pl.Boolean,
+        "deleted": pl.Boolean,
+        "modified_at": pl.Datetime("us"),
+    }
+)
 CATALOGUE_COLUMNS = pl.Schema(
     {
         "id": pl.Int64,
@@ -101,6 +125,7 @@ CATALOGUE_COLUMNS = pl.Schema(
         ),
         "purchase_price": pl.String,
         "store_balances": pl.String,
+        "lowest_price_30d": pl.String,
         "cost_of_goods_sold": _MONEY,
         "has_cost_of_goods": pl.Boolean,
         "date_modified_gmt": pl.Datetime("us"),
@@ -212,16 +237,25 @@ def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
 
 def balance_frame(documents: Sequence[BalanceDocument]) -> pl.DataFrame:
     """Rows of ``snapshot.solteq_balances``."""
+    return _plain_frame(documents, BALANCE_COLUMNS)
+
+
+def campaign_frame(documents: Sequence[CampaignDocument]) -> pl.DataFrame:
+    """Rows of ``snapshot.solteq_campaigns``."""
+    return _plain_frame(documents, CAMPAIGN_COLUMNS)
+
+
+def _plain_frame(documents: Sequence[Document], schema: pl.Schema) -> pl.DataFrame:
     columns: dict[str, Any] = {
-        name: [getattr(document, name) for document in documents] for name in BALANCE_COLUMNS if name != "modified_at"
+        name: [getattr(document, name) for document in documents] for name in schema if name != "modified_at"
     }
     columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
-    return pl.DataFrame(columns, schema=BALANCE_COLUMNS)
+    return pl.DataFrame(columns, schema=schema)
 
 
 def catalogue_frame(products: Sequence[StoreProduct]) -> pl.DataFrame:
     """Rows of ``snapshot.woo_catalogue``."""
-    computed = ("parent_id", "attributes", "purchase_price", "store_balances")
+    computed = ("parent_id", "attributes", "purchase_price", "store_balances", "lowest_price_30d")
     columns: dict[str, Any] = {
         name: [getattr(product, name) for product in products] for name in CATALOGUE_COLUMNS if name not in computed
     }
@@ -231,6 +265,7 @@ def catalogue_frame(products: Sequence[StoreProduct]) -> pl.DataFrame:
     )
     columns["purchase_price"] = [product.meta.get(PURCHASE_PRICE_META) for product in products]
     columns["store_balances"] = [product.meta.get(STORE_BALANCES_META) for product in products]
+    columns["lowest_price_30d"] = [product.meta.get(LOWEST_PRICE_META) for product in products]
     return pl.DataFrame(columns, schema=CATALOGUE_COLUMNS)
 
 
@@ -253,20 +288,27 @@ def _attribute(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def merge_catalogue(
-    connection: duckdb.DuckDBPyConnection, products: Sequence[StoreProduct], *, replaced_before: datetime | None = None
+    connection: duckdb.DuckDBPyConnection,
+    products: Sequence[StoreProduct],
+    *,
+    seen: datetime,
+    replaced_before: datetime | None = None,
 ) -> int:
-    """Store products and variations as the store gave them; the number of rows that are new or changed.
+    """Store products and variations as the store gave them, and their public prices in the history.
 
+    :param seen: the present instant
     :param replaced_before: see ``merge``
+    :return: the number of rows that are new or changed
     """
-    return merge(
-        connection,
-        "snapshot.woo_catalogue",
-        catalogue_frame(products),
-        keys=["id"],
-        version="date_modified_gmt",
-        replaced_before=replaced_before,
-    )
+    with recorded(connection, (product.id for product in products), seen):
+        return merge(
+            connection,
+            "snapshot.woo_catalogue",
+            catalogue_frame(products),
+            keys=["id"],
+            version="date_modified_gmt",
+            replaced_before=replaced_before,
+        )
 
 
 def read_feed(
@@ -431,10 +473,14 @@ def count_news(
     return changed + len(set(fresh)) - held
 
 
-def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = False) -> ReadCounts:
+def read_catalogue(
+    database: StateDatabase, woo: WooClient, *, full: bool = False, clock: Clock = utc_now
+) -> ReadCounts:
     """Read the store's products and variations that changed since the watermark, or everything with the bin.
 
     A full read also asks what the store says of itself, and forgets what is gone from it.
+
+    :param clock: the present, for the history of prices
     """
     started = utc_now()
     with database.transaction() as connection:
@@ -454,11 +500,13 @@ def read_catalogue(database: StateDatabase, woo: WooClient, *, full: bool = Fals
             counts.received += len(products)
             # A store that was restored from a backup has older versions than we know, and they are the truth.
             counts.changed += merge_catalogue(
-                connection, products, replaced_before=started - WOO_OVERLAP if full else None
+                connection, products, seen=clock(), replaced_before=started - WOO_OVERLAP if full else None
             )
     with database.transaction() as connection:
         if full:
-            counts.removed = _forget_missing(connection, [row[0] for row in known], seen)
+            gone = {row[0] for row in known}.difference(seen)
+            counts.removed = forget(connection, gone, seen=clock())
+            connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
         link_interrupted(connection)
         _store_watermark(
             connection,
@@ -514,13 +562,14 @@ def _variation_pages(
                 yield from woo.read_variations_of(parent_id, status="trash")
 
 
-def _forget_missing(connection: duckdb.DuckDBPyConnection, known: Sequence[int], seen: Sequence[int]) -> int:
-    """Drop what was known before a full read and not found by it; what was made during the read is neither."""
-    gone = pl.DataFrame({"id": [*set(known).difference(seen)]}, schema={"id": pl.Int64})  # noqa: F841
-    rows = connection.execute(
-        "DELETE FROM snapshot.woo_catalogue WHERE id IN (SELECT id FROM gone) RETURNING id"
-    ).fetchall()
-    connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
+def forget(connection: duckdb.DuckDBPyConnection, gone: Collection[int], *, seen: datetime) -> int:
+    """Drop what is gone from the store; how many rows that were."""
+    if not gone:
+        return 0
+    with recorded(connection, gone, seen):
+        rows = connection.execute(
+            "DELETE FROM snapshot.woo_catalogue WHERE list_contains($ids, id) RETURNING id", {"ids": list(gone)}
+        ).fetchall()
     return len(rows)
 
 

@@ -6,7 +6,7 @@ Money is ``DECIMAL(18,4)``; times are UTC without a zone.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
 """How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
-VERSION = 1
+VERSION = 2
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
 _STORAGE_ERRORS = (
@@ -28,16 +28,54 @@ _STORAGE_ERRORS = (
     duckdb.OutOfMemoryException,  # a disk too full to help memory out
 )
 
-_CHANGES = """(
-    key VARCHAR NOT NULL,          -- SKU
-    action VARCHAR NOT NULL,       -- create, update, convert, restore: sent. wait, skip: shown, not sent
-    kind VARCHAR NOT NULL,         -- simple, variable, variation
+_CHANGES = """
+    key VARCHAR NOT NULL,          -- SKU; of a campaign that sets no price, its id
+    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip: shown, not sent
+    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign
     woo_id BIGINT,                 -- the store's id; NULL for what is yet to be created
     parent_key VARCHAR,            -- a variation's parent: its SKU
     parent_id BIGINT,              -- and its id; NULL while it is yet to be created
     changes STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] NOT NULL,  -- as they go on the wire
     reason VARCHAR NOT NULL
-)"""
+"""
+
+# Tables that came with version 2; a database of version 1 gets them, too.
+_CAMPAIGN_TABLES = f"""
+CREATE TABLE snapshot.solteq_campaigns (  -- newest version of each campaign document, tombstones kept
+    id VARCHAR NOT NULL, name VARCHAR, type VARCHAR, level VARCHAR, targets VARCHAR[],
+    discount_type VARCHAR, value DECIMAL(18,4),
+    valid_from TIMESTAMP, valid_to TIMESTAMP,  -- local to the shop, valid_to exclusive; NULL is open
+    store_ids VARCHAR[], customer_groups VARCHAR[], customers VARCHAR[], priority INTEGER,
+    active BOOLEAN NOT NULL, deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
+);
+CREATE TABLE delta.campaign_price_delta ({_CHANGES},
+    old_price DECIMAL(18,4),       -- what a shopper pays now
+    new_price DECIMAL(18,4),       -- what a shopper will pay, from valid_from or at once
+    valid_from TIMESTAMP, valid_to TIMESTAMP,  -- the sale's window, valid_to exclusive; NULL is open
+    campaign VARCHAR,              -- the campaign that sets the price
+    beaten VARCHAR[]               -- what else would have, with its price
+);
+CREATE TABLE sync.price_history (  -- every public price and when it held; what has valid_from to come is planned
+    sku VARCHAR NOT NULL,          -- lower case, trimmed
+    price DECIMAL(18,4) NOT NULL,  -- what a shopper pays
+    regular_price DECIMAL(18,4) NOT NULL,
+    valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP  -- valid_to exclusive; NULL while nothing else is planned
+);
+CREATE TABLE sync.price_calendar (  -- when a flow last decided prices
+    flow VARCHAR PRIMARY KEY,      -- products, campaigns
+    computed_at TIMESTAMP NOT NULL,
+    next_edge TIMESTAMP            -- when the next sale begins or ends
+);
+"""
+
+_UPGRADE_FROM_1 = f"""
+DROP TABLE sync.price_history;
+{_CAMPAIGN_TABLES}
+ALTER TABLE snapshot.woo_catalogue ADD COLUMN lowest_price_30d VARCHAR;
+-- The store is read anew, so that the history has every price.
+DELETE FROM snapshot.woo_catalogue;
+DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
+"""
 
 _TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS snapshot;
@@ -62,7 +100,7 @@ CREATE TABLE snapshot.woo_catalogue (  -- what the store holds, variations and t
     date_on_sale_from_gmt TIMESTAMP, date_on_sale_to_gmt TIMESTAMP, tax_class VARCHAR,
     manage_stock BOOLEAN, stock_quantity BIGINT, stock_status VARCHAR,
     attributes STRUCT(id BIGINT, name VARCHAR, variation BOOLEAN, visible BOOLEAN, options VARCHAR[])[],
-    purchase_price VARCHAR, store_balances VARCHAR,  -- our private meta, as text
+    purchase_price VARCHAR, store_balances VARCHAR, lowest_price_30d VARCHAR,  -- our private meta, as text
     cost_of_goods_sold DECIMAL(18,4), has_cost_of_goods BOOLEAN,
     date_modified_gmt TIMESTAMP NOT NULL
 );
@@ -71,8 +109,8 @@ CREATE TABLE snapshot.woo_store (  -- one row: what the store says of itself
     read_at TIMESTAMP
 );
 
-CREATE TABLE delta.product_delta {_CHANGES};
-CREATE TABLE delta.balance_delta {_CHANGES};
+CREATE TABLE delta.product_delta ({_CHANGES});
+CREATE TABLE delta.balance_delta ({_CHANGES});
 
 CREATE TABLE sync.version (version INTEGER);
 INSERT INTO sync.version VALUES ({VERSION});
@@ -105,10 +143,12 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
     raw VARCHAR,                   -- the document's JSON, when it could not be read; the refused changes' hash
     first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL
 );
-CREATE TABLE sync.price_history (  -- every public price and when it held; filled by the campaigns flow
-    sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
-);
+{_CAMPAIGN_TABLES}
 """
+
+
+Clock = Callable[[], datetime]
+"""The present, in UTC without a zone. What depends on it takes one, so that a test can set it."""
 
 
 def utc_now() -> datetime:
@@ -134,11 +174,14 @@ class StateDatabase:
         :raises StateError: the file cannot be locked, opened or written, with what to do about it
         """
         with self._locked(), self._connected() as connection:
-            is_new = _is_new(connection)
+            version = _version(connection)
             connection.begin()
             try:
-                if is_new:
+                if version is None:
                     connection.execute(_TABLES)
+                elif version < VERSION:
+                    connection.execute(_UPGRADE_FROM_1)
+                    connection.execute("UPDATE sync.version SET version = ?", [VERSION])
                 yield connection
                 connection.commit()
             except BaseException:
@@ -200,8 +243,8 @@ class StateDatabase:
         unfinished.replace(self.path)
 
 
-def _is_new(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the tables are yet to be created.
+def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The version of the tables; ``None`` when they are yet to be created.
 
     Asked outside the transaction, which a failed statement would end; asking DuckDB for its list of tables takes
     longer than many a transaction.
@@ -209,10 +252,10 @@ def _is_new(connection: duckdb.DuckDBPyConnection) -> bool:
     try:
         version = connection.execute("SELECT version FROM sync.version").fetchall()[0][0]
     except duckdb.CatalogException:
-        return True
-    if version != VERSION:
+        return None
+    if version > VERSION:
         raise StateError(
             f"The database is of version {version}, this installation knows {VERSION}. "
             "Install the matching release, or move the file away to begin anew."
         )
-    return False
+    return version

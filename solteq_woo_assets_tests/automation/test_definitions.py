@@ -13,9 +13,10 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 FLOW_ASSETS = {
     "products": {"solteq_products", "product_delta", "woo_products"},
     "balances": {"solteq_balances", "balance_delta", "woo_stock"},
+    "campaigns": {"solteq_campaigns", "campaign_price_delta", "woo_campaign_prices"},
     "store": {"woo_catalogue"},
 }
-JOBS = {"products_to_woo", "balances_to_woo", "reconcile_all"}
+JOBS = {"products_to_woo", "balances_to_woo", "campaigns_to_woo", "reconcile_all"}
 REAL_STORE = {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
 
 
@@ -51,14 +52,18 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
     assert {sensor.name for sensor in definitions.sensors or []} == {
         "products_to_woo_sensor",
         "balances_to_woo_sensor",
+        "campaigns_to_woo_sensor",
     }
     assert {schedule.name for schedule in definitions.schedules or []} == {f"{job}_schedule" for job in JOBS}
-    assert {key.name for key in definitions.resolve_asset_graph().asset_check_keys} == {
-        "no_sku_twice",
-        "prices_are_positive",
-        "catalogue_agrees",
-        "no_stock_twice",
-        "stock_agrees",
+    assert {str(key.to_user_string()) for key in definitions.resolve_asset_graph().asset_check_keys} == {
+        "product_delta:no_sku_twice",
+        "product_delta:prices_are_positive",
+        "product_delta:price_cuts",
+        "woo_products:catalogue_agrees",
+        "balance_delta:no_stock_twice",
+        "woo_stock:stock_agrees",
+        "campaign_price_delta:price_cuts",
+        "woo_campaign_prices:sale_prices_agree",
     }
 
 
@@ -72,6 +77,9 @@ def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None
         "woo_catalogue": set(),
         "product_delta": {"solteq_products", "woo_catalogue"},
         "balance_delta": {"solteq_balances", "woo_catalogue"},
+        "solteq_campaigns": set(),
+        "campaign_price_delta": {"solteq_campaigns", "solteq_products", "woo_catalogue"},
+        "woo_campaign_prices": {"campaign_price_delta"},
         "woo_products": {"product_delta"},
         "woo_stock": {"balance_delta"},
     }
@@ -95,17 +103,17 @@ def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.De
             for automation in (*(definitions.sensors or []), *(definitions.schedules or []))
             if isinstance(automation, dg.SensorDefinition | dg.ScheduleDefinition)
         },
-        **{key.name: graph.get_check_spec(key).description for key in graph.asset_check_keys},
+        **{key.to_user_string(): graph.get_check_spec(key).description for key in graph.asset_check_keys},
     }
     assert [name for name, description in described.items() if not description] == []
-    assert len(described) == 3 + 2 + 3 + 5
+    assert len(described) == 4 + 3 + 4 + 8
 
 
 def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
     """A check on a delta holds back what is sent; one on a delivery only tells."""
     graph = definitions.resolve_asset_graph()
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
-    assert blocking == {"no_sku_twice", "prices_are_positive", "no_stock_twice"}
+    assert blocking == {"no_sku_twice", "prices_are_positive", "price_cuts", "no_stock_twice"}
 
 
 def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
@@ -116,6 +124,7 @@ def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
     assert selected == {
         "products_to_woo": FLOW_ASSETS["products"] | FLOW_ASSETS["store"],
         "balances_to_woo": FLOW_ASSETS["balances"] | FLOW_ASSETS["store"],
+        "campaigns_to_woo": FLOW_ASSETS["campaigns"] | FLOW_ASSETS["store"],
         "reconcile_all": set().union(*FLOW_ASSETS.values()),
     }
 
@@ -125,7 +134,7 @@ def test_jobs_run_in_one_process(definitions: dg.Definitions) -> None:
     assert {job.executor_def.name for job in jobs_of(definitions).values()} == {"in_process"}
 
 
-@pytest.mark.parametrize("flow", ["products", "balances"])
+@pytest.mark.parametrize("flow", ["products", "balances", "campaigns"])
 def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, flow: str) -> None:
     pools = {
         key.to_user_string(): assets.op.pool
@@ -136,7 +145,7 @@ def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, f
     assert {name for name, pool in pools.items() if pool == flow} == FLOW_ASSETS[flow]
 
 
-@pytest.mark.parametrize("flow", ["products", "balances"])
+@pytest.mark.parametrize("flow", ["products", "balances", "campaigns"])
 def test_poll_seconds_set_the_sensor_and_0_leaves_it_out(flow: str) -> None:
     seconds = {
         sensor.name: sensor.minimum_interval_seconds

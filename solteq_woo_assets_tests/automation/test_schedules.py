@@ -18,19 +18,20 @@ def test_crons_and_time_zone_are_settings() -> None:
     assert crons == {
         "products_to_woo_schedule": "*/5 6-20 * * *",
         "balances_to_woo_schedule": "@hourly",
+        "campaigns_to_woo_schedule": "22 * * * *",
         "reconcile_all_schedule": "30 3 * * *",
     }
     assert {schedule.execution_timezone for schedule in flow_schedules(settings)} == {"Europe/Stockholm"}
 
 
-@pytest.mark.parametrize("off", ["products", "balances", "reconcile"])
+@pytest.mark.parametrize("off", ["products", "balances", "campaigns", "reconcile"])
 def test_an_empty_cron_leaves_the_schedule_out(off: str) -> None:
     names = {schedule.name for schedule in flow_schedules(Settings.model_validate({f"{off}_cron": ""}))}
-    assert len(names) == 2
+    assert len(names) == 3
     assert not any(name.startswith(off) for name in names)
 
 
-@pytest.mark.parametrize("off", ["products", "balances", "reconcile"])
+@pytest.mark.parametrize("off", ["products", "balances", "campaigns", "reconcile"])
 def test_what_is_no_cron_is_named_and_not_shown(off: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^SOLTEQ_WOO_{off.upper()}_CRON: ") as caught:
         flow_schedules(Settings.model_validate({f"{off}_cron": "every full moon"}))

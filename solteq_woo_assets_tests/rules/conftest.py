@@ -10,9 +10,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from solteq_woo_assets.rules.campaigns import CampaignPriceDelta, campaign_price_delta
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta, product_delta
+from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.rules.stock import StockRules, balance_delta
-from solteq_woo_assets.sync.snapshot import BALANCE_COLUMNS, CATALOGUE_COLUMNS, PRODUCT_COLUMNS
+from solteq_woo_assets.sync.snapshot import BALANCE_COLUMNS, CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS, PRODUCT_COLUMNS
 from solteq_woo_assets.sync.state import StateDatabase
 
 RULES = CatalogueRules(
@@ -24,8 +26,12 @@ RULES = CatalogueRules(
 )
 
 
+PRICING = PricingRules()
+NOW = datetime(2026, 11, 23, 10)  # noqa: DTZ001  UTC, as the database keeps it; noon in Helsinki
+
+
 class Sides:
-    """Solteq's products and balances and the store's catalogue, as the snapshots hold them."""
+    """Solteq's products, balances and campaigns and the store's catalogue, as the snapshots hold them."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
@@ -82,13 +88,57 @@ class Sides:
         }
         self._insert("snapshot.solteq_balances", BALANCE_COLUMNS, {**row, **fields})
 
-    def product_delta(self, rules: CatalogueRules = RULES) -> ProductDelta:
+    def campaign(self, number: int, *targets: str, **fields: Any) -> None:
+        """A percentage off products, unless told otherwise."""
+        row = {
+            "id": f"c-{number}",
+            "name": f"Kampanja {number}",
+            "type": "Simple",
+            "level": "Product",
+            "targets": list(targets),
+            "discount_type": "Percentage",
+            "value": Decimal(20),
+            "store_ids": [],
+            "customer_groups": [],
+            "customers": [],
+            "priority": 0,
+            "active": True,
+            "deleted": False,
+            "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001
+        }
+        self._insert("snapshot.solteq_campaigns", CAMPAIGN_COLUMNS, {**row, **fields})
+
+    def shown(self, sku: str, price: str, since: datetime, until: datetime | None, regular: str = "10") -> None:
+        """A price that shoppers were shown."""
+        self.connection.execute(
+            "INSERT INTO sync.price_history VALUES (?, ?, ?, ?, ?)", [sku, price, regular, since, until]
+        )
+
+    def campaign_price_delta(self, rules: PricingRules = PRICING, now: datetime = NOW) -> CampaignPriceDelta:
+        return campaign_price_delta(
+            self.connection,
+            products=self.connection.table("snapshot.solteq_products"),
+            campaigns=self.connection.table("snapshot.solteq_campaigns"),
+            catalogue=self.connection.table("snapshot.woo_catalogue"),
+            history=self.connection.table("sync.price_history"),
+            deliveries=self.connection.table("sync.deliveries"),
+            rules=rules,
+            now=now,
+        )
+
+    def product_delta(
+        self, rules: CatalogueRules = RULES, pricing: PricingRules = PRICING, now: datetime = NOW
+    ) -> ProductDelta:
         return product_delta(
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
             catalogue=self.connection.table("snapshot.woo_catalogue"),
             links=self.connection.sql("SELECT key, woo_id, status_before FROM sync.links"),
+            campaigns=self.connection.table("snapshot.solteq_campaigns"),
+            history=self.connection.table("sync.price_history"),
             rules=rules,
+            pricing=pricing,
+            now=now,
         )
 
     def balance_delta(self, rules: StockRules | None = None) -> pl.DataFrame:
@@ -105,6 +155,9 @@ class Sides:
             "snapshot.solteq_products",
             "snapshot.woo_catalogue",
             "snapshot.solteq_balances",
+            "snapshot.solteq_campaigns",
+            "sync.price_history",
+            "sync.deliveries",
             "sync.links",
         ):
             self.connection.execute(f"DELETE FROM {table}")

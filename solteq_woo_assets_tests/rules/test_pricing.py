@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solteq_woo_assets.rules.pricing import price_text, purchase_price, regular_price, sale_price
+from solteq_woo_assets.rules.pricing import campaign_price, price_text, purchase_price, regular_price
 
 CENT = Decimal("0.01")
 money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
@@ -34,21 +34,18 @@ def test_regular_price_is_rounded_half_up_once(connection: duckdb.DuckDBPyConnec
 
 @given(
     sales=money,
-    discounted=st.none() | st.decimals(-10, 99999, places=4),
+    discounted=st.decimals(Decimal("0.0001"), 99999, places=4),
     percent=st.none() | st.decimals(0, 100, places=2),
 )
 def test_sale_price_is_a_real_discount_within_the_maximum(
-    connection: duckdb.DuckDBPyConnection, sales: Decimal, discounted: Decimal | None, percent: Decimal | None
+    connection: duckdb.DuckDBPyConnection, sales: Decimal, discounted: Decimal, percent: Decimal | None
 ) -> None:
-    expected = None
-    if discounted is not None and discounted > 0:
-        floor_price = sales * (100 - (Decimal(100) if percent is None else percent)) / 100
-        price = max(discounted, floor_price).quantize(CENT, ROUND_HALF_UP)
-        if 0 < price < sales.quantize(CENT, ROUND_HALF_UP):
-            expected = price
+    floor_price = sales * (100 - (Decimal(100) if percent is None else percent)) / 100
+    price = max(discounted, floor_price).quantize(CENT, ROUND_HALF_UP)
+    expected = price if 0 < price < sales.quantize(CENT, ROUND_HALF_UP) else None
     actual = evaluate(
         connection,
-        sale_price("sales", "discounted", "percent"),
+        campaign_price("sales", "'fixedprice'", "discounted", "percent"),
         sales=sales,
         discounted=discounted,
         percent=percent,

@@ -1,8 +1,10 @@
 """The WooCommerce stand-in's traps, each with what a client loses that does not know it."""
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +22,13 @@ from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_
 from solteq_woo_assets.sandbox.woo_products import HAND_EDITS
 
 MISSING = 99_999_999
+BEFORE, DURING, AFTER = "2026-11-25T12:00:00", "2026-11-27T12:00:00", "2026-11-30T12:00:00"
+WINDOW = {
+    "regular_price": "10.00",
+    "sale_price": "8.00",
+    "date_on_sale_from_gmt": "2026-11-26T22:00:00",
+    "date_on_sale_to_gmt": "2026-11-29T21:59:59Z",
+}
 KOKO = {"name": "Koko", "variation": True, "visible": True, "options": ["S", "M"]}
 
 
@@ -67,6 +76,11 @@ class Client:
     def settings(self, **values: Any) -> None:
         self.session.put(f"{self.url}/_sandbox/settings", json=values).raise_for_status()
 
+    def cron(self) -> dict[str, int]:
+        answer = self.session.post(f"{self.url}/_sandbox/cron")
+        answer.raise_for_status()
+        return answer.json()
+
     def ids(self, **query: Any) -> list[int]:
         return [product["id"] for product in self.get(**query)]
 
@@ -83,6 +97,11 @@ class Client:
         ]
         done = self.batch(f"/products/{parent}/variations", create=made)["create"]
         return parent, [variation["id"] for variation in done]
+
+
+def seen(product: dict[str, Any]) -> tuple[str, bool, str]:
+    """What the edges of a sale change."""
+    return product["price"], product["on_sale"], product["date_modified_gmt"]
 
 
 @pytest.fixture
@@ -461,22 +480,162 @@ def test_a_lower_regular_price_drops_the_sale(shared: Client) -> None:
 
 def test_a_sale_runs_by_the_clock(woo: Client) -> None:
     """Protects campaigns: price and on_sale follow the window to the second, its last one included."""
-    identifier = woo.create(
-        regular_price="10.00",
-        sale_price="8.00",
-        date_on_sale_from_gmt="2026-11-26T22:00:00",
-        date_on_sale_to_gmt="2026-11-29T21:59:59Z",
-    )
+    identifier = woo.create(**WINDOW)
     prices = {}
     for instant in ("11-26T21:59:59", "11-26T22:00:00", "11-29T21:59:59", "11-29T22:00:00"):
         woo.settings(clock=f"2026-{instant}Z")
         product = woo.get(f"/products/{identifier}")
         prices[instant] = (product["price"], product["on_sale"])
     assert list(prices.values()) == [("10.00", False), ("8.00", True), ("8.00", True), ("10.00", False)]
-    emptied = woo.put(identifier, sale_price="")
-    assert emptied["date_on_sale_to"] == "2026-11-29T23:59:59", "the dates outlive their price"
+
+
+def test_sale_dates_outlive_their_price(woo: Client) -> None:
+    """Protects campaigns: an emptied sale price leaves its window, which a later one would fall into."""
+    woo.settings(clock=BEFORE)
+    identifier = woo.create(**WINDOW)
+    assert woo.put(identifier, sale_price="")["date_on_sale_to"] == "2026-11-29T23:59:59"
     local = woo.put(identifier, date_on_sale_from="2026-07-01T00:00:00", date_on_sale_to="")
     assert (local["date_on_sale_from_gmt"], local["date_on_sale_to_gmt"]) == ("2026-06-30T21:00:00", None)
+
+
+def test_a_price_is_stale_until_the_cron_runs(woo: Client) -> None:
+    """Protects checks of campaigns: what the shopper pays lags behind on_sale at both edges."""
+    woo.settings(cron=False, clock=BEFORE)
+    identifier = woo.create(**WINDOW)
+    woo.settings(clock=DURING)
+    assert seen(woo.get(f"/products/{identifier}")) == ("10.00", True, BEFORE)
+    assert woo.cron() == {"started": 1, "ended": 0}
+    started = woo.get(f"/products/{identifier}")
+    assert seen(started) == ("8.00", True, DURING)
+    assert (started["date_on_sale_from"], started["date_on_sale_to"]) == (None, "2026-11-29T23:59:59")
+    woo.settings(clock=AFTER)
+    assert seen(woo.get(f"/products/{identifier}")) == ("8.00", False, DURING)
+    assert woo.cron() == {"started": 0, "ended": 1}
+    ended = woo.get(f"/products/{identifier}")
+    assert seen(ended) == ("10.00", False, AFTER)
+    assert (ended["sale_price"], ended["date_on_sale_from"], ended["date_on_sale_to"]) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "price"),
+    [
+        pytest.param({"name": "Muu", "manage_stock": True, "stock_quantity": 5}, "10.00", id="another field"),
+        pytest.param({name: WINDOW[name] for name in ("sale_price", "regular_price")}, "10.00", id="the same prices"),
+        pytest.param({"date_on_sale_to_gmt": WINDOW["date_on_sale_to_gmt"]}, "10.00", id="the same date"),
+        pytest.param({"date_on_sale_to_gmt": "2026-12-24T00:00:00"}, "8.00", id="another date"),
+        pytest.param({"date_on_sale_from_gmt": ""}, "8.00", id="no date"),
+        pytest.param({"sale_price": "7.00"}, "7.00", id="another sale price"),
+        pytest.param({"sale_price": ""}, "10.00", id="no sale price"),
+        pytest.param({"regular_price": "11.00"}, "8.00", id="another regular price"),
+        pytest.param({"type": "external"}, "8.00", id="another type"),
+    ],
+)
+def test_a_save_refreshes_a_stale_price_only_by_what_it_depends_on(woo: Client, change: dict, price: str) -> None:
+    """Protects checks of campaigns: a late price is not cured by writing to the product, or not by any write."""
+    woo.settings(cron=False, clock=BEFORE)
+    identifier = woo.create(**WINDOW)
+    woo.settings(clock=DURING)
+    saved = woo.put(identifier, **change)
+    assert seen(saved) == (price, change.get("sale_price") != "", DURING)
+    assert seen(woo.get(f"/products/{identifier}")) == seen(saved)
+
+
+def test_the_cron_starts_and_ends_the_sale_of_a_variation(woo: Client) -> None:
+    """Protects variable products: the parent's price follows its variations' as written, and it moves with them."""
+    woo.settings(cron=False, clock=BEFORE)
+    parent, (small, medium) = woo.shirt()
+    path = f"/products/{parent}/variations"
+    woo.batch(path, update=[{"id": small, **WINDOW}])
+    woo.settings(clock=DURING)
+    assert seen(woo.get(f"/products/{parent}")) == ("10.00", True, BEFORE)
+    assert woo.cron() == {"started": 1, "ended": 0}
+    assert seen(woo.get(f"{path}/{small}")) == ("8.00", True, DURING)
+    assert seen(woo.get(f"{path}/{medium}")) == ("20.00", False, BEFORE)
+    assert seen(woo.get(f"/products/{parent}")) == ("8.00", True, DURING)
+    woo.settings(clock=AFTER)
+    assert seen(woo.get(f"/products/{parent}")) == ("8.00", False, DURING)
+    assert woo.cron() == {"started": 0, "ended": 1}
+    assert seen(woo.get(f"{path}/{small}")) == ("10.00", False, AFTER)
+    assert seen(woo.get(f"/products/{parent}")) == ("10.00", False, AFTER)
+
+
+def test_a_window_that_passed_unseen_leaves_nothing(woo: Client) -> None:
+    """Protects checks of campaigns: a cron that comes after the end starts the sale and ends it at once."""
+    woo.settings(cron=False, clock=BEFORE)
+    identifier = woo.create(**WINDOW)
+    woo.settings(clock=AFTER)
+    assert woo.cron() == {"started": 1, "ended": 1}
+    product = woo.get(f"/products/{identifier}")
+    assert seen(product) == ("10.00", False, AFTER)
+    assert (product["sale_price"], product["date_on_sale_from"], product["date_on_sale_to"]) == ("", None, None)
+
+
+@pytest.mark.parametrize(
+    ("sale_price", "emptied", "date_to"), [("", False, "2026-11-29T23:59:59"), ("10.00", True, None)]
+)
+def test_the_cron_empties_a_window_whose_price_was_dropped(
+    woo: Client, sale_price: str, emptied: bool, date_to: str | None
+) -> None:
+    """Protects campaigns: the dates of a price that was emptied stay for good, those of one dropped for a time."""
+    woo.settings(cron=False, clock=BEFORE)
+    identifier = woo.create(**WINDOW)
+    woo.put(identifier, sale_price=sale_price)
+    woo.settings(clock=DURING)
+    assert woo.cron() == {"started": 0, "ended": 0}
+    product = woo.get(f"/products/{identifier}")
+    assert seen(product) == ("10.00", False, DURING if emptied else BEFORE)
+    assert (product["sale_price"], product["date_on_sale_to"]) == ("", date_to)
+
+
+def test_the_cron_leaves_alone_what_is_not_due(woo: Client) -> None:
+    """Protects incremental reads: only a sale that starts or ends comes back as changed, and only once."""
+    woo.settings(cron=False, clock=BEFORE)
+    coming = woo.create(**WINDOW)
+    plain, open_ended = woo.create(regular_price="10.00"), woo.create(regular_price="10.00", sale_price="8.00")
+    gone = woo.create(**WINDOW)
+    woo.send("DELETE", f"/products/{gone}", force=True)
+    assert woo.cron() == {"started": 0, "ended": 0}
+    woo.settings(clock=DURING)
+    running_already = woo.create(**WINDOW)
+    assert woo.cron() == {"started": 1, "ended": 0}
+    woo.settings(clock="2026-11-29T21:59:59")
+    assert woo.cron() == {"started": 0, "ended": 0}, "at its last second it is still on sale"
+    moved = {product["id"]: product["date_modified_gmt"] for product in woo.get()}
+    assert moved == {coming: DURING, plain: BEFORE, open_ended: BEFORE, running_already: DURING}
+
+
+def test_by_default_the_cron_is_never_late(woo: Client) -> None:
+    """Protects all other tests, and incremental reads: a sale's edge alone comes back as changed."""
+    woo.settings(clock=BEFORE)
+    identifier = woo.create(**WINDOW)
+    assert woo.session.get(f"{woo.url}/_sandbox/settings").json()["cron"] is True
+    for instant, price in ((DURING, "8.00"), (AFTER, "10.00")):
+        woo.settings(clock=instant)
+        changed = woo.get(modified_after=BEFORE, dates_are_gmt="true")
+        assert [seen(product) for product in changed] == [(price, price == "8.00", instant)]
+    woo.settings(clock=BEFORE)
+    woo.put(identifier, **WINDOW)
+    woo.settings(clock=DURING)
+    assert woo.cron() == {"started": 1, "ended": 0}, "asked for, it says what it did"
+
+
+def test_a_product_of_an_older_file_follows_the_clock(tmp_path: Path) -> None:
+    """Protects kept databases: those without a written price get one when they are next saved."""
+    database = tmp_path / "woo.sqlite"
+    with running(create_app(database, clock=BEFORE)) as url, requests.Session() as session:
+        identifier = Client(url, session).create(**WINDOW)
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("UPDATE products SET document = json_remove(document, '$.price')")
+            connection.execute("DROP TABLE sale_edges")
+    with running(create_app(database)) as url, requests.Session() as session:
+        woo, path = Client(url, session), f"/products/{identifier}"
+        assert seen(woo.get(path)) == ("10.00", False, BEFORE)
+        woo.settings(clock=DURING)
+        assert seen(woo.get(path)) == ("8.00", True, BEFORE), "nothing is due, since no price was written"
+        assert seen(woo.put(identifier, name="Muu")) == ("8.00", True, DURING)
+        woo.settings(cron=False, clock=AFTER)
+        assert seen(woo.get(path)) == ("8.00", False, DURING)
+        assert woo.cron() == {"started": 0, "ended": 1}
 
 
 def test_stock_without_managing_it_is_dropped(shared: Client) -> None:

@@ -16,19 +16,24 @@ import dagster as dg
 import duckdb
 import pytest
 
-from solteq_woo_assets.assets import balances, products
-from solteq_woo_assets.assets.common import ReadConfig
-from solteq_woo_assets.assets.products import DeltaConfig
+from solteq_woo_assets.assets import balances, campaigns, products
+from solteq_woo_assets.assets.common import DeltaConfig, ReadConfig
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import Batch, WooClient
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import delivery
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 FLOWS = {
     "products": [products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products],
     "balances": [balances.solteq_balances, products.woo_catalogue, balances.balance_delta, balances.woo_stock],
+    "campaigns": [
+        campaigns.solteq_campaigns,
+        products.woo_catalogue,
+        campaigns.campaign_price_delta,
+        campaigns.woo_campaign_prices,
+    ],
     "products up to the delta": [products.solteq_products, products.woo_catalogue, products.product_delta],
     "preview": [products.woo_catalogue, products.product_delta, balances.balance_delta],
 }
@@ -37,7 +42,7 @@ STEPS = ("before a write leaves", "before its answer is stored", "before a commi
 
 
 def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[str, Any]]:
-    """Run these of ``FLOWS``, products and balances unless told otherwise; the metadata by asset.
+    """Run these of ``FLOWS``, all that a shop has unless told otherwise; the metadata by asset.
 
     :raises dagster.Failure: as the step would have failed
     """
@@ -45,7 +50,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[st
     solteq, woo = solteq_client(settings), woo_client(settings)
     told: dict[str, dict[str, Any]] = {}
     try:
-        for flow in flows or ("products", "balances"):
+        for flow in flows or ("campaigns", "products", "balances"):
             with FlowLeases(database) as leases:
                 given = {
                     "context": _context(run_id),
@@ -54,6 +59,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[st
                     "solteq": solteq,
                     "woo": woo,
                     "leases": leases,
+                    "clock": utc_now,
                 }
                 for asset in FLOWS[flow]:
                     told[asset.key.to_user_string()] = _materialize(asset, given)

@@ -1,0 +1,184 @@
+"""Campaign prices, Solteq → WooCommerce: the campaigns, which sale prices they make, and sending what differs."""
+
+from datetime import datetime
+
+import dagster as dg
+import duckdb
+
+from solteq_woo_assets.assets.common import (
+    OWNERS,
+    DeltaConfig,
+    ReadConfig,
+    agreement,
+    count_rows,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    note_comparison,
+    pricing_rules,
+    read_metadata,
+    send_delta,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+    without_refused,
+)
+from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
+from solteq_woo_assets.assets.products import solteq_products, woo_catalogue
+from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.rules.campaigns import CampaignPriceDelta
+from solteq_woo_assets.rules.campaigns import campaign_price_delta as compare_prices
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import quarantine
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.snapshot import campaign_frame, read_feed
+from solteq_woo_assets.sync.state import Clock, StateDatabase
+
+FLOW = "campaigns"
+TABLE = "snapshot.solteq_campaigns"
+
+
+def campaign_feed(settings: Settings) -> Feed:
+    """Solteq's campaign feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_campaigns_path, settings.solteq_campaigns_scope, CampaignDocument)
+
+
+@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+def solteq_campaigns(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The campaigns as Solteq's back office has them: what they are for, what they take off, and when.
+
+    Reads what changed since the last read; deleted campaigns are kept as such. Table `snapshot.solteq_campaigns`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_feed(
+            database,
+            solteq,
+            campaign_feed(settings),
+            flow=FLOW,
+            table=TABLE,
+            keys=["id"],
+            frame=campaign_frame,
+            full=config.full,
+        )
+    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_campaigns, solteq_products, woo_catalogue],
+)
+def campaign_price_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """The sale prices to be written to the web store, with their windows and the campaign that makes each.
+
+    The lowest price of the campaigns that run and of the product's own discounted price; where nothing runs, what comes
+    next. Campaigns that cannot be a discount price for everybody are listed as skipped. Table
+    `delta.campaign_price_delta`.
+    """
+    with failing_in_words(), effort() as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            delta = _compare(connection, settings, clock())
+            quarantine.replace(connection, FLOW, "delta", delta.quarantine)
+            changes, refused = delta.changes, 0
+            if not config.retry_refused:
+                changes, refused = without_refused(connection, FLOW, changes)
+            store_delta(connection, "delta.campaign_price_delta", changes)
+            note_comparison(connection, FLOW, delta.next_edge)
+            active = count_rows(
+                connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
+            )
+        quarantined = warn_of_quarantine(context, database, FLOW)
+    writes = changes.filter(changes["kind"] != "campaign").height
+    return dg.MaterializeResult(
+        metadata={
+            **delta_metadata(
+                changes,
+                quarantined=quarantined,
+                unchanged=max(active - writes - refused, 0),
+                measured=measured,
+            ),
+            "reductions": delta.reductions,
+            "reductions_without_30_days_of_history": delta.without_history,
+            "next_edge": delta.next_edge.isoformat() if delta.next_edge else "none",
+        }
+    )
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> CampaignPriceDelta:
+    return compare_prices(
+        connection,
+        products=connection.table("snapshot.solteq_products"),
+        campaigns=connection.table(TABLE),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        history=connection.table("sync.price_history"),
+        deliveries=connection.table("sync.deliveries"),
+        rules=pricing_rules(connection, settings),
+        now=now,
+    )
+
+
+@dg.asset_check(asset=campaign_price_delta, blocking=True, name="price_cuts")
+def campaign_price_cuts(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
+) -> dg.AssetCheckResult:
+    """Not too many prices fall by too much at once, and none below its purchase price when that is minded."""
+    return price_cuts(context, config, settings, database, clock, "campaign_price_delta")
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"woocommerce"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[campaign_price_delta],
+)
+def woo_campaign_prices(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """The sale prices and their windows, sent to the web store; of variable products to their variations.
+
+    With each reduction goes the lowest price of the 30 days before it, as private meta. Each write is in the ledger,
+    `sync.deliveries`, before it leaves.
+    """
+    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="campaign_price_delta")
+
+
+@dg.asset_check(asset=woo_campaign_prices)
+def sale_prices_agree(
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
+) -> dg.AssetCheckResult:
+    """After delivery the store's sale prices are those of the campaigns, but for what is in quarantine."""
+    with database.transaction() as connection:
+        return agreement(connection, FLOW, _compare(connection, settings, clock()).changes)

@@ -1,0 +1,89 @@
+"""Blocking checks on what a delivery would do to prices: a slip in the back office should not reach the shoppers."""
+
+import dagster as dg
+
+from solteq_woo_assets.rules.pricing import public_price
+from solteq_woo_assets.rules.skus import sku_key
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.delivery import SENT_ACTIONS
+from solteq_woo_assets.sync.state import Clock, StateDatabase
+
+LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
+KEYS_SHOWN = 20
+
+
+class GuardRailConfig(dg.Config):
+    """Whether a guard rail stops the delivery."""
+
+    let_pass: bool = False
+    """Send the delta although the check says no; the run's tags say so."""
+
+
+# What a shopper pays now, and the lowest price that the delta brings, now or in a window to come.
+_PRICES = f"""
+WITH changed AS (
+    SELECT key, woo_id, map_from_entries(list_transform(changes, lambda c: (c.field, c.new))) AS new
+    FROM delta.{{delta}} WHERE list_contains($sent, action)
+), prices AS (
+    SELECT
+        changed.key, {public_price("held", "$now")} AS old_price,
+        coalesce(new['regular_price']::DECIMAL(18,4), held.regular_price) AS regular_price,
+        CASE WHEN map_contains(new, 'sale_price') THEN nullif(new['sale_price'], '')::DECIMAL(18,4)
+            ELSE held.sale_price END AS sale_price
+    FROM changed LEFT JOIN snapshot.woo_catalogue AS held ON held.id = changed.woo_id
+    WHERE len(list_intersect(map_keys(new), ['regular_price', 'sale_price'])) > 0
+), lowest AS (
+    SELECT key, old_price, least(regular_price, coalesce(sale_price, regular_price)) AS new_price FROM prices
+), purchases AS (
+    SELECT {sku_key("code")} AS sku, min(purchase_price) AS purchase_price
+    FROM snapshot.solteq_products WHERE active AND NOT deleted GROUP BY ALL
+)
+SELECT
+    list(key ORDER BY key) FILTER (new_price < old_price * (100 - $percent) * 0.01) AS cut,
+    list(key ORDER BY key) FILTER (new_price < purchase_price) AS below_purchase_price,
+    (SELECT count(*) FROM snapshot.woo_catalogue WHERE regular_price > 0 AND status <> 'trash') AS products
+FROM lowest LEFT JOIN purchases ON purchases.sku = {sku_key("key")}
+"""
+
+
+def price_cuts(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: Settings,
+    database: StateDatabase,
+    clock: Clock,
+    delta: str,
+) -> dg.AssetCheckResult:
+    """Whether a delta cuts few enough prices, and sells nothing below its purchase price when told to mind it."""
+    with database.transaction() as connection:
+        cut, below, products = connection.execute(
+            _PRICES.format(delta=delta),
+            {"sent": list(SENT_ACTIONS), "now": clock(), "percent": settings.price_cut_percent},
+        ).fetchall()[0]
+    cut, below = cut or [], below or []
+    problems: list[str] = []
+    if len(cut) * 100 > settings.price_cut_products_percent * products:
+        problems.append(
+            f"it cuts the price of {len(cut)} of the store's {products} products by more than "
+            f"{settings.price_cut_percent} % (SOLTEQ_WOO_PRICE_CUT_PRODUCTS_PERCENT allows "
+            f"{settings.price_cut_products_percent} %)"
+        )
+    if below and settings.mind_purchase_price:
+        problems.append(f"it sells {len(below)} products below their purchase price (SOLTEQ_WOO_MIND_PURCHASE_PRICE)")
+    metadata = {
+        "cut": len(cut),
+        "cut_keys": cut[:KEYS_SHOWN],
+        "below_purchase_price": len(below),
+        "below_purchase_price_keys": below[:KEYS_SHOWN],
+        "products": products,
+    }
+    if problems and config.let_pass:
+        context.instance.add_run_tags(context.run.run_id, {LET_PASS_TAG: f"{delta}: price_cuts"})
+        context.log.warning(f"Let pass: {'; '.join(problems)}.")
+    words = (
+        f"The delivery is stopped: {'; '.join(problems)}. If that is meant, run the job from the launchpad with "
+        f"ops: {{{delta}_price_cuts: {{config: {{let_pass: true}}}}}}, or solteq-woo sync with --let-pass."
+    )
+    return dg.AssetCheckResult(
+        passed=not problems or config.let_pass, metadata=metadata, description=words if problems else None
+    )

@@ -1,0 +1,213 @@
+"""Which sale prices the store should hold, less what it holds: the campaign price delta."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
+from solteq_woo_assets.rules.pricing import (
+    PricingRules,
+    forget_prices,
+    next_edge,
+    price_products,
+    price_text,
+    public_price,
+    regular_price,
+    sale_agrees,
+    sale_changes,
+)
+from solteq_woo_assets.rules.skus import sku_key
+
+Relation = duckdb.DuckDBPyRelation
+
+CAMPAIGN_CHANGES_SCHEMA = pl.Schema(
+    {
+        **CHANGES_SCHEMA,
+        "old_price": pl.Decimal(18, 4),
+        "new_price": pl.Decimal(18, 4),
+        "valid_from": pl.Datetime("us"),
+        "valid_to": pl.Datetime("us"),
+        "campaign": pl.String,
+        "beaten": pl.List(pl.String),
+    }
+)
+"""The columns of ``delta.campaign_price_delta``; ``sync/state.py`` says what they hold."""
+
+
+@dataclass(frozen=True)
+class CampaignPriceDelta:
+    """The writes to come, and what is held back.
+
+    ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
+    ``quarantine``: key, field, reason, mend of campaigns that make no sense.
+    ``next_edge``: when the next offer begins or ends, if any does.
+    ``reductions``, ``without_history``: products with an offer, and those of them without 30 days of history.
+    """
+
+    changes: pl.DataFrame
+    quarantine: pl.DataFrame
+    next_edge: datetime | None
+    reductions: int
+    without_history: int
+
+
+# A code on two active products is nobody's price: the product delta holds it back. What is not sold online is left
+# alone. Of store products that share a SKU the one that is not in the bin, then the older one.
+_COMPARED = f"""
+CREATE TEMP TABLE compared AS
+WITH single AS (
+    SELECT {sku_key("code")} AS sku, any_value(id) AS id, any_value(trim(code)) AS code,
+        any_value({regular_price("sales_price")}) AS regular_price
+    FROM products WHERE active AND NOT deleted AND trim(code) <> ''
+    GROUP BY ALL
+    HAVING count(*) = 1 AND any_value(regexp_replace(lower(product_type), '[ _-]', '', 'g'))
+        NOT IN ('giftcard', 'deposit', 'custom') AND any_value(sales_price) > 0
+), held AS (
+    SELECT {sku_key("item.sku")} AS sku, item.* EXCLUDE (sku)
+    FROM catalogue AS item LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
+    WHERE item.status <> 'trash' AND parent.status IS DISTINCT FROM 'trash'
+        AND item.type NOT IN ('variable', 'grouped')
+)
+SELECT
+    single.code, single.sku, held.* EXCLUDE (sku), single.id AS product_id,
+    single.regular_price AS wanted_regular_price, offers.sale_price AS wanted_sale_price,
+    offers.opens, offers.closes, offers.position,
+    {sale_changes("held", "offers")} AS fields
+FROM single JOIN held USING (sku) LEFT JOIN offers ON offers.id = single.id
+WHERE NOT ({sale_agrees("held", "offers")})
+QUALIFY row_number() OVER (PARTITION BY single.sku ORDER BY held.id) = 1
+"""
+
+# What was last sent of the sale that the store holds tells a hand's work from ours.
+_SENT = """
+CREATE TEMP TABLE sent AS
+SELECT woo_id, arg_max(change.new, settled_at) AS sale_price
+FROM (
+    SELECT woo_id, settled_at, unnest(changes) AS change FROM deliveries
+    WHERE state = 'delivered' AND woo_id IN (SELECT id FROM compared)
+) WHERE change.field = 'sale_price' GROUP BY ALL
+"""
+
+_CHANGES = f"""
+WITH beaten AS (
+    SELECT
+        compared.product_id,
+        list(coalesce(campaigns_judged.name, 'its discounted price') || ' ' || {price_text("candidates.price")}
+            ORDER BY candidates.price, candidates.position) AS beaten
+    FROM compared
+    JOIN sold ON sold.id = compared.product_id JOIN candidates USING (product)
+    LEFT JOIN campaigns_judged ON campaigns_judged.position = candidates.position
+    WHERE candidates.price IS NOT NULL AND candidates.starts <= opens AND candidates.ends > opens
+        AND candidates.position IS DISTINCT FROM compared.position
+    GROUP BY ALL
+), named AS (
+    SELECT
+        compared.* REPLACE (CASE WHEN isfinite(closes) THEN closes END AS closes),
+        CASE WHEN position IS NOT NULL THEN 'campaign ' || campaigns_judged.name || ' (' || campaigns_judged.id || ')'
+            WHEN wanted_sale_price IS NOT NULL THEN 'its discounted price in Solteq' END AS campaign,
+        coalesce(beaten.beaten, []) AS beaten,
+        {public_price("compared", "$now")} AS old_price,
+        {price_text("compared.sale_price")} AS held_sale_price, nullif(sent.sale_price, '') AS sent_sale_price,
+        strftime(compared.opens AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M') AS opens_text,
+        strftime(CASE WHEN isfinite(compared.closes) THEN compared.closes END
+            AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M') AS closes_text
+    FROM compared
+    LEFT JOIN campaigns_judged USING (position) LEFT JOIN beaten USING (product_id)
+    LEFT JOIN sent ON sent.woo_id = compared.id
+)
+SELECT
+    code AS key, 'update' AS action, CASE type WHEN 'variation' THEN 'variation' ELSE 'simple' END AS kind,
+    id AS woo_id, NULL AS parent_key, CASE type WHEN 'variation' THEN parent_id END AS parent_id,
+    list_filter(
+        -- A sale price beside another sales price than Solteq's would be another discount, or none: they go together.
+        [{{'field': 'regular_price', 'old': coalesce({price_text("regular_price")}, ''),
+            'new': {price_text("wanted_regular_price")}}}] || fields,
+        lambda change: change.old IS DISTINCT FROM change.new
+    ) AS changes,
+    concat(
+        CASE
+            WHEN campaign IS NULL THEN 'no campaign now or to come'
+            WHEN opens > $now THEN campaign || ' from ' || opens_text
+            ELSE campaign
+        END,
+        ' until ' || closes_text,
+        CASE
+            WHEN held_sale_price IS NULL AND sent_sale_price = {price_text("wanted_sale_price")}
+                THEN '; the sale price was emptied by hand in the store'
+            WHEN held_sale_price IS DISTINCT FROM sent_sale_price AND held_sale_price IS NOT NULL
+                THEN '; the store''s ' || held_sale_price || ' was set by hand'
+        END,
+        CASE WHEN len(beaten) > 0 THEN '; beats ' || array_to_string(beaten, ', ') END
+    ) AS reason,
+    old_price, coalesce(wanted_sale_price, wanted_regular_price) AS new_price,
+    CASE WHEN wanted_sale_price IS NOT NULL AND opens > $now THEN opens END AS valid_from, closes AS valid_to,
+    campaign, beaten
+FROM named
+ORDER BY key
+"""
+
+# A campaign whose time is over is not worth a word.
+_SKIPPED = """
+SELECT
+    id AS key, 'skip' AS action, 'campaign' AS kind, NULL AS woo_id, NULL AS parent_key, NULL AS parent_id,
+    [] AS changes, 'campaign ' || name || ': ' || reason AS reason, NULL AS old_price, NULL AS new_price,
+    CASE WHEN isfinite(starts) THEN starts END AS valid_from, CASE WHEN isfinite(ends) THEN ends END AS valid_to,
+    name AS campaign, [] AS beaten
+FROM (
+    SELECT * FROM campaigns_judged WHERE held = 'skip'
+    UNION ALL
+    SELECT * REPLACE ('none of its targets is a product that is on sale in Solteq' AS reason)
+    FROM campaigns_judged WHERE held IS NULL AND position NOT IN (SELECT position FROM covered)
+)
+WHERE ends > $now ORDER BY id
+"""
+
+_QUARANTINE = """
+SELECT id AS key, field, 'campaign ' || name || ': ' || reason AS reason, mend
+FROM campaigns_judged WHERE held = 'quarantine' AND ends > $now
+"""
+
+
+def campaign_price_delta(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    products: Relation,
+    campaigns: Relation,
+    catalogue: Relation,
+    history: Relation,
+    deliveries: Relation,
+    rules: PricingRules,
+    now: datetime,
+) -> CampaignPriceDelta:
+    """The sale prices and windows that the store should hold at an instant, less what it holds.
+
+    :param products: rows of ``snapshot.solteq_products``
+    :param campaigns: rows of ``snapshot.solteq_campaigns``
+    :param catalogue: rows of ``snapshot.woo_catalogue``
+    :param history: rows of ``sync.price_history``
+    :param deliveries: rows of ``sync.deliveries``, to tell whose the store's sale price is
+    :param now: in UTC, without a zone
+    """
+    price_products(connection, products=products, campaigns=campaigns, history=history, rules=rules, now=now)
+    connection.execute(_COMPARED)
+    connection.execute(_SENT)
+
+    def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:
+        return connection.sql(query, params=parameters).pl()
+
+    changes = frame(_CHANGES, {"now": now, "zone": rules.zone.key}).cast(CAMPAIGN_CHANGES_SCHEMA)
+    skipped = frame(_SKIPPED, {"now": now}).cast(CAMPAIGN_CHANGES_SCHEMA)
+    counts = connection.execute("SELECT count(*), count(*) FILTER (lowest_price_30d IS NULL) FROM offers").fetchall()[0]
+    delta = CampaignPriceDelta(
+        changes=pl.concat([changes, skipped]),
+        quarantine=frame(_QUARANTINE, {"now": now}),
+        next_edge=next_edge(connection),
+        reductions=counts[0],
+        without_history=counts[1],
+    )
+    connection.execute("DROP TABLE sent; DROP TABLE compared")
+    forget_prices(connection)
+    return delta

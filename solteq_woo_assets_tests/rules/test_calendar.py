@@ -1,0 +1,238 @@
+"""The calendar of campaign prices: at every instant the price is the one that plain reading of the campaigns gives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from solteq_woo_assets.rules.pricing import (
+    HELSINKI,
+    PricingRules,
+    forget_prices,
+    instant_of,
+    price_products,
+    timeline,
+)
+from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets_tests.rules.conftest import Sides
+
+CENT = Decimal("0.01")
+FIRST = datetime(2026, 11, 20)  # noqa: DTZ001  local, as campaigns have it
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Product:
+    sales_price: Decimal
+    discounted_price: Decimal | None
+    max_discount_percent: Decimal | None
+    model_number: str | None
+    product_group: str | None
+    supplier: str | None
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    level: str
+    targets: list[str]
+    discount_type: str
+    value: Decimal
+    valid_from: datetime | None
+    valid_to: datetime | None
+    priority: int
+    restricted: dict[str, Any] = field(default_factory=dict)
+
+
+def plain_price(product: Product, campaigns: list[Campaign], local: datetime, choice: str) -> Decimal | None:
+    """The rule, read aloud: of one product at one time on the shop's wall, by looking at every campaign."""
+    offers: list[tuple[int, Decimal]] = []
+    if product.discounted_price is not None:
+        offers += [(0, product.discounted_price)]
+    for campaign in campaigns:
+        names = {
+            "Product": {product.code, product.model_number},
+            "ProductGroup": {product.product_group},
+            "Supplier": {product.supplier},
+        }[campaign.level]
+        if campaign.restricted or not names & set(campaign.targets):
+            continue
+        if campaign.valid_from is not None and local < campaign.valid_from:
+            continue
+        if campaign.valid_to is not None and local >= campaign.valid_to:
+            continue
+        price = {
+            "Percentage": product.sales_price * (100 - campaign.value) / 100,
+            "Amount": product.sales_price - campaign.value,
+            "FixedPrice": campaign.value,
+        }[campaign.discount_type]
+        offers.append((campaign.priority, price))
+    percent = Decimal(100) if product.max_discount_percent is None else product.max_discount_percent
+    floor_price = product.sales_price * (100 - percent) / 100
+    capped = [(rank, max(price, floor_price).quantize(CENT, ROUND_HALF_UP)) for rank, price in offers]
+    regular = product.sales_price.quantize(CENT, ROUND_HALF_UP)
+    real = [(rank, price) for rank, price in capped if 0 < price < regular]
+    if choice == "priority":
+        real = [(rank, price) for rank, price in real if rank == max(rank for rank, _ in real)]
+    return min((price for _, price in real), default=None)
+
+
+def often(usual: st.SearchStrategy[Any], *seldom: Any) -> st.SearchStrategy[Any]:
+    """Mostly the usual, now and then one of the others."""
+    return st.integers(0, 9).flatmap(lambda chance: st.sampled_from(seldom) if chance == 0 else usual)
+
+
+hours = st.integers(0, 14 * 24).map(lambda number: FIRST + timedelta(hours=number))
+durations = st.integers(1, 120).map(lambda number: timedelta(hours=number))
+products = st.builds(
+    Product,
+    sales_price=often(st.decimals(12, 60, places=4), Decimal("0.01"), Decimal("0.02"), Decimal("4.995")),
+    discounted_price=st.none() | st.decimals(8, 40, places=2),
+    max_discount_percent=often(st.none(), Decimal(0), Decimal(15), Decimal("33.3")),
+    model_number=st.sampled_from([None, "M1", "M2"]),
+    product_group=st.sampled_from(["G1", "G2"]),
+    supplier=st.sampled_from([None, "S1"]),
+)
+targets = {
+    "Product": st.lists(st.sampled_from(["P0", "P1", "P2", "P3", "M1", "M2", "?"]), min_size=2, max_size=4),
+    "ProductGroup": st.lists(st.sampled_from(["G1", "G2"]), min_size=1, max_size=2),
+    "Supplier": st.just(["S1"]),
+}
+values = {
+    "Percentage": st.sampled_from([Decimal(value) for value in ("5", "10", "12.5", "25", "50", "100")]),
+    "Amount": st.sampled_from([Decimal(value) for value in ("0.5", "1", "5", "10", "50")]),
+    "FixedPrice": st.sampled_from([Decimal(value) for value in ("9.9", "10", "12", "20", "70")]),
+}
+
+
+@st.composite
+def campaigns(draw: st.DrawFn) -> Campaign:
+    level = draw(st.sampled_from(list(targets)))
+    discount_type = draw(st.sampled_from(list(values)))
+    valid_from = draw(hours)
+    valid_to = valid_from + draw(durations)
+    restrictions = ({"active": False}, {"deleted": True}, {"customer_groups": ["K"]}, {"store_ids": ["oulu"]})
+    return Campaign(
+        level=level,
+        targets=draw(targets[level]),
+        discount_type=discount_type,
+        value=draw(values[discount_type]),
+        valid_from=draw(often(st.just(valid_from), None)),
+        valid_to=draw(often(st.just(valid_to), None)),
+        priority=draw(st.integers(-1, 2)),
+        restricted=draw(often(st.just({}), *restrictions, {"type": "Bundle"})),
+    )
+
+
+@pytest.fixture(scope="module")
+def calendar_sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    folder: Path = tmp_path_factory.mktemp("calendar")
+    with StateDatabase(folder / "state.duckdb").transaction() as connection:
+        yield Sides(connection)
+
+
+def fill(sides: Sides, catalogue: list[Product], calendar: list[Campaign]) -> list[Product]:
+    """Put them there; the products with their codes."""
+    sides.clear()
+    coded = [Product(**{**vars(product), "code": f"P{number}"}) for number, product in enumerate(catalogue)]
+    for product in coded:
+        sides.product(**vars(product))
+    for number, campaign in enumerate(calendar):
+        fields = {name: value for name, value in vars(campaign).items() if name not in ("targets", "restricted")}
+        sides.campaign(number, *campaign.targets, **fields, **campaign.restricted)
+    return coded
+
+
+def price(sides: Sides, now: datetime, rules: PricingRules) -> None:
+    """Make the offers."""
+    price_products(
+        sides.connection,
+        products=sides.connection.table("snapshot.solteq_products"),
+        campaigns=sides.connection.table("snapshot.solteq_campaigns"),
+        history=sides.connection.table("sync.price_history"),
+        rules=rules,
+        now=now,
+    )
+
+
+def on_the_wall(instant: datetime) -> datetime:
+    """What the shop's clock shows."""
+    return instant.replace(tzinfo=UTC).astimezone(HELSINKI).replace(tzinfo=None)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    catalogue=st.lists(products, min_size=5, max_size=5),
+    calendar=st.lists(campaigns(), min_size=6, max_size=12),
+    start=st.integers(-12, 5 * 24).map(lambda number: FIRST + timedelta(hours=number)),
+    moments=st.lists(st.integers(0, 15 * 24 * 60), min_size=20, max_size=20),
+    choice=st.sampled_from(["lowest", "priority"]),
+)
+def test_the_calendar_gives_the_price_of_every_instant(
+    calendar_sides: Sides,
+    catalogue: list[Product],
+    calendar: list[Campaign],
+    start: datetime,
+    moments: list[int],
+    choice: Any,
+) -> None:
+    """100 calendars x 5 products x 20 instants and all edges that are to come: well over 10,000 cases."""
+    coded = fill(calendar_sides, catalogue, calendar)
+    now = instant_of(start, HELSINKI)
+    until = now + timedelta(days=16)
+    price(calendar_sides, now, PricingRules(campaign_choice=choice))
+    segments = timeline(calendar_sides.connection, since=now, until=until).to_dicts()
+    offers = calendar_sides.connection.sql("SELECT id, sale_price FROM offers").pl().to_dicts()
+    forget_prices(calendar_sides.connection)
+
+    edges = [time for campaign in calendar for time in (campaign.valid_from, campaign.valid_to) if time]
+    instants = [now + timedelta(minutes=minute) for minute in moments]
+    instants += [instant_of(edge, HELSINKI) - offset for edge in edges for offset in (SECOND, timedelta(0))]
+    for product in coded:
+        own = [segment for segment in segments if segment["id"] == f"p-{product.code}"]
+        for instant in (instant for instant in instants if now <= instant < until):
+            running = [
+                segment["price"]
+                for segment in own
+                if segment["opens"] <= instant and (segment["closes"] is None or instant < segment["closes"])
+            ]
+            wanted = plain_price(product, calendar, on_the_wall(instant), choice)
+            assert running == ([] if wanted is None else [wanted]), (product, instant)
+        # What is sent is the calendar's first segment.
+        sent = [offer for offer in offers if offer["id"] == f"p-{product.code}"]
+        assert [offer["sale_price"] for offer in sent] == [segment["price"] for segment in own[:1]] or not own
+
+
+@pytest.mark.parametrize(
+    ("local", "utc", "why"),
+    [
+        ("2026-11-27T00:00", "2026-11-26T22:00", "winter"),
+        ("2026-07-01T00:00", "2026-06-30T21:00", "summer"),
+        ("2026-10-25T03:30", "2026-10-25T00:30", "repeated: the first time that the clock shows it"),
+        ("2026-10-25T04:00", "2026-10-25T02:00", "after the repeated hour"),
+        ("2026-03-29T02:59:59", "2026-03-29T00:59:59", "before the skipped hour"),
+        ("2026-03-29T03:00", "2026-03-29T01:00", "skipped: the change itself"),
+        ("2026-03-29T03:30", "2026-03-29T01:00", "skipped: the change itself"),
+        ("2026-03-29T04:00", "2026-03-29T01:00", "the clock jumps to it"),
+    ],
+)
+def test_a_time_that_a_clock_change_repeats_or_skips_is_one_instant(local: str, utc: str, why: str) -> None:
+    assert instant_of(datetime.fromisoformat(local), HELSINKI) == datetime.fromisoformat(utc), why
+
+
+@given(
+    first=st.datetimes(datetime(1971, 1, 1), datetime(2998, 1, 1)),  # noqa: DTZ001
+    apart=st.integers(0, 200_000),
+    zone=st.sampled_from(["Europe/Helsinki", "Europe/Stockholm", "Australia/Lord_Howe", "America/Sao_Paulo"]),
+)
+def test_a_later_local_time_is_never_an_earlier_instant(first: datetime, apart: int, zone: str) -> None:
+    """Else a campaign could end before it begins."""
+    first = first.replace(microsecond=0)
+    assert instant_of(first, ZoneInfo(zone)) <= instant_of(first + timedelta(seconds=apart), ZoneInfo(zone))
