@@ -9,31 +9,39 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import click
 import dagster as dg
+import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from starlette.types import ASGIApp
 
+from solteq_woo_assets.assets import campaigns, products
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError
+from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META, instant_of
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running, serve
 from solteq_woo_assets.settings import SANDBOX, Settings
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.links import sku_key
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 SANDBOX_DATA = Path(".sandbox")
 SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
 ROWS_SHOWN = 50
+PRICING_FLOWS = (campaigns.FLOW, products.FLOW)
 UNDELIVERED = ("refused", "retried_next_run", "waiting")
 console = Console(stderr=True)
 
@@ -57,7 +65,8 @@ def main() -> None:
 @main.command()
 @click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
-def sync(flows: tuple[str, ...], dry_run: bool) -> None:
+@click.option("--let-pass", is_flag=True, help="Send also what a guard rail on price cuts would stop.")
+def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows (campaigns, products, balances; default all) in this process.
 
     Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
@@ -75,7 +84,7 @@ def sync(flows: tuple[str, ...], dry_run: bool) -> None:
             console.print(f"[bold]{job.name}[/bold]{' (dry run)' if dry_run else ''}")
             selection = _up_to_delta(job, flow) if dry_run else None
             result = job.execute_in_process(
-                run_config={"loggers": {"console": {}}},
+                run_config={"loggers": {"console": {}}, "ops": _letting_pass(flow) if let_pass and not dry_run else {}},
                 instance=instance,
                 asset_selection=selection,
                 raise_on_error=False,
@@ -83,10 +92,111 @@ def sync(flows: tuple[str, ...], dry_run: bool) -> None:
             _print_summary(result)
             complete &= result.success and (dry_run or _all_delivered(result, flow))
             if dry_run and _metadata(result, DELTA_ASSETS[flow]):
-                _print_delta(settings, flow)
+                with StateDatabase(settings.database).transaction() as connection:
+                    _print_delta(connection.table(f"delta.{DELTA_ASSETS[flow]}").pl())
         _print_quarantine(settings)
         complete &= dry_run or not _quarantined(settings, chosen)
     sys.exit(0 if complete else 1)
+
+
+@main.command()
+@click.argument("flow", type=click.Choice([campaigns.FLOW]))
+@click.option("--at", metavar="TIME", help="Local time such as 2026-11-27T00:00. Default: now.")
+def preview(flow: str, at: str | None) -> None:
+    """Show what campaigns would write to the store at another time, by what was last read of both sides."""
+    settings = _settings()
+    now = _instant(at, settings)
+    with StateDatabase(settings.database).transaction() as connection:
+        delta = campaigns.compare(connection, settings, now)
+    console.print(f"[bold]campaign_price_delta at {_local(now, settings)}[/bold]")
+    _print_delta(delta.changes)
+    if delta.changes.is_empty():
+        console.print("Nothing to write.")
+    _print_table(["campaign", "field", "held back because", "to mend"], delta.quarantine.rows())
+
+
+@main.command()
+@click.argument("sku")
+@click.option("--at", metavar="TIME", help="Local time such as 2026-11-27T00:00. Default: now.")
+def explain(sku: str, at: str | None) -> None:
+    """Say why a product's price is what it is: campaigns, calendar, what was sent, what the store holds.
+
+    Campaigns and sales price are those that were last read from Solteq; the store is asked now.
+    """
+    settings = _settings()
+    now = _instant(at, settings)
+    key = sku_key(sku)
+    with StateDatabase(settings.database).transaction() as connection:
+        explanation = campaigns.explain(connection, settings, [sku], now)
+        parameters = {"key": key, "zone": settings.timezone}
+        shown = connection.sql(_SHOWN, params=parameters).fetchall()
+        sent = connection.sql(_SENT, params=parameters).fetchall()
+    if explanation.prices.is_empty():
+        raise click.ClickException(f"{sku} is not on sale in Solteq, by what was last read.")
+    console.print(f"[bold]The price at {_local(now, settings)}[/bold]")
+    columns = ["code", "sales price", "sale price", "set by", "lowest price of 30 days"]
+    _print_table(columns, explanation.prices.rows())
+    verdicts, calendar = (frame.drop("code").rows() for frame in (explanation.verdicts, explanation.calendar))
+    for title, columns, rows in (
+        ("Campaigns", ["campaign", "for", "when", "price", "what becomes of it"], verdicts),
+        ("The coming 60 days", ["from", "until", "price", "set by"], calendar),
+        ("Shown to shoppers", ["price", "regular price", "from", "until"], shown),
+        ("Sent to the store", ["when", "run", "flow", "field: old → new", "state"], sent),
+    ):
+        console.print(f"\n[bold]{title}[/bold]")
+        _print_table(columns, rows) if rows else console.print("Nothing.")
+    with _standing_in(settings), closing(woo_client(settings)) as woo:
+        held = woo.find_by_sku([sku])
+    console.print("\n[bold]The store now[/bold]")
+    columns = ["id", "status", "regular price", "sale price", "from (UTC)", "until (UTC)", "lowest price of 30 days"]
+    _print_table(columns, [_store_row(product) for product in held]) if held else console.print("It is not there.")
+
+
+_SHOWN = """
+SELECT price::DECIMAL(18,2)::VARCHAR, regular_price::DECIMAL(18,2)::VARCHAR,
+    strftime(valid_from AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'),
+    coalesce(strftime(valid_to AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'), '')
+FROM sync.price_history WHERE sku = $key ORDER BY valid_from DESC LIMIT 20
+"""
+_SENT = """
+SELECT strftime(created_at AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'), run_id, flow,
+    array_to_string(list_transform(prices, lambda c:
+        c.field || ': ' || coalesce(nullif(c.old, ''), '–') || ' → ' || coalesce(nullif(c.new, ''), '–')), ', '), state
+FROM (
+    SELECT *, list_filter(changes, lambda c: c.field LIKE '%price%' OR c.field LIKE 'date_on_sale%') AS prices
+    FROM sync.deliveries WHERE lower(trim(key)) = $key
+) WHERE len(prices) > 0 ORDER BY created_at DESC LIMIT 20
+"""
+
+
+def _store_row(product: StoreProduct) -> tuple[str, ...]:
+    prices = (product.regular_price, product.sale_price)
+    times = (product.date_on_sale_from_gmt, product.date_on_sale_to_gmt)
+    return (
+        str(product.id),
+        product.status,
+        *("" if price is None else f"{price:.2f}" for price in prices),
+        *("" if time is None else time.isoformat() for time in times),
+        product.meta.get(LOWEST_PRICE_META, ""),
+    )
+
+
+def _instant(text: str | None, settings: Settings) -> datetime:
+    """Local time, unless it says its zone, in UTC without a zone."""
+    if text is None:
+        return utc_now()
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter("write the time as 2026-11-27T00:00", param_hint="--at") from None
+    if time.tzinfo is not None:
+        return time.astimezone(UTC).replace(tzinfo=None)
+    return instant_of(time, ZoneInfo(settings.timezone))
+
+
+def _local(instant: datetime, settings: Settings) -> str:
+    local = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(settings.timezone))
+    return f"{local:%-d.%-m.%Y %H:%M} {settings.timezone}"
 
 
 @main.command()
@@ -266,6 +376,10 @@ def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logger
 
 
+def _letting_pass(flow: str) -> dict[str, object]:
+    return {f"{DELTA_ASSETS[flow]}_price_cuts": {"config": {"let_pass": True}}} if flow in PRICING_FLOWS else {}
+
+
 def _up_to_delta(job: dg.JobDefinition, flow: str) -> list[dg.AssetKey]:
     delivery = dg.AssetKey(DELIVERY_ASSETS[flow])
     return [key for key in job.asset_layer.executable_asset_keys if key != delivery]
@@ -281,9 +395,13 @@ def _metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object
 def _print_summary(result: dg.ExecuteInProcessResult) -> None:
     rows: list[Sequence[str]] = []
     for event in result.get_asset_materialization_events():
-        metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+        metadata = {
+            name: value.value
+            for name, value in event.materialization.metadata.items()
+            if not isinstance(value, dg.MarkdownMetadataValue)
+        }
         requests, seconds = metadata.pop("requests", ""), metadata.pop("seconds", "")
-        counts = ", ".join(f"{name} {value}" for name, value in metadata.items() if name != "preview" and value)
+        counts = ", ".join(f"{name} {value}" for name, value in metadata.items() if value)
         name = event.asset_key.to_user_string() if event.asset_key else ""
         rows.append((name, counts or "nothing", str(requests), str(seconds)))
     _print_table(["asset", "what", "requests", "seconds"], rows)
@@ -294,19 +412,20 @@ def _all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
     return not any(metadata.get(name) for name in UNDELIVERED)
 
 
-def _print_delta(settings: Settings, flow: str) -> None:
-    with StateDatabase(settings.database).transaction() as connection:
-        found = connection.execute(
-            f"SELECT key, action, changes, reason FROM delta.{DELTA_ASSETS[flow]} "
-            "ORDER BY action IN ('wait', 'skip'), key"
-        ).fetchall()
+def _print_delta(changes: pl.DataFrame) -> None:
+    ordered = changes.sort(pl.col("action").is_in(["wait", "skip"]), "key").head(ROWS_SHOWN).to_dicts()
     rows = [
-        (key, action, ", ".join(f"{c['field']}: {c['old'] or '–'} → {c['new'] or '–'}" for c in changes), reason)
-        for key, action, changes, reason in found[:ROWS_SHOWN]
+        (
+            row["key"],
+            row["action"],
+            ", ".join(f"{c['field']}: {c['old'] or '–'} → {c['new'] or '–'}" for c in row["changes"]),
+            row["reason"],
+        )
+        for row in ordered
     ]
     _print_table(["key", "action", "field: old → new", "why"], rows)
-    if len(found) > ROWS_SHOWN:
-        console.print(f"… and {len(found) - ROWS_SHOWN} rows more in delta.{DELTA_ASSETS[flow]}.", highlight=False)
+    if changes.height > ROWS_SHOWN:
+        console.print(f"… and {changes.height - ROWS_SHOWN} rows more.", highlight=False)
 
 
 def _print_quarantine(settings: Settings) -> None:
@@ -321,7 +440,7 @@ def _print_quarantine(settings: Settings) -> None:
         console.print(f"… and {len(rows) - ROWS_SHOWN} more in sync.quarantine.", highlight=False)
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
     """Rows as they are: a product's name may hold what rich takes for markup, and nothing is cut off."""
     if not rows:
         return
@@ -329,7 +448,7 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(cell or "") for cell in row))
     console.print(table)
 
 

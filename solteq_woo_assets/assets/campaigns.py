@@ -1,5 +1,6 @@
 """Campaign prices, Solteq → WooCommerce: the campaigns, which sale prices they make, and sending what differs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -14,6 +15,7 @@ from solteq_woo_assets.assets.common import (
     delta_metadata,
     effort,
     failing_in_words,
+    markdown_table,
     note_comparison,
     pricing_rules,
     read_metadata,
@@ -29,13 +31,17 @@ from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClien
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.campaigns import CampaignPriceDelta
 from solteq_woo_assets.rules.campaigns import campaign_price_delta as compare_prices
+from solteq_woo_assets.rules.explanation import Explanation, explain_prices
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.snapshot import campaign_frame, read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "campaigns"
+EXPLAINED = 10
+"""So many products of a delta are explained campaign by campaign in its metadata."""
 TABLE = "snapshot.solteq_campaigns"
 
 
@@ -97,7 +103,8 @@ def campaign_price_delta(
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            delta = _compare(connection, settings, clock())
+            now = clock()
+            delta = compare(connection, settings, now)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             changes, refused = delta.changes, 0
             if not config.retry_refused:
@@ -107,24 +114,28 @@ def campaign_price_delta(
             active = count_rows(
                 connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
             )
+            written = changes.filter(changes["kind"] != "campaign")["key"]
+            explanation = explain(connection, settings, written.head(EXPLAINED).to_list(), now)
         quarantined = warn_of_quarantine(context, database, FLOW)
-    writes = changes.filter(changes["kind"] != "campaign").height
     return dg.MaterializeResult(
         metadata={
             **delta_metadata(
                 changes,
                 quarantined=quarantined,
-                unchanged=max(active - writes - refused, 0),
+                unchanged=max(active - len(written) - refused, 0),
                 measured=measured,
             ),
             "reductions": delta.reductions,
             "reductions_without_30_days_of_history": delta.without_history,
-            "next_edge": delta.next_edge.isoformat() if delta.next_edge else "none",
+            "next_edge": f"{delta.next_edge.isoformat()}Z" if delta.next_edge else "",
+            "why": dg.MarkdownMetadataValue(markdown_table(explanation.verdicts)),
+            "calendar": dg.MarkdownMetadataValue(markdown_table(explanation.calendar)),
         }
     )
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> CampaignPriceDelta:
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> CampaignPriceDelta:
+    """The delta as it is at an instant, by what was last read of both sides."""
     return compare_prices(
         connection,
         products=connection.table("snapshot.solteq_products"),
@@ -132,6 +143,26 @@ def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: dat
         catalogue=connection.table("snapshot.woo_catalogue"),
         history=connection.table("sync.price_history"),
         deliveries=connection.table("sync.deliveries"),
+        rules=pricing_rules(connection, settings),
+        now=now,
+    )
+
+
+def explain(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, codes: Sequence[str], now: datetime
+) -> Explanation:
+    """Why these products' prices are what they are at an instant.
+
+    :param codes: product codes, in any spelling that WooCommerce takes for the same SKU
+    """
+    return explain_prices(
+        connection,
+        products=connection.sql(
+            "FROM snapshot.solteq_products WHERE list_contains($keys, lower(trim(code)))",
+            params={"keys": [sku_key(code) for code in codes]},
+        ),
+        campaigns=connection.table(TABLE),
+        history=connection.table("sync.price_history"),
         rules=pricing_rules(connection, settings),
         now=now,
     )
@@ -181,4 +212,4 @@ def sale_prices_agree(
 ) -> dg.AssetCheckResult:
     """After delivery the store's sale prices are those of the campaigns, but for what is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, FLOW, _compare(connection, settings, clock()).changes)
+        return agreement(connection, FLOW, compare(connection, settings, clock()).changes)

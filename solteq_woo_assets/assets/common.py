@@ -194,6 +194,15 @@ def preview(changes: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def markdown_table(rows: pl.DataFrame) -> str:
+    """All of a frame of text as a Markdown table."""
+    if rows.is_empty():
+        return "Nothing."
+    lines = [f"| {' | '.join(rows.columns)} |", f"|{' --- |' * rows.width}"]
+    lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows.iter_rows()]
+    return "\n".join(lines)
+
+
 def _cell(value: str | None) -> str:
     text = "–" if value in (None, "") else str(value)
     return (text if len(text) <= 80 else f"{text[:77]}…").replace("|", "\\|").replace("\n", " ")  # noqa: PLR2004

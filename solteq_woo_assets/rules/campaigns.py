@@ -11,6 +11,7 @@ from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
 from solteq_woo_assets.rules.pricing import (
     PricingRules,
     forget_prices,
+    local_text,
     next_edge,
     price_products,
     price_text,
@@ -111,9 +112,7 @@ WITH beaten AS (
         coalesce(beaten.beaten, []) AS beaten,
         {public_price("compared", "$now")} AS old_price,
         {price_text("compared.sale_price")} AS held_sale_price, nullif(sent.sale_price, '') AS sent_sale_price,
-        strftime(compared.opens AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M') AS opens_text,
-        strftime(CASE WHEN isfinite(compared.closes) THEN compared.closes END
-            AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M') AS closes_text
+        {local_text("compared.opens")} AS opens_text, {local_text("compared.closes")} AS closes_text
     FROM compared
     LEFT JOIN campaigns_judged USING (position) LEFT JOIN beaten USING (product_id)
     LEFT JOIN sent ON sent.woo_id = compared.id

@@ -77,6 +77,12 @@ def time_text(instant: str) -> str:
     return f"coalesce(strftime({instant}, '%Y-%m-%dT%H:%M:%S'), '')"
 
 
+def local_text(instant: str) -> str:
+    """An instant as the shop's clock shows it; the query has the parameter ``$zone``."""
+    finite = f"CASE WHEN isfinite({instant}) THEN {instant} END"
+    return f"strftime({finite} AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M')"
+
+
 def purchase_price(price: str) -> str:
     """The purchase price at the cent; a negative one is nobody's price."""
     return f"CASE WHEN {price} >= 0 THEN round({price}, 2)::DECIMAL(18,4) END"

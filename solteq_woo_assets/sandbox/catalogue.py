@@ -198,6 +198,15 @@ def campaigns(seed: int) -> list[Document]:
         _campaign(6, "Kanta-asiakkaille", targets=chosen[:2], value=Decimal(30), customerGroups=["Kanta-asiakkaat"]),
         _campaign(7, "Oulun toripäivät", targets=chosen[:1], value=Decimal(50), storeIds=["oulu"]),
         _campaign(8, "Osta 3, maksa 2", type="BuyXGetY", targets=chosen[:3], value=Decimal(100)),
+        _campaign(
+            9,
+            "Musta viikonloppu 2026",
+            level="ProductGroup",
+            targets=["Kahvi ja tee", "Sauna"],
+            value=Decimal(25),
+            validFrom="2026-11-27T00:00:00",
+            validTo="2026-11-30T00:00:00",
+        ),
     ]
     return [each | {"modifiedAt": _modified(chance)} for each in listed]
 
