@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,7 +24,7 @@ from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -84,6 +85,7 @@ class Shop:
         self.settings = self.with_settings()
         self.database = StateDatabase(self.settings.database)
         self.instance: dg.DagsterInstance | None = None
+        self.clock: Clock = utc_now
 
     def with_settings(self, **changes: Any) -> Settings:
         """Settings of this shop, with changes; they hold for the runs that follow."""
@@ -102,6 +104,15 @@ class Shop:
         self.settings = Settings(_env_file=None, **values)  # type: ignore[call-arg]
         return self.settings
 
+    def set_clock(self, instant: datetime) -> None:
+        """Let it be this instant, UTC without a zone, for campaigns and in the store, until it is set again."""
+        self.clock = lambda: instant
+        self.woo.put("settings", {"clock": f"{instant.isoformat()}Z"})
+
+    def campaign(self, code: str, *targets: str, **fields: Any) -> None:
+        """A campaign document of Solteq, put there: a percentage off products, unless told otherwise."""
+        self.solteq.put("campaigns", {"documents": [campaign_document(code, *targets, **fields)]})
+
     def product(self, code: str, **fields: Any) -> dict[str, Any]:
         """A product document of Solteq, put there."""
         document = product_document(code, **fields)
@@ -114,7 +125,7 @@ class Shop:
 
     def run(self, job: str, **arguments: Any) -> dg.ExecuteInProcessResult:
         """Run a job to its end, whatever it is."""
-        definition = build_definitions(self.settings).resolve_job_def(job)
+        definition = build_definitions(self.settings, self.clock).resolve_job_def(job)
         return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
 
     def sync(self, *jobs: str) -> list[dict[str, Any]]:
@@ -125,6 +136,18 @@ class Shop:
             assert result.success, [event.message for event in result.all_events if event.is_failure]
             results.append(metadata(result))
         return results
+
+    def tick(self, flow: str) -> tuple[bool, str]:
+        """Whether the flow's sensor requests a run now, and what it says about it."""
+        definitions = build_definitions(self.settings, self.clock)
+        sensor = definitions.resolve_sensor_def(f"{flow}_to_woo_sensor")
+        with dg.build_sensor_context(instance=self.instance, resources=dict(definitions.resources or {})) as context:
+            evaluation = sensor.evaluate_tick(context)
+        if not evaluation.run_requests:
+            assert evaluation.skip_message, "a sensor says why it skips"
+            return False, evaluation.skip_message
+        (request,) = evaluation.run_requests
+        return True, request.tags["solteq_woo/why"]
 
     def store(self, status: str = "any") -> dict[str, StoreProduct]:
         """What the store holds, by SKU, as its own API tells."""
@@ -165,6 +188,25 @@ def product_document(code: str, **fields: Any) -> dict[str, Any]:
         "categories": [],
         "salesPrice": 10,
         "attributes": {},
+        "active": True,
+        "deleted": False,
+        **fields,
+    }
+
+
+def campaign_document(code: str, *targets: str, **fields: Any) -> dict[str, Any]:
+    """A sound campaign document."""
+    return {
+        "id": code,
+        "name": f"Kampanja {code}",
+        "type": "Simple",
+        "level": "Product",
+        "targets": list(targets),
+        "discountType": "Percentage",
+        "value": 20,
+        "storeIds": [],
+        "customerGroups": [],
+        "priority": 0,
         "active": True,
         "deleted": False,
         **fields,

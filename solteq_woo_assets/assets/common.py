@@ -254,7 +254,7 @@ def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
     )
 
 
-def note_comparison(connection: duckdb.DuckDBPyConnection, flow: str, next_edge: datetime | None = None) -> None:
+def note_comparison(connection: duckdb.DuckDBPyConnection, flow: str, next_edge: datetime | None) -> None:
     """Remember when a flow decided prices, so that the last word is that of the newest comparison."""
     connection.execute("INSERT OR REPLACE INTO sync.price_calendar VALUES (?, ?, ?)", [flow, utc_now(), next_edge])
 

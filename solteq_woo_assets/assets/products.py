@@ -123,7 +123,7 @@ def product_delta(
             if not config.retry_refused:
                 changes, _ = without_refused(connection, FLOW, changes)
             store_delta(connection, "delta.product_delta", changes)
-            note_comparison(connection, FLOW)
+            note_comparison(connection, FLOW, delta.next_edge)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)

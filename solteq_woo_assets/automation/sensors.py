@@ -71,7 +71,7 @@ def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> 
 
 def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> str | None:
     """A sale begins or ends, or two flows side by side wrote prices and the one that knew less wrote last."""
-    rows = connection.execute("SELECT next_edge FROM sync.price_calendar WHERE flow = 'campaigns'").fetchall()
+    rows = connection.execute("SELECT next_edge FROM sync.price_calendar ORDER BY computed_at DESC LIMIT 1").fetchall()
     edge = rows[0][0] if rows else None
     if edge is not None and edge <= now:
         return f"a sale begins or ends at {edge.isoformat()}Z"

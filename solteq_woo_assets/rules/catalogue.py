@@ -31,6 +31,7 @@ from solteq_woo_assets.rules.pricing import (
     OFFER_FIELDS,
     PricingRules,
     forget_prices,
+    next_edge,
     price_products,
     price_text,
     purchase_price,
@@ -81,11 +82,13 @@ class ProductDelta:
     ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, mend.
     ``links``: key, woo_id of the codes and model numbers that are in the store; where ``status_is_ours``, the status
     to go back to (``status_before``) is forgotten: the product is on sale on both sides.
+    ``next_edge``: when the next sale begins or ends, if any does.
     """
 
     changes: pl.DataFrame
     quarantine: pl.DataFrame
     links: pl.DataFrame
+    next_edge: datetime | None
 
 
 def _cleaned(column: str) -> str:
@@ -621,6 +624,7 @@ def product_delta(
         changes=pl.concat(changes),
         quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
         links=frame(_LINKS),
+        next_edge=next_edge(connection),
     )
     for table in _STEPS:
         connection.execute(f"DROP TABLE {table}")

@@ -10,7 +10,6 @@ import pytest
 
 from solteq_woo_assets.automation import sensors
 from solteq_woo_assets.automation.jobs import FLOW_JOBS
-from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import SolteqError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox.server import running
@@ -21,16 +20,8 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def tick(shop: Shop, flow: str = "products") -> tuple[bool, str]:
-    """Whether the flow's sensor requests a run now, and what it says about it."""
-    definitions = build_definitions(shop.settings)
-    sensor = definitions.resolve_sensor_def(f"{flow}_to_woo_sensor")
-    with dg.build_sensor_context(instance=shop.instance, resources=dict(definitions.resources or {})) as context:
-        evaluation = sensor.evaluate_tick(context)
-    if not evaluation.run_requests:
-        assert evaluation.skip_message, "a sensor says why it skips"
-        return False, evaluation.skip_message
-    (request,) = evaluation.run_requests
-    return True, request.tags["solteq_woo/why"]
+    """What the flow's sensor says now."""
+    return shop.tick(flow)
 
 
 def runs_until_it_skips(shop: Shop, flow: str = "products", at_most: int = 5) -> int:

@@ -48,7 +48,7 @@ class Template:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
     """To be delivered: new products, simple and variable, a new price, a simple product that becomes variable, a
-    product withdrawn and one on sale again, a hand edit to put right, and stock for them all."""
+    product withdrawn and one on sale again, a hand edit to put right, a campaign, and stock for them all."""
     folder = tmp_path_factory.mktemp("template")
     with (
         running(solteq_sandbox.create_app(folder / "solteq.sqlite", seed=0)) as solteq_url,
@@ -83,5 +83,6 @@ def _move_on(shop: Shop) -> None:
     for size in "SML":
         shop.product(f"V-{size}", modelNumber="V", attributes={"Koko": size}, gtin=f"4006381333{ord(size):03}")
         shop.balance(f"V-{size}", 5)
+    shop.campaign("c", "PRICE", "NEW-1", "HAND", "V", discountType="Amount", value=4, validTo="2999-01-01T00:00:00")
     shop.balance("T-L", 1)
     shop.balance("PRICE", 3)

@@ -35,7 +35,12 @@ FLOWS = {
         campaigns.woo_campaign_prices,
     ],
     "products up to the delta": [products.solteq_products, products.woo_catalogue, products.product_delta],
-    "preview": [products.woo_catalogue, products.product_delta, balances.balance_delta],
+    "preview": [
+        products.woo_catalogue,
+        products.product_delta,
+        balances.balance_delta,
+        campaigns.campaign_price_delta,
+    ],
 }
 SMALL_BATCHES = 2
 STEPS = ("before a write leaves", "before its answer is stored", "before a commit", "before the log is folded in")

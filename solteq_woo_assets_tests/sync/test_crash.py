@@ -39,27 +39,29 @@ def items(shop: Shop) -> int:
     return shop.rows("SELECT count(*) FROM snapshot.woo_catalogue")[0][0]
 
 
-WRITES = {"products": 14, "balances": 9}
+WRITES = {"products": 14, "balances": 9, "campaigns": 6}
+DELIVERIES = {"products": "woo_products", "balances": "woo_stock", "campaigns": "woo_campaign_prices"}
+DELTAS = {"products": "product_delta", "balances": "balance_delta", "campaigns": "campaign_price_delta"}
 
 
 @pytest.mark.parametrize(
     ("flow", "step"),
     [
         *(("products", step) for step in STEPS),
-        *(("balances", step) for step in STEPS if "its" in step or "commit" in step),
+        *((flow, step) for flow in ("balances", "campaigns") for step in STEPS if "its" in step or "commit" in step),
     ],
 )
 def test_killed_at_each_step_the_next_run_ends_as_if_nothing_had_happened(
     template: Template, flow: str, step: str
 ) -> None:
     with template.copied(f"{flow} {step}") as ready:
-        if flow == "balances":
+        if flow != "products":
             run_flows(ready.settings, "products first", "products")
         copies = Template(ready.folder, template.solteq_url)
         with copies.copied("undisturbed") as shop:
             told = run_flows(shop.settings, "undisturbed", flow)
             wanted, wanted_items = picture(shop), items(shop)
-        delivered = told["woo_products" if flow == "products" else "woo_stock"]
+        delivered = told[DELIVERIES[flow]]
         assert (delivered["created"] + delivered["updated"], wanted_items) == (WRITES[flow], 14)
         every = 3 if "log" in step else 1  # DuckDB reads its log back the same way, whatever is in it
         for number in count(1, every):
@@ -71,7 +73,7 @@ def test_killed_at_each_step_the_next_run_ends_as_if_nothing_had_happened(
                 assert shop.rows("SELECT key FROM sync.deliveries WHERE state IN ('pending', 'retry', 'unsent')") == []
                 assert shop.rows("SELECT flow FROM sync.leases") == []
                 told = run_flows(shop.settings, "once more", "preview")
-                left = told["product_delta" if flow == "products" else "balance_delta"]
+                left = told[DELTAS[flow]]
                 assert (left["created"], left["updated"]) == (0, 0), number
             if code == 0:
                 assert number > 4, "it was killed too seldom for this to mean anything"
