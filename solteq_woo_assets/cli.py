@@ -103,7 +103,10 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
 @click.argument("flow", type=click.Choice([campaigns.FLOW]))
 @click.option("--at", metavar="TIME", help="Local time such as 2026-11-27T00:00. Default: now.")
 def preview(flow: str, at: str | None) -> None:
-    """Show what campaigns would write to the store at another time, by what was last read of both sides."""
+    """Show the campaign delta of another time.
+
+    By what was last read of both sides; nothing is kept or sent.
+    """
     settings = _settings()
     now = _instant(at, settings)
     with StateDatabase(settings.database).transaction() as connection:
@@ -119,9 +122,10 @@ def preview(flow: str, at: str | None) -> None:
 @click.argument("sku")
 @click.option("--at", metavar="TIME", help="Local time such as 2026-11-27T00:00. Default: now.")
 def explain(sku: str, at: str | None) -> None:
-    """Say why a product's price is what it is: campaigns, calendar, what was sent, what the store holds.
+    """Say why a product's price is what it is.
 
-    Campaigns and sales price are those that were last read from Solteq; the store is asked now.
+    Campaigns, the calendar of 60 days, what shoppers were shown, what was sent in which run, by what was last read
+    from Solteq; and what the store holds now.
     """
     settings = _settings()
     now = _instant(at, settings)
@@ -357,6 +361,10 @@ class _TerminalHandler(logging.Handler):
             return
         elif event.event_type == dg.DagsterEventType.STEP_START:
             console.print(f"  {event.step_key}", highlight=False, markup=False)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                self._print_failure(check.check_name, check.description)
         elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
             failure = event.step_failure_data
             metadata = failure.user_failure_data

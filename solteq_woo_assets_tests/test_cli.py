@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
+from solteq_woo_assets import cli
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
@@ -222,7 +223,7 @@ def test_dry_run_of_many_says_how_many_are_not_shown(shop: Shop, solteq_woo: Com
     for number in range(52):
         shop.product(f"A{number}")
     result = solteq_woo("sync", "products", "--dry-run")
-    assert "… and 2 rows more in delta.product_delta." in result.output
+    assert "… and 2 rows more." in result.output
 
 
 def test_dry_run_with_the_store_away_shows_no_old_delta(shop: Shop, solteq_woo: CommandLine) -> None:
@@ -232,6 +233,82 @@ def test_dry_run_with_the_store_away_shows_no_old_delta(shop: Shop, solteq_woo: 
     result = solteq_woo("sync", "products", "--dry-run")
     assert result.exit_code == 1
     assert "19.90" not in result.output
+
+
+# Prices
+
+
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that breaks no line."""
+    monkeypatch.setattr(cli.console, "width", 400)
+
+
+@pytest.mark.usefixtures("wide")
+def test_a_guard_rail_says_how_to_let_pass_and_is_let_pass(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.product("A1")
+    solteq_woo("sync")
+    shop.campaign("slip", "A1", value=90)
+    stopped = solteq_woo("sync", "campaigns")
+    assert stopped.exit_code == 1
+    assert "The delivery is stopped: it cuts the price of 1 of the store's 1 products" in stopped.output
+    assert "--let-pass" in stopped.output
+    assert shop.store()["A1"].sale_price is None
+    assert solteq_woo("sync", "--let-pass").exit_code == 0
+    assert shop.store()["A1"].sale_price == 1
+
+
+@pytest.mark.usefixtures("wide")
+def test_explain_tells_the_campaigns_the_calendar_what_was_sent_and_what_the_store_holds(
+    shop: Shop, solteq_woo: CommandLine
+) -> None:
+    shop.product("A1", discountedPrice=9, productGroup="Kahvi")
+    shop.campaign("c-1", "A1", name="Kuukauden löytö", validTo="2998-01-01T00:00:00")
+    shop.campaign("c-2", "Kahvi", level="ProductGroup", name="Jäsenille", customerGroups=["K"])
+    solteq_woo("sync")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"sale_price": "7.77", "status": "publish"})
+    result = solteq_woo("explain", " a1 ")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    for words in (
+        "A1 10.00 8.00 Kuukauden löytö",
+        "sets the price",
+        "its discounted price",
+        "is beaten by 8.00",
+        "does not apply: it is for certain customers only, not public",
+        "delivered",
+        "publish 10.00 7.77",
+    ):
+        assert words in told, words
+    then = " ".join(solteq_woo("explain", "A1", "--at", "2998-01-01T00:00").output.split())
+    assert "A1 10.00 9.00 its discounted" in then
+
+
+def test_explain_of_what_is_not_there_and_of_no_time_is_one_line(shop: Shop, solteq_woo: CommandLine) -> None:
+    result = solteq_woo("explain", "nowhere")
+    assert (result.exit_code, "nowhere is not on sale in Solteq" in result.output) == (1, True)
+    result = solteq_woo("explain", "A1", "--at", "tomorrow")
+    assert (result.exit_code, "write the time as 2026-11-27T00:00" in result.output) == (2, True)
+
+
+@pytest.mark.usefixtures("wide")
+def test_preview_shows_the_delta_of_another_time_and_keeps_and_sends_nothing(
+    shop: Shop, solteq_woo: CommandLine
+) -> None:
+    shop.product("A1")
+    shop.campaign("c", "A1", name="Uusivuosi", validFrom="2998-01-01T00:00:00", validTo="2998-01-02T00:00:00")
+    solteq_woo("sync")
+    shop.woo.asked()
+    kept = shop.rows("FROM delta.campaign_price_delta")
+    during = solteq_woo("preview", "campaigns", "--at", "2998-01-01T12:00")
+    assert during.exit_code == 0
+    assert "1.1.2998 12:00 Europe/Helsinki" in during.output
+    assert "date_on_sale_from_gmt: 2997-12-31T22:00:00 → –" in " ".join(during.output.split())
+    after = solteq_woo("preview", "campaigns", "--at", "2998-01-02T00:00+02:00")
+    assert "sale_price: 8.00 → –" in " ".join(after.output.split())
+    assert "Nothing to write." in solteq_woo("preview", "campaigns").output
+    assert shop.rows("FROM delta.campaign_price_delta") == kept
+    assert shop.woo.writes() == []
 
 
 # What can be wrong

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from solteq_woo_assets.clients import solteq as module
 from solteq_woo_assets.clients.solteq import (
     BALANCES,
+    CAMPAIGNS,
     PRODUCTS,
     Feed,
     FeedPage,
@@ -28,10 +29,12 @@ from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.sandbox.solteq import CLIENT_ID, CLIENT_SECRET, create_app
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
+from solteq_woo_assets_tests.conftest import campaign_document
 
 SECRET = "do-not+show/this"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAIVE = START.replace(tzinfo=None)
+MODIFIED = "2026-11-23T05:20:38Z"
 TOKEN = json_answer({"access_token": "t-1", "expires_in": 3600, "token_type": "Bearer"})
 
 
@@ -108,6 +111,43 @@ class TestDocuments:
         (read,) = validated(BALANCES.document, [balance(freeBalance=Decimal("2.8999999999999995"))]).documents
         assert (read.product_code, read.store_id, read.unit) == ("A-1", "1", "kg")
         assert (read.free_balance, read.reserved_balance) == (Decimal("2.9000"), 0)
+
+    def test_a_campaign_is_read(self) -> None:
+        document = campaign_document("c", "A", value=Decimal("12.5"), validFrom="2026-11-27", modifiedAt=MODIFIED)
+        (read,) = validated(CAMPAIGNS.document, [document]).documents
+        assert (read.value, read.targets, read.customers) == (Decimal("12.5"), ["A"], [])
+        assert (read.valid_from, read.valid_to) == (datetime(2026, 11, 27), None)  # noqa: DTZ001  local
+
+    @pytest.mark.parametrize(
+        ("time", "read_as"),
+        [
+            (None, None),
+            ("2026-11-27T08:30:15.999", datetime(2026, 11, 27, 8, 30, 15)),  # noqa: DTZ001
+            ("0001-01-01T00:00:00", None),
+            ("9999-12-31T23:59:59", None),
+        ],
+    )
+    def test_a_campaigns_times_are_local_and_years_out_of_the_calendar_are_open(
+        self, time: str | None, read_as: datetime | None
+    ) -> None:
+        document = campaign_document("c", "A", validFrom=time, validTo=time, modifiedAt=MODIFIED)
+        (read,) = validated(CAMPAIGNS.document, [document]).documents
+        assert (read.valid_from, read.valid_to) == (read_as, read_as)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("validFrom", "2026-11-27T00:00:00Z"), ("validTo", "soon"), ("value", "10"), ("priority", 1.5), ("id", "")],
+    )
+    def test_a_wrong_campaign_is_set_aside(self, field: str, value: Any) -> None:
+        document = campaign_document("c", "A", modifiedAt=MODIFIED) | {field: value}
+        (invalid,) = validated(CAMPAIGNS.document, [document]).invalid
+        assert invalid.field == field
+
+    def test_a_campaign_that_is_no_single_price_needs_no_discount(self) -> None:
+        document = campaign_document("c", "A", type="BuyXGetY", modifiedAt=MODIFIED)
+        del document["discountType"], document["value"]
+        (read,) = validated(CAMPAIGNS.document, [document]).documents
+        assert read.value is None
 
     @given(st.decimals(-(10**14) + 1, 10**14 - 1, places=4))
     def test_money_travels_exactly(self, amount: Decimal) -> None:

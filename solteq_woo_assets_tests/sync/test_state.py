@@ -111,6 +111,45 @@ def test_a_newer_database_is_refused_untouched(path: Path) -> None:
         summed(path)
 
 
+def columns(path: Path) -> set[tuple[str, ...]]:
+    """Every column of every table of ours, with its type."""
+    with StateDatabase(path).transaction() as connection:
+        return set(
+            connection.execute(
+                "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
+                "WHERE schema_name IN ('snapshot', 'delta', 'sync')"
+            ).fetchall()
+        )
+
+
+def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tmp_path: Path) -> None:
+    """The store is read anew, so that the history of prices, which version 1 did not keep, has every product."""
+    with StateDatabase(path).transaction() as connection:
+        connection.execute(
+            """
+            DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
+            DROP TABLE sync.price_calendar; DROP TABLE sync.price_history; DROP TABLE sums;
+            ALTER TABLE snapshot.woo_catalogue DROP COLUMN lowest_price_30d;
+            CREATE TABLE sync.price_history (
+                sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
+            );
+            UPDATE sync.version SET version = 1;
+            INSERT INTO sync.links VALUES ('product', 'a1', 1, NULL);
+            INSERT INTO snapshot.woo_catalogue (id, type, status, date_modified_gmt)
+            VALUES (1, 'simple', 'publish', TIMESTAMP '2026-01-01');
+            INSERT INTO sync.watermarks VALUES ('snapshot.woo_catalogue', TIMESTAMP '2026-01-01', NULL, NULL),
+                ('snapshot.solteq_products', TIMESTAMP '2026-01-01', NULL, NULL);
+            """
+        )
+    new = tmp_path / "new.duckdb"
+    assert columns(path) == columns(new)
+    with StateDatabase(path).transaction() as connection:
+        assert connection.execute("SELECT feed FROM sync.watermarks").fetchall() == [("snapshot.solteq_products",)]
+        assert connection.execute("SELECT count(*) FROM snapshot.woo_catalogue").fetchall() == [(0,)]
+        assert connection.execute("SELECT key FROM sync.links").fetchall() == [("a1",)]
+        assert connection.execute("SELECT version FROM sync.version").fetchall() == [(VERSION,)]
+
+
 def test_only_the_owner_may_read_it(path: Path) -> None:
     """It holds customers."""
     assert {file.name: mode(file) for file in path.parent.iterdir() if mode(file) != 0o600} == {}
