@@ -282,7 +282,7 @@ def _print_welcome(settings: Settings, port: int, log: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     lines = [
         f"\n[bold]The Dagster UI comes up at {url}[/bold] (in about 15 seconds)",
-        f"1. {url}/asset-groups is the lineage: products, campaigns and balances flow from Solteq, left, to the store, right.",
+        f"1. {url}/asset-groups is the lineage: products, campaigns and stock flow from Solteq, left, to the store.",
         f"2. {url}/runs fills as the sensors see a change; the metadata of a delta shows it field by field.",
     ]
     if settings.solteq_is_sandbox:

@@ -95,7 +95,7 @@ def balance_delta(
             refused = 0
             if not config.retry_refused:
                 changes, refused = without_refused(connection, FLOW, changes)
-            store_delta(connection, "delta.balance_delta", changes)
+            store_delta(connection, FLOW, "balance_delta", changes)
             products = count_rows(connection, f"SELECT count(DISTINCT lower(trim(product_code))) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(

@@ -16,7 +16,6 @@ from solteq_woo_assets.assets.common import (
     effort,
     failing_in_words,
     markdown_table,
-    note_comparison,
     pricing_rules,
     read_metadata,
     send_delta,
@@ -109,8 +108,7 @@ def campaign_price_delta(
             changes, refused = delta.changes, 0
             if not config.retry_refused:
                 changes, refused = without_refused(connection, FLOW, changes)
-            store_delta(connection, "delta.campaign_price_delta", changes)
-            note_comparison(connection, FLOW, delta.next_edge)
+            store_delta(connection, FLOW, "campaign_price_delta", changes, delta.next_edge)
             active = count_rows(
                 connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
             )
@@ -126,7 +124,7 @@ def campaign_price_delta(
                 measured=measured,
             ),
             "reductions": delta.reductions,
-            "reductions_without_30_days_of_history": delta.without_history,
+            "without_30_days_of_history": delta.without_history,
             "next_edge": f"{delta.next_edge.isoformat()}Z" if delta.next_edge else "",
             "why": dg.MarkdownMetadataValue(markdown_table(explanation.verdicts)),
             "calendar": dg.MarkdownMetadataValue(markdown_table(explanation.calendar)),

@@ -208,10 +208,21 @@ def _cell(value: str | None) -> str:
     return (text if len(text) <= 80 else f"{text[:77]}…").replace("|", "\\|").replace("\n", " ")  # noqa: PLR2004
 
 
-def store_delta(connection: duckdb.DuckDBPyConnection, table: str, changes: pl.DataFrame) -> None:
-    """Make a delta table just these rows."""
-    connection.execute(f"DELETE FROM {table}")
-    connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM changes")
+def store_delta(
+    connection: duckdb.DuckDBPyConnection,
+    flow: str,
+    delta: str,
+    changes: pl.DataFrame,
+    next_edge: datetime | None = None,
+) -> None:
+    """Make a flow's delta just these rows.
+
+    :param delta: the delta asset's name
+    :param next_edge: when the next sale begins or ends
+    """
+    connection.execute(f"DELETE FROM delta.{delta}")
+    connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
+    connection.execute("INSERT OR REPLACE INTO sync.comparisons VALUES (?, ?, ?)", [flow, utc_now(), next_edge])
 
 
 def without_refused(
@@ -252,11 +263,6 @@ def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         campaign_choice=settings.campaign_choice,
         campaigns_are_known=watermark(connection, "snapshot.solteq_campaigns") is not None,
     )
-
-
-def note_comparison(connection: duckdb.DuckDBPyConnection, flow: str, next_edge: datetime | None) -> None:
-    """Remember when a flow decided prices, so that the last word is that of the newest comparison."""
-    connection.execute("INSERT OR REPLACE INTO sync.price_calendar VALUES (?, ?, ?)", [flow, utc_now(), next_edge])
 
 
 def count_rows(

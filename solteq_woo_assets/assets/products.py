@@ -14,7 +14,6 @@ from solteq_woo_assets.assets.common import (
     delta_metadata,
     effort,
     failing_in_words,
-    note_comparison,
     pricing_rules,
     read_metadata,
     send_delta,
@@ -122,8 +121,7 @@ def product_delta(
             changes = delta.changes
             if not config.retry_refused:
                 changes, _ = without_refused(connection, FLOW, changes)
-            store_delta(connection, "delta.product_delta", changes)
-            note_comparison(connection, FLOW, delta.next_edge)
+            store_delta(connection, FLOW, "product_delta", changes, delta.next_edge)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)

@@ -71,16 +71,21 @@ def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> 
 
 def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> str | None:
     """A sale begins or ends, or two flows side by side wrote prices and the one that knew less wrote last."""
-    rows = connection.execute("SELECT next_edge FROM sync.price_calendar ORDER BY computed_at DESC LIMIT 1").fetchall()
-    edge = rows[0][0] if rows else None
+    comparisons = connection.execute(
+        "SELECT flow, computed_at, next_edge FROM sync.comparisons WHERE flow IN ('products', 'campaigns') "
+        "ORDER BY computed_at DESC"
+    ).fetchall()
+    if not comparisons:
+        return None
+    (_, newest, edge), *older = comparisons
     if edge is not None and edge <= now:
         return f"a sale begins or ends at {edge.isoformat()}Z"
     outdated = count_rows(
         connection,
-        "SELECT count(*) FROM sync.deliveries JOIN sync.price_calendar USING (flow), "
-        "(SELECT max(computed_at) AS newest FROM sync.price_calendar) "
-        "WHERE state = 'delivered' AND computed_at < newest AND settled_at > newest "
+        "SELECT count(*) FROM sync.deliveries WHERE settled_at > $newest AND list_contains($older, flow) "
+        "AND state = 'delivered' "
         "AND list_has_any(list_transform(changes, lambda c: c.field), ['regular_price', 'sale_price'])",
+        {"newest": newest, "older": [flow for flow, _, _ in older]},
     )
     return f"{outdated} prices were written after a newer comparison" if outdated else None
 
@@ -210,8 +215,8 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
         shown = count_rows(
             connection,
             f"SELECT count(*) FROM delta.{DELTA_ASSETS[source.flow]} AS delta WHERE list_contains($sent, action) "
-            "AND NOT EXISTS (FROM sync.deliveries AS row "
-            "WHERE row.flow = $flow AND row.key = delta.key AND row.changes = delta.changes)",
+            "AND NOT EXISTS (FROM sync.deliveries AS row JOIN sync.comparisons USING (flow) "
+            "WHERE row.flow = $flow AND row.key = delta.key AND row.created_at >= computed_at)",
             {"flow": source.flow, "sent": list(SENT_ACTIONS)},
         )
         due = source.due(connection, now)

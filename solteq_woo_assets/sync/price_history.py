@@ -15,15 +15,22 @@ from solteq_woo_assets.rules.pricing import public_price
 from solteq_woo_assets.rules.skus import sku_key
 
 # Only what is published has a public price; a variation is as public as its parent.
-_PUBLIC = f"""
+_PRICED = f"""
 SELECT
     item.id, {sku_key("item.sku")} AS sku, item.regular_price, item.sale_price,
     item.date_on_sale_from_gmt, item.date_on_sale_to_gmt,
     greatest(item.date_modified_gmt, parent.date_modified_gmt) AS modified
 FROM snapshot.woo_catalogue AS item LEFT JOIN snapshot.woo_catalogue AS parent ON parent.id = item.parent_id
-WHERE (item.id IN (SELECT id FROM looked_at) OR item.parent_id IN (SELECT id FROM looked_at))
-    AND trim(item.sku) <> '' AND item.regular_price > 0
+WHERE trim(item.sku) <> '' AND item.regular_price > 0
     AND item.status = 'publish' AND coalesce(parent.status, 'publish') = 'publish'
+"""
+_PUBLIC = f"{_PRICED} AND (item.id IN (FROM looked_at) OR item.parent_id IN (FROM looked_at))"
+
+# A SKU that one product gives up may be another's by now, also of one that nobody looked at.
+_LOST = "CREATE TEMP TABLE lost AS SELECT DISTINCT sku FROM public_before ANTI JOIN public_after USING (id, sku)"
+_HEIRS = f"""
+INSERT INTO public_after
+{_PRICED} AND {sku_key("item.sku")} IN (FROM lost) AND item.id NOT IN (SELECT id FROM public_after)
 """
 
 # A price is as old as the store says, if its time of change has moved and is not to come; else as old as our look.
@@ -38,6 +45,7 @@ WHERE before.regular_price IS DISTINCT FROM after.regular_price
     OR before.sale_price IS DISTINCT FROM after.sale_price
     OR before.date_on_sale_from_gmt IS DISTINCT FROM after.date_on_sale_from_gmt
     OR before.date_on_sale_to_gmt IS DISTINCT FROM after.date_on_sale_to_gmt
+    OR sku IN (FROM lost)
 QUALIFY row_number() OVER (PARTITION BY sku ORDER BY after.id NULLS LAST) = 1
 """
 
@@ -86,8 +94,10 @@ def recorded(connection: duckdb.DuckDBPyConnection, ids: Iterable[int], seen: da
     connection.execute(f"CREATE TEMP TABLE public_before AS {_PUBLIC}")
     yield
     connection.execute(f"CREATE TEMP TABLE public_after AS {_PUBLIC}")
+    connection.execute(_LOST)
+    connection.execute(_HEIRS)
     connection.execute(_MOVED, {"seen": seen})
     connection.execute(_PLANNED)
     connection.execute(_REPLACE)
-    for table in ("planned", "moved", "public_after", "public_before"):
+    for table in ("planned", "moved", "lost", "public_after", "public_before"):
         connection.execute(f"DROP TABLE {table}")

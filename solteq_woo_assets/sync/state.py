@@ -61,10 +61,9 @@ CREATE TABLE sync.price_history (  -- every public price and when it held; what 
     regular_price DECIMAL(18,4) NOT NULL,
     valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP  -- valid_to exclusive; NULL while nothing else is planned
 );
-CREATE TABLE sync.price_calendar (  -- when a flow last decided prices
-    flow VARCHAR PRIMARY KEY,      -- products, campaigns
-    computed_at TIMESTAMP NOT NULL,
-    next_edge TIMESTAMP            -- when the next sale begins or ends
+CREATE TABLE sync.comparisons (  -- when a flow last made its delta
+    flow VARCHAR PRIMARY KEY, computed_at TIMESTAMP NOT NULL,
+    next_edge TIMESTAMP            -- of prices: when the next sale begins or ends
 );
 """
 

@@ -185,7 +185,7 @@ def test_on_the_31st_day_the_lowest_price_of_30_days_goes_with_a_reduction(shop:
     shop.set_clock(start + timedelta(days=31))
     shop.campaign("c", "A", value=10)
     (told,) = shop.sync("campaigns_to_woo")
-    assert told["campaign_price_delta"]["reductions_without_30_days_of_history"] == 0
+    assert told["campaign_price_delta"]["without_30_days_of_history"] == 0
     assert shop.store()["A"].meta["_solteq_lowest_price_30d"] == "9.00"
     shop.set_clock(start + timedelta(days=70))
     shop.campaign("c", "A", value=20)  # the discount grows: the price before its first step stays

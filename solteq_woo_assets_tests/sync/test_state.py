@@ -128,7 +128,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
         connection.execute(
             """
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
-            DROP TABLE sync.price_calendar; DROP TABLE sync.price_history; DROP TABLE sums;
+            DROP TABLE sync.comparisons; DROP TABLE sync.price_history; DROP TABLE sums;
             ALTER TABLE snapshot.woo_catalogue DROP COLUMN lowest_price_30d;
             CREATE TABLE sync.price_history (
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
