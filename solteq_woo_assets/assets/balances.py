@@ -18,7 +18,6 @@ from solteq_woo_assets.assets.common import (
     store_delta,
     take_lease,
     warn_of_quarantine,
-    without_refused,
 )
 from solteq_woo_assets.assets.products import woo_catalogue
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
@@ -92,10 +91,7 @@ def balance_delta(
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
             changes = _compare(connection, settings)
-            refused = 0
-            if not config.retry_refused:
-                changes, refused = without_refused(connection, FLOW, changes)
-            store_delta(connection, FLOW, "balance_delta", changes)
+            changes, refused = store_delta(connection, config, FLOW, "balance_delta", changes)
             products = count_rows(connection, f"SELECT count(DISTINCT lower(trim(product_code))) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(

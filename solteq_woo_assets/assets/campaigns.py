@@ -22,7 +22,6 @@ from solteq_woo_assets.assets.common import (
     store_delta,
     take_lease,
     warn_of_quarantine,
-    without_refused,
 )
 from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
 from solteq_woo_assets.assets.products import solteq_products, woo_catalogue
@@ -105,10 +104,9 @@ def campaign_price_delta(
             now = clock()
             delta = compare(connection, settings, now)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
-            changes, refused = delta.changes, 0
-            if not config.retry_refused:
-                changes, refused = without_refused(connection, FLOW, changes)
-            store_delta(connection, FLOW, "campaign_price_delta", changes, delta.next_edge)
+            changes, refused = store_delta(
+                connection, config, FLOW, "campaign_price_delta", delta.changes, delta.next_edge
+            )
             active = count_rows(
                 connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
             )

@@ -210,19 +210,32 @@ def _cell(value: str | None) -> str:
 
 def store_delta(
     connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
     flow: str,
     delta: str,
     changes: pl.DataFrame,
     next_edge: datetime | None = None,
-) -> None:
-    """Make a flow's delta just these rows.
+) -> tuple[pl.DataFrame, int]:
+    """Make a flow's delta just these rows, without the writes that the store refused, unless they are to be retried.
+
+    A refusal of what is not due any more leaves the quarantine.
 
     :param delta: the delta asset's name
     :param next_edge: when the next sale begins or ends
+    :return: the rows that were stored, and how many were refused before
     """
+    due = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key")  # noqa: F841  DuckDB reads it
+    connection.execute(
+        "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)",
+        [flow],
+    )
+    refused = 0
+    if not config.retry_refused:
+        changes, refused = without_refused(connection, flow, changes)
     connection.execute(f"DELETE FROM delta.{delta}")
     connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
     connection.execute("INSERT OR REPLACE INTO sync.comparisons VALUES (?, ?, ?)", [flow, utc_now(), next_edge])
+    return changes, refused
 
 
 def without_refused(

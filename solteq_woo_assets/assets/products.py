@@ -20,7 +20,6 @@ from solteq_woo_assets.assets.common import (
     store_delta,
     take_lease,
     warn_of_quarantine,
-    without_refused,
 )
 from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
 from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
@@ -118,10 +117,7 @@ def product_delta(
             delta = _compare(connection, settings, clock())
             link(connection, delta.links)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
-            changes = delta.changes
-            if not config.retry_refused:
-                changes, _ = without_refused(connection, FLOW, changes)
-            store_delta(connection, FLOW, "product_delta", changes, delta.next_edge)
+            changes, _ = store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)

@@ -15,6 +15,7 @@ from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 from solteq_woo_assets.sandbox import catalogue
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sync.delivery import DOUBT_AFTER, DeliveryCounts, deliver
+from solteq_woo_assets.sync.state import utc_now
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.sync.conftest import Template
 from solteq_woo_assets_tests.sync.flows import run_flows, run_out_of_disk
@@ -385,3 +386,43 @@ def test_a_disk_that_fills_up_on_the_way_fails_in_words_and_the_next_run_carries
         told = run_flows(shop.settings, "look", "preview")
         assert (told["product_delta"]["created"], told["product_delta"]["updated"]) == (0, 0)
         assert shop.rows("SELECT count(*), count(DISTINCT sku) FROM snapshot.woo_catalogue") == [(14, 14)]
+
+
+def test_a_store_that_uses_ids_anew_is_put_right_by_the_next_run(shop: Shop) -> None:
+    """After a restore from a backup a product may have another's id, and no time of change tells of it."""
+    put(shop, "A", salesPrice=10)
+    put(shop, "B", salesPrice=20)
+    run_flows(shop.settings, "first", "products")
+    first = {sku: product.id for sku, product in shop.store().items()}
+    with shop.database.transaction() as connection:
+        connection.execute(
+            "UPDATE snapshot.woo_catalogue SET id = CASE id WHEN $a THEN $b ELSE $a END, "
+            "regular_price = CASE sku WHEN 'A' THEN 10 ELSE 20 END",
+            {"a": first["A"], "b": first["B"]},
+        )
+        connection.execute("DELETE FROM sync.links")
+        connection.execute("UPDATE sync.watermarks SET position = position + INTERVAL 1 HOUR")  # nothing seems changed
+        connection.execute("UPDATE sync.watermarks SET position = '2000-01-01' WHERE feed LIKE '%solteq%'")
+    put(shop, "A", salesPrice=12)
+    told = run_flows(shop.settings, "on wrong ids", "products")
+    assert told["woo_products"]["retried_next_run"] == 1
+    run_flows(shop.settings, "after", "products")
+    run_flows(shop.settings, "and after", "products")
+    store = shop.store()
+    assert {sku: (store[sku].id, int(store[sku].regular_price or 0)) for sku in "AB"} == {
+        "A": (first["A"], 12),
+        "B": (first["B"], 20),
+    }
+
+
+def test_a_refusal_of_what_is_not_due_any_more_leaves_the_quarantine(shop: Shop) -> None:
+    put(shop, "A", gtin="6412345678909")
+    shop.make(name="Other", type="simple", sku="B", global_unique_id="6412345678910")
+    run_flows(shop.settings, "first", "products")
+    with shop.database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO sync.quarantine VALUES ('products', 'delivery', 'A', 'sku', 'refused', 'mend', 'hash', ?, ?)",
+            [utc_now(), utc_now()],
+        )
+    run_flows(shop.settings, "again", "products")
+    assert shop.rows("FROM sync.quarantine") == []
