@@ -453,8 +453,10 @@ SELECT
         {{'field': 'sku', 'old': NULL, 'new': items.sku}},
         {{'field': 'regular_price', 'old': NULL, 'new': {price_text("items.regular_price")}}},
         {{'field': 'sale_price', 'old': NULL, 'new': {price_text("items.sale_price")}}},
-        {{'field': 'date_on_sale_from_gmt', 'old': NULL, 'new': {time_text("items.date_on_sale_from_gmt")}}},
-        {{'field': 'date_on_sale_to_gmt', 'old': NULL, 'new': {time_text("items.date_on_sale_to_gmt")}}},
+        {{'field': 'date_on_sale_from_gmt', 'old': NULL,
+            'new': nullif({time_text("items.date_on_sale_from_gmt")}, '')}},
+        {{'field': 'date_on_sale_to_gmt', 'old': NULL,
+            'new': nullif({time_text("items.date_on_sale_to_gmt")}, '')}},
         {{'field': '{LOWEST_PRICE_META}', 'old': NULL, 'new': items.lowest_price_30d}},
         {{'field': 'tax_class', 'old': NULL, 'new': items.tax_class}},
         {{'field': 'global_unique_id', 'old': NULL, 'new': CASE WHEN NOT gtin_is_taken THEN gtin END}},
@@ -462,7 +464,7 @@ SELECT
         {{'field': 'attributes', 'old': NULL, 'new': CASE kind WHEN 'variation' THEN choices END}},
         {{'field': 'manage_stock', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN 'true' END}},
         {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
-    ], lambda change: change.new IS NOT NULL AND (change.new <> '' OR change.field = 'tax_class')) AS changes,
+    ], lambda change: change.new IS NOT NULL) AS changes,
     'new in Solteq' AS reason
 FROM items
 WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
