@@ -141,7 +141,9 @@ def test_a_plan_that_changes_before_its_time_is_replaced(store: Store) -> None:
     store.look(0, product(0, sale_price="8", window=(10, 20)))
     store.look(5, product(4, sale_price="7", window=(12, 15)))
     assert store.told() == [(10, 0, 12), (7, 12, 15), (10, 15, None)]
-    store.look(6, product(6))
+    store.look(6, product(5, sale_price="7", window=(13, 15)))
+    assert store.told() == [(10, 0, 13), (7, 13, 15), (10, 15, None)]
+    store.look(7, product(7))
     assert store.told() == [(10, 0, None)]
 
 
@@ -196,6 +198,13 @@ def test_a_withdrawn_product_has_no_plans(store: Store) -> None:
     store.look(0, product(0, sale_price="8", window=(10, 20)))
     store.look(12, product(12, sale_price="8", window=(10, 20), status="draft"))
     assert store.told() == [(10, 0, 10), (8, 10, 12)]
+
+
+def test_another_regular_price_beside_the_same_sale_price_is_news(store: Store) -> None:
+    """Whether a price is a reduction, and how large, depends on it."""
+    store.look(0, product(0, sale_price="8"))
+    store.look(5, product(5, sale_price="8", regular_price="12"))
+    assert store.told() == [(8, 0, 5), (8, 5, None)]
 
 
 def test_a_variation_is_as_public_as_its_parent(store: Store) -> None:
