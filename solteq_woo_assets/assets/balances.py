@@ -25,8 +25,9 @@ from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.stock import StockRules
 from solteq_woo_assets.rules.stock import balance_delta as compare_balances
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.frames import balance_frame
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.snapshot import balance_frame, read_feed
+from solteq_woo_assets.sync.snapshot import read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "balances"

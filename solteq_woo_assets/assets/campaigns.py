@@ -32,9 +32,10 @@ from solteq_woo_assets.rules.campaigns import campaign_price_delta as compare_pr
 from solteq_woo_assets.rules.explanation import Explanation, explain_prices
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
+from solteq_woo_assets.sync.frames import campaign_frame
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.links import sku_key
-from solteq_woo_assets.sync.snapshot import campaign_frame, read_feed
+from solteq_woo_assets.sync.snapshot import read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "campaigns"

@@ -19,15 +19,9 @@ from solteq_woo_assets.automation.jobs import DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.delivery import SENT_ACTIONS
+from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.snapshot import (
-    SOLTEQ_TICK,
-    balance_frame,
-    campaign_frame,
-    count_news,
-    product_frame,
-    watermark,
-)
+from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, count_news, watermark
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 PAGE_SIZE = 100

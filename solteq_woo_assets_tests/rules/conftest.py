@@ -14,7 +14,7 @@ from solteq_woo_assets.rules.campaigns import CampaignPriceDelta, campaign_price
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta, product_delta
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.rules.stock import StockRules, balance_delta
-from solteq_woo_assets.sync.snapshot import BALANCE_COLUMNS, CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS, PRODUCT_COLUMNS
+from solteq_woo_assets.sync.frames import BALANCE_COLUMNS, CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS, PRODUCT_COLUMNS
 from solteq_woo_assets.sync.state import StateDatabase
 
 RULES = CatalogueRules(

@@ -163,11 +163,11 @@ def test_a_change_that_was_seen_late_takes_back_what_was_planned_after_it(store:
 
 
 def test_the_same_price_with_another_end_goes_on(store: Store) -> None:
-    """And so it does when the store's cron takes the beginning away."""
+    """Also when the store's cron takes the beginning away, and when the change comes in the very second of the end."""
     store.look(0, product(0, sale_price="8", window=(10, 20)))
     store.look(12, product(11, sale_price="8", window=(None, 20)))
-    store.look(15, product(14, sale_price="8", window=(None, 40)))
-    store.look(16, product(16, sale_price="8"))
+    store.look(20, product(20, sale_price="8", window=(None, 40)))
+    store.look(21, product(21, sale_price="8"))
     assert store.told() == [(10, 0, 10), (8, 10, None)]
 
 

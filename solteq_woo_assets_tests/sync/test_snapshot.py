@@ -15,8 +15,8 @@ from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.solteq import FeedPage, ProductDocument, SolteqClient, Tombstone
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.sync import snapshot
+from solteq_woo_assets.sync.frames import BALANCE_COLUMNS
 from solteq_woo_assets.sync.snapshot import (
-    BALANCE_COLUMNS,
     SOLTEQ_OVERLAP,
     SOLTEQ_TICK,
     merge,
