@@ -9,10 +9,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import arrival, delta, first_sync, nothing_to_do
+from benchmarks import arrival, campaigns, delta, first_sync, nothing_to_do
 from benchmarks.figures import REPOSITORY, Figure, clean_environment, machine
 
-BENCHMARKS = {"first_sync": first_sync, "nothing_to_do": nothing_to_do, "delta": delta, "arrival": arrival}
+BENCHMARKS = {
+    "first_sync": first_sync,
+    "nothing_to_do": nothing_to_do,
+    "delta": delta,
+    "campaigns": campaigns,
+    "arrival": arrival,
+}
 RESULTS = REPOSITORY / ".bench" / "results.json"
 console = Console() if sys.stdout.isatty() else Console(width=140)
 
@@ -20,7 +26,7 @@ console = Console() if sys.stdout.isatty() else Console(width=140)
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(BENCHMARKS)), metavar="[NAME]...")
 def main(names: tuple[str, ...]) -> None:
-    """Measure first_sync, nothing_to_do, delta and arrival, or those named. Takes about ten minutes in all."""
+    """Measure them all, or those named. Takes about ten minutes in all."""
     results: dict[str, Any] = {"machine": machine(), "figures": {}}
     with clean_environment():
         for name in names or BENCHMARKS:

@@ -100,31 +100,31 @@ def run(products: int = PRODUCTS, repetitions: int = REPETITIONS) -> list[Figure
     """The figures."""
     with tempfile.TemporaryDirectory(prefix="bench-delta-") as folder:
         database = Path(folder) / "state.duckdb"
-        _apart(_fill, database, products)
-        rounds = [[_apart(way, database) for way in (_bare_join, _rules, _step)] for _ in range(repetitions)]
+        apart(_fill, database, products)
+        rounds = [[apart(way, database) for way in (_bare_join, _rules, _step)] for _ in range(repetitions)]
     join, rules, step = ([each[way] for each in rounds] for way in range(3))
     for measured in (*join, *rules, *step):
         if measured.changes != products // 100:
             raise RuntimeError(f"{measured.changes} changes were found where {products // 100} were made")
     return [
-        _seconds(f"delta of {products:,} products, 1 % changed: the rules", rules, "≤ 1", join),
-        _seconds("the same as the asset product_delta: stored, quarantine and links kept", step, "", join),
-        _peak("peak memory of the rules' process", rules, "≤ 1536", join),
-        _peak("peak memory of the asset's process, Dagster included", step, "≤ 1536", join),
+        seconds(f"delta of {products:,} products, 1 % changed: the rules", rules, "≤ 1", join),
+        seconds("the same as the asset product_delta: stored, quarantine and links kept", step, "", join),
+        peak("peak memory of the rules' process", rules, "≤ 1536", join),
+        peak("peak memory of the asset's process, Dagster included", step, "≤ 1536", join),
     ]
 
 
-def _seconds(what: str, measured: list[Measured], aim: str, join: list[Measured]) -> Figure:
+def seconds(what: str, measured: list[Measured], aim: str, join: list[Measured]) -> Figure:
     beside = f"bare join {statistics.median(each.seconds for each in join):.2f}"
     return median(what, [each.seconds for each in measured], "s", aim, beside)
 
 
-def _peak(what: str, measured: list[Measured], aim: str, join: list[Measured]) -> Figure:
+def peak(what: str, measured: list[Measured], aim: str, join: list[Measured]) -> Figure:
     beside = f"bare join {statistics.median(each.peak_bytes for each in join) / MIB:.0f}"
     return median(what, [each.peak_bytes / MIB for each in measured], "MiB", aim, beside)
 
 
-def _apart(function: Callable[..., R], *arguments: object) -> R:
+def apart(function: Callable[..., R], *arguments: object) -> R:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
@@ -143,7 +143,7 @@ def _bare_join(database: Path) -> Measured:
     started = time.perf_counter()
     with StateDatabase(database).transaction() as connection:
         changes = connection.execute(_BARE_JOIN).fetchall()[0][0]
-    return Measured(time.perf_counter() - started, _peak_bytes(), changes)
+    return Measured(time.perf_counter() - started, peak_bytes(), changes)
 
 
 def _rules(database: Path) -> Measured:
@@ -167,7 +167,7 @@ def _rules(database: Path) -> Measured:
                 store_tax_classes=frozenset({"", "zero-rate"}),
             ),
         )
-    return Measured(time.perf_counter() - started, _peak_bytes(), delta.changes.height)
+    return Measured(time.perf_counter() - started, peak_bytes(), delta.changes.height)
 
 
 def _step(database: Path) -> Measured:
@@ -179,10 +179,10 @@ def _step(database: Path) -> Measured:
         )
     (event,) = result.asset_materializations_for_node("product_delta")
     metadata = {name: value.value for name, value in event.metadata.items()}
-    return Measured(float(str(metadata["seconds"])), _peak_bytes(), int(str(metadata["updated"])))
+    return Measured(float(str(metadata["seconds"])), peak_bytes(), int(str(metadata["updated"])))
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Of this process. Linux lets a child inherit its parent's ``ru_maxrss``, so there it is asked elsewhere."""
     status = Path("/proc/self/status")
     if status.exists():

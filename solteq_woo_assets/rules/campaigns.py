@@ -73,9 +73,9 @@ WITH single AS (
         AND item.type NOT IN ('variable', 'grouped')
 )
 SELECT
-    single.code, single.sku, held.* EXCLUDE (sku), single.id AS product_id,
-    single.regular_price AS wanted_regular_price, offers.sale_price AS wanted_sale_price,
-    offers.opens, offers.closes, offers.position,
+    single.code, single.sku, held.* EXCLUDE (sku), single.regular_price AS wanted_regular_price,
+    offers.sale_price AS wanted_sale_price,
+    offers.product, offers.opens, offers.closes, offers.position,
     {sale_changes("held", "offers")} AS fields
 FROM single JOIN held USING (sku) LEFT JOIN offers ON offers.id = single.id
 WHERE NOT ({sale_agrees("held", "offers")})
@@ -95,11 +95,10 @@ FROM (
 _CHANGES = f"""
 WITH beaten AS (
     SELECT
-        compared.product_id,
+        compared.product,
         list(coalesce(campaigns_judged.name, 'its discounted price') || ' ' || {price_text("candidates.price")}
             ORDER BY candidates.price, candidates.position) AS beaten
-    FROM compared
-    JOIN sold ON sold.id = compared.product_id JOIN candidates USING (product)
+    FROM compared JOIN candidates USING (product)
     LEFT JOIN campaigns_judged ON campaigns_judged.position = candidates.position
     WHERE candidates.price IS NOT NULL AND candidates.starts <= opens AND candidates.ends > opens
         AND candidates.position IS DISTINCT FROM compared.position
@@ -114,7 +113,7 @@ WITH beaten AS (
         {price_text("compared.sale_price")} AS held_sale_price, nullif(sent.sale_price, '') AS sent_sale_price,
         {local_text("compared.opens")} AS opens_text, {local_text("compared.closes")} AS closes_text
     FROM compared
-    LEFT JOIN campaigns_judged USING (position) LEFT JOIN beaten USING (product_id)
+    LEFT JOIN campaigns_judged USING (position) LEFT JOIN beaten USING (product)
     LEFT JOIN sent ON sent.woo_id = compared.id
 )
 SELECT

@@ -247,7 +247,7 @@ FROM chosen JOIN lasting USING (product) LEFT JOIN beaten USING (product)
 
 _OFFERS_NOW = f"""
 CREATE TEMP TABLE offers_now AS
-SELECT id, {sku_key("code")} AS sku, price AS sale_price, opens, closes, position
+SELECT product, id, {sku_key("code")} AS sku, price AS sale_price, opens, closes, position
 FROM ({_segments("candidates", "$now::TIMESTAMP")}) JOIN sold USING (product)
 """
 
@@ -257,7 +257,7 @@ FROM ({_segments("candidates", "$now::TIMESTAMP")}) JOIN sold USING (product)
 _OFFERS = f"""
 CREATE TEMP TABLE offers AS
 SELECT
-    id, sale_price, opens, closes, position,
+    product, id, sale_price, opens, closes, position,
     CASE WHEN opens > $now THEN opens END AS date_on_sale_from_gmt,
     CASE WHEN isfinite(closes) THEN closes - INTERVAL 1 SECOND END AS date_on_sale_to_gmt,
     {price_text("lowest_prices.price")} AS lowest_price_30d
