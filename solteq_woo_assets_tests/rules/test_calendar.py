@@ -21,7 +21,7 @@ from solteq_woo_assets.rules.pricing import (
     timeline,
 )
 from solteq_woo_assets.sync.state import StateDatabase
-from solteq_woo_assets_tests.rules.conftest import Sides
+from solteq_woo_assets_tests.rules.conftest import Sides, rows
 
 CENT = Decimal("0.01")
 FIRST = datetime(2026, 11, 20)  # noqa: DTZ001  local, as campaigns have it
@@ -236,3 +236,65 @@ def test_a_later_local_time_is_never_an_earlier_instant(first: datetime, apart: 
     """Else a campaign could end before it begins."""
     first = first.replace(microsecond=0)
     assert instant_of(first, ZoneInfo(zone)) <= instant_of(first + timedelta(seconds=apart), ZoneInfo(zone))
+
+
+SALE_FIELDS = ("sale_price", "date_on_sale_from_gmt", "date_on_sale_to_gmt", "_solteq_lowest_price_30d")
+held_sales = st.fixed_dictionaries(
+    {
+        "sale_price": st.none() | st.sampled_from([Decimal(8), Decimal("9.9"), Decimal("11.5")]),
+        "date_on_sale_from_gmt": st.none() | hours,
+        "date_on_sale_to_gmt": st.none() | hours.map(lambda time: time - SECOND),
+        "lowest_price_30d": st.sampled_from([None, "9.90"]),
+        "regular_price": st.sampled_from([Decimal(10), Decimal(20), None]),
+    }
+)
+
+
+def sale_changes_of(changes: Any) -> dict[str, dict[str, tuple[Any, Any]]]:
+    """The sale fields of a delta by key."""
+    return {
+        key: sale
+        for key, row in rows(changes).items()
+        if (sale := {field: pair for field, pair in row["changes"].items() if field in SALE_FIELDS})
+    }
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    catalogue=st.lists(products, min_size=5, max_size=5),
+    calendar=st.lists(campaigns(), min_size=3, max_size=10),
+    held=st.lists(held_sales, min_size=5, max_size=5),
+    start=st.integers(-12, 15 * 24).map(lambda number: FIRST + timedelta(hours=number)),
+    shown_for=st.integers(0, 60),
+)
+def test_both_flows_send_the_same_sale_and_come_to_rest(
+    calendar_sides: Sides,
+    catalogue: list[Product],
+    calendar: list[Campaign],
+    held: list[dict[str, Any]],
+    start: datetime,
+    shown_for: int,
+) -> None:
+    """Whatever the store holds: what one flow has sent the other has nothing to add to."""
+    sides = calendar_sides
+    now = instant_of(start, HELSINKI)
+    for product, store in zip(fill(sides, catalogue, calendar), held, strict=True):
+        number = int(product.code[1:]) + 1
+        sides.held(number, product.code, **store)
+        sides.shown(product.code.lower(), "9", now - timedelta(days=shown_for), None)
+    sent = sale_changes_of(sides.campaign_price_delta(now=now).changes)
+    of_products = sale_changes_of(sides.product_delta(now=now).changes)
+    simple = {code: sale for code, sale in of_products.items() if code in sent}
+    assert simple == {code: sale for code, sale in sent.items() if code in of_products}
+    for code, sale in sent.items():
+        for name, (_, new) in sale.items():
+            column = "lowest_price_30d" if name.startswith("_") else name
+            sides.connection.execute(
+                f"UPDATE snapshot.woo_catalogue SET {column} = nullif(?, '') WHERE sku = ?", [new, code]
+            )
+    sides.connection.execute(
+        "UPDATE snapshot.woo_catalogue AS held SET regular_price = round(product.sales_price, 2) "
+        "FROM snapshot.solteq_products AS product WHERE product.code = held.sku"
+    )
+    assert sale_changes_of(sides.campaign_price_delta(now=now).changes) == {}
+    assert {code for code in sale_changes_of(sides.product_delta(now=now).changes) if code.startswith("P")} == set()
