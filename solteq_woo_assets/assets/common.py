@@ -234,7 +234,16 @@ def store_delta(
         changes, refused = without_refused(connection, flow, changes)
     connection.execute(f"DELETE FROM delta.{delta}")
     connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
-    connection.execute("INSERT OR REPLACE INTO sync.comparisons VALUES (?, ?, ?)", [flow, utc_now(), next_edge])
+    # An edge stays due until the campaigns have been compared: another flow may not deliver what it found.
+    connection.execute(
+        "INSERT INTO sync.comparisons VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "computed_at = excluded.computed_at, next_edge = least(comparisons.next_edge, excluded.next_edge)",
+        [flow, utc_now(), next_edge],
+    )
+    if flow == "campaigns":
+        connection.execute(
+            "UPDATE sync.comparisons SET next_edge = ? WHERE next_edge IS NOT NULL OR flow = ?", [next_edge, flow]
+        )
     return changes, refused
 
 

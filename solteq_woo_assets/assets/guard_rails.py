@@ -31,7 +31,8 @@ WITH changed AS (
         CASE WHEN map_contains(new, 'sale_price') THEN nullif(new['sale_price'], '')::DECIMAL(18,4)
             ELSE held.sale_price END AS sale_price
     FROM changed LEFT JOIN snapshot.woo_catalogue AS held ON held.id = changed.woo_id
-    WHERE len(list_intersect(map_keys(new), ['regular_price', 'sale_price'])) > 0
+    WHERE len(list_intersect(map_keys(new),
+        ['regular_price', 'sale_price', 'date_on_sale_from_gmt', 'date_on_sale_to_gmt'])) > 0
 ), lowest AS (
     SELECT key, old_price, least(regular_price, coalesce(sale_price, regular_price)) AS new_price FROM prices
 ), purchases AS (
@@ -77,6 +78,12 @@ def price_cuts(
         "below_purchase_price_keys": below[:KEYS_SHOWN],
         "products": products,
     }
+    if problems and not config.let_pass:  # lest the delivery asset, materialized alone, send it
+        with database.transaction() as connection:
+            connection.execute(
+                f"UPDATE delta.{delta} SET action = 'stopped' WHERE list_contains($sent, action)",
+                {"sent": list(SENT_ACTIONS)},
+            )
     if problems and config.let_pass:
         context.instance.add_run_tags(context.run.run_id, {LET_PASS_TAG: f"{delta}: price_cuts"})
         context.log.warning(f"Let pass: {'; '.join(problems)}.")

@@ -71,7 +71,8 @@ def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> 
     ).fetchall()
     if not comparisons:
         return None
-    (_, newest, edge), *older = comparisons
+    (_, newest, _), *older = comparisons
+    edge = min((edge for _, _, edge in comparisons if edge is not None), default=None)
     if edge is not None and edge <= now:
         return f"a sale begins or ends at {edge.isoformat()}Z"
     outdated = count_rows(

@@ -71,6 +71,7 @@ WITH single AS (
     FROM catalogue AS item LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
     WHERE item.status <> 'trash' AND parent.status IS DISTINCT FROM 'trash'
         AND item.type NOT IN ('variable', 'grouped')
+    QUALIFY row_number() OVER (PARTITION BY {sku_key("item.sku")} ORDER BY item.id) = 1
 )
 SELECT
     single.code, single.sku, held.* EXCLUDE (sku), single.regular_price AS wanted_regular_price,
@@ -79,7 +80,6 @@ SELECT
     {sale_changes("held", "offers")} AS fields
 FROM single JOIN held USING (sku) LEFT JOIN offers ON offers.id = single.id
 WHERE NOT ({sale_agrees("held", "offers")})
-QUALIFY row_number() OVER (PARTITION BY single.sku ORDER BY held.id) = 1
 """
 
 # What was last sent of the sale that the store holds tells a hand's work from ours.

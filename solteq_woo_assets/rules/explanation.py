@@ -61,7 +61,8 @@ WITH judged AS (
             WHEN 'supplier' THEN 'supplier ' || supplier
             ELSE if(list_contains(targets, {sku_key("code")}), 'the product', 'model ' || model_number)
         END AS touches,
-        {campaign_price("sales_price", "discount_type", "value", "max_discount_percent")} AS price,
+        CASE WHEN held IS NULL
+            THEN {campaign_price("sales_price", "discount_type", "value", "max_discount_percent")} END AS price,
         max_discount_percent
     FROM sold JOIN judged ON CASE level
         WHEN 'productgroup' THEN list_contains(targets, {sku_key("product_group")})

@@ -30,7 +30,8 @@ _STORAGE_ERRORS = (
 
 _CHANGES = """
     key VARCHAR NOT NULL,          -- SKU; of a campaign that sets no price, its id
-    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip: shown, not sent
+    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip, stopped (by
+                                   -- a guard rail): shown, not sent
     kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign
     woo_id BIGINT,                 -- the store's id; NULL for what is yet to be created
     parent_key VARCHAR,            -- a variation's parent: its SKU

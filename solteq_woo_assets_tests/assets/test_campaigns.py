@@ -240,3 +240,50 @@ def test_a_store_whose_cron_is_never_late_begins_and_ends_the_sale_itself(shop: 
         shop.sync("campaigns_to_woo")
         assert sale(shop, "A") == price
     assert shop.woo.writes() == []
+
+
+@pytest.mark.parametrize("fields", [{}, {"active": False}, {"deleted": True}, {"type": "Bundle"}])
+def test_a_mistyped_campaign_does_not_stop_the_others(shop: Shop, fields: dict[str, Any]) -> None:
+    shop.product("A")
+    shop.sync()
+    shop.campaign("slip", "A", value=1990, **fields)
+    shop.campaign("good", "A")
+    shop.sync("campaigns_to_woo")
+    assert sale(shop, "A") == Decimal(8)
+
+
+def test_an_edge_is_due_until_the_campaigns_have_been_compared(shop: Shop) -> None:
+    """The products flow may compare right after it and send nothing: a preview, a quarantine, a guard rail."""
+    start = datetime(2026, 11, 26, 21, 59)  # noqa: DTZ001
+    shop.set_clock(start)
+    shop.product("A")
+    shop.campaign("c", "A", validFrom="2026-11-27T00:00:00", validTo="2026-11-28T00:00:00")
+    shop.sync()
+    shop.set_clock(start + timedelta(minutes=1))
+    preview = [dg.AssetKey(name) for name in ("solteq_products", "woo_catalogue", "product_delta")]
+    assert shop.run("products_to_woo", asset_selection=preview).success
+    assert shop.tick("campaigns") == (True, "a sale begins or ends at 2026-11-26T22:00:00Z")
+    shop.sync("campaigns_to_woo")
+    assert shop.tick("campaigns")[0] is False
+
+
+def test_a_stopped_delta_is_not_sent_by_the_delivery_alone(shop: Shop) -> None:
+    shop.product("A")
+    shop.sync()
+    shop.campaign("slip", "A", value=90)
+    assert guarded(shop)[0] is False
+    assert shop.run("campaigns_to_woo", asset_selection=[dg.AssetKey("woo_campaign_prices")]).success
+    assert sale(shop, "A") is None
+
+
+def test_a_deep_sale_that_is_only_moved_forward_is_guarded_too(shop: Shop) -> None:
+    for code in "AB":
+        shop.product(code)
+    shop.sync()
+    for code in "AB":
+        shop.woo.patch(
+            f"products/{shop.store()[code].id}",
+            {"sale_price": "1.00", "date_on_sale_from_gmt": "2998-01-01T00:00:00"},
+        )
+    shop.campaign("slip", "A", "B", value=90)
+    assert guarded(shop)[0] is False

@@ -362,3 +362,12 @@ def test_prices_as_large_as_a_column_holds_are_discounted(sides: Sides) -> None:
     sides.held(1, "A", regular_price=Decimal("99999999999999"))
     sides.campaign(1, "A", value=Decimal(50))
     assert changes(sides) == {"sale_price": "49999999999999.50"}
+
+
+def test_of_store_products_with_one_sku_the_older_is_the_one(product: Sides) -> None:
+    """Also when it has its sale already, as in the products flow."""
+    product.held(2, "A")
+    product.campaign(1, "A")
+    assert rows(product.campaign_price_delta().changes)["A"]["woo_id"] == 1
+    product.connection.execute("UPDATE snapshot.woo_catalogue SET sale_price = 8 WHERE id = 1")
+    assert changes(product) is None
