@@ -29,6 +29,7 @@ from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError
+from solteq_woo_assets.rules import skus
 from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META, instant_of
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
@@ -37,6 +38,7 @@ from solteq_woo_assets.settings import SANDBOX, Settings
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
+FIRST_YEAR, LAST_YEAR = 1971, 2999  # beyond, zones and the database disagree or overflow
 SANDBOX_DATA = Path(".sandbox")
 SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
@@ -162,13 +164,13 @@ SELECT price::DECIMAL(18,2)::VARCHAR, regular_price::DECIMAL(18,2)::VARCHAR,
     coalesce(strftime(valid_to AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'), '')
 FROM sync.price_history WHERE sku = $key ORDER BY valid_from DESC LIMIT 20
 """
-_SENT = """
+_SENT = f"""
 SELECT strftime(created_at AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'), run_id, flow,
     array_to_string(list_transform(prices, lambda c:
         c.field || ': ' || coalesce(nullif(c.old, ''), '–') || ' → ' || coalesce(nullif(c.new, ''), '–')), ', '), state
 FROM (
     SELECT *, list_filter(changes, lambda c: c.field LIKE '%price%' OR c.field LIKE 'date_on_sale%') AS prices
-    FROM sync.deliveries WHERE lower(trim(key)) = $key
+    FROM sync.deliveries WHERE {skus.sku_key("key")} = $key
 ) WHERE len(prices) > 0 ORDER BY created_at DESC LIMIT 20
 """
 
@@ -193,6 +195,8 @@ def _instant(text: str | None, settings: Settings) -> datetime:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter("write the time as 2026-11-27T00:00", param_hint="--at") from None
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        raise click.BadParameter(f"choose a year from {FIRST_YEAR} to {LAST_YEAR}", param_hint="--at")
     if time.tzinfo is not None:
         return time.astimezone(UTC).replace(tzinfo=None)
     return instant_of(time, ZoneInfo(settings.timezone))

@@ -22,6 +22,7 @@ from solteq_woo_assets.assets.common import (
 from solteq_woo_assets.assets.products import woo_catalogue
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.rules.stock import StockRules
 from solteq_woo_assets.rules.stock import balance_delta as compare_balances
 from solteq_woo_assets.settings import Settings
@@ -93,7 +94,7 @@ def balance_delta(
         with database.transaction() as connection:
             changes = _compare(connection, settings)
             changes, refused = store_delta(connection, config, FLOW, "balance_delta", changes)
-            products = count_rows(connection, f"SELECT count(DISTINCT lower(trim(product_code))) FROM {TABLE}")
+            products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(

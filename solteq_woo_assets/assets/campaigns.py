@@ -24,9 +24,10 @@ from solteq_woo_assets.assets.common import (
     warn_of_quarantine,
 )
 from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
-from solteq_woo_assets.assets.products import solteq_products, woo_catalogue
+from solteq_woo_assets.assets.products import solteq_products, woo_catalogue, woo_products
 from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.rules import skus
 from solteq_woo_assets.rules.campaigns import CampaignPriceDelta
 from solteq_woo_assets.rules.campaigns import campaign_price_delta as compare_prices
 from solteq_woo_assets.rules.explanation import Explanation, explain_prices
@@ -83,7 +84,8 @@ def solteq_campaigns(
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_campaigns, solteq_products, woo_catalogue],
+    # A product's price goes with it, so where one run does both flows, campaigns are compared with what it brought.
+    deps=[solteq_campaigns, solteq_products, woo_catalogue, woo_products],
 )
 def campaign_price_delta(
     context: dg.AssetExecutionContext,
@@ -155,7 +157,7 @@ def explain(
     return explain_prices(
         connection,
         products=connection.sql(
-            "FROM snapshot.solteq_products WHERE list_contains($keys, lower(trim(code)))",
+            f"FROM snapshot.solteq_products WHERE list_contains($keys, {skus.sku_key('code')})",
             params={"keys": [sku_key(code) for code in codes]},
         ),
         campaigns=connection.table(TABLE),

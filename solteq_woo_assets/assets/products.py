@@ -26,6 +26,7 @@ from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
 from solteq_woo_assets.rules.catalogue import product_delta as compare_products
+from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.delivery import SENT_ACTIONS
@@ -154,7 +155,7 @@ def no_sku_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResu
     """No SKU is written twice in one delivery: one product would get another's price."""
     with database.transaction() as connection:
         rows = connection.execute(
-            "SELECT lower(trim(key)) AS sku FROM delta.product_delta WHERE list_contains($sent, action) "
+            f"SELECT {sku_key('key')} AS sku FROM delta.product_delta WHERE list_contains($sent, action) "
             "GROUP BY ALL HAVING count(*) > 1 ORDER BY sku",
             {"sent": list(SENT_ACTIONS)},
         ).fetchall()

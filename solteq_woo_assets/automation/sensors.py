@@ -17,6 +17,7 @@ from solteq_woo_assets.assets import balances, campaigns, products
 from solteq_woo_assets.assets.common import count_rows, report_crashed
 from solteq_woo_assets.automation.jobs import DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
+from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.delivery import SENT_ACTIONS
 from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
@@ -57,7 +58,7 @@ def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> 
     arrived = count_rows(
         connection,
         "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
-        "ON lower(trim(held.sku)) = lower(trim(delta.key)) "
+        f"ON {sku_key('held.sku')} = {sku_key('delta.key')} "
         "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
     )
     return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None

@@ -56,16 +56,20 @@ class CampaignPriceDelta:
 
 
 # A code on two active products is nobody's price: the product delta holds it back. What is not sold online is left
-# alone. Of store products that share a SKU the one that is not in the bin, then the older one.
+# alone; what is not active any more has no offer. Of store products that share a SKU the one that is not in the bin,
+# then the older one.
 _COMPARED = f"""
 CREATE TEMP TABLE compared AS
 WITH single AS (
-    SELECT {sku_key("code")} AS sku, any_value(id) AS id, any_value(trim(code)) AS code,
-        any_value({regular_price("sales_price")}) AS regular_price
-    FROM products WHERE active AND NOT deleted AND trim(code) <> ''
+    SELECT {sku_key("code")} AS sku, any_value(id) FILTER (is_active) AS id, bool_or(is_active) AS is_active,
+        coalesce(any_value(trim(code)) FILTER (is_active), any_value(trim(code))) AS code,
+        any_value({regular_price("sales_price")}) FILTER (is_active) AS regular_price
+    FROM (SELECT *, active AND NOT deleted AS is_active FROM products WHERE trim(code) <> '')
     GROUP BY ALL
-    HAVING count(*) = 1 AND any_value(regexp_replace(lower(product_type), '[ _-]', '', 'g'))
-        NOT IN ('giftcard', 'deposit', 'custom') AND any_value(sales_price) > 0
+    HAVING count(*) FILTER (is_active) = 0 OR count(*) FILTER (is_active) = 1
+        AND any_value(regexp_replace(lower(product_type), '[ _-]', '', 'g')) FILTER (is_active)
+            NOT IN ('giftcard', 'deposit', 'custom')
+        AND any_value(sales_price) FILTER (is_active) > 0
 ), held AS (
     SELECT {sku_key("item.sku")} AS sku, item.* EXCLUDE (sku)
     FROM catalogue AS item LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
@@ -74,7 +78,8 @@ WITH single AS (
     QUALIFY row_number() OVER (PARTITION BY {sku_key("item.sku")} ORDER BY item.id) = 1
 )
 SELECT
-    single.code, single.sku, held.* EXCLUDE (sku), single.regular_price AS wanted_regular_price,
+    single.code, single.sku, single.is_active, held.* EXCLUDE (sku),
+    CASE WHEN single.is_active THEN single.regular_price ELSE held.regular_price END AS wanted_regular_price,
     offers.sale_price AS wanted_sale_price,
     offers.product, offers.opens, offers.closes, offers.position,
     {sale_changes("held", "offers")} AS fields
@@ -82,14 +87,18 @@ FROM single JOIN held USING (sku) LEFT JOIN offers ON offers.id = single.id
 WHERE NOT ({sale_agrees("held", "offers")})
 """
 
-# What was last sent of the sale that the store holds tells a hand's work from ours.
+# What was last sent of the sale that the store holds tells a hand's work from ours. One that is over by now was ended
+# by the store itself.
 _SENT = """
 CREATE TEMP TABLE sent AS
-SELECT woo_id, arg_max(change.new, settled_at) AS sale_price
+SELECT
+    woo_id, arg_max(change.new, settled_at) FILTER (change.field = 'sale_price') AS sale_price,
+    TRY_CAST(arg_max(change.new, settled_at) FILTER (change.field = 'date_on_sale_to_gmt') AS TIMESTAMP) < $now
+        AS is_over
 FROM (
     SELECT woo_id, settled_at, unnest(changes) AS change FROM deliveries
     WHERE state = 'delivered' AND woo_id IN (SELECT id FROM compared)
-) WHERE change.field = 'sale_price' GROUP BY ALL
+) WHERE change.field IN ('sale_price', 'date_on_sale_to_gmt') GROUP BY ALL
 """
 
 _CHANGES = f"""
@@ -111,6 +120,7 @@ WITH beaten AS (
         coalesce(beaten.beaten, []) AS beaten,
         {public_price("compared", "$now")} AS old_price,
         {price_text("compared.sale_price")} AS held_sale_price, nullif(sent.sale_price, '') AS sent_sale_price,
+        coalesce(sent.is_over, FALSE) AS is_over,
         {local_text("compared.opens")} AS opens_text, {local_text("compared.closes")} AS closes_text
     FROM compared
     LEFT JOIN campaigns_judged USING (position) LEFT JOIN beaten USING (product)
@@ -127,13 +137,14 @@ SELECT
     ) AS changes,
     concat(
         CASE
+            WHEN NOT is_active THEN 'it is not active in Solteq'
             WHEN campaign IS NULL THEN 'no campaign now or to come'
             WHEN opens > $now THEN campaign || ' from ' || opens_text
             ELSE campaign
         END,
         ' until ' || closes_text,
         CASE
-            WHEN held_sale_price IS NULL AND sent_sale_price = {price_text("wanted_sale_price")}
+            WHEN held_sale_price IS NULL AND sent_sale_price = {price_text("wanted_sale_price")} AND NOT is_over
                 THEN '; the sale price was emptied by hand in the store'
             WHEN held_sale_price IS DISTINCT FROM sent_sale_price AND held_sale_price IS NOT NULL
                 THEN '; the store''s ' || held_sale_price || ' was set by hand'
@@ -144,6 +155,7 @@ SELECT
     CASE WHEN wanted_sale_price IS NOT NULL AND opens > $now THEN opens END AS valid_from, closes AS valid_to,
     campaign, beaten
 FROM named
+WHERE is_active OR held_sale_price = sent_sale_price  -- a sale of ours; a hand's work on it is the store's affair
 ORDER BY key
 """
 
@@ -191,7 +203,7 @@ def campaign_price_delta(
     """
     price_products(connection, products=products, campaigns=campaigns, history=history, rules=rules, now=now)
     connection.execute(_COMPARED)
-    connection.execute(_SENT)
+    connection.execute(_SENT, {"now": now})
 
     def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:
         return connection.sql(query, params=parameters).pl()

@@ -6,6 +6,9 @@ shoppers were shown, so it comes from the history of public prices, not from the
 
 DAYS = 30
 
+BRIEFLY = "INTERVAL 1 HOUR"
+"""Between two windows the store shows the full price until our write has come; that announces nothing anew."""
+
 # A reduction begins when shoppers first saw it. One that grows by steps, without a day at full price in between, keeps
 # the price from before its first step (article 6a, paragraph 5). One that shrinks is announced anew.
 LOWEST_PRICES = f"""
@@ -14,23 +17,19 @@ WITH shown AS (
     SELECT sku, price, regular_price, valid_from, coalesce(valid_to, 'infinity') AS valid_to
     FROM history WHERE valid_from <= $now AND sku IN (SELECT sku FROM offers_now)
 ), steps AS (
-    SELECT *, price < regular_price
-        AND lag(price < regular_price) OVER story AND lag(valid_to) OVER story = valid_from
-        AND price <= lag(price) OVER story AS goes_on
-    FROM shown WINDOW story AS (PARTITION BY sku ORDER BY valid_from)
+    SELECT *, valid_from < lag(valid_to) OVER story + {BRIEFLY} AND price <= lag(price) OVER story AS goes_on
+    FROM shown WHERE price < regular_price WINDOW story AS (PARTITION BY sku ORDER BY valid_from)
 ), chained AS (
     SELECT *, count(*) FILTER (goes_on IS NOT TRUE) OVER (PARTITION BY sku ORDER BY valid_from) AS chain FROM steps
-), chains AS (
-    SELECT sku, min(valid_from) AS began, arg_max(price, valid_from) AS price, max(valid_to) AS ended,
-        bool_and(price < regular_price) AS is_reduced
-    FROM chained GROUP BY sku, chain
+), last_reductions AS (
+    SELECT sku, min(valid_from) AS began, arg_max(price, valid_from) AS price,
+        least(max(valid_to), $now::TIMESTAMP) AS ended
+    FROM chained GROUP BY sku, chain QUALIFY row_number() OVER (PARTITION BY sku ORDER BY chain DESC) = 1
 ), announced AS (
-    SELECT offer.id, offer.sku, CASE
-        WHEN offer.opens > $now THEN offer.opens
-        WHEN running.is_reduced AND offer.sale_price <= running.price THEN running.began
-        ELSE $now::TIMESTAMP
-    END AS since
-    FROM offers_now AS offer LEFT JOIN chains AS running ON running.sku = offer.sku AND running.ended > $now
+    SELECT offer.id, offer.sku, greatest(offer.opens, $now::TIMESTAMP) AS begins,
+        CASE WHEN begins < last.ended + {BRIEFLY} AND offer.sale_price <= last.price THEN last.began
+            ELSE begins END AS since
+    FROM offers_now AS offer LEFT JOIN last_reductions AS last USING (sku)
 )
 SELECT
     id, CASE WHEN min(valid_from) <= since - INTERVAL {DAYS} DAYS

@@ -260,7 +260,7 @@ SELECT
     product, id, sale_price, opens, closes, position,
     CASE WHEN opens > $now THEN opens END AS date_on_sale_from_gmt,
     CASE WHEN isfinite(closes) THEN closes - INTERVAL 1 SECOND END AS date_on_sale_to_gmt,
-    {price_text("lowest_prices.price")} AS lowest_price_30d
+    {price_text("round(lowest_prices.price, 2)")} AS lowest_price_30d
 FROM offers_now LEFT JOIN lowest_prices USING (id)
 """
 
@@ -323,9 +323,7 @@ def judge_campaigns(connection: duckdb.DuckDBPyConnection, campaigns: Relation, 
 
     :param campaigns: rows of ``snapshot.solteq_campaigns``
     """
-    times = connection.sql(
-        "SELECT DISTINCT unnest([valid_from, valid_to]) AS local FROM campaigns WHERE active AND NOT deleted"
-    ).fetchall()
+    times = connection.sql("SELECT DISTINCT unnest([valid_from, valid_to]) AS local FROM campaigns").fetchall()
     _register_instants(connection, (row[0] for row in times if row[0]), rules.zone)
     connection.execute(_JUDGED, {"campaign_choice": rules.campaign_choice, "web_store": rules.web_store.strip()})
 

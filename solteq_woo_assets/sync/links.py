@@ -3,6 +3,8 @@
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.rules import skus
+
 LINK_SCHEMA = pl.Schema(
     {"key": pl.String, "woo_id": pl.Int64, "status_before": pl.String, "status_is_ours": pl.Boolean}
 )
@@ -36,7 +38,7 @@ def link_interrupted(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         "UPDATE sync.links AS held SET status_before = done.status_before FROM ("
-        "SELECT row.woo_id, lower(trim(row.key)) AS key, CASE row.action WHEN 'withdraw' THEN change.old END "
+        f"SELECT row.woo_id, {skus.sku_key('row.key')} AS key, CASE row.action WHEN 'withdraw' THEN change.old END "
         "AS status_before, change.new AS status, row.created_at "
         "FROM sync.deliveries AS row, unnest(row.changes) AS unnested(change) "
         "WHERE row.state = 'pending' AND change.field = 'status' AND row.woo_id IS NOT NULL"

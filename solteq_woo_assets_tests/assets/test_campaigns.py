@@ -174,6 +174,17 @@ def test_too_many_deep_cuts_stop_the_delivery_until_they_are_let_pass(shop: Shop
     assert run.tags[LET_PASS_TAG] == "campaign_price_delta: price_cuts"
 
 
+def test_reconciling_sends_a_sale_once(shop: Shop) -> None:
+    """Either flow would send it; campaigns are compared when the products have been delivered."""
+    shop.product("A")
+    shop.sync()
+    shop.campaign("slip", "A")
+    shop.woo.asked()
+    shop.sync("reconcile_all")
+    assert sale(shop, "A") == Decimal(8)
+    assert len(shop.woo.writes()) == 1
+
+
 def test_cuts_within_the_limits_pass(shop: Shop) -> None:
     for code in "ABCDE":
         shop.product(code)

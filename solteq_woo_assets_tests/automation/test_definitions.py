@@ -78,7 +78,7 @@ def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None
         "product_delta": {"solteq_products", "woo_catalogue"},
         "balance_delta": {"solteq_balances", "woo_catalogue"},
         "solteq_campaigns": set(),
-        "campaign_price_delta": {"solteq_campaigns", "solteq_products", "woo_catalogue"},
+        "campaign_price_delta": {"solteq_campaigns", "solteq_products", "woo_catalogue", "woo_products"},
         "woo_campaign_prices": {"campaign_price_delta"},
         "woo_products": {"product_delta"},
         "woo_stock": {"balance_delta"},

@@ -298,6 +298,43 @@ def test_a_code_on_two_active_products_is_left_alone(product: Sides) -> None:
     assert changes(product) is None
 
 
+def sent_sale(sides: Sides, sale_price: str, until: str = "") -> None:
+    """What the ledger knows of product A."""
+    sides.connection.execute(
+        "INSERT INTO sync.deliveries VALUES ('d', 'r', 'products', 'A', 'update', 'simple', 1, "
+        "[{'field': 'sale_price', 'old': '', 'new': $1}, {'field': 'date_on_sale_to_gmt', 'old': '', 'new': $2}], "
+        "'delivered', NULL, $3, $3)",
+        [sale_price, until, NOW],
+    )
+
+
+@pytest.mark.parametrize("gone", [{"active": False}, {"deleted": True}])
+@pytest.mark.parametrize(("sent", "wanted"), [("8.00", {"sale_price": ""}), ("7.00", None), (None, None)])
+def test_our_sale_leaves_a_product_that_is_not_active_any_more(
+    sides: Sides, gone: dict[str, bool], sent: str | None, wanted: dict[str, str] | None
+) -> None:
+    """The store may go on selling it (SOLTEQ_WOO_INACTIVE_PRODUCTS=leave). A hand's own sale is left alone."""
+    sides.product("A", **gone)
+    sides.held(1, "A", sale_price=Decimal(8))
+    sides.campaign(1, "A")
+    if sent:
+        sent_sale(sides, sent)
+    assert changes(sides) == wanted
+    if wanted:
+        assert reason(sides) == "it is not active in Solteq"
+    sides.product("a", id="p-2")
+    assert changes(sides) is None, "an active product has the code, and the campaign"
+
+
+def test_a_sale_that_the_store_ended_itself_was_not_emptied_by_hand(sides: Sides) -> None:
+    sides.product("A")
+    sides.held(1, "A")
+    sides.campaign(1, "A")
+    sent_sale(sides, "8.00", until=f"{NOW - DAY:%Y-%m-%dT%H:%M:%S}")
+    assert changes(sides) == {"sale_price": "8.00"}
+    assert "by hand" not in reason(sides)
+
+
 @pytest.mark.parametrize(
     ("held", "sent", "words"),
     [
@@ -315,11 +352,7 @@ def test_the_delta_says_whose_the_stores_sale_price_was(
     sides.held(1, "A", sale_price=held and Decimal(held))
     sides.campaign(1, "A")
     if sent:
-        sides.connection.execute(
-            "INSERT INTO sync.deliveries VALUES ('d', 'r', 'products', 'A', 'update', 'simple', 1, "
-            "[{'field': 'sale_price', 'old': '', 'new': ?}], 'delivered', NULL, ?, ?)",
-            [sent, NOW, NOW],
-        )
+        sent_sale(sides, sent)
     assert changes(sides) == {"sale_price": "8.00"}
     assert ("by hand" in reason(sides)) == (words is not None)
     assert (words or "") in reason(sides)

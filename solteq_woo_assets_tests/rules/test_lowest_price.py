@@ -162,13 +162,29 @@ def test_a_gap_makes_a_new_reduction(product: Sides, price: str | None) -> None:
     assert lowest(product) == "9.00"
 
 
-def test_a_reduction_that_ends_now_is_over(product: Sides) -> None:
-    """At its edge, when the next price is due: one value, of a new reduction."""
+@pytest.mark.parametrize(("minutes", "value"), [(0, "10.00"), (0.5, "10.00"), (59, "10.00"), (60, "9.00")])
+def test_the_full_price_between_two_windows_until_our_write_is_no_gap(
+    product: Sides, minutes: float, value: str
+) -> None:
+    """The store ends its window by itself, and a moment later the next step is written: one reduction that grows."""
     product.shown("a", "10", ago(60), ago(20))
-    product.shown("a", "9", ago(20), ago(0))
-    product.shown("a", "10", ago(0), None)
-    assert lowest(product) == "9.00"
+    product.shown("a", "9", ago(20), NOW - timedelta(minutes=minutes))
+    product.shown("a", "10", NOW - timedelta(minutes=minutes), None)
+    assert lowest(product) == value, "while it is due"
     assert product.campaign_price_delta().reductions == 1
+    if minutes:
+        show_now(product, "8")
+        assert lowest(product, now=ago(-3)) == value, "and once it is shown"
+
+
+def test_a_window_that_begins_soon_after_another_is_a_step(sides: Sides) -> None:
+    sides.product("A")
+    sides.held(1, "A")
+    sides.campaign(1, "A", valid_from=NOW + timedelta(minutes=20) + LOCAL)
+    sides.shown("a", "10", ago(60), ago(20))
+    sides.shown("a", "9", ago(20), NOW - timedelta(minutes=10))
+    sides.shown("a", "10", NOW - timedelta(minutes=10), None)
+    assert lowest(sides) == "10.00"
 
 
 def test_without_a_reduction_the_value_goes(sides: Sides) -> None:
@@ -230,7 +246,9 @@ def plain_lowest(story: Story) -> str | None:
         return day in shown and shown[day][0] < shown[day][1]
 
     since = story.opens
-    if since == 0 and is_reduced(0) and Decimal(story.sale_price) <= shown[0][0]:
+    last = 0 if is_reduced(0) else -1  # what ends this very moment is no gap
+    if since == 0 and is_reduced(last) and Decimal(story.sale_price) <= shown[last][0]:
+        since = last
         while is_reduced(since - 1) and shown[since - 1][0] >= shown[since][0]:
             since -= 1
     event("to come" if since > 0 else "now" if since == 0 else "running")
