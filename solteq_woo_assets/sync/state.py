@@ -18,7 +18,7 @@ from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
 """How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
-VERSION = 2
+VERSION = 3
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
 _STORAGE_ERRORS = (
@@ -68,6 +68,50 @@ CREATE TABLE sync.comparisons (  -- when a flow last made its delta
 );
 """
 
+# What both systems hold of a person, in the form that is compared (rules/people.py). NULL: the system does not say.
+_PERSON = """
+    email VARCHAR, first_name VARCHAR, last_name VARCHAR, company_name VARCHAR, tax_code VARCHAR, phone VARCHAR,
+    billing_street VARCHAR, billing_street2 VARCHAR, billing_postal_code VARCHAR, billing_city VARCHAR,
+    billing_country VARCHAR,
+    delivery_street VARCHAR, delivery_street2 VARCHAR, delivery_postal_code VARCHAR, delivery_city VARCHAR,
+    delivery_country VARCHAR
+"""
+_CUSTOMER_CHANGES = f"""{_CHANGES},
+    solteq_id VARCHAR,             -- Solteq's id; NULL for what is yet to be created
+    conflicts STRUCT(field VARCHAR, kept VARCHAR, lost VARCHAR)[] NOT NULL  -- changed on both sides
+"""
+
+# Tables that came with version 3.
+_CUSTOMER_TABLES = f"""
+CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer document; of deleted ones only the id
+    id VARCHAR NOT NULL, type VARCHAR, {_PERSON},
+    phone_text VARCHAR,            -- as Solteq writes it
+    customer_groups VARCHAR[], external_ids VARCHAR[], remarks VARCHAR[],
+    document VARCHAR,              -- the whole JSON: a write replaces all of it
+    deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
+);
+CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts of every role
+    id BIGINT NOT NULL, role VARCHAR NOT NULL, {_PERSON},
+    phone_text VARCHAR, solteq_id VARCHAR, remarks VARCHAR[],
+    billing_email VARCHAR, billing_first_name VARCHAR, billing_last_name VARCHAR,
+    shipping_first_name VARCHAR, shipping_last_name VARCHAR,
+    date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL
+);
+CREATE TABLE delta.woo_customer_delta ({_CUSTOMER_CHANGES});
+CREATE TABLE delta.solteq_customer_delta ({_CUSTOMER_CHANGES});
+CREATE TABLE sync.customers (  -- which account is which customer, and what both sides last agreed on
+    solteq_id VARCHAR, woo_id BIGINT,  -- NULL: of an erased person whom only one side had
+    state VARCHAR NOT NULL,        -- linked, unlinked (one of them was removed), erased
+    why VARCHAR NOT NULL, since TIMESTAMP NOT NULL,
+    {_PERSON},
+    solteq_phone_text VARCHAR, woo_phone_text VARCHAR  -- the texts that meant the agreed phone number
+);
+CREATE TABLE sync.customer_conflicts (  -- values that lost against another change of the same field
+    solteq_id VARCHAR NOT NULL, woo_id BIGINT NOT NULL, field VARCHAR NOT NULL,
+    kept VARCHAR, lost VARCHAR, settled_at TIMESTAMP NOT NULL
+);
+"""
+
 _UPGRADE_FROM_1 = f"""
 DROP TABLE sync.price_history;
 {_CAMPAIGN_TABLES}
@@ -76,6 +120,9 @@ ALTER TABLE snapshot.woo_catalogue ADD COLUMN lowest_price_30d VARCHAR;
 DELETE FROM snapshot.woo_catalogue;
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
 """
+
+_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES)
+"""From each version to the next."""
 
 _TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS snapshot;
@@ -144,6 +191,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
     first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL
 );
 {_CAMPAIGN_TABLES}
+{_CUSTOMER_TABLES}
 """
 
 
@@ -180,7 +228,8 @@ class StateDatabase:
                 if version is None:
                     connection.execute(_TABLES)
                 elif version < VERSION:
-                    connection.execute(_UPGRADE_FROM_1)
+                    for upgrade in _UPGRADES[version - 1 :]:
+                        connection.execute(upgrade)
                     connection.execute("UPDATE sync.version SET version = ?", [VERSION])
                 yield connection
                 connection.commit()
