@@ -34,12 +34,16 @@ class RemoteError(IntegrationError):
 
     :param status: the HTTP status, ``None`` when no answer came
     :param code: the other side's own error code, such as ``product_invalid_sku``
+    :param body: the answer's JSON, which may hold personal data; never shown
     """
 
-    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, code: str | None = None, body: object = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.body = body
 
 
 class SolteqError(RemoteError):

@@ -118,6 +118,20 @@ class Settings(BaseSettings):
     """Too many: more than this share of the store's products, in percent. 100 never stops a delivery."""
     mind_purchase_price: bool = False
     """Stop a delivery that would sell a product below its purchase price."""
+    customer_accounts: Literal["existing", "groups", "all"] = "existing"
+    """Which Solteq customers get an account in the store: only those who have one already; those with an e-mail address
+    in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
+    customer_account_groups: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
+    """Names of Solteq customer groups, comma-separated, whose customers get an account."""
+    customer_conflicts: Literal["solteq", "woocommerce", "newest"] = "solteq"
+    """Whose value counts where both sides changed the same field of a customer."""
+    deleted_customers: Literal["keep", "remove"] = "keep"
+    """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
+    customer_removals_percent: int = Field(default=5, ge=0, le=100)
+    """A delivery that removes more than this share of the store's accounts, in percent, is stopped."""
+    tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
+    """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
+    WooCommerce hides those."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 
@@ -133,6 +147,17 @@ class Settings(BaseSettings):
     """Seconds between two looks at Solteq's campaign feed and at the campaign calendar. 0 switches the sensor off."""
     campaigns_cron: str = "22 * * * *"
     """When campaign prices are compared in any case, as cron in the shop's time zone. Empty switches it off."""
+    customers_to_woo_poll_seconds: int = Field(default=60, ge=0)
+    """Seconds between two looks at Solteq's customer feed. 0 switches the sensor off."""
+    customers_to_woo_cron: str = "12 * * * *"
+    """When the store is told of customers in any case, as cron in the shop's time zone. Empty switches it off."""
+    customers_to_solteq_poll_seconds: int = Field(default=60, ge=0)
+    """Seconds between two looks at the store's newest accounts. 0 switches the sensor off."""
+    customers_to_solteq_cron: str = "42 * * * *"
+    """When Solteq is told of customers in any case, as cron in the shop's time zone. Empty switches it off."""
+    customer_accounts_cron: str = "52 */2 * * *"
+    """When all accounts of the store are read, to find those that were changed or removed: a request per 100 accounts.
+    Empty switches it off."""
     reconcile_cron: str = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
 
@@ -144,6 +169,10 @@ class Settings(BaseSettings):
     """Path of the balance feed."""
     solteq_balances_scope: str = "stock-api"
     """OAuth2 scope of the balance feed."""
+    solteq_customers_path: str = "customer/v1-ext/customers"
+    """Path of the customer feed; customers are written there, too."""
+    solteq_customers_scope: str = "customer-api"
+    """OAuth2 scope of the customer feed."""
     solteq_campaigns_path: str = "discount/v1-ext/campaigns"
     """Path of the campaign feed."""
     solteq_campaigns_scope: str = "discount-api"
@@ -231,7 +260,7 @@ def env_example() -> str:
     for name, info in Settings.model_fields.items():
         lines += [
             "",
-            f"# {info.description}",
+            "# " + (info.description or "").replace("\n", "\n# "),
             f"#{info.validation_alias or _environment_name((name,))}={_default_text(info.default)}",
         ]
     return "\n".join(lines) + "\n"

@@ -18,7 +18,7 @@ from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import woo_client
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
@@ -35,8 +35,11 @@ class Control:
 
     url: str
 
-    def put(self, path: str, body: Any) -> None:
-        self._call("PUT", path, body)
+    def get(self, path: str) -> Any:
+        return simplejson.loads(self._call("GET", path, None).content, use_decimal=True)
+
+    def put(self, path: str, body: Any) -> Any:
+        return self._call("PUT", path, body).json()
 
     def post(self, path: str, body: Any) -> None:
         self._call("POST", path, body)
@@ -123,6 +126,45 @@ class Shop:
         """A balance document of Solteq, put there."""
         self.solteq.put("balances", {"documents": [balance_document(code, free, store, **fields)]})
 
+    def customer(self, number: int, **fields: Any) -> None:
+        """A customer document of Solteq, put there; what is not told stays as it was."""
+        self.solteq.put("customers", {"documents": [customer_document(number) | fields]})
+
+    def edit_customer(self, number: int, **fields: Any) -> None:
+        """What a shop assistant does at the till."""
+        self.solteq.put("customers", {"documents": [{"id": f"C-{number}", **fields}]})
+
+    def customer_in_solteq(self, identifier: str) -> dict[str, Any]:
+        """What Solteq holds of a customer."""
+        return self.solteq.get(f"customers?id={identifier}")
+
+    def account(self, email: str, **fields: Any) -> int:
+        """Somebody registers in the store; the account's id."""
+        return self.woo.put("customers", {"customers": [{"email": email, **fields}]})["ids"][0]
+
+    def edit_account(self, identifier: int, **fields: Any) -> None:
+        """What a customer does on the page "My account"."""
+        self.woo.patch(f"customers/{identifier}", fields)
+
+    def accounts(self) -> dict[int, StoreCustomer]:
+        """The store's accounts by id, as its own API tells."""
+        client = woo_client(self.settings)
+        try:
+            return {account.id: account for page in client.customers.read() for account in page}
+        finally:
+            client.close()
+
+    def sync_customers(self, *, full: bool = True) -> list[dict[str, Any]]:
+        """Both directions, the store's accounts read in full."""
+        return [self.sync_job(job, full=full) for job in ("customers_to_woo", "customers_to_solteq")]
+
+    def sync_job(self, job: str, *, full: bool = False) -> dict[str, Any]:
+        """Run a customer job that must succeed; its metadata."""
+        config = {"ops": {"woo_customer_accounts": {"config": {"full": True}}}} if full else None
+        result = self.run(job, run_config=config)
+        assert result.success, [event.message for event in result.all_events if event.is_failure]
+        return metadata(result)
+
     def run(self, job: str, **arguments: Any) -> dg.ExecuteInProcessResult:
         """Run a job to its end, whatever it is."""
         definition = build_definitions(self.settings, self.clock).resolve_job_def(job)
@@ -140,7 +182,7 @@ class Shop:
     def tick(self, flow: str) -> tuple[bool, str]:
         """Whether the flow's sensor requests a run now, and what it says about it."""
         definitions = build_definitions(self.settings, self.clock)
-        sensor = definitions.resolve_sensor_def(f"{flow}_to_woo_sensor")
+        sensor = definitions.resolve_sensor_def(f"{flow if '_to_' in flow else f'{flow}_to_woo'}_sensor")
         with dg.build_sensor_context(instance=self.instance, resources=dict(definitions.resources or {})) as context:
             evaluation = sensor.evaluate_tick(context)
         if not evaluation.run_requests:
@@ -191,6 +233,26 @@ def product_document(code: str, **fields: Any) -> dict[str, Any]:
         "active": True,
         "deleted": False,
         **fields,
+    }
+
+
+def customer_document(number: int) -> dict[str, Any]:
+    """A sound customer document."""
+    return {
+        "id": f"C-{number}",
+        "customerNumber": str(number),
+        "type": "Private",
+        "firstName": "Aino",
+        "lastName": "Esimerkki",
+        "email": f"aino{number}@example.com",
+        "phone": "+358401234567",
+        "addresses": [
+            {"type": "Billing", "street": "Mallitie 1", "postalCode": "00100", "city": "Helsinki", "country": "FI"}
+        ],
+        "customerGroups": [],
+        "identifiers": [{"type": "CustomerCard", "value": f"70{number}"}],
+        "marketingPermission": {"email": True, "mobile": False},
+        "deleted": False,
     }
 
 

@@ -16,8 +16,9 @@ from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import IntegrationError
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS, DeliveryCounts, changes_hash, deliver
+from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.snapshot import ReadCounts, watermark
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
@@ -143,7 +144,7 @@ def send_delta(
             table=f"delta.{delta}",
             run_id=context.run.run_id,
             in_flight=settings.requests_in_flight,
-            on_progress=_progress(context, flow),
+            on_progress=progress(context, flow),
             clock=clock,
         )
         quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
@@ -151,10 +152,10 @@ def send_delta(
         context.log.warning(
             f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
         )
-    return dg.MaterializeResult(metadata={**_delivery_metadata(counts, measured), "quarantined": quarantined})
+    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
 
 
-def _progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
+def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
     """Tell the log how far a delivery is, every tenth of the way."""
     told = 0
 
@@ -167,7 +168,7 @@ def _progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, in
     return tell
 
 
-def _delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:
+def delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:
     """What became of a delta."""
     return {
         "created": counts.by_action["create"],

@@ -1,11 +1,14 @@
-"""Blocking checks on what a delivery would do to prices: a slip in the back office should not reach the shoppers."""
+"""Blocking checks on what a delivery would do: a slip in the back office should not reach the shoppers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from solteq_woo_assets.rules.pricing import public_price
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
@@ -78,6 +81,20 @@ def price_cuts(
         "below_purchase_price_keys": below[:KEYS_SHOWN],
         "products": products,
     }
+    return _verdict(context, config, database, delta=delta, check="price_cuts", problems=problems, metadata=metadata)
+
+
+def _verdict(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    database: StateDatabase,
+    *,
+    delta: str,
+    check: str,
+    problems: Sequence[str],
+    metadata: Mapping[str, Any],
+) -> dg.AssetCheckResult:
+    """Stop the delta or let it pass, and say so."""
     if problems and not config.let_pass:  # lest the delivery asset, materialized alone, send it
         with database.transaction() as connection:
             connection.execute(
@@ -85,12 +102,37 @@ def price_cuts(
                 {"sent": list(SENT_ACTIONS)},
             )
     if problems and config.let_pass:
-        context.instance.add_run_tags(context.run.run_id, {LET_PASS_TAG: f"{delta}: price_cuts"})
+        context.instance.add_run_tags(context.run.run_id, {LET_PASS_TAG: f"{delta}: {check}"})
         context.log.warning(f"Let pass: {'; '.join(problems)}.")
     words = (
         f"The delivery is stopped: {'; '.join(problems)}. If that is meant, run the job from the launchpad with "
-        f"ops: {{{delta}_price_cuts: {{config: {{let_pass: true}}}}}}, or solteq-woo sync with --let-pass."
+        f"ops: {{{delta}_{check}: {{config: {{let_pass: true}}}}}}, or solteq-woo sync with --let-pass."
     )
     return dg.AssetCheckResult(
         passed=not problems or config.let_pass, metadata=metadata, description=words if problems else None
+    )
+
+
+def customer_removals(
+    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
+) -> dg.AssetCheckResult:
+    """Whether the delta removes few enough of the store's accounts."""
+    with database.transaction() as connection:
+        removed, accounts = connection.execute(
+            "SELECT (SELECT count(*) FROM delta.woo_customer_delta WHERE action = 'remove'), "
+            "(SELECT count(*) FROM snapshot.woo_customer_accounts)"
+        ).fetchall()[0]
+    problem = (
+        f"it removes {removed} of the store's {accounts} accounts (SOLTEQ_WOO_CUSTOMER_REMOVALS_PERCENT allows "
+        f"{settings.customer_removals_percent} %)"
+    )
+    is_problem = removed * 100 > settings.customer_removals_percent * accounts
+    return _verdict(
+        context,
+        config,
+        database,
+        delta="woo_customer_delta",
+        check="removals",
+        problems=[problem] if is_problem else [],
+        metadata={"removed": removed, "accounts": accounts},
     )

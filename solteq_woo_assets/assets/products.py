@@ -29,9 +29,9 @@ from solteq_woo_assets.rules.catalogue import product_delta as compare_products
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS
 from solteq_woo_assets.sync.frames import product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 from solteq_woo_assets.sync.links import link
 from solteq_woo_assets.sync.snapshot import read_catalogue, read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase

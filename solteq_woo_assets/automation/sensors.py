@@ -1,6 +1,6 @@
-"""A sensor a flow: it asks its feed one cheap question, and requests a run when there is something new.
+"""A sensor a flow: it asks one cheap question, and requests a run when there is something new.
 
-A sensor only says *when* to look. What to do is decided by the run, which compares everything. When Solteq or the
+A sensor only says *when* to look. What to do is decided by the run, which compares everything. When a system or the
 database cannot be asked, the tick fails with the reason, where the UI shows it.
 """
 
@@ -13,15 +13,18 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.assets import balances, campaigns, products
+from solteq_woo_assets.assets import balances, campaigns, customers, products
 from solteq_woo_assets.assets.common import count_rows, report_crashed
 from solteq_woo_assets.automation.jobs import DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.delivery import SENT_ACTIONS
+from solteq_woo_assets.sync.customer_accounts import ACCOUNTS, CUSTOMERS, known_accounts
+from solteq_woo_assets.sync.customer_frames import customer_frame
 from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, count_news, watermark
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
@@ -46,12 +49,26 @@ class Source:
     """What a flow's sensor looks at."""
 
     flow: str
-    feed: Callable[[Settings], Feed]
     table: str
-    keys: Sequence[str]
-    frame: Callable[[Sequence], pl.DataFrame]
-    due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None]
-    """What there is to do at an instant without any news from Solteq, in words."""
+    asks: str
+    """Whom it asks for what, in words."""
+    news: Callable[["Look"], str | None]
+    """What is new there, in words."""
+    due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None] = lambda _connection, _now: None
+    """What there is to do at an instant without any news, in words."""
+    lease: str = ""
+    """The lease of the flow's runs, where it is not named after the flow."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look needs: the settings, the state, both systems and the time."""
+
+    settings: Settings
+    database: StateDatabase
+    solteq: SolteqClient
+    woo: WooClient
+    now: datetime
 
 
 def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
@@ -86,30 +103,72 @@ def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> 
     return f"{outdated} prices were written after a newer comparison" if outdated else None
 
 
+def _solteq_feed(
+    feed: Callable[[Settings], Feed], table: str, keys: Sequence[str], frame: Callable[[Sequence], pl.DataFrame]
+) -> Callable[[Look], str | None]:
+    """Asks a feed of Solteq whether anything changed since the last read."""
+
+    def news(look: Look) -> str | None:
+        with look.database.transaction() as connection:
+            before = watermark(connection, table)
+            if before is None:  # it was, a moment ago
+                return None
+            recent = count_rows(connection, f"SELECT count(*) FROM {table} WHERE modified_at >= ?", [before.position])
+        # Read the overlap again too, as the run will, unless that would take more than one page.
+        since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
+        page = look.solteq.newest_page(
+            feed(look.settings), modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE
+        )
+        with look.database.transaction() as connection:
+            changed = count_news(connection, table, keys, frame(page.documents), page)
+        return f"{changed} changed {feed(look.settings).name} in Solteq" if changed else None
+
+    return news
+
+
+def _new_accounts(look: Look) -> str | None:
+    """Asks the store for its newest accounts; what changed of the others it cannot tell."""
+    newest = look.woo.customers.newest(PAGE_SIZE)
+    with look.database.transaction() as connection:
+        known = known_accounts(connection)
+    new = sum(account.id not in known for account in newest)
+    return f"{new} new accounts in the store" if new else None
+
+
 SOURCES = [
     Source(
         campaigns.FLOW,
-        campaigns.campaign_feed,
         campaigns.TABLE,
-        ["id"],
-        campaign_frame,
+        "Solteq for changed campaigns",
+        _solteq_feed(campaigns.campaign_feed, campaigns.TABLE, ["id"], campaign_frame),
         _campaign_calendar,
     ),
     Source(
         products.FLOW,
-        products.product_feed,
         products.TABLE,
-        ["id"],
-        product_frame,
-        lambda _connection, _now: None,
+        "Solteq for changed products",
+        _solteq_feed(products.product_feed, products.TABLE, ["id"], product_frame),
     ),
     Source(
         balances.FLOW,
-        balances.balance_feed,
         balances.TABLE,
-        ["product_code", "store_id"],
-        balance_frame,
+        "Solteq for changed balances",
+        _solteq_feed(balances.balance_feed, balances.TABLE, ["product_code", "store_id"], balance_frame),
         _waiting_balances,
+    ),
+    Source(
+        customers.TO_WOO,
+        CUSTOMERS,
+        "Solteq for changed customers",
+        _solteq_feed(customers.customer_feed, CUSTOMERS, ["id"], customer_frame),
+        lease=customers.FLOW,
+    ),
+    Source(
+        customers.TO_SOLTEQ,
+        ACCOUNTS,
+        "the store for new accounts",
+        _new_accounts,
+        lease=customers.FLOW,
     ),
 ]
 
@@ -129,7 +188,7 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         job_name=job,
         minimum_interval_seconds=seconds,
         description=(
-            f"Asks Solteq every {seconds} s whether {source.flow} changed, and runs {job} when they did. "
+            f"Asks {source.asks} every {seconds} s, and runs {job} when there are any. "
             f"Set by SOLTEQ_WOO_{source.flow.upper()}_POLL_SECONDS."
         ),
         default_status=dg.DefaultSensorStatus.RUNNING if is_sandbox else dg.DefaultSensorStatus.STOPPED,
@@ -138,37 +197,36 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext,
         database: dg.ResourceParam[StateDatabase],
         solteq: dg.ResourceParam[SolteqClient],
+        woo: dg.ResourceParam[WooClient],
         leases: dg.ResourceParam[FlowLeases],
         clock: dg.ResourceParam[Clock],
     ) -> dg.RunRequest | dg.SkipReason:
-        crashed = leases.crashed_run(source.flow)
+        crashed = leases.crashed_run(source.lease or source.flow)
         if crashed:
             report_crashed(context.instance, crashed)
+
+        def answered() -> dg.RunRequest | dg.SkipReason:
+            return look(context, leases, Look(settings, database, solteq, woo, clock()))
+
         until = time.monotonic() + DAEMON_SECONDS - SPARE_SECONDS
-        while isinstance(answer := look(context, database, solteq, leases, clock), dg.SkipReason):
+        while isinstance(answer := answered(), dg.SkipReason):
             if time.monotonic() + seconds >= until:
                 break
             time.sleep(seconds)  # asked for more often than Dagster comes round
         return answer
 
-    def look(
-        context: dg.SensorEvaluationContext,
-        database: StateDatabase,
-        solteq: SolteqClient,
-        leases: FlowLeases,
-        clock: Clock,
-    ) -> dg.RunRequest | dg.SkipReason:
-        if leases.is_taken(source.flow):
+    def look(context: dg.SensorEvaluationContext, leases: FlowLeases, look: Look) -> dg.RunRequest | dg.SkipReason:
+        if leases.is_taken(source.lease or source.flow):
             return dg.SkipReason(f"A run of {job} is under way.")
         failures, last_end = _failures(context.instance, job)
         pause = _pause(context.instance, job, seconds, failures, last_end)
         if pause:
             return dg.SkipReason(pause)
-        if failures:  # what it was for may be in the snapshot already, and then no feed says it again
+        if failures:  # what it was for may be in the snapshot already, and then nobody says it again
             return dg.RunRequest(tags={"solteq_woo/why": "the last run failed"})
-        news = _news(source, source.feed(settings), database, solteq, clock())
+        news = _left_over(source, look) or source.news(look)
         if not news:
-            return dg.SkipReason(f"Nothing new in Solteq's {source.flow} feed.")
+            return dg.SkipReason(f"Nothing new: asked {source.asks}.")
         return dg.RunRequest(tags={"solteq_woo/why": news[:200]})
 
     return evaluate
@@ -197,11 +255,10 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
     return f"The last {failures} run(s) of {job} failed; the next try is in {left.total_seconds():.0f} s."
 
 
-def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqClient, now: datetime) -> str | None:
-    """What is new, in words, or ``None``."""
-    with database.transaction() as connection:
-        before = watermark(connection, source.table)
-        if before is None:
+def _left_over(source: Source, look: Look) -> str | None:
+    """What there is to do without any news, in words, or ``None``."""
+    with look.database.transaction() as connection:
+        if watermark(connection, source.table) is None:
             return f"{source.flow} have never been read"
         again = count_rows(
             connection,
@@ -215,19 +272,9 @@ def _news(source: Source, feed: Feed, database: StateDatabase, solteq: SolteqCli
             "WHERE row.flow = $flow AND row.key = delta.key AND row.created_at >= computed_at)",
             {"flow": source.flow, "sent": list(SENT_ACTIONS)},
         )
-        due = source.due(connection, now)
-        recent = count_rows(
-            connection, f"SELECT count(*) FROM {source.table} WHERE modified_at >= ?", [before.position]
-        )
+        due = source.due(connection, look.now)
     if again:
         return f"{again} writes of the last run did not arrive"
     if shown:
         return f"{shown} writes of the last delta were only previewed"
-    if due:
-        return due
-    # Read the overlap again too, as the run will, unless that would take more than one page.
-    since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
-    page = solteq.newest_page(feed, modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE)
-    with database.transaction() as connection:
-        news = count_news(connection, source.table, source.keys, source.frame(page.documents), page)
-    return f"{news} changed {source.flow} in Solteq" if news else None
+    return due

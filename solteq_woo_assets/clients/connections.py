@@ -1,6 +1,8 @@
 """The clients, as the settings say."""
 
-from solteq_woo_assets.clients.solteq import SolteqClient
+from dataclasses import replace
+
+from solteq_woo_assets.clients.solteq import CUSTOMERS, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.settings import Settings
 
@@ -13,6 +15,7 @@ def solteq_client(settings: Settings) -> SolteqClient:
         settings.solteq_client_id,
         settings.solteq_client_secret,
         timezone=settings.timezone,
+        customers=replace(CUSTOMERS, path=settings.solteq_customers_path, scope=settings.solteq_customers_scope),
         in_flight=settings.requests_in_flight,
     )
 

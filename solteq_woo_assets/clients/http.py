@@ -268,6 +268,7 @@ class JsonSession:
             what,
             status=status,
             code=code,
+            body=body,
             mend=code if code in self._mends else status,
             not_done=status < _SERVER_ERROR or is_final,
             passing=status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERROR and not is_final),
@@ -283,13 +284,14 @@ class JsonSession:
         passing: bool,
         status: int | None = None,
         code: str | None = None,
+        body: object = None,
         mend: int | str | None = None,
         wait: float | None = None,
     ) -> Failure:
         todo = self._mends.get(mend, "") if mend is not None else ""
         path = f"{self._base_path}/{request.path.lstrip('/')}"
         message = f"{self._name}: {request.method} {path}: {what.rstrip('.: ')}. {todo}".rstrip()
-        error = self._error(message, status=status, code=code)
+        error = self._error(message, status=status, code=code, body=body)
         return Failure(error, not_done=not_done, passing=passing, wait=wait)
 
     def _not_json(self, response: requests.Response, content: bytes) -> str:

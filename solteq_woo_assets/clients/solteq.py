@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,15 @@ from oauthlib.oauth2 import BackendApplicationClient
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.clients.solteq_customers import (
+    CUSTOMERS,
+    CustomerDocument,
+    Gone,
+    Refused,
+    SolteqCustomers,
+    Stale,
+    Taken,
+)
 from solteq_woo_assets.clients.solteq_documents import (
     BALANCES,
     CAMPAIGNS,
@@ -35,15 +45,21 @@ from solteq_woo_assets.errors import ConfigurationError, SolteqError
 __all__ = [
     "BALANCES",
     "CAMPAIGNS",
+    "CUSTOMERS",
     "PRODUCTS",
     "BalanceDocument",
     "CampaignDocument",
+    "CustomerDocument",
     "Document",
     "Feed",
     "FeedPage",
+    "Gone",
     "InvalidDocument",
     "ProductDocument",
+    "Refused",
     "SolteqClient",
+    "Stale",
+    "Taken",
     "Tombstone",
 ]
 
@@ -83,6 +99,7 @@ class SolteqClient:
 
     :param timezone: of the shop, a TZ database name
     :param scopes: asked for together in one token; a feed whose scope is not among them gets its own token
+    :param customers: where customers are written, too
     :raises ConfigurationError: an address over which the secret would travel in the clear
     """
 
@@ -96,6 +113,7 @@ class SolteqClient:
         timezone: str = "Europe/Helsinki",
         in_flight: int = 2,
         scopes: Sequence[str] = (),
+        customers: Feed[CustomerDocument] = CUSTOMERS,
         read_seconds: float = 60.0,
         attempts: int = 5,
     ) -> None:
@@ -115,6 +133,13 @@ class SolteqClient:
         self._timezone = timezone
         self._scopes = tuple(scopes)
         self._tokens = TokenCache(self._new_token)
+        self.customers = SolteqCustomers(
+            customers.path,
+            get=lambda path, params: self._authorized(customers.scope, partial(self._api.get, path, params)),
+            send=lambda method, path, body, headers: self._authorized(
+                customers.scope, partial(self._api.send, method, path, body, headers=headers)
+            ),
+        )
 
     @property
     def requests_made(self) -> int:
@@ -142,7 +167,8 @@ class SolteqClient:
         seen: Counter[str] = Counter()
         empty = 0
         while True:
-            documents, token = _page(feed, self._get(feed, params).body)
+            answer = self._authorized(feed.scope, partial(self._api.get, feed.path, params))
+            documents, token = _page(feed, answer.body)
             if documents:
                 yield validated(feed.document, documents)
             if not token:
@@ -159,16 +185,20 @@ class SolteqClient:
         pages = self.read(feed, modified_since=modified_since, page_size=page_size)
         return next(pages, FeedPage[D]([], []))
 
-    def _get(self, feed: Feed[D], params: Mapping[str, str | int]) -> JsonResponse:
-        scope = " ".join(self._scopes) if feed.scope in self._scopes else feed.scope
+    def _authorized(self, scope: str, request: Callable[..., JsonResponse]) -> JsonResponse:
+        """Make a request with a token for a scope.
+
+        :param request: takes ``auth``
+        """
+        scope = " ".join(self._scopes) if scope in self._scopes else scope
         token = self._tokens.get(scope)
         try:
-            return self._api.get(feed.path, params, auth=_Bearer(token))
+            return request(auth=_Bearer(token))
         except SolteqError as error:
             if error.status != _UNAUTHORIZED:
                 raise
         # Revoked before its time, which a run can meet at any moment; a second 401 is the caller's.
-        return self._api.get(feed.path, params, auth=_Bearer(self._tokens.get(scope, instead_of=token)))
+        return request(auth=_Bearer(self._tokens.get(scope, instead_of=token)))
 
     def _new_token(self, scope: str) -> tuple[SecretStr, float]:
         # The grant is oauthlib's; its binding to requests would log the token at debug level.

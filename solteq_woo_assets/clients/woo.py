@@ -1,8 +1,8 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
-import html
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,20 +11,31 @@ import requests.auth
 from pydantic import SecretStr, ValidationError
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
+from solteq_woo_assets.clients.http import JsonSession, Params
+from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
+from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer, WooCustomers
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     Batch,
-    ItemRefused,
     ProductWrite,
     StoreFacts,
     StoreProduct,
 )
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 
-__all__ = ["Batch", "ItemRefused", "ProductWrite", "StoreFacts", "StoreProduct", "WooClient"]
+__all__ = [
+    "Batch",
+    "CustomerBatch",
+    "CustomerWrite",
+    "ItemRefused",
+    "ProductWrite",
+    "StoreCustomer",
+    "StoreFacts",
+    "StoreProduct",
+    "WooClient",
+]
 
-PAGE_ROWS = 100
 _SKU_CHARACTERS = 1500  # of a URL, encoded: far below what servers refuse with 414
 _API = "wc/v3"
 _KEY_PAGE = "WooCommerce > Settings > Advanced > REST API"
@@ -85,6 +96,7 @@ class WooClient:
             mends=mends,
             secrets=[secret],
         )
+        self.customers = WooCustomers(self._session)
 
     @property
     def requests_made(self) -> int:
@@ -157,7 +169,7 @@ class WooClient:
         body = {verb: [write.to_wire() for write in writes] for verb, writes in sent.items() if writes}
         response = self._session.send("POST", path, body)
         try:
-            return _outcomes(batch, response)
+            return outcomes(batch, response, partial(_product, "batch", parent_id=batch.parent_id))
         except WooError as error:
             raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
 
@@ -185,30 +197,8 @@ class WooClient:
         return body
 
     def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[list[StoreProduct]]:
-        """Every row that stays in the list while it is read, once.
-
-        Rows that leave the list move those behind them forward, past a page by number. So each page begins with the
-        last row of the one before; if it begins behind that row, we step back until it does not.
-        """
-        offset, last, step = 0, 0, PAGE_ROWS
-        seen: set[int] = set()
-        while True:
-            window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
-            response = self._session.get(path, {**params, **window, "_fields": STORE_PRODUCT_FIELDS})
-            products = _products(path, response.body, parent_id)
-            if offset and (not products or products[0].id > last):
-                offset = max(0, offset - step)
-                step *= 2
-                continue
-            fresh = [product for product in products if product.id not in seen]
-            seen.update(product.id for product in fresh)
-            if fresh:
-                yield fresh
-            if len(products) < PAGE_ROWS or offset + PAGE_ROWS >= _total(response):
-                return
-            last = max(last, products[-1].id)
-            offset += PAGE_ROWS - 1
-            step = PAGE_ROWS
+        rows = partial(_products, path, parent_id=parent_id)
+        return pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, rows=rows)
 
 
 def _filter(modified_after: datetime | None, status: str) -> dict[str, str]:
@@ -220,11 +210,6 @@ def _filter(modified_after: datetime | None, status: str) -> dict[str, str]:
         params["modified_after"] = modified_after.strftime("%Y-%m-%dT%H:%M:%S")
         params["dates_are_gmt"] = "true"
     return params
-
-
-def _total(response: JsonResponse) -> float:
-    total = response.headers.get("X-WP-Total", "")
-    return int(total) if total.isdecimal() else float("inf")
 
 
 def _products(path: str, body: Any, parent_id: int | None) -> list[StoreProduct]:
@@ -242,45 +227,6 @@ def _product(path: str, raw: Any, parent_id: int | None) -> StoreProduct:
         raise WooError(
             f"WooCommerce: {path}: product {number}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
         ) from None
-
-
-def _outcomes(batch: Batch, response: JsonResponse) -> list[StoreProduct | ItemRefused]:
-    body = response.body if isinstance(response.body, dict) else {}
-    outcomes: list[StoreProduct | ItemRefused] = []
-    for verb, writes in (("create", batch.creates), ("update", batch.updates)):
-        items = body.get(verb, [])
-        if not isinstance(items, list) or len(items) != len(writes):
-            raise WooError(
-                f"WooCommerce: the answer to a batch of {len(writes)} to {verb} does not list as many.",
-                status=response.status,
-            )
-        for write, item in zip(writes, items, strict=True):
-            if not isinstance(item, dict) or (write.id is not None and item.get("id") != write.id):
-                raise WooError(
-                    f"WooCommerce: the answer to a batch does not have product {write.id} in its place.",
-                    status=response.status,
-                )
-            outcomes.append(_refused(item) or _product("batch", item, batch.parent_id))
-    return outcomes
-
-
-def _refused(item: Mapping[str, Any]) -> ItemRefused | None:
-    error: Any = item.get("error")
-    if error is None:
-        return None
-    error = error if isinstance(error, dict) else {"message": error}
-    data = error.get("data")
-    data = data if isinstance(data, dict) else {}
-    return ItemRefused(
-        code=str(error.get("code", "")),
-        message=html.unescape(str(error.get("message", ""))),
-        resource_id=_positive(data.get("resource_id")),
-        status=_positive(data.get("status")),
-    )
-
-
-def _positive(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
 
 
 def _offset(hours: Any) -> str:

@@ -268,19 +268,6 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class ItemRefused:
-    """An item of a batch that the store refused; the others are not touched by it.
-
-    :param resource_id: the product that holds the SKU or GTIN already
-    """
-
-    code: str
-    message: str
-    resource_id: int | None
-    status: int | None
-
-
-@dataclass(frozen=True)
 class StoreFacts:
     """What the store's settings say.
 

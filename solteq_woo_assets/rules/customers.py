@@ -132,26 +132,28 @@ def match_customers(
     :param accounts: rows of ``snapshot.woo_customer_accounts``
     :param links: rows of ``sync.customers``
     """
-    _find_free(connection, customers, accounts, links)
+    _begin(connection, customers, accounts, links)
     matches = Matches(
         linked=connection.sql(_LINKED, params={"shop": shop}).pl(),
         parted=connection.sql(_PARTED).pl(),
     )
-    _forget(connection, "emails", "free_accounts", "free_customers")
+    _end(connection)
     return matches
 
 
-def _find_free(
-    connection: duckdb.DuckDBPyConnection, customers: Relation, accounts: Relation, links: Relation
-) -> None:
+def _begin(connection: duckdb.DuckDBPyConnection, customers: Relation, accounts: Relation, links: Relation) -> None:
+    for name, relation in (("customers", customers), ("accounts", accounts), ("links", links)):
+        connection.register(name, relation)
     for statement in _FREE.split(";"):
         connection.execute(statement, {"roles": list(SYNCED_ROLES)} if "$roles" in statement else {})
     connection.execute(_EMAILS)
 
 
-def _forget(connection: duckdb.DuckDBPyConnection, *tables: str) -> None:
-    for table in tables:
+def _end(connection: duckdb.DuckDBPyConnection, *tables: str) -> None:
+    for table in (*tables, "emails", "free_accounts", "free_customers"):
         connection.execute(f"DROP TABLE {table}")
+    for name in ("customers", "accounts", "links"):
+        connection.unregister(name)
 
 
 def same_key(field: str, value: str) -> str:
@@ -171,7 +173,8 @@ def _said(side: str, field: str) -> str:
     if field != "phone":
         return f"coalesce({side}.{field}, links.{field}, '')"
     text = f"{side}.phone_text IS NOT DISTINCT FROM links.{'solteq' if side == 'customers' else 'woo'}_phone_text"
-    return f"CASE WHEN links.phone IS NOT NULL AND {text} THEN links.phone ELSE coalesce({side}.phone, '') END"
+    kept = f"{side}.phone IS NULL OR links.phone IS NOT NULL AND {text}"
+    return f"CASE WHEN {kept} THEN coalesce(links.phone, '') ELSE {side}.phone END"
 
 
 def _verdict(field: str, choice: str) -> str:
@@ -203,23 +206,34 @@ SELECT
     links.solteq_id, links.woo_id, customers.type, customers.modified_at, accounts.date_modified_gmt,
     customers.phone_text AS solteq_phone_text, accounts.phone_text AS woo_phone_text,
     links.solteq_phone_text AS b_solteq_phone_text, links.woo_phone_text AS b_woo_phone_text,
-    accounts.billing_email, accounts.billing_first_name, accounts.billing_last_name,
+    accounts.held_solteq_id, accounts.billing_email, accounts.billing_first_name, accounts.billing_last_name,
     accounts.shipping_first_name, accounts.shipping_last_name,
-    {_joined(f"{_said('customers', f)} AS s_{f}, {_said('accounts', f)} AS w_{f}, links.{f} AS b_{f}"
-             for f in PERSON_FIELDS)}
+    {
+    _joined(
+        f"{_said('customers', f)} AS s_{f}, {_said('accounts', f)} AS w_{f}, links.{f} AS b_{f}" for f in PERSON_FIELDS
+    )
+}
 FROM links JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = links.woo_id
 WHERE links.state = 'linked' AND NOT customers.deleted AND list_contains($roles, accounts.role)
 """
 
 _AGREED = f"""
 SELECT solteq_id, woo_id,
-    {_joined(f"CASE WHEN {same_key(f, f's_{f}')} = {same_key(f, f'w_{f}')} THEN s_{f} ELSE b_{f} END AS {f}"
-             for f in PERSON_FIELDS)},
+    {
+    _joined(
+        f"CASE WHEN {same_key(f, f's_{f}')} = {same_key(f, f'w_{f}')} THEN s_{f} ELSE b_{f} END AS {f}"
+        for f in PERSON_FIELDS
+    )
+},
     CASE WHEN s_phone = w_phone THEN solteq_phone_text ELSE b_solteq_phone_text END AS solteq_phone_text,
     CASE WHEN s_phone = w_phone THEN woo_phone_text ELSE b_woo_phone_text END AS woo_phone_text
 FROM pairs
-WHERE {_joined((f"{same_key(f, f's_{f}')} = {same_key(f, f'w_{f}')} AND s_{f} IS DISTINCT FROM b_{f}"
-                for f in PERSON_FIELDS), " OR ")}
+WHERE {
+    _joined(
+        (f"{same_key(f, f's_{f}')} = {same_key(f, f'w_{f}')} AND s_{f} IS DISTINCT FROM b_{f}" for f in PERSON_FIELDS),
+        " OR ",
+    )
+}
     OR s_phone = w_phone AND (solteq_phone_text IS DISTINCT FROM b_solteq_phone_text
         OR woo_phone_text IS DISTINCT FROM b_woo_phone_text)
 """
@@ -284,7 +298,10 @@ def _told(side: str) -> str:
 _TO_WOO = f"""
 SELECT
     solteq_id AS key, 'update' AS action, 'customer' AS kind, woo_id, NULL AS parent_key, NULL AS parent_id,
-    changes || list_filter([{_joined(_following(*names) for names in _NAMES)}], lambda c: c IS NOT NULL) AS changes,
+    changes || list_filter([{_joined(_following(*names) for names in _NAMES)}, CASE
+        WHEN held_solteq_id IS DISTINCT FROM solteq_id
+        THEN {{'field': 'solteq_customer_id', 'old': held_solteq_id, 'new': solteq_id}}
+    END], lambda c: c IS NOT NULL) AS changes,
     reason, solteq_id, conflicts
 FROM (SELECT *, {_told("woo")} FROM differing) WHERE len(changes) > 0
 """
@@ -314,10 +331,12 @@ WHERE NOT EXISTS (FROM links WHERE links.solteq_id = customers.id) AND CASE $acc
 END
 """
 
+_OUR_META = "{'field': 'solteq_customer_id', 'old': NULL::VARCHAR, 'new': id}"
 _NEW_ACCOUNTS = f"""
 SELECT
     id AS key, 'create' AS action, 'customer' AS kind, NULL AS woo_id, NULL AS parent_key, NULL AS parent_id,
-    {_whole("wanted")} AS changes, 'a customer without an account' AS reason, id AS solteq_id, [] AS conflicts
+    {_whole("wanted", _OUR_META)} AS changes,
+    'a customer without an account' AS reason, id AS solteq_id, [] AS conflicts
 FROM wanted WHERE len(customer_ids) = 1 AND account_ids IS NULL
 """
 
@@ -332,7 +351,8 @@ WHERE state = 'unlinked' AND customers.deleted AND list_contains($roles, role)
 
 _TO_WOO_HELD = """
 SELECT id AS key, 'email' AS field, CASE
-    WHEN len(customer_ids) > 1 THEN 'its e-mail address is on several customers: ' || array_to_string(customer_ids, ', ')
+    WHEN len(customer_ids) > 1
+        THEN 'its e-mail address is on several customers: ' || array_to_string(customer_ids, ', ')
     ELSE 'its e-mail address is that of account ' || account_ids[1] || ' in the store, which is somebody else''s'
 END AS reason, 'merge the customers in Solteq, or give each an e-mail address of its own' AS mend
 FROM wanted WHERE len(customer_ids) > 1 OR account_ids IS NOT NULL
@@ -361,10 +381,11 @@ _TO_SOLTEQ_HELD = """
 SELECT id::VARCHAR AS key, 'email' AS field, CASE
     WHEN len(customer_ids) > 1
         THEN 'the account''s e-mail address is on several customers in Solteq: ' || array_to_string(customer_ids, ', ')
-    ELSE 'the account''s e-mail address is that of customer ' || customer_ids[1] || ', who is linked with account '
-        || coalesce((SELECT any_value(woo_id) FROM links WHERE solteq_id = customer_ids[1] AND state = 'linked')::VARCHAR, '?')
+    ELSE 'the account''s e-mail address is that of customer ' || customer_ids[1]
+        || coalesce(', who is linked with account ' || links.woo_id, '')
 END AS reason, 'merge the customers in Solteq, or give each an e-mail address of its own' AS mend
-FROM strangers WHERE customer_ids IS NOT NULL
+FROM strangers LEFT JOIN links ON links.solteq_id = customer_ids[1] AND links.state = 'linked'
+WHERE customer_ids IS NOT NULL
 """
 
 
@@ -383,7 +404,7 @@ def merge_customers(
     :param links: rows of ``sync.customers``, matches applied
     """
     roles = {"roles": list(SYNCED_ROLES)}
-    _find_free(connection, customers, accounts, links)
+    _begin(connection, customers, accounts, links)
     connection.execute(_PAIRS, roles)
     connection.execute(_differing(_CHOICES[rules.conflicts]))
     groups = [group.strip().lower() for group in rules.groups]
@@ -404,7 +425,7 @@ def merge_customers(
             "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0)"
         ).fetchall()[0][0],
     )
-    _forget(connection, "strangers", "wanted", "differing", "pairs", "emails", "free_accounts", "free_customers")
+    _end(connection, "strangers", "wanted", "differing", "pairs")
     return merge
 
 

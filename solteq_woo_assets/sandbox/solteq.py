@@ -1,7 +1,7 @@
 """The stand-in for Solteq Commerce Cloud: its identity server and its API in one app, on one SQLite file.
 
-What Solteq has: ``POST /connect/token`` and the feeds of :data:`FEEDS`. Only the sandbox has these, and asks
-no credentials for them:
+What Solteq has: ``POST /connect/token``, the feeds of :data:`FEEDS`, and customers written and looked up. Only the
+sandbox has these, and asks no credentials for them:
 
 - ``PUT /_sandbox/<feed>`` ``{"documents": […]}`` adds or changes documents. Each is merged over the stored
   one with the same key (products: ``id``, or ``code`` alone; balances: ``productCode`` and ``storeId``; else
@@ -40,7 +40,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.sandbox import catalogue
+from solteq_woo_assets.sandbox import catalogue, solteq_customers
 from solteq_woo_assets.sandbox.server import ControlMiddleware
 
 CLIENT_ID = "sandbox"
@@ -58,6 +58,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UTC_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|\+00:00)")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, scopes TEXT NOT NULL, expires REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS customer_keys (kind TEXT NOT NULL, value TEXT NOT NULL, place INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS customer_keys_value ON customer_keys (kind, value);
+CREATE INDEX IF NOT EXISTS customer_keys_place ON customer_keys (place);
 """ + "".join(
     f"""
 CREATE TABLE IF NOT EXISTS {feed} (
@@ -148,8 +151,15 @@ class Documents:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # only a power cut could take back the last answers
         self._latest = 0
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
             self._found(seed)
+        elif version == 1:  # of the time when customers could only be read
+            self._db.executescript(_SCHEMA)
+            with self._transaction():
+                for place, document in self._db.execute("SELECT place, document FROM customers").fetchall():
+                    self._index_customer(place, _loads(document))
+                self._db.execute("PRAGMA user_version = 2")
 
     def _found(self, seed: int) -> None:
         self._db.executescript(_SCHEMA)
@@ -160,7 +170,7 @@ class Documents:
                 self._put_all("customers", catalogue.customers(seed))
                 self._put_all("campaigns", catalogue.campaigns(seed))
             # Last, so that a start that was interrupted begins anew.
-            self._db.execute("PRAGMA user_version = 1")
+            self._db.execute("PRAGMA user_version = 2")
 
     def close(self) -> None:
         """Leaves the file to others."""
@@ -230,6 +240,38 @@ class Documents:
                 code = excluded.code, modified = excluded.modified, document = excluded.document""",
             (place, code if isinstance(code, str) else None, now if modified is None else modified, text),
         )
+
+        if feed == "customers":
+            self._index_customer(place, document)
+
+    def _index_customer(self, place: int, document: Any) -> None:
+        self._db.execute("DELETE FROM customer_keys WHERE place = ?", (place,))
+        rows = [(*key, place) for key in solteq_customers.keys_of(document)] if isinstance(document, dict) else []
+        self._db.executemany("INSERT INTO customer_keys VALUES (?, ?, ?)", rows)
+
+    def customer(self, identifier: str) -> dict[str, Any] | None:
+        """The stored document."""
+        text = self.one("customers", {"id": identifier})
+        return _loads(text) if text else None
+
+    def customers_with(self, kind: str, value: str) -> list[dict[str, Any]]:
+        """Those that are not deleted, by ``email`` or ``externalId``."""
+        value = value.strip().lower() if kind == "email" else value
+        query = """SELECT document FROM customers WHERE place IN
+            (SELECT place FROM customer_keys WHERE kind = ? AND value = ?) ORDER BY place"""
+        return [_loads(row[0]) for row in self._db.execute(query, (kind, value))]
+
+    def store_customer(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Put a whole document in the place of the one with its id; as it is stored, with its new ``modifiedAt``."""
+        document = {name: value for name, value in document.items() if name != "modifiedAt"}
+        place = _place(document["id"])
+        with self._transaction():
+            row = self._db.execute("SELECT modified FROM customers WHERE place = ?", (place,)).fetchone()
+            self._latest = max(time.time_ns() // 1_000_000, self._latest + 1)
+            now = max(self._latest * 1000, row[0] + 1000 if row else 0)
+            document["modifiedAt"] = catalogue.wire_instant(_EPOCH + timedelta(microseconds=now))
+            self._store("customers", place, document, _dumps(document), now)
+        return document
 
     def _place(self, feed: str, key: Mapping[str, Any]) -> int | None:
         """Where the document with this key is or would be; ``None`` without a whole key."""
@@ -369,12 +411,10 @@ class Solteq:
         """The endpoint of one feed."""
 
         async def endpoint(request: Request) -> Response:
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            scopes = self.documents.scopes(token) if scheme.lower() == "bearer" else None
-            if scopes is None:
-                return JSONResponse({"error": "unauthorized"}, 401, {"WWW-Authenticate": "Bearer"})
-            if scope not in scopes:
-                return JSONResponse({"error": "forbidden", "message": f"the token lacks {scope}"}, 403)
+            if refusal := self._refusal(request, scope):
+                return refusal
+            if feed == "customers" and (found := solteq_customers.look_up(self.documents, request.query_params)):
+                return Response(_dumps(found.body), found.status, media_type="application/json")
             documents, following = self._page(feed, request.query_params)
             # Joined as text: money leaves with the very digits it came with.
             token_text = simplejson.dumps(following.token() if following else None)
@@ -382,6 +422,28 @@ class Solteq:
             return Response(body, media_type="application/json")
 
         return endpoint
+
+    def _refusal(self, request: Request, scope: str) -> Response | None:
+        """Unless the request has a token for the scope."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        scopes = self.documents.scopes(token) if scheme.lower() == "bearer" else None
+        if scopes is None:
+            return JSONResponse({"error": "unauthorized"}, 401, {"WWW-Authenticate": "Bearer"})
+        if scope not in scopes:
+            return JSONResponse({"error": "forbidden", "message": f"the token lacks {scope}"}, 403)
+        return None
+
+    async def write_customer(self, request: Request) -> Response:
+        """``POST`` makes one, ``PUT`` replaces one."""
+        if refusal := self._refusal(request, FEEDS["customers"][1]):
+            return refusal
+        body = await _json(request)
+        if request.method == "POST":
+            answer = solteq_customers.create(self.documents, body)
+        else:
+            identifier, if_match = request.path_params["id"], request.headers.get("if-match")
+            answer = solteq_customers.replace(self.documents, identifier, body, if_match)
+        return Response(_dumps(answer.body), answer.status, media_type="application/json")
 
     def _page(self, feed: str, query: Mapping[str, str]) -> tuple[list[str], Cursor | None]:
         since_text = query.get("modifiedSince", "")
@@ -491,6 +553,8 @@ def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_
     routes = [
         Route("/connect/token", solteq.token, methods=["POST"]),
         *(Route(path, solteq.feed(feed, scope)) for feed, (path, scope) in FEEDS.items()),
+        Route(FEEDS["customers"][0], solteq.write_customer, methods=["POST"]),
+        Route(FEEDS["customers"][0] + "/{id}", solteq.write_customer, methods=["PUT"]),
         Route("/_sandbox/shuffle", solteq.shuffle, methods=["POST"]),
         Route("/_sandbox/behaviour", solteq.get_behaviour),
         Route("/_sandbox/behaviour", solteq.put_behaviour, methods=["PUT"]),

@@ -1,11 +1,13 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
 It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
-says. What it does not have (orders, customers, webhooks, a few filters) is an error, never a guess.
+says. What it does not have (orders, webhooks, a few filters) is an error, never a guess.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
+- ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role``, and answers
+  their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does, the role too.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
   ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET``
   reads them.
@@ -34,6 +36,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .server import ControlMiddleware
 from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate
+from .woo_customers import (
+    CUSTOMER_LIST_SCHEMA,
+    CUSTOMER_SCHEMA,
+    GONE,
+    Account,
+    Customers,
+    add_by_hand,
+    customer_document,
+)
 from .woo_fields import Schema, boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
 from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
@@ -78,6 +89,11 @@ class Call:
     def products(self) -> Products:
         """The rules of a write, at this instant."""
         return Products(self.store, self.site.settings, self.site.now)
+
+    @property
+    def customers(self) -> Customers:
+        """The rules of accounts, at this instant."""
+        return Customers(self.store, self.site.now)
 
     @property
     def edit(self) -> bool:
@@ -330,7 +346,8 @@ def _batch(call: Call) -> Reply:
     if sum(len(items) for items in given.values()) > limit:
         message = f"Unable to accept more than {limit} items for this request."
         raise ApiError(413, "woocommerce_rest_request_entity_too_large", message)
-    done = {verb: [_batch_item(call, verb, item) for item in items] for verb, items in given.items()}
+    one = _batch_customer if call.path.endswith("/customers/batch") else _batch_item
+    done = {verb: [one(call, verb, item) for item in items] for verb, items in given.items()}
     return Reply(done or [])
 
 
@@ -358,6 +375,60 @@ def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
         return _show(call, item, edit=True, own_route=own_route)
     except ApiError as error:
         return {"id": identifier, "error": error.document()}
+
+
+def _customers(call: Call) -> Reply:
+    total, accounts = call.customers.page(call.params)
+    return Reply([customer_document(each, call.site) for each in accounts], headers=_paging(call, total))
+
+
+def _create_customer(call: Call) -> Reply:
+    return Reply(customer_document(call.customers.create(call.params), call.site), 201)
+
+
+def _on_customer(handle: Callable[[Call, Account], Reply]) -> Callable[[Call], Reply]:
+    """A route of one account; of one that is gone WordPress does not say what may be done with it."""
+
+    def answer(call: Call) -> Reply:
+        account = call.customers.get(call.ids[0])
+        return Reply(GONE.document(), GONE.status, {"Allow": ""}) if account is None else handle(call, account)
+
+    return answer
+
+
+def _update_customer(call: Call, account: Account) -> Reply:
+    return Reply(customer_document(call.customers.update(account, call.params), call.site))
+
+
+def _delete_customer(call: Call, account: Account) -> Reply:
+    if not boolean(call.params.get("force")):
+        raise ApiError(501, "woocommerce_rest_trash_not_supported", "Customers do not support trashing.")
+    call.customers.delete(account)
+    return Reply(customer_document(account, call.site, gone=True), headers={"Allow": ""})
+
+
+def _batch_customer(call: Call, verb: str, given: Any) -> dict[str, Any]:
+    body = given if isinstance(given, dict) else {"id": integer(given)}
+    try:
+        if verb == "create":
+            return customer_document(call.customers.create(body), call.site)
+        account = call.customers.get(integer(body.get("id")))
+        if account is None:
+            raise ApiError(400 if verb == "update" else 404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
+        if verb == "delete":
+            call.customers.delete(account)
+            return customer_document(account, call.site, gone=True)
+        return customer_document(call.customers.update(account, body), call.site)
+    except ApiError as error:
+        return {"id": 0 if verb == "create" else body.get("id"), "error": error.document()}
+
+
+def _register(call: Call) -> Reply:
+    return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
+
+
+def _edit_account(call: Call, account: Account) -> Reply:
+    return Reply(customer_document(call.customers.update(account, call.params, by_hand=True), call.site))
 
 
 def _taxes(call: Call) -> Reply:
@@ -419,6 +490,7 @@ _VIEW = ("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource."
 _NO_BATCH = ("woocommerce_rest_cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")
 _ID = r"/(\d+)"
 _P, _V = "/wc/v3/products", rf"/wc/v3/products{_ID}/variations"
+_C = "/wc/v3/customers"
 _ROUTES = [
     Route(("GET",), "/", lambda call: Reply(index(call.site)), ("GET",), public=True),
     Route(("GET",), _P, _listed, _LIST, LIST_SCHEMA),
@@ -440,6 +512,18 @@ _ROUTES = [
     Route(_EDITABLE, _V + _ID, _update_variation, _ONE, VARIATION_SCHEMA, _REFUSALS["PUT"]),
     Route(("DELETE",), _V + _ID, _delete_variation, _ONE),
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
+    Route(("GET",), _C, _customers, _LIST, CUSTOMER_LIST_SCHEMA),
+    Route(("POST",), _C, _create_customer, _LIST, CUSTOMER_SCHEMA),
+    Route(_EDITABLE, f"{_C}/batch", _batch, _BATCH, refusal=_NO_BATCH),
+    Route(
+        ("GET",),
+        _C + _ID,
+        _on_customer(lambda call, account: Reply(customer_document(account, call.site))),
+        _ONE,
+        refusal=_VIEW,
+    ),
+    Route(_EDITABLE, _C + _ID, _on_customer(_update_customer), _ONE, CUSTOMER_SCHEMA, _REFUSALS["PUT"]),
+    Route(("DELETE",), _C + _ID, _on_customer(_delete_customer), _ONE),
     Route(("GET",), "/wc/v3/taxes", _taxes, _LIST),
     Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, _LIST),
     Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
@@ -454,6 +538,8 @@ _CONTROLS = [
     Route(("GET",), "/_sandbox/settings", lambda call: Reply(call.store.settings()), ()),
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
     Route(("PATCH",), f"/_sandbox/products{_ID}", _edit_by_hand, ()),
+    Route(("PUT",), "/_sandbox/customers", _register, ()),
+    Route(("PATCH",), f"/_sandbox/customers{_ID}", _on_customer(_edit_account), ()),
     Route(("POST",), _CRON, lambda call: Reply(call.products.run_cron()), ()),
 ]
 

@@ -41,6 +41,11 @@ CREATE INDEX IF NOT EXISTS products_gtin ON products (gtin) WHERE gtin <> '';
 CREATE INDEX IF NOT EXISTS products_slug ON products (slug) WHERE slug <> '';
 CREATE TABLE IF NOT EXISTS sale_edges (id INTEGER PRIMARY KEY, due TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS sale_edges_due ON sale_edges (due);
+CREATE TABLE IF NOT EXISTS customers (
+    id INTEGER PRIMARY KEY, email_key TEXT NOT NULL UNIQUE, role TEXT NOT NULL, name TEXT NOT NULL,
+    username TEXT NOT NULL UNIQUE, created TEXT NOT NULL, document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS customers_created ON customers (created, id);
+CREATE INDEX IF NOT EXISTS customers_role ON customers (role, id);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -83,9 +88,13 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
-    def next_id(self, counter: str = "post") -> int:
+    def execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """A statement of another kind of thing than products."""
+        return self._db.execute(query, values)
+
+    def next_id(self, counter: str = "post", first: int = 10) -> int:
         """The next id of a kind, never given twice; WordPress has spent the first few on its own pages."""
-        return self._count(counter, 10)
+        return self._count(counter, first)
 
     def unique_slug(self, slug: str) -> str:
         """WordPress's ``-2``, ``-3`` …: counted, not searched for, since many products may share a name."""

@@ -10,9 +10,8 @@ The order of things is what makes it safe to be killed at any point:
 4. What never left, because the store went away, is marked unsent.
 """
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +23,8 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooError
+from solteq_woo_assets.sync import ledger
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
 from solteq_woo_assets.sync.quarantine import hold, release
 from solteq_woo_assets.sync.snapshot import forget, merge_catalogue
@@ -35,8 +36,6 @@ BATCH_SIZE = 100
 LOTS_AHEAD = 16
 """Batches handed out at once. Sending goes on while answers are stored, and those that came meanwhile are stored
 together: to open and close the database takes as long as a quick store needs for a batch."""
-SENT_ACTIONS = ("create", "update", "convert", "withdraw", "restore")
-"""The delta's other actions, wait and skip, are only shown."""
 
 GONE_CODES = {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"}
 TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
@@ -78,36 +77,6 @@ class Outcome:
     is_gone: bool = False
 
 
-@dataclass
-class DeliveryCounts:
-    """How a delivery went. ``by_action``: delivered writes by the delta's action."""
-
-    by_action: Counter[str] = field(default_factory=Counter)
-    refused: int = 0
-    retry: int = 0
-    waiting: int = 0
-    interrupted: int = 0
-    """Writes of an earlier run that were found pending."""
-
-    @property
-    def delivered(self) -> int:
-        """Writes that the store took."""
-        return self.by_action.total()
-
-    @property
-    def undelivered(self) -> int:
-        """Writes that were to go and did not arrive."""
-        return self.refused + self.retry + self.waiting
-
-    def add(self, outcomes: Iterable[Outcome]) -> None:
-        """Count outcomes."""
-        for outcome in outcomes:
-            if outcome.state == "delivered":
-                self.by_action[outcome.write.action] += 1
-            else:
-                setattr(self, outcome.state, getattr(self, outcome.state) + 1)
-
-
 def deliver(
     database: StateDatabase,
     woo: WooClient,
@@ -129,9 +98,7 @@ def deliver(
     counts = DeliveryCounts()
     with database.transaction() as connection:
         writes = _read_writes(connection, table)
-        counts.interrupted = _settle_interrupted(connection, flow, writes)
-        _supersede(connection, flow)
-        _enter(connection, flow, run_id, writes)
+        counts.interrupted = ledger.begin(connection, flow, run_id, writes)
     sender = _Sender(woo)
     open_writes = {write.delivery_id: write for write in writes}
 
@@ -156,15 +123,9 @@ def deliver(
         settle(sender.judged())
     except IntegrationError:
         with database.transaction() as connection:
-            _settle_unsent(connection, open_writes.values(), sender.sent)
+            ledger.settle_unsent(connection, open_writes.values(), sender.sent)
         raise
     return counts
-
-
-def changes_hash(changes: Iterable[Change]) -> str:
-    """A short fingerprint of what a write would set; a refused write is not sent again while it is the same."""
-    text = "\n".join(sorted(f"{change['field']}={change['new']}" for change in changes))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _read_writes(connection: duckdb.DuckDBPyConnection, table: str) -> list[Write]:
@@ -174,60 +135,6 @@ def _read_writes(connection: duckdb.DuckDBPyConnection, table: str) -> list[Writ
         f"WHERE list_contains({list(SENT_ACTIONS)}, action) ORDER BY kind, parent_key, key"
     ).pl()
     return [Write(**row) for row in rows.to_dicts()]
-
-
-def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[Write]) -> int:
-    again = pl.DataFrame({"key": [write.key for write in writes]}, schema={"key": pl.String})  # noqa: F841
-    rows = connection.execute(
-        "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
-        "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
-        "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
-        "ELSE 'the run was interrupted; found done in the store' END "
-        "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id",
-        {"flow": flow},
-    ).fetchall()
-    return len(rows)
-
-
-def _supersede(connection: duckdb.DuckDBPyConnection, flow: str) -> None:
-    """What earlier runs left to this one is in its delta, or no longer due."""
-    connection.execute(
-        "UPDATE sync.deliveries SET state = 'superseded' "
-        "WHERE flow = $flow AND state IN ('retry', 'unsent', 'waiting')",
-        {"flow": flow},
-    )
-
-
-def _enter(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes: Sequence[Write]) -> None:
-    if not writes:
-        return
-    entered = pl.DataFrame(  # noqa: F841
-        [
-            {
-                "delivery_id": write.delivery_id,
-                "key": write.key,
-                "action": write.action,
-                "kind": write.kind,
-                "woo_id": write.woo_id,
-                "changes": write.changes,
-            }
-            for write in writes
-        ],
-        schema={
-            "delivery_id": pl.String,
-            "key": pl.String,
-            "action": pl.String,
-            "kind": pl.String,
-            "woo_id": pl.Int64,
-            "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
-        },
-    )
-    connection.execute(
-        "INSERT INTO sync.deliveries "
-        "(delivery_id, run_id, flow, key, action, kind, woo_id, changes, state, created_at) "
-        "SELECT delivery_id, $run_id, $flow, key, action, kind, woo_id, changes, 'pending', $now FROM entered",
-        {"run_id": run_id, "flow": flow, "now": utc_now()},
-    )
 
 
 def _lots(writes: Sequence[Write], sender: "_Sender") -> Iterator[list[Write]]:
@@ -511,7 +418,7 @@ def _settle(
     if gone:
         forget(connection, gone, seen=now)
         connection.execute("DELETE FROM sync.links WHERE list_contains($ids, woo_id)", {"ids": gone})
-    _settle_rows(
+    ledger.settle(
         connection,
         [(o.write.delivery_id, o.state, o.error or None, o.product.id if o.product else None) for o in outcomes],
     )
@@ -537,33 +444,6 @@ def _without_false_hope(outcome: Outcome, known: set[int]) -> Outcome:
     if outcome.state == "retry" and outcome.found and all(product.id in known for product in outcome.found):
         return Outcome(outcome.write, "refused", error=outcome.error, error_field="sku", found=outcome.found)
     return outcome
-
-
-def _settle_rows(
-    connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, str | None, int | None]]
-) -> None:
-    settled = pl.DataFrame(  # noqa: F841
-        rows,
-        schema={"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64},
-        orient="row",
-    )
-    connection.execute(
-        "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
-        "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
-        "FROM settled WHERE row.delivery_id = settled.delivery_id"
-    )
-
-
-def _settle_unsent(connection: duckdb.DuckDBPyConnection, writes: Iterable[Write], sent: set[str]) -> None:
-    """Writes that left without an answer stay pending: the next run reads them back."""
-    _settle_rows(
-        connection,
-        [
-            (write.delivery_id, "unsent", "the delivery ended before its turn", None)
-            for write in writes
-            if write.delivery_id not in sent
-        ],
-    )
 
 
 def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:

@@ -92,7 +92,7 @@ CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer doc
 );
 CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts of every role
     id BIGINT NOT NULL, role VARCHAR NOT NULL, {_PERSON},
-    phone_text VARCHAR, solteq_id VARCHAR, remarks VARCHAR[],
+    phone_text VARCHAR, held_solteq_id VARCHAR, remarks VARCHAR[],  -- held_solteq_id: our meta
     billing_email VARCHAR, billing_first_name VARCHAR, billing_last_name VARCHAR,
     shipping_first_name VARCHAR, shipping_last_name VARCHAR,
     date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL

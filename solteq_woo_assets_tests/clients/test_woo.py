@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.clients import woo as module
+from solteq_woo_assets.clients import woo_pages
 from solteq_woo_assets.clients.http import JsonResponse
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
@@ -89,7 +90,7 @@ class TestPages:
         self, ids: set[int], changes: list[Callable[[set[int]], object]], total: bool
     ) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "PAGE_ROWS", PAGE)
+            patch.setattr(woo_pages, "PAGE_ROWS", PAGE)
             woo = client("http://shop.example")
             rows = List(sorted(ids), changes, total)
             patch.setattr(woo, "_session", rows)
@@ -101,7 +102,7 @@ class TestPages:
 
     @pytest.mark.parametrize(("rows", "looks"), [(0, 1), (3, 1), (4, 1), (5, 2), (7, 2), (8, 3)])
     def test_a_list_at_rest_takes_few_looks(self, rows: int, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "PAGE_ROWS", PAGE)
+        monkeypatch.setattr(woo_pages, "PAGE_ROWS", PAGE)
         woo = client("http://shop.example")
         held = List(range(1, rows + 1), [], total=True)
         monkeypatch.setattr(woo, "_session", held)

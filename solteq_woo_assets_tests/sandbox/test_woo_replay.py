@@ -16,13 +16,14 @@ from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "woo-recordings"
-SCENARIOS = ("store", "products", "products_batch", "products_modified", "variable_products")
+SCENARIOS = ("store", "products", "products_batch", "products_modified", "variable_products", "customers")
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no ../shared beside this clone")
 
 # What the real store held before its first recorded step: with it, ids and totals are the same unmapped.
 FIRST_ID = 9357
 PRODUCTS_BEFORE = 8210
+CUSTOMERS_BEFORE = 301
 BEFORE = "2026-11-23T03:20:30"
 
 # All that is not compared as it stands, and why. Everything else is, even the order of keys. Times are the
@@ -78,9 +79,18 @@ def store_as_it_was(directory: Path) -> Iterator[str]:
     create_app(database)
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO counters VALUES ('post', ?)", (FIRST_ID - 1,))
+        connection.execute("INSERT INTO counters VALUES ('user meta', 100000)")  # no id of a product's meta
         rows = [_row(10 + number, f"SKU-{number:06}", f"product-{number}") for number in range(PRODUCTS_BEFORE)]
         connection.executemany("INSERT INTO products VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    with running(create_app(database)) as url:
+    with running(create_app(database)) as url, requests.Session() as session:
+        accounts = [{"email": f"before{number}@example.com"} for number in range(CUSTOMERS_BEFORE)]
+        for path, method, body in (
+            ("settings", "PUT", {"clock": "2026-11-23T03:05:04"}),
+            ("customers", "PUT", {"customers": accounts}),
+            ("settings", "PUT", {"clock": "2026-11-23T03:05:05"}),
+            (f"customers/{CUSTOMERS_BEFORE + 1}", "PATCH", {}),
+        ):
+            session.request(method, f"{url}/_sandbox/{path}", json=body).raise_for_status()
         yield url
 
 

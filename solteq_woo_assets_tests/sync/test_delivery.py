@@ -14,7 +14,8 @@ from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, Stor
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 from solteq_woo_assets.sandbox import catalogue
 from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sync.delivery import DOUBT_AFTER, DeliveryCounts, deliver
+from solteq_woo_assets.sync.delivery import DOUBT_AFTER, deliver
+from solteq_woo_assets.sync.ledger import DeliveryCounts
 from solteq_woo_assets.sync.state import utc_now
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.sync.conftest import Template

@@ -1,0 +1,311 @@
+"""Customers both ways: what both sides have of each person, who has changed what, and telling the other side."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.assets.common import (
+    OWNERS,
+    DeltaConfig,
+    Effort,
+    ReadConfig,
+    agreement,
+    count_rows,
+    delivery_metadata,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    progress,
+    read_metadata,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+)
+from solteq_woo_assets.assets.guard_rails import GuardRailConfig, customer_removals
+from solteq_woo_assets.clients.solteq import CustomerDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.rules.customers import CustomerRules, Merge
+from solteq_woo_assets.rules.people import masked
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import customer_links, quarantine
+from solteq_woo_assets.sync.customer_accounts import (
+    ACCOUNTS,
+    CUSTOMERS,
+    read_accounts,
+    read_customers,
+    refresh_accounts,
+)
+from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
+from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.ledger import DeliveryCounts
+from solteq_woo_assets.sync.state import StateDatabase
+
+FLOW = "customers"
+"""Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
+TO_WOO = "customers_to_woo"
+TO_SOLTEQ = "customers_to_solteq"
+ATTEMPTS = 3
+"""So often a customer that somebody changed in Solteq meanwhile is merged again, before it is left to the next run."""
+
+
+def customer_feed(settings: Settings) -> Feed:
+    """Solteq's customer feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_customers_path, settings.solteq_customers_scope, CustomerDocument)
+
+
+@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+def solteq_customers(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The customers as Solteq's back office has them: names, contact details, addresses and customer groups.
+
+    Reads what changed since the last read. Of a deleted customer nothing is kept but the id. Table
+    `snapshot.solteq_customers`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_customers(database, solteq, customer_feed(settings), flow=TO_WOO, full=config.full)
+        remarks = _remarks(database, CUSTOMERS)
+    return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+
+
+@dg.asset(group_name=FLOW, kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+def woo_customer_accounts(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The accounts of the web store, of every role: names, contact details and addresses.
+
+    The store cannot tell which accounts changed. One request finds the new ones; a full read finds those that were
+    changed or removed. Table `snapshot.woo_customer_accounts`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_accounts(database, woo, flow=TO_SOLTEQ, tax_code_meta=settings.tax_code_meta, full=config.full)
+        remarks = _remarks(database, ACCOUNTS)
+    return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+
+
+def _remarks(database: StateDatabase, table: str) -> dict[str, int]:
+    """How many values could not be parsed; they are passed on as they are."""
+    with database.transaction() as connection:
+        return {"unparsed_values": count_rows(connection, f"SELECT coalesce(sum(len(remarks)), 0) FROM {table}")}
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_customers, woo_customer_accounts],
+)
+def woo_customer_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """What the web store is to be told of customers, field by field, old → new. Nothing is sent yet.
+
+    Each field is merged against the value that both sides last agreed on. Accounts that would be written are read
+    again first, so that a change made in the store a minute ago is not lost. Table `delta.woo_customer_delta`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            first = customer_links.settle(connection, customer_rules(settings))
+        ids = first.to_woo["woo_id"].drop_nulls().to_list()
+        if ids:
+            refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
+        with database.transaction() as connection:
+            merge = _settle(connection, config, settings)
+        quarantined = warn_of_quarantine(context, database, TO_WOO)
+    return _delta_result(merge, merge.to_woo, quarantined, measured)
+
+
+@dg.asset(
+    group_name=FLOW,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_customers, woo_customer_accounts],
+)
+def solteq_customer_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """What Solteq is to be told of customers, field by field, old → new: new accounts, and changes made in the store.
+
+    Each field is merged against the value that both sides last agreed on. Table `delta.solteq_customer_delta`.
+    """
+    with failing_in_words(), effort() as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            merge = _settle(connection, config, settings)
+        quarantined = warn_of_quarantine(context, database, TO_SOLTEQ)
+    return _delta_result(merge, merge.to_solteq, quarantined, measured)
+
+
+def customer_rules(settings: Settings) -> CustomerRules:
+    """The settings that decide about customers."""
+    return CustomerRules(
+        shop=settings.shop,
+        accounts=settings.customer_accounts,
+        groups=settings.customer_account_groups,
+        conflicts=settings.customer_conflicts,
+        remove_deleted=settings.deleted_customers == "remove",
+    )
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings) -> Merge:
+    """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor."""
+    merge = customer_links.settle(connection, customer_rules(settings))
+    quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
+    quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
+    store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
+    store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
+    return merge
+
+
+def _delta_result(merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort) -> dg.MaterializeResult:
+    metadata = delta_metadata(_masked(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured)
+    conflicts = int(changes["conflicts"].list.len().sum() or 0)
+    return dg.MaterializeResult(metadata={**metadata, "conflicts": conflicts})
+
+
+def _masked(changes: pl.DataFrame) -> pl.DataFrame:
+    """Rows that may be shown: no value of a person in full."""
+    rows = [
+        row | {"changes": [c | {side: _shown(c["field"], c[side]) for side in ("old", "new")} for c in row["changes"]]}
+        for row in changes.drop("conflicts").to_dicts()
+    ]
+    return pl.DataFrame(rows, schema=changes.drop("conflicts").schema)
+
+
+def _shown(field: str, value: str | None) -> str:
+    return value or "" if field in ("type", "external_id", "solteq_customer_id") else masked(field, value)
+
+
+@dg.asset_check(asset=woo_customer_delta, blocking=True)
+def removals(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+) -> dg.AssetCheckResult:
+    """Not too many accounts are removed at once: the store keeps nothing of a removed account."""
+    return customer_removals(context, config, settings, database)
+
+
+@dg.asset(group_name=FLOW, kinds={"woocommerce"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[woo_customer_delta])
+def woo_customers(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The changes of customers, sent to the web store in batches; only fields that differ.
+
+    Each write is in the ledger, `sync.deliveries`, before it leaves, without the values.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        counts = deliver_to_woo(
+            database,
+            woo,
+            flow=TO_WOO,
+            run_id=context.run.run_id,
+            in_flight=settings.requests_in_flight,
+            tax_code_meta=settings.tax_code_meta,
+            on_progress=progress(context, FLOW),
+        )
+        quarantined = warn_of_quarantine(context, database, TO_WOO) if counts.refused else 0
+    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+
+
+@dg.asset(group_name=FLOW, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
+def solteq_customer_updates(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The new and changed customers of the web store, sent to Solteq one by one.
+
+    A customer that somebody changed in Solteq meanwhile is read and merged again. Each write is in the ledger,
+    `sync.deliveries`, before it leaves, without the values.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts, stale = _send_to_solteq(context, settings, database, solteq)
+        for _ in range(ATTEMPTS - 1):
+            if not stale:
+                break
+            read_customers(database, solteq, customer_feed(settings), flow=TO_WOO)
+            _keep_only(database, settings, stale)
+            counts.retry -= len(stale)
+            again, stale = _send_to_solteq(context, settings, database, solteq)
+            counts.by_action += again.by_action
+            counts.refused += again.refused
+            counts.retry += again.retry
+        quarantined = warn_of_quarantine(context, database, TO_SOLTEQ) if counts.refused else 0
+    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+
+
+def _send_to_solteq(
+    context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, solteq: SolteqClient
+) -> tuple[DeliveryCounts, list[str]]:
+    return deliver_to_solteq(
+        database,
+        solteq,
+        flow=TO_SOLTEQ,
+        run_id=context.run.run_id,
+        in_flight=settings.requests_in_flight,
+        on_progress=progress(context, FLOW),
+    )
+
+
+def _keep_only(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
+    """Merge again, for these alone: what was refused a moment ago would be refused again."""
+    with database.transaction() as connection:
+        merge = customer_links.settle(connection, customer_rules(settings))
+        changes = merge.to_solteq.filter(pl.col("key").is_in(keys))
+        store_delta(connection, DeltaConfig(), TO_SOLTEQ, "solteq_customer_delta", changes)
+
+
+@dg.asset_check(asset=woo_customers)
+def accounts_agree(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery the store has been told everything, but for what is in quarantine."""
+    with database.transaction() as connection:
+        return agreement(connection, TO_WOO, customer_links.settle(connection, customer_rules(settings)).to_woo)
+
+
+@dg.asset_check(asset=solteq_customer_updates)
+def customers_agree(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery Solteq has been told everything, but for what is in quarantine."""
+    with database.transaction() as connection:
+        return agreement(connection, TO_SOLTEQ, customer_links.settle(connection, customer_rules(settings)).to_solteq)

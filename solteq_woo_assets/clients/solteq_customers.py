@@ -1,0 +1,202 @@
+"""Solteq's customers: as they are read, looked up and written."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+from urllib.parse import quote
+
+import simplejson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from solteq_woo_assets.clients.http import JsonResponse
+from solteq_woo_assets.clients.solteq_documents import Document, Feed, Key, validated
+from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|“[^”]*”""")
+
+
+def _text(value: object) -> object:
+    """A house number or postal code is a number in some imports."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _listed(value: object) -> object:
+    return [] if value is None else value
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Address(_Part):
+    """Where a customer is, or where parcels go."""
+
+    type: str
+    street: Text = None
+    street2: Text = None
+    postal_code: Text = None
+    city: Text = None
+    country: Text = None
+
+
+class Identifier(_Part):
+    """What a customer is called elsewhere, such as ``ExternalID``."""
+
+    type: str
+    value: Annotated[str, BeforeValidator(_text)]
+
+
+class CustomerDocument(Document):
+    """A customer, private or a company.
+
+    What the document does not mention and what it says is null are both ``None``; ``model_fields_set`` tells them
+    apart. Never shown: ``raw`` and the fields with personal data are left out of its text.
+
+    :param raw: the JSON as Solteq sent it, whole, because a write replaces all of it
+    """
+
+    keys = ("id",)
+
+    id: Key
+    type: str
+    first_name: Text = Field(None, repr=False)
+    last_name: Text = Field(None, repr=False)
+    company_name: Text = Field(None, repr=False)
+    tax_code: Text = Field(None, repr=False)
+    email: Text = Field(None, repr=False)
+    phone: Text = Field(None, repr=False)
+    addresses: list[Address] | None = Field(None, repr=False)
+    customer_groups: Annotated[list[str], BeforeValidator(_listed)] = Field([])
+    identifiers: Annotated[list[Identifier], BeforeValidator(_listed)] = Field([], repr=False)
+    raw: str = Field("", repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_raw(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "raw" in value:
+            return value
+        return {**value, "raw": simplejson.dumps(value, use_decimal=True, ensure_ascii=False)}
+
+
+CUSTOMERS = Feed("customers", "customer/v1-ext/customers", "customer-api", CustomerDocument)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Somebody has the e-mail address or the ExternalID already: the customer with this id."""
+
+    id: str
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Solteq has another version than the one that was to be replaced."""
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Solteq has no such customer."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Solteq does not take the document. ``reason``: its words with the fields they are about, without values."""
+
+    reason: str
+
+    @classmethod
+    def from_details(cls, details: Any) -> Self:
+        """From the contract's list of path and message."""
+        named = [each for each in details if isinstance(each, Mapping)] if isinstance(details, list) else []
+        words = [f"{each.get('path')}: {_QUOTED.sub('…', str(each.get('message')))}" for each in named]
+        return cls("; ".join(words) or "it does not say why")
+
+
+Send = Callable[[str, str, Mapping[str, Any], Mapping[str, str]], JsonResponse]
+Get = Callable[[str, Mapping[str, str | int]], JsonResponse]
+
+
+class SolteqCustomers:
+    """Writes customers and looks them up. Thread-safe.
+
+    :param get: reads a path with parameters, with the feed's token
+    :param send: the same for a write: method, path, body, headers
+    """
+
+    def __init__(self, path: str, get: Get, send: Send) -> None:
+        self._path = path
+        self._get = get
+        self._send = send
+
+    def create(self, document: Mapping[str, Any]) -> CustomerDocument | Taken | Refused:
+        """A new customer.
+
+        :raises SolteqError: Solteq is away; nothing was done
+        :raises OutcomeUnknownError: it may have been done; the ExternalID tells
+        """
+        answer = self._written("POST", self._path, document, {})
+        if isinstance(answer, Stale | Gone):
+            raise SolteqError(f"Solteq: POST {self._path}: the path is not known there. Check the feed's path.")
+        return answer
+
+    def replace(
+        self, customer_id: str, document: Mapping[str, Any], if_match: str
+    ) -> CustomerDocument | Taken | Stale | Gone | Refused:
+        """Another version of a customer; what the document leaves out is gone.
+
+        :param if_match: the ``modifiedAt`` of the version that is replaced, as Solteq wrote it
+        :raises SolteqError: Solteq is away; nothing was done
+        :raises OutcomeUnknownError: it may have been done
+        """
+        return self._written("PUT", f"{self._path}/{quote(customer_id, safe='')}", document, {"If-Match": if_match})
+
+    def by_external_id(self, external_id: str) -> CustomerDocument | None:
+        """The customer with this ExternalID."""
+        return self._found({"externalId": external_id})
+
+    def by_email(self, email: str) -> CustomerDocument | None:
+        """The customer with this e-mail address."""
+        return self._found({"email": email})
+
+    def _written(
+        self, method: str, path: str, document: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> CustomerDocument | Taken | Stale | Gone | Refused:
+        try:
+            body = self._send(method, path, document, headers).body
+        except SolteqError as error:
+            refusal = _refusal(error)
+            if refusal is None:
+                raise
+            return refusal
+        try:
+            return CustomerDocument.model_validate(body)
+        except ValidationError:
+            raise OutcomeUnknownError(
+                f"Solteq: {method} {self._path}: the answer is no customer. It left: read back before sending it again."
+            ) from None
+
+    def _found(self, params: Mapping[str, str | int]) -> CustomerDocument | None:
+        body = self._get(self._path, params).body
+        documents = body.get("documents") if isinstance(body, dict) else None
+        if not isinstance(documents, list):
+            raise SolteqError(f"Solteq: GET {self._path}: the answer is no page. Check the feed's path.")
+        return next(iter(validated(CustomerDocument, documents).documents), None)
+
+
+def _refusal(error: SolteqError) -> Taken | Stale | Gone | Refused | None:
+    body = error.body if isinstance(error.body, dict) else {}
+    match error.status:
+        case 409 if isinstance(body.get("id"), str):
+            return Taken(body["id"])
+        case 412:
+            return Stale()
+        case 404:
+            return Gone()
+        case 400 if body.get("error") == "validation":
+            return Refused.from_details(body.get("details"))
+    return None

@@ -1,0 +1,85 @@
+"""Answers to batches: 200 with failures inside, item by item (contract, 10)."""
+
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from solteq_woo_assets.clients.failures import shown
+from solteq_woo_assets.clients.http import JsonResponse
+from solteq_woo_assets.errors import WooError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ItemRefused:
+    """An item of a batch that the store refused; the others are not touched by it.
+
+    :param resource_id: the product that holds the SKU or GTIN already
+    """
+
+    code: str
+    message: str
+    resource_id: int | None
+    status: int | None
+
+
+class Write(Protocol):
+    """An item of a batch; without an id it creates."""
+
+    @property
+    def id(self) -> int | None: ...
+
+
+class Batch(Protocol):
+    """What was sent."""
+
+    @property
+    def creates(self) -> Sequence[Write]: ...
+    @property
+    def updates(self) -> Sequence[Write]: ...
+
+
+def outcomes(batch: Batch, response: JsonResponse, item: Callable[[Any], T]) -> list[T | ItemRefused]:
+    """What became of each item, creates first, in the order sent.
+
+    :param item: makes a row of an item's JSON
+    :raises WooError: the answer does not tell
+    """
+    body = response.body if isinstance(response.body, dict) else {}
+    found: list[T | ItemRefused] = []
+    for verb, writes in (("create", batch.creates), ("update", batch.updates)):
+        items = body.get(verb, [])
+        if not isinstance(items, list) or len(items) != len(writes):
+            raise WooError(
+                f"WooCommerce: the answer to a batch of {len(writes)} to {verb} does not list as many.",
+                status=response.status,
+            )
+        for write, raw in zip(writes, items, strict=True):
+            if not isinstance(raw, dict) or (write.id is not None and raw.get("id") != write.id):
+                raise WooError(
+                    f"WooCommerce: the answer to a batch does not have number {write.id} in its place.",
+                    status=response.status,
+                )
+            found.append(_refused(raw) or item(raw))
+    return found
+
+
+def _refused(item: Mapping[str, Any]) -> ItemRefused | None:
+    error: Any = item.get("error")
+    if error is None:
+        return None
+    error = error if isinstance(error, dict) else {"message": error}
+    data = error.get("data")
+    data = data if isinstance(data, dict) else {}
+    return ItemRefused(
+        code=str(error.get("code", "")),
+        message=shown(html.unescape(str(error.get("message", ""))), []),
+        resource_id=_positive(data.get("resource_id")),
+        status=_positive(data.get("status")),
+    )
+
+
+def _positive(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None

@@ -1,0 +1,189 @@
+"""WooCommerce's customers, the accounts of the store: as they are read and written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from solteq_woo_assets.clients.http import JsonSession
+from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
+from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, NaiveUtc, Text
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
+from solteq_woo_assets.errors import OutcomeUnknownError, WooError
+
+CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
+"""What to ask for when reading; on a batch it would hide the errors."""
+_PATH = "wc/v3/customers"
+_NOT_FOUND = 404
+_GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
+
+
+class StoreAddress(BaseModel):
+    """Where an invoice or a parcel goes. A shipping address has no e-mail."""
+
+    model_config = ConfigDict(frozen=True)
+
+    first_name: Text = ""
+    last_name: Text = ""
+    company: Text = ""
+    address_1: Text = ""
+    address_2: Text = ""
+    city: Text = ""
+    postcode: Text = ""
+    country: Text = ""
+    phone: Text = ""
+    email: Text = ""
+
+
+Stored = Annotated[StoreAddress, BeforeValidator(lambda value: value if isinstance(value, dict | StoreAddress) else {})]
+
+
+class StoreCustomer(BaseModel):
+    """An account of the store, of any role. Times are naive UTC. Never shown: personal data is left out of its text.
+
+    :param meta: text by key; keys with an underscore are never among them, WooCommerce hides those of customers
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int = Field(gt=0)
+    role: Text = ""
+    email: Text = Field("", repr=False)
+    first_name: Text = Field("", repr=False)
+    last_name: Text = Field("", repr=False)
+    billing: Stored = Field(StoreAddress(), repr=False)
+    shipping: Stored = Field(StoreAddress(), repr=False)
+    meta: dict[str, str] = Field({}, repr=False)
+    date_created_gmt: NaiveUtc
+    date_modified_gmt: NaiveUtc
+
+    @classmethod
+    def from_wire(cls, raw: Any) -> Self:
+        """From the store's JSON; meta that is no text or number is left out.
+
+        :raises WooError: without an id there is nothing to know it by
+        """
+        raw = raw if isinstance(raw, dict) else {}
+        held = raw.get("meta_data")
+        entries = [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
+        meta = {str(e.get("key")): str(e["value"]) for e in entries if isinstance(e.get("value"), str | int | float)}
+        dates = {name: raw.get(name) for name in ("date_created_gmt", "date_modified_gmt")}
+        try:
+            return cls.model_validate({**raw, **dates, "meta": meta})
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = ".".join(map(str, problem["loc"]))
+            raise WooError(f"WooCommerce: customer {raw.get('id')}: {where}: {problem['msg']}") from None
+
+
+def _mailable(value: str) -> str:
+    # What WordPress takes for an address; a batch item is not validated before it is written (contract, 12).
+    name, at, domain = value.strip().rpartition("@")
+    if not (at and name and "." in domain.strip(".") and not any(c.isspace() for c in value.strip())):
+        raise ValueError("is no e-mail address")
+    return value.strip()
+
+
+class CustomerWrite(BaseModel):
+    """What is to be created or changed of an account; what is left out stays.
+
+    :param id: ``None`` creates
+    :param meta: ``None`` takes a key away
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    id: int | None = Field(None, gt=0)
+    email: Annotated[str, AfterValidator(_mailable)] | None = Field(None, repr=False)
+    first_name: str | None = Field(None, repr=False)
+    last_name: str | None = Field(None, repr=False)
+    billing: dict[str, str] | None = Field(None, repr=False)
+    shipping: dict[str, str] | None = Field(None, repr=False)
+    meta: dict[str, str | None] = Field({}, repr=False)
+
+    def to_wire(self) -> dict[str, Any]:
+        """As WooCommerce takes it."""
+        body = self.model_dump(exclude_none=True, exclude={"meta"})
+        if self.meta:
+            body["meta_data"] = [{"key": key, "value": value} for key, value in self.meta.items()]
+        return body
+
+
+@dataclass(frozen=True)
+class CustomerBatch:
+    """Up to a hundred writes."""
+
+    creates: Sequence[CustomerWrite] = field(default_factory=list)
+    updates: Sequence[CustomerWrite] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if len(self) > BATCH_ITEMS:
+            raise ValueError(f"a batch has {BATCH_ITEMS} items at most")
+
+    def __len__(self) -> int:
+        return len(self.creates) + len(self.updates)
+
+
+class WooCustomers:
+    """Reads and writes the store's accounts. Thread-safe."""
+
+    def __init__(self, session: JsonSession) -> None:
+        self._session = session
+
+    def read(self) -> Iterator[list[StoreCustomer]]:
+        """All accounts by id, of every role."""
+        return pages(self._session, _PATH, {"role": "all"}, fields=CUSTOMER_FIELDS, rows=_customers)
+
+    def newest(self, limit: int = PAGE_ROWS) -> list[StoreCustomer]:
+        """The accounts that were registered last, the newest first."""
+        params = {"role": "all", "orderby": "registered_date", "order": "desc", "per_page": limit}
+        return _customers(self._session.get(_PATH, {**params, "_fields": CUSTOMER_FIELDS}).body)
+
+    def by_id(self, ids: Sequence[int]) -> list[StoreCustomer]:
+        """Those of the ids that the store has."""
+        found: list[StoreCustomer] = []
+        for start in range(0, len(ids), PAGE_ROWS):
+            some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
+            params = {"role": "all", "include": some, "per_page": PAGE_ROWS, "_fields": CUSTOMER_FIELDS}
+            found += _customers(self._session.get(_PATH, params).body)
+        return found
+
+    def write(self, batch: CustomerBatch) -> list[StoreCustomer | ItemRefused]:
+        """Send a batch: what became of each item, creates first, in the order given.
+
+        Each account that is created gets the store's mail "New account", unless it is turned off there
+        (WooCommerce > Settings > Emails): the API has no way around it.
+
+        :raises WooError: nothing was done; status 413 means that the store takes fewer items
+        :raises OutcomeUnknownError: any of it may have been done
+        """
+        if not len(batch):
+            return []
+        sent = {"create": batch.creates, "update": batch.updates}
+        body = {verb: [write.to_wire() for write in writes] for verb, writes in sent.items() if writes}
+        response = self._session.send("POST", f"{_PATH}/batch", body)
+        try:
+            return outcomes(batch, response, StoreCustomer.from_wire)
+        except WooError as error:
+            raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+
+    def delete(self, customer_id: int) -> bool:
+        """Remove an account for good; whether it was there.
+
+        :raises WooError: nothing was done
+        :raises OutcomeUnknownError: it may have been done
+        """
+        try:
+            self._session.send("DELETE", f"{_PATH}/{customer_id}", {}, params={"force": "true"})
+        except WooError as error:
+            if error.status == _NOT_FOUND or error.code in _GONE:
+                return False
+            raise
+        return True
+
+
+def _customers(body: Any) -> list[StoreCustomer]:
+    if not isinstance(body, list):
+        raise WooError(f"WooCommerce: GET {_PATH}: the answer is no list")
+    return [StoreCustomer.from_wire(raw) for raw in body]

@@ -1,0 +1,104 @@
+"""What Solteq makes of a customer that is written: refused, taken, or stored (contract, Writes)."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+_TAX_CODE = re.compile(r"FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")
+_TEXTS = ("firstName", "lastName", "companyName", "taxCode", "email", "phone", "customerNumber")
+_LISTS = ("addresses", "customerGroups", "identifiers")
+
+
+class Book(Protocol):
+    """Where customers are kept."""
+
+    def customer(self, identifier: str) -> dict[str, Any] | None:
+        """The stored document."""
+        ...
+
+    def customers_with(self, kind: str, value: str) -> list[dict[str, Any]]:
+        """Those that are not deleted, by ``email`` or ``externalId``."""
+        ...
+
+    def store_customer(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The document as it is stored, with its new ``modifiedAt``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and its JSON."""
+
+    status: int
+    body: Any
+
+
+def create(book: Book, given: Mapping[str, Any]) -> Answer:
+    """``POST``."""
+    document = {**given, "id": str(uuid.uuid4()), "deleted": False}
+    document.setdefault("customerNumber", document["id"][:8])
+    return _refused(book, document) or Answer(201, book.store_customer(document))
+
+
+def replace(book: Book, identifier: str, given: Mapping[str, Any], if_match: str | None) -> Answer:
+    """``PUT``: what is not sent is gone, but for what is Solteq's own."""
+    held = book.customer(identifier)
+    if held is None or held.get("deleted"):
+        return Answer(404, {"error": "not found"})
+    if if_match is not None and if_match.strip('"') != held.get("modifiedAt"):
+        return Answer(412, {"error": "precondition failed"})
+    document = {"customerNumber": held.get("customerNumber"), **given, "id": identifier, "deleted": False}
+    return _refused(book, document) or Answer(200, book.store_customer(document))
+
+
+def look_up(book: Book, query: Mapping[str, str]) -> Answer | None:
+    """``GET`` with ``externalId`` or ``email``; ``None`` when it is a feed that is asked for."""
+    for kind in ("externalId", "email"):
+        if query.get(kind):
+            return Answer(200, {"documents": book.customers_with(kind, query[kind])[:1], "continuationToken": None})
+    return None
+
+
+def keys_of(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a customer is found by; nothing finds a deleted one."""
+    if document.get("deleted"):
+        return []
+    email = document.get("email")
+    keys = [("email", email.strip().lower())] if isinstance(email, str) and email.strip() else []
+    return keys + [("externalId", value) for value in _external_ids(document)]
+
+
+def _external_ids(document: Mapping[str, Any]) -> list[str]:
+    identifiers = document.get("identifiers")
+    entries = [each for each in identifiers if isinstance(each, dict)] if isinstance(identifiers, list) else []
+    return [str(each.get("value")) for each in entries if each.get("type") == "ExternalID"]
+
+
+def _refused(book: Book, document: Mapping[str, Any]) -> Answer | None:
+    details = [{"path": path, "message": message} for path, message in _problems(document)]
+    if details:
+        return Answer(400, {"error": "validation", "details": details})
+    for kind, value in keys_of(document):
+        for other in book.customers_with(kind, value):
+            if other["id"] != document["id"]:
+                return Answer(409, {"error": "duplicate", "id": other["id"]})
+    return None
+
+
+def _problems(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    problems: list[tuple[str, str]] = []
+    if document.get("type") not in ("Private", "Company"):
+        problems.append(("type", "must be Private or Company"))
+    problems += [(n, "must be text") for n in _TEXTS if not isinstance(document.get(n), str | None)]
+    problems += [(n, "must be a list") for n in _LISTS if not isinstance(document.get(n), list | None)]
+    if document.get("type") == "Company":
+        if not document.get("companyName"):
+            problems.append(("companyName", "a company must have a name"))
+        if not _TAX_CODE.fullmatch(str(document.get("taxCode") or "")):
+            problems.append(("taxCode", "must be in international form"))
+    email = document.get("email")
+    if isinstance(email, str) and email and "@" not in email:
+        problems.append(("email", f"'{email}' is no e-mail address"))
+    return problems

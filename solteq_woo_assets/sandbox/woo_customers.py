@@ -1,0 +1,225 @@
+"""The store's accounts: how WooCommerce keeps, finds and refuses them."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .woo_auth import ApiError
+from .woo_fields import Schema, integer, integers, line, text
+from .woo_render import Site
+from .woo_store import Store, site_time
+
+Account = dict[str, Any]
+"""An account as it is stored: its identity, names, addresses and meta."""
+
+_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
+_BILLING = (
+    *("first_name", "last_name", "company", "address_1", "address_2", "city", "postcode", "country", "state"),
+    *("email", "phone"),
+)
+_SHIPPING = tuple(name for name in _BILLING if name != "email")
+_ROLES = ("administrator", "editor", "author", "contributor", "subscriber", "customer", "shop_manager")
+_ORDERS = {"id": "id {0}", "include": "id {0}", "name": "name {0}, id {0}", "registered_date": "created {0}, id {0}"}
+
+CUSTOMER_LIST_SCHEMA: dict[str, Schema] = {
+    "context": {"type": "string", "enum": ("view", "edit")},
+    "page": {"type": "integer", "minimum": 1},
+    "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
+    "exclude": _INTEGERS,
+    "include": _INTEGERS,
+    "offset": {"type": "integer"},
+    "order": {"type": "string", "enum": ("asc", "desc")},
+    "orderby": {"type": "string", "enum": tuple(_ORDERS)},
+    "email": {"type": "string"},
+    "role": {"type": "string", "enum": ("all", *_ROLES)},
+}
+CUSTOMER_SCHEMA: dict[str, Schema] = {
+    "email": {"type": "string"},
+    "first_name": {"type": "string"},
+    "last_name": {"type": "string"},
+    "username": {"type": "string"},
+    "password": {"type": "string"},
+    "billing": {"type": "object", "properties": {name: {"type": "string"} for name in _BILLING}},
+    "shipping": {"type": "object", "properties": {name: {"type": "string"} for name in _SHIPPING}},
+    "meta_data": {"type": "array", "items": {"type": "object"}},
+}
+GONE = ApiError(404, "wc_user_invalid_id", "Invalid user ID.")
+
+
+class Customers:
+    """The rules of a write, at an instant (GMT)."""
+
+    def __init__(self, store: Store, now: str) -> None:
+        self._store = store
+        self._now = now
+
+    def get(self, identifier: int) -> Account | None:
+        """One account of any role."""
+        row = self._store.execute("SELECT document FROM customers WHERE id = ?", (identifier,)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def create(self, given: Mapping[str, Any], *, by_hand: bool = False) -> Account:
+        """
+        :param by_hand: a person registers: no password is made up for them, and any role can be given
+        :raises ApiError: as WooCommerce words it
+        """
+        email = text(given.get("email")).strip()
+        if not _is_address(email):
+            raise ApiError(400, "customer_invalid_email", "Invalid email address")
+        if self._holder(email):
+            message = f"An account is already registered with {email}. Please log in or use a different email address."
+            raise ApiError(400, "registration-error-email-exists", message)
+        account: Account = {
+            "id": self._store.next_id("user", first=2),
+            "created": self._now,
+            "email": email,
+            "role": given.get("role", "customer") if by_hand else "customer",
+            "username": self._username(email),
+            "billing": {},
+            "shipping": {},
+            "meta": [],
+        }
+        if not by_hand:
+            account["meta"].append(self._meta("default_password_nag", "1"))
+        return self._change(account, given)
+
+    def update(self, account: Account, given: Mapping[str, Any], *, by_hand: bool = False) -> Account:
+        """
+        :param by_hand: as people do it in the store; the role, too
+        :raises ApiError: as WooCommerce words it
+        """
+        if given.get("email") is not None:
+            email = text(given["email"]).strip()
+            if not _is_address(email):
+                raise ApiError(400, "customer_invalid_email", "Invalid email address")
+            if self._holder(email) not in (None, account["id"]):
+                raise ApiError(400, "woocommerce_rest_customer_invalid_email", "Email address is invalid.")
+            account["email"] = email
+        if by_hand and "role" in given:
+            account["role"] = given["role"]
+        return self._change(account, given)
+
+    def delete(self, account: Account) -> None:
+        """For good: customers have no bin."""
+        self._store.execute("DELETE FROM customers WHERE id = ?", (account["id"],))
+
+    def page(self, params: Mapping[str, Any]) -> tuple[int, list[Account]]:
+        """How many accounts match, and one page of them. There is no filter by modification (contract, 4)."""
+        conditions, values = ["TRUE"], []
+        if (role := params.get("role", "customer")) != "all":
+            conditions.append("role = ?")
+            values.append(role)
+        if params.get("email"):
+            conditions.append("email_key = ?")
+            values.append(text(params["email"]).lower())
+        for name, operator in (("include", "IN"), ("exclude", "NOT IN")):
+            if ids := integers(params.get(name, [])):
+                conditions.append(f"id {operator} ({', '.join('?' * len(ids))})")
+                values += ids
+        where = " AND ".join(conditions)
+        order = _ORDERS[params.get("orderby", "name")].format(params.get("order", "asc"))
+        total = self._store.execute(f"SELECT count(*) FROM customers WHERE {where}", values).fetchone()[0]
+        limit = integer(params.get("per_page", 10))
+        offset = params.get("offset")
+        start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
+        query = f"SELECT document FROM customers WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        rows = self._store.execute(query, [*values, limit, start])
+        return total, [json.loads(row[0]) for row in rows]
+
+    def _change(self, account: Account, given: Mapping[str, Any]) -> Account:
+        """What is given; of an address those parts that are (recorded)."""
+        for name in ("first_name", "last_name"):
+            if given.get(name) is not None:
+                account[name] = line(given[name])
+        for address, names in (("billing", _BILLING), ("shipping", _SHIPPING)):
+            parts = given.get(address)
+            if isinstance(parts, dict):
+                account[address] |= {name: line(parts[name]) for name in names if parts.get(name) is not None}
+        for entry in given.get("meta_data") or []:
+            if isinstance(entry, dict):
+                self._set_meta(account, text(entry.get("key")), entry.get("value"))
+        account["modified"] = self._now
+        self._put(account)
+        return account
+
+    def _set_meta(self, account: Account, key: str, value: Any) -> None:
+        """Protected keys are dropped without a word, since WooCommerce 9.5 (recorded; issue #55606)."""
+        if not key or key.startswith("_"):
+            return
+        held = next((each for each in account["meta"] if each["key"] == key), None)
+        if value is None:
+            account["meta"] = [each for each in account["meta"] if each is not held]
+        elif held:
+            held["value"] = text(value)
+        else:
+            account["meta"].append(self._meta(key, text(value)))
+
+    def _meta(self, key: str, value: str) -> dict[str, Any]:
+        return {"id": self._store.next_id("user meta"), "key": key, "value": value}
+
+    def _put(self, account: Account) -> None:
+        name = f"{account.get('first_name', '')} {account.get('last_name', '')}".strip() or account["username"]
+        document = json.dumps(account, ensure_ascii=False, separators=(",", ":"))
+        self._store.execute(
+            "INSERT OR REPLACE INTO customers VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                account["id"],
+                account["email"].lower(),
+                account["role"],
+                name,
+                account["username"],
+                account["created"],
+                document,
+            ),
+        )
+
+    def _holder(self, email: str) -> int | None:
+        row = self._store.execute("SELECT id FROM customers WHERE email_key = ?", (email.lower(),)).fetchone()
+        return row[0] if row else None
+
+    def _username(self, email: str) -> str:
+        """What stands before the @, and a number where somebody has that already."""
+        wanted = re.sub(r"[^a-z0-9._-]", "", email.partition("@")[0].lower()) or "customer"
+        name, number = wanted, 1
+        while self._store.execute("SELECT 1 FROM customers WHERE username = ?", (name,)).fetchone():
+            number += 1
+            name = f"{wanted}-{number}"
+        return name
+
+
+def _is_address(email: str) -> bool:
+    return re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", email) is not None
+
+
+def customer_document(account: Account, site: Site, *, gone: bool = False) -> dict[str, Any]:
+    """An account as the store shows it, in its order of keys."""
+    route = f"{site.base}/wp-json/wc/v3/customers"
+    own: dict[str, Any] = {"href": f"{route}/{account['id']}"}
+    if not gone:
+        own["targetHints"] = {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}
+    digest = hashlib.sha256(account["email"].strip().lower().encode()).hexdigest()
+    return {
+        "id": account["id"],
+        "date_created": site_time(account["created"]),
+        "date_created_gmt": account["created"],
+        "date_modified": site_time(account["modified"]),
+        "date_modified_gmt": account["modified"],
+        "email": account["email"],
+        "first_name": account.get("first_name", ""),
+        "last_name": account.get("last_name", ""),
+        "role": account["role"],
+        "username": account["username"],
+        "billing": {name: account["billing"].get(name, "") for name in _BILLING},
+        "shipping": {name: account["shipping"].get(name, "") for name in _SHIPPING},
+        "is_paying_customer": False,
+        "avatar_url": f"https://secure.gravatar.com/avatar/{digest}?s=96&d=mm&r=g",
+        "meta_data": [{"id": each["id"], "key": each["key"], "value": each["value"]} for each in account["meta"]],
+        "_links": {"self": [own], "collection": [{"href": route}]},
+    }
+
+
+def add_by_hand(customers: Customers, given: Iterable[Mapping[str, Any]]) -> list[int]:
+    """Accounts that people register themselves; their ids."""
+    return [customers.create(each, by_hand=True)["id"] for each in given]

@@ -1,0 +1,128 @@
+"""Both sides' customers in their snapshots. The store cannot tell which accounts changed (contract, 4)."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import duckdb
+
+from solteq_woo_assets.clients.solteq import Feed, SolteqClient
+from solteq_woo_assets.clients.woo import StoreCustomer, WooClient
+from solteq_woo_assets.rules.people import PERSON_FIELDS
+from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame
+from solteq_woo_assets.sync.snapshot import ROWS_PER_TRANSACTION, ReadCounts, merge, read_feed, watermark
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+
+CUSTOMERS = "snapshot.solteq_customers"
+ACCOUNTS = "snapshot.woo_customer_accounts"
+NEWEST = 100
+_ALWAYS = datetime(9999, 1, 1)  # noqa: DTZ001  a store that was restored has older versions, and they are the truth
+
+
+def read_customers(
+    database: StateDatabase, solteq: SolteqClient, feed: Feed, *, flow: str, full: bool = False
+) -> ReadCounts:
+    """Read Solteq's customers that changed, or all. Nothing personal is kept of deleted and erased ones."""
+    counts = read_feed(database, solteq, feed, flow=flow, table=CUSTOMERS, keys=["id"], frame=customer_frame, full=full)
+    personal = ", ".join(f"{field} = NULL" for field in (*PERSON_FIELDS, "phone_text", "document"))
+    with database.transaction() as connection:
+        connection.execute(
+            f"UPDATE {CUSTOMERS} SET {personal}, customer_groups = [], external_ids = [], remarks = [] "
+            "WHERE deleted AND (document IS NOT NULL OR email IS NOT NULL)"
+        )
+        connection.execute(
+            f"DELETE FROM {CUSTOMERS} WHERE id IN (SELECT solteq_id FROM sync.customers WHERE state = 'erased')"
+        )
+    return counts
+
+
+def read_accounts(
+    database: StateDatabase, woo: WooClient, *, flow: str, tax_code_meta: str, full: bool = False
+) -> ReadCounts:
+    """Read the store's newest accounts, or all of them, which also shows what changed and what is gone.
+
+    New accounts that do not fit into one page make it a full read, too.
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        full = full or watermark(connection, ACCOUNTS) is None
+        known = known_accounts(connection)
+    if not full:
+        newest = woo.customers.newest(NEWEST)
+        full = len(newest) == NEWEST and known.isdisjoint(account.id for account in newest)
+        if not full:
+            fresh = [account for account in newest if account.id not in known]
+            with database.transaction() as connection:
+                changed = store_accounts(connection, fresh, tax_code_meta)
+            return ReadCounts(received=len(newest), changed=changed)
+    return _read_all(database, woo, known, flow=flow, tax_code_meta=tax_code_meta, started=started)
+
+
+def _read_all(
+    database: StateDatabase,
+    woo: WooClient,
+    known: Collection[int],
+    *,
+    flow: str,
+    tax_code_meta: str,
+    started: datetime,
+) -> ReadCounts:
+    counts = ReadCounts(full=True)
+    seen: set[int] = set()
+    lot: list[StoreCustomer] = []
+
+    def keep(lot: Sequence[StoreCustomer]) -> None:
+        with database.transaction() as connection:
+            counts.changed += store_accounts(connection, lot, tax_code_meta)
+
+    for page in woo.customers.read():
+        lot += page
+        seen.update(account.id for account in page)
+        counts.received += len(page)
+        if len(lot) >= ROWS_PER_TRANSACTION:
+            keep(lot)
+            lot = []
+    keep(lot)
+    missing = set(known).difference(seen)
+    # Asked for by name before anybody is parted: a list can leave out what is there.
+    still_there = {account.id for account in woo.customers.by_id(sorted(missing))} if missing else set()
+    with database.transaction() as connection:
+        counts.removed = forget_accounts(connection, missing - still_there)
+        connection.execute(
+            "INSERT INTO sync.watermarks VALUES ($feed, $started, NULL, $started) ON CONFLICT (feed) DO UPDATE SET "
+            "position = EXCLUDED.position, full_read_at = EXCLUDED.full_read_at",
+            {"feed": ACCOUNTS, "started": started},
+        )
+    return counts
+
+
+def refresh_accounts(database: StateDatabase, woo: WooClient, ids: Sequence[int], *, tax_code_meta: str) -> None:
+    """Read these accounts again; those that are gone are forgotten."""
+    accounts = woo.customers.by_id(ids)
+    with database.transaction() as connection:
+        store_accounts(connection, accounts, tax_code_meta)
+        forget_accounts(connection, set(ids).difference(account.id for account in accounts))
+
+
+def store_accounts(connection: duckdb.DuckDBPyConnection, accounts: Sequence[StoreCustomer], tax_code_meta: str) -> int:
+    """Store accounts as the store gave them, but for erased ones; how many rows are new or changed."""
+    erased = {
+        row[0] for row in connection.execute("SELECT woo_id FROM sync.customers WHERE state = 'erased'").fetchall()
+    }
+    rows = account_frame([account for account in accounts if account.id not in erased], tax_code_meta)
+    return merge(connection, ACCOUNTS, rows, keys=["id"], version="date_modified_gmt", replaced_before=_ALWAYS)
+
+
+def forget_accounts(connection: duckdb.DuckDBPyConnection, ids: Collection[int]) -> int:
+    """Drop accounts that are gone from the store; how many there were."""
+    rows = connection.execute(
+        f"DELETE FROM {ACCOUNTS} WHERE list_contains($ids, id) RETURNING id", {"ids": list(ids)}
+    ).fetchall()
+    return len(rows)
+
+
+def known_accounts(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    """Ids of the accounts that are known, erased ones too."""
+    rows = connection.execute(
+        f"SELECT id FROM {ACCOUNTS} UNION SELECT woo_id FROM sync.customers WHERE state = 'erased'"
+    ).fetchall()
+    return {row[0] for row in rows}

@@ -1,0 +1,322 @@
+"""Who is who, and whose change counts: matching and the three-way merge, on rows of both sides."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import duckdb
+import pytest
+
+from solteq_woo_assets.rules.customers import CustomerRules, Merge
+from solteq_woo_assets.rules.people import PERSON_FIELDS
+from solteq_woo_assets.sync import customer_links
+from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets_tests.rules.conftest import NOW
+
+RULES = CustomerRules(shop="shop")
+
+
+class People:
+    """Both sides' snapshots, and the links between them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def customer(self, number: int, *, external_ids: tuple[str, ...] = (), **fields: Any) -> None:
+        """A customer in Solteq; what is not told is empty there."""
+        person = dict.fromkeys(PERSON_FIELDS, "") | {"email": f"a{number}@example.com"} | fields
+        row = {"type": "Private", "customer_groups": [], "deleted": False, "phone_text": person["phone"]} | person
+        self._put("snapshot.solteq_customers", f"C{number}", row | {"external_ids": [*external_ids]}, "modified_at")
+
+    def account(self, number: int, **fields: Any) -> None:
+        """An account in the store."""
+        person = dict.fromkeys(PERSON_FIELDS, "") | {"email": f"a{number}@example.com"} | fields
+        copies = dict.fromkeys(("billing_first_name", "billing_last_name", "billing_email"), "")
+        copies |= dict.fromkeys(("shipping_first_name", "shipping_last_name"), "")
+        row = {"role": "customer", "held_solteq_id": f"C{number}", "phone_text": person["phone"]} | copies | person
+        self._put("snapshot.woo_customer_accounts", number, row, "date_modified_gmt")
+
+    def pair(self, number: int = 1, **fields: Any) -> None:
+        """The same person on both sides, agreed on."""
+        self.customer(number, **fields)
+        self.account(number, **fields)
+        assert self.merge().to_woo.is_empty()
+
+    def _put(self, table: str, key: Any, row: dict[str, Any], version: str) -> None:
+        row = {"id": key, version: NOW} | row
+        self.connection.execute(f"DELETE FROM {table} WHERE id = ?", [key])
+        self.connection.execute(
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
+        )
+
+    def remove(self, number: int) -> None:
+        """The account leaves the store."""
+        self.connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE id = ?", [number])
+
+    def merge(self, **rules: Any) -> Merge:
+        return customer_links.settle(self.connection, replace(RULES, **rules))
+
+    def links(self) -> list[tuple[Any, ...]]:
+        return self.connection.execute("SELECT solteq_id, woo_id, state FROM sync.customers ORDER BY ALL").fetchall()
+
+
+@pytest.fixture
+def people(connection: duckdb.DuckDBPyConnection) -> People:
+    return People(connection)
+
+
+@pytest.fixture
+def connection(tmp_path: Any) -> Iterator[duckdb.DuckDBPyConnection]:
+    with StateDatabase(tmp_path / "state.duckdb").transaction() as connection:
+        yield connection
+
+
+def told(rows: Any) -> dict[str, dict[str, tuple[Any, Any]]]:
+    """Changes by key and field, old and new."""
+    return {
+        row["key"]: {change["field"]: (change["old"], change["new"]) for change in row["changes"]}
+        for row in rows.to_dicts()
+    }
+
+
+def test_the_same_e_mail_links_and_nothing_is_written(people: People) -> None:
+    people.customer(1, email="Aino@Example.com", first_name="Aino")
+    people.account(1, email="aino@example.com", first_name="Aino")
+    merge = people.merge()
+    assert people.links() == [("C1", 1, "linked")]
+    assert (told(merge.to_woo), told(merge.to_solteq), merge.in_step) == ({}, {}, 1)
+
+
+def test_what_only_one_side_knows_goes_to_the_other_when_they_meet(people: People) -> None:
+    people.customer(1, first_name="Aino", phone="+358401234567")
+    people.account(1, first_name="Aino", billing_city="Tampere")
+    merge = people.merge()
+    assert told(merge.to_woo) == {"C1": {"phone": ("", "+358401234567")}}
+    assert told(merge.to_solteq) == {"1": {"billing_city": ("", "Tampere")}}
+
+
+def test_an_external_id_counts_before_the_e_mail_address(people: People) -> None:
+    people.customer(1, email="old@example.com", external_ids=("woo:shop:customer:7",))
+    people.customer(2, email="new@example.com", external_ids=("woo:other:customer:8",))
+    people.account(7, email="new@example.com", held_solteq_id="C1")
+    merge = people.merge()
+    assert people.links() == [("C1", 7, "linked")]
+    assert told(merge.to_woo) == {"C1": {"email": ("new@example.com", "old@example.com")}}
+
+
+def test_a_name_never_links(people: People) -> None:
+    people.customer(1, email="", first_name="Aino", last_name="Virtanen")
+    people.account(1, first_name="Aino", last_name="Virtanen")
+    people.merge()
+    assert people.links() == []
+
+
+def test_one_e_mail_on_two_customers_is_held_back_and_names_both(people: People) -> None:
+    people.customer(1, email="x@example.com")
+    people.customer(2, email="X@example.com")
+    people.account(5, email="x@example.com")
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert merge.to_woo_held["key"].to_list() == ["C1", "C2"]
+    assert merge.to_solteq_held["key"].to_list() == ["5"]
+    for reason in [*merge.to_woo_held["reason"], *merge.to_solteq_held["reason"]]:
+        assert "C1, C2" in reason
+        assert "example.com" not in reason
+
+
+def test_an_account_whose_e_mail_is_that_of_a_linked_customer_is_held_back(people: People) -> None:
+    people.pair(1)
+    people.account(1, email="moved@example.com")
+    people.account(2, email="a1@example.com")
+    merge = people.merge()
+    (reason,) = merge.to_solteq_held["reason"]
+    assert "customer C1, who is linked with account 1" in reason
+    assert set(told(merge.to_solteq)) == {"1"}
+
+
+@pytest.mark.parametrize("role", ["administrator", "shop_manager"])
+def test_accounts_of_people_who_run_the_store_are_left_alone(people: People, role: str) -> None:
+    people.customer(1)
+    people.account(1, role=role)
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert merge.to_woo_held["key"].to_list() == ["C1"]
+
+
+def test_a_new_account_becomes_a_private_customer_with_our_id(people: People) -> None:
+    people.account(12, first_name="Aino", billing_city="Tampere")
+    assert told(people.merge().to_solteq) == {
+        "12": {
+            "type": (None, "Private"),
+            "external_id": (None, "woo:shop:customer:12"),
+            "email": (None, "a12@example.com"),
+            "first_name": (None, "Aino"),
+            "billing_city": (None, "Tampere"),
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("company_name", "tax_code", "kind"),
+    [("Yritys Oy", "FI04904840", "Company"), ("Yritys Oy", None, "Private"), ("", "FI04904840", "Private")],
+)
+def test_a_company_has_a_name_and_a_tax_code(
+    people: People, company_name: str, tax_code: str | None, kind: str
+) -> None:
+    people.account(1, company_name=company_name, tax_code=tax_code)
+    assert told(people.merge().to_solteq)["1"]["type"] == (None, kind)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "groups", "created"),
+    [("existing", (), []), ("all", (), ["C1", "C2"]), ("groups", ("kanta-ASIAKKAAT ",), ["C2"]), ("groups", (), [])],
+)
+def test_who_gets_an_account_is_a_setting(
+    people: People, accounts: str, groups: tuple[str, ...], created: list[str]
+) -> None:
+    people.customer(1)
+    people.customer(2, customer_groups=["Kanta-asiakkaat"])
+    people.customer(3, email="", customer_groups=["Kanta-asiakkaat"])
+    people.customer(4, email=None)
+    merge = people.merge(accounts=accounts, groups=groups)
+    assert merge.to_woo["key"].to_list() == created
+    assert merge.to_woo_held.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("solteq", "woo", "to_woo", "to_solteq"),
+    [
+        ({"phone": "+358402222222"}, {}, {"phone": ("+358401111111", "+358402222222")}, None),
+        ({}, {"phone": "+358402222222"}, None, {"phone": ("+358401111111", "+358402222222")}),
+        ({"phone": ""}, {}, {"phone": ("+358401111111", "")}, None),
+        ({}, {"phone": ""}, None, {"phone": ("+358401111111", "")}),
+        ({"phone": None}, {}, None, None),
+        ({"phone": "+358402222222"}, {"phone": "+358402222222"}, None, None),
+        (
+            {"first_name": "Eino"},
+            {"phone": "+358402222222"},
+            {"first_name": ("Aino", "Eino")},
+            {"phone": ("+358401111111", "+358402222222")},
+        ),
+    ],
+    ids=["solteq", "store", "cleared in solteq", "cleared in store", "missing", "the same", "different fields"],
+)
+def test_a_change_on_one_side_goes_to_the_other(
+    people: People, solteq: dict[str, Any], woo: dict[str, Any], to_woo: Any, to_solteq: Any
+) -> None:
+    agreed: dict[str, Any] = {"first_name": "Aino", "phone": "+358401111111"}
+    people.pair(**agreed)
+    people.customer(1, **agreed | solteq)
+    people.account(1, **agreed | woo)
+    merge = people.merge()
+    assert told(merge.to_woo) == ({"C1": to_woo} if to_woo else {})
+    assert told(merge.to_solteq) == ({"1": to_solteq} if to_solteq else {})
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "later", "kept", "lost"),
+    [
+        ("solteq", "woo", "Eino", "Oino"),
+        ("woocommerce", "solteq", "Oino", "Eino"),
+        ("newest", "solteq", "Eino", "Oino"),
+        ("newest", "woo", "Oino", "Eino"),
+    ],
+)
+def test_both_changed_it_and_the_losing_value_is_kept(
+    people: People, conflicts: str, later: str, kept: str, lost: str
+) -> None:
+    people.pair(first_name="Aino")
+    at: dict[str, Any] = {"modified_at": NOW + timedelta(hours=1)} if later == "solteq" else {}
+    people.customer(1, first_name="Eino", **at)
+    at = {"date_modified_gmt": NOW + timedelta(hours=1)} if later == "woo" else {}
+    people.account(1, first_name="Oino", **at)
+    merge = people.merge(conflicts=conflicts)
+    (row,) = (merge.to_woo if kept == "Eino" else merge.to_solteq).to_dicts()
+    assert row["changes"] == [{"field": "first_name", "old": lost, "new": kept}]
+    assert row["conflicts"] == [{"field": "first_name", "kept": kept, "lost": lost}]
+    assert "both sides have changed first_name" in row["reason"]
+    assert (merge.to_solteq if kept == "Eino" else merge.to_woo).is_empty()
+
+
+def test_when_they_meet_with_different_values_solteq_counts(people: People) -> None:
+    people.customer(1, first_name="Aino")
+    people.account(1, first_name="Aino-Maria")
+    (row,) = people.merge().to_woo.to_dicts()
+    assert row["conflicts"] == [{"field": "first_name", "kept": "Aino", "lost": "Aino-Maria"}]
+
+
+def test_an_account_keeps_its_e_mail_when_solteq_clears_it(people: People) -> None:
+    people.pair()
+    people.customer(1, email="")
+    merge = people.merge()
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+
+
+def test_a_company_keeps_what_it_must_have(people: People) -> None:
+    people.customer(1, type="Company", company_name="Yritys Oy", tax_code="FI04904840")
+    people.account(1, company_name="Yritys Oy", tax_code="FI04904840")
+    people.merge()
+    people.account(1, company_name="", tax_code=None)
+    merge = people.merge()
+    assert told(merge.to_woo) == {"C1": {"company_name": ("", "Yritys Oy")}}
+    assert told(merge.to_solteq) == {}
+
+
+def test_ways_of_writing_are_no_changes(people: People) -> None:
+    people.pair(billing_postal_code="123 45", email="Aino@example.com")
+    people.account(1, billing_postal_code="12345", email="aino@example.com")
+    merge = people.merge()
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+
+
+def test_a_phone_number_means_the_same_while_its_text_does(people: People) -> None:
+    """The person moves to Sweden; read by the new address, the old text would be a number there."""
+    people.pair(phone="+358401234567", phone_text="040 1234567", billing_country="FI")
+    people.customer(1, phone="+46401234567", phone_text="040 1234567", billing_country="SE")
+    assert told(people.merge().to_woo) == {"C1": {"billing_country": ("FI", "SE")}}
+
+
+def test_the_names_on_invoice_and_parcel_follow_unless_they_are_of_somebody_else(people: People) -> None:
+    people.pair(first_name="Aino", last_name="Virtanen")
+    copies = {"billing_first_name": "aino", "billing_email": "a1@example.com", "shipping_first_name": "Eero"}
+    people.account(1, first_name="Aino", last_name="Virtanen", **copies)
+    people.customer(1, first_name="Eino", last_name="Virtanen", email="eino@example.com")
+    assert told(people.merge().to_woo) == {
+        "C1": {
+            "email": ("a1@example.com", "eino@example.com"),
+            "first_name": ("Aino", "Eino"),
+            "billing_email": ("a1@example.com", "eino@example.com"),
+            "billing_first_name": ("aino", "Eino"),
+        }
+    }
+
+
+@pytest.mark.parametrize("remove", [False, True])
+def test_a_customer_deleted_in_solteq_is_unlinked_and_removed_if_so_set(people: People, remove: bool) -> None:
+    people.pair()
+    people.customer(1, deleted=True)
+    merge = people.merge(remove_deleted=remove, accounts="all")
+    assert people.links() == [("C1", 1, "unlinked")]
+    assert [(row["action"], row["woo_id"]) for row in merge.to_woo.to_dicts()] == ([("remove", 1)] if remove else [])
+    assert told(merge.to_solteq) == {}, "it does not come back"
+    assert people.connection.execute("SELECT email, phone FROM sync.customers").fetchall() == [(None, None)]
+
+
+def test_an_account_removed_from_the_store_is_unlinked_and_does_not_come_back(people: People) -> None:
+    people.pair()
+    people.remove(1)
+    merge = people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "unlinked")]
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+
+
+def test_who_registers_again_is_linked_again(people: People) -> None:
+    people.pair()
+    people.remove(1)
+    people.merge()
+    people.account(2, email="a1@example.com")
+    people.merge()
+    assert people.links() == [("C1", 2, "linked")]
