@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.assets import campaigns, products
+from solteq_woo_assets.assets import campaigns, customers, products
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
@@ -35,6 +35,8 @@ from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running, serve
 from solteq_woo_assets.settings import SANDBOX, Settings
+from solteq_woo_assets.sync import erasure
+from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
@@ -43,7 +45,7 @@ SANDBOX_DATA = Path(".sandbox")
 SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
 ROWS_SHOWN = 50
-PRICING_FLOWS = (campaigns.FLOW, products.FLOW)
+GUARD_RAILS = {campaigns.FLOW: "price_cuts", products.FLOW: "price_cuts", customers.TO_WOO: "removals"}
 UNDELIVERED = ("refused", "retried_next_run", "waiting")
 console = Console(stderr=True)
 
@@ -67,9 +69,11 @@ def main() -> None:
 @main.command()
 @click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
-@click.option("--let-pass", is_flag=True, help="Send also what a guard rail on price cuts would stop.")
+@click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop: price cuts, removed accounts.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
-    """Run flows (campaigns, products, balances; default all) in this process.
+    """Run flows in this process, all of them or those that are named.
+
+    campaigns, products, balances, customers_to_woo, customers_to_solteq
 
     Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
     quarantine.
@@ -95,7 +99,8 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
             complete &= result.success and (dry_run or _all_delivered(result, flow))
             if dry_run and _metadata(result, DELTA_ASSETS[flow]):
                 with StateDatabase(settings.database).transaction() as connection:
-                    _print_delta(connection.table(f"delta.{DELTA_ASSETS[flow]}").pl())
+                    delta = connection.table(f"delta.{DELTA_ASSETS[flow]}").pl()
+                _print_delta(customers.masked_changes(delta) if flow in customers.DIRECTIONS else delta)
         _print_quarantine(settings)
         complete &= dry_run or not _quarantined(settings, chosen)
     sys.exit(0 if complete else 1)
@@ -205,6 +210,25 @@ def _instant(text: str | None, settings: Settings) -> datetime:
 def _local(instant: datetime, settings: Settings) -> str:
     local = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(settings.timezone))
     return f"{local:%-d.%-m.%Y %H:%M} {settings.timezone}"
+
+
+@main.command()
+@click.option("--customer", required=True, metavar="ID|EMAIL", help="Solteq's id, woo:ID of an account, or an e-mail.")
+@click.confirmation_option(prompt="Everything personal of this customer is erased from the database for good. Go on?")
+def erase(customer: str) -> None:
+    """Erase everything personal of one customer from this integration's database.
+
+    Solteq and the store are not touched: erase there first, or the person goes on being a customer there. The ids
+    stay here, so that no later run brings the person back.
+    """
+    database = StateDatabase(_settings().database)
+    with FlowLeases(database) as leases:
+        leases.take(customers.FLOW, "erase")
+        people = erasure.erase(database, customer)
+    if not people:
+        raise click.ClickException("Nobody is known by that.")
+    for person in people:
+        console.print(f"Erased: {person}.", highlight=False)
 
 
 @main.command()
@@ -389,7 +413,9 @@ def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def _letting_pass(flow: str) -> dict[str, object]:
-    return {f"{DELTA_ASSETS[flow]}_price_cuts": {"config": {"let_pass": True}}} if flow in PRICING_FLOWS else {}
+    if flow not in GUARD_RAILS:
+        return {}
+    return {f"{DELTA_ASSETS[flow]}_{GUARD_RAILS[flow]}": {"config": {"let_pass": True}}}
 
 
 def _up_to_delta(job: dg.JobDefinition, flow: str) -> list[dg.AssetKey]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from solteq_woo_assets.assets import balances, campaigns, customers, products
-from solteq_woo_assets.automation.jobs import FLOW_JOBS, RECONCILE_ALL
+from solteq_woo_assets.automation.jobs import ERASE_CUSTOMER, FLOW_JOBS, RECONCILE_ALL
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
@@ -42,7 +42,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
     return dg.Definitions(
         assets=dg.load_assets_from_modules([products, balances, campaigns, customers]),
         asset_checks=dg.load_asset_checks_from_modules([products, balances, campaigns, customers]),
-        jobs=[*FLOW_JOBS.values(), RECONCILE_ALL],
+        jobs=[*FLOW_JOBS.values(), RECONCILE_ALL, ERASE_CUSTOMER],
         schedules=flow_schedules(settings),
         sensors=flow_sensors(settings),
         resources={

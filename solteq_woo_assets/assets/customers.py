@@ -38,6 +38,7 @@ from solteq_woo_assets.sync.customer_accounts import (
     refresh_accounts,
 )
 from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
+from solteq_woo_assets.sync.erasure import erase
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import DeliveryCounts
 from solteq_woo_assets.sync.state import StateDatabase
@@ -46,6 +47,7 @@ FLOW = "customers"
 """Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
 TO_WOO = "customers_to_woo"
 TO_SOLTEQ = "customers_to_solteq"
+DIRECTIONS = (TO_WOO, TO_SOLTEQ)
 ATTEMPTS = 3
 """So often a customer that somebody changed in Solteq meanwhile is merged again, before it is left to the next run."""
 
@@ -186,12 +188,14 @@ def _settle(connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings
 
 
 def _delta_result(merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort) -> dg.MaterializeResult:
-    metadata = delta_metadata(_masked(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured)
+    metadata = delta_metadata(
+        masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
+    )
     conflicts = int(changes["conflicts"].list.len().sum() or 0)
     return dg.MaterializeResult(metadata={**metadata, "conflicts": conflicts})
 
 
-def _masked(changes: pl.DataFrame) -> pl.DataFrame:
+def masked_changes(changes: pl.DataFrame) -> pl.DataFrame:
     """Rows that may be shown: no value of a person in full."""
     rows = [
         row | {"changes": [c | {side: _shown(c["field"], c[side]) for side in ("old", "new")} for c in row["changes"]]}
@@ -291,6 +295,34 @@ def _keep_only(database: StateDatabase, settings: Settings, keys: Sequence[str])
         merge = customer_links.settle(connection, customer_rules(settings))
         changes = merge.to_solteq.filter(pl.col("key").is_in(keys))
         store_delta(connection, DeltaConfig(), TO_SOLTEQ, "solteq_customer_delta", changes)
+
+
+class ErasureConfig(dg.Config):
+    """Whom to erase."""
+
+    customer: str
+    """Solteq's id of the customer, or woo: and the account's id. Never an e-mail address: Dagster keeps what is entered
+    here; solteq-woo erase takes one."""
+
+
+@dg.op
+def erase_from_database(
+    context: dg.OpExecutionContext,
+    config: ErasureConfig,
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+) -> None:
+    """Erase a customer from every table, and from the bytes of the database file.
+
+    The ids stay, so that nothing brings the person back. Solteq and the store are not touched: erase there first.
+    """
+    with failing_in_words():
+        leases.take(FLOW, context.run_id)
+        people = erase(database, config.customer)
+    if not people:
+        raise dg.Failure(f"Nobody is known as {config.customer}.", allow_retries=False)
+    for person in people:
+        context.log.info(f"Erased: {person}.")
 
 
 @dg.asset_check(asset=woo_customers)

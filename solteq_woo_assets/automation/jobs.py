@@ -87,6 +87,13 @@ RECONCILE_ALL = dg.define_asset_job(
     },
 )
 
+
+@dg.job(name="erase_customer", executor_def=dg.in_process_executor)
+def ERASE_CUSTOMER() -> None:
+    """Erases everything personal of one customer from this integration's database, for good."""
+    customers.erase_from_database()
+
+
 FLOW_JOBS = {
     campaigns.FLOW: CAMPAIGNS_TO_WOO,
     products.FLOW: PRODUCTS_TO_WOO,

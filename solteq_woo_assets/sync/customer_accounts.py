@@ -123,6 +123,7 @@ def forget_accounts(connection: duckdb.DuckDBPyConnection, ids: Collection[int])
 def known_accounts(connection: duckdb.DuckDBPyConnection) -> set[int]:
     """Ids of the accounts that are known, erased ones too."""
     rows = connection.execute(
-        f"SELECT id FROM {ACCOUNTS} UNION SELECT woo_id FROM sync.customers WHERE state = 'erased'"
+        f"SELECT id FROM {ACCOUNTS} UNION SELECT woo_id FROM sync.customers "
+        "WHERE state = 'erased' AND woo_id IS NOT NULL"
     ).fetchall()
     return {row[0] for row in rows}

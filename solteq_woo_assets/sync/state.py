@@ -238,6 +238,22 @@ class StateDatabase:
                     connection.rollback()
                 raise
 
+    def rewrite(self) -> None:
+        """Write the file anew: what was deleted stays in the bytes of the old one until they are used again.
+
+        :raises StateError: the file cannot be locked, opened or written; it is as it was
+        """
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        with self._locked(), self._connected() as connection:
+            fresh.unlink(missing_ok=True)
+            connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
+            held = connection.execute("SELECT current_database()").fetchall()[0][0]
+            connection.execute(f'COPY FROM DATABASE "{held}" TO fresh')
+            connection.execute("DETACH fresh")
+            connection.close()
+            fresh.chmod(0o600)
+            fresh.replace(self.path)
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = FileLock(f"{self.path}.lock", timeout=self._lock_seconds, poll_interval=0.005, mode=0o600)
@@ -290,6 +306,10 @@ class StateDatabase:
         duckdb.connect(str(unfinished)).close()
         unfinished.chmod(0o600)  # it will hold customers
         unfinished.replace(self.path)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -14,9 +14,15 @@ FLOW_ASSETS = {
     "products": {"solteq_products", "product_delta", "woo_products"},
     "balances": {"solteq_balances", "balance_delta", "woo_stock"},
     "campaigns": {"solteq_campaigns", "campaign_price_delta", "woo_campaign_prices"},
+    "customers": {
+        *("solteq_customers", "woo_customer_accounts"),
+        *("woo_customer_delta", "woo_customers"),
+        *("solteq_customer_delta", "solteq_customer_updates"),
+    },
     "store": {"woo_catalogue"},
 }
-JOBS = {"products_to_woo", "balances_to_woo", "campaigns_to_woo", "reconcile_all"}
+FLOW_JOBS = {"products_to_woo", "balances_to_woo", "campaigns_to_woo", "customers_to_woo", "customers_to_solteq"}
+JOBS = FLOW_JOBS | {"reconcile_all"}
 REAL_STORE = {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
 
 
@@ -48,13 +54,10 @@ def test_dagster_finds_the_definitions_in_the_module() -> None:
 
 def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> None:
     assert set(assets_of(definitions)) == set().union(*FLOW_ASSETS.values())
-    assert set(jobs_of(definitions)) == JOBS
-    assert {sensor.name for sensor in definitions.sensors or []} == {
-        "products_to_woo_sensor",
-        "balances_to_woo_sensor",
-        "campaigns_to_woo_sensor",
-    }
-    assert {schedule.name for schedule in definitions.schedules or []} == {f"{job}_schedule" for job in JOBS}
+    assert set(jobs_of(definitions)) == JOBS | {"erase_customer"}
+    assert {sensor.name for sensor in definitions.sensors or []} == {f"{job}_sensor" for job in FLOW_JOBS}
+    schedules = {f"{job}_schedule" for job in JOBS} | {"customer_accounts_schedule"}
+    assert {schedule.name for schedule in definitions.schedules or []} == schedules
     assert {str(key.to_user_string()) for key in definitions.resolve_asset_graph().asset_check_keys} == {
         "product_delta:no_sku_twice",
         "product_delta:prices_are_positive",
@@ -64,6 +67,9 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
         "woo_stock:stock_agrees",
         "campaign_price_delta:price_cuts",
         "woo_campaign_prices:sale_prices_agree",
+        "woo_customer_delta:removals",
+        "woo_customers:accounts_agree",
+        "solteq_customer_updates:customers_agree",
     }
 
 
@@ -82,6 +88,12 @@ def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None
         "woo_campaign_prices": {"campaign_price_delta"},
         "woo_products": {"product_delta"},
         "woo_stock": {"balance_delta"},
+        "solteq_customers": set(),
+        "woo_customer_accounts": set(),
+        "woo_customer_delta": {"solteq_customers", "woo_customer_accounts"},
+        "solteq_customer_delta": {"solteq_customers", "woo_customer_accounts"},
+        "woo_customers": {"woo_customer_delta"},
+        "solteq_customer_updates": {"solteq_customer_delta"},
     }
 
 
@@ -106,14 +118,14 @@ def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.De
         **{key.to_user_string(): graph.get_check_spec(key).description for key in graph.asset_check_keys},
     }
     assert [name for name, description in described.items() if not description] == []
-    assert len(described) == 4 + 3 + 4 + 8
+    assert len(described) == 7 + 5 + 7 + 11
 
 
 def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
     """A check on a delta holds back what is sent; one on a delivery only tells."""
     graph = definitions.resolve_asset_graph()
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
-    assert blocking == {"no_sku_twice", "prices_are_positive", "price_cuts", "no_stock_twice"}
+    assert blocking == {"no_sku_twice", "prices_are_positive", "price_cuts", "no_stock_twice", "removals"}
 
 
 def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
@@ -125,7 +137,10 @@ def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
         "products_to_woo": FLOW_ASSETS["products"] | FLOW_ASSETS["store"],
         "balances_to_woo": FLOW_ASSETS["balances"] | FLOW_ASSETS["store"],
         "campaigns_to_woo": FLOW_ASSETS["campaigns"] | FLOW_ASSETS["store"],
+        "customers_to_woo": FLOW_ASSETS["customers"] - {"solteq_customer_delta", "solteq_customer_updates"},
+        "customers_to_solteq": FLOW_ASSETS["customers"] - {"woo_customer_delta", "woo_customers"},
         "reconcile_all": set().union(*FLOW_ASSETS.values()),
+        "erase_customer": set(),
     }
 
 
@@ -134,7 +149,7 @@ def test_jobs_run_in_one_process(definitions: dg.Definitions) -> None:
     assert {job.executor_def.name for job in jobs_of(definitions).values()} == {"in_process"}
 
 
-@pytest.mark.parametrize("flow", ["products", "balances", "campaigns"])
+@pytest.mark.parametrize("flow", ["products", "balances", "campaigns", "customers"])
 def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, flow: str) -> None:
     pools = {
         key.to_user_string(): assets.op.pool
@@ -145,15 +160,24 @@ def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, f
     assert {name for name, pool in pools.items() if pool == flow} == FLOW_ASSETS[flow]
 
 
-@pytest.mark.parametrize("flow", ["products", "balances", "campaigns"])
-def test_poll_seconds_set_the_sensor_and_0_leaves_it_out(flow: str) -> None:
+@pytest.mark.parametrize(
+    ("flow", "sensor"),
+    [
+        ("products", "products_to_woo_sensor"),
+        ("balances", "balances_to_woo_sensor"),
+        ("campaigns", "campaigns_to_woo_sensor"),
+        ("customers_to_woo", "customers_to_woo_sensor"),
+        ("customers_to_solteq", "customers_to_solteq_sensor"),
+    ],
+)
+def test_poll_seconds_set_the_sensor_and_0_leaves_it_out(flow: str, sensor: str) -> None:
     seconds = {
-        sensor.name: sensor.minimum_interval_seconds
-        for sensor in build_definitions(Settings.model_validate({f"{flow}_poll_seconds": 7})).sensors or []
+        each.name: each.minimum_interval_seconds
+        for each in build_definitions(Settings.model_validate({f"{flow}_poll_seconds": 7})).sensors or []
     }
-    assert seconds[f"{flow}_to_woo_sensor"] == 7
+    assert seconds[sensor] == 7
     without = build_definitions(Settings.model_validate({f"{flow}_poll_seconds": 0}))
-    assert f"{flow}_to_woo_sensor" not in {sensor.name for sensor in without.sensors or []}
+    assert sensor not in {each.name for each in without.sensors or []}
     dg.Definitions.validate_loadable(without)
 
 

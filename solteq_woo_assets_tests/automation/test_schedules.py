@@ -9,6 +9,11 @@ from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.conftest import Shop
 
+FLOWS = [
+    *("products", "balances", "campaigns", "customers_to_woo", "customers_to_solteq"),
+    *("customer_accounts", "reconcile"),
+]
+
 pytestmark = pytest.mark.usefixtures("no_settings")
 
 
@@ -19,19 +24,22 @@ def test_crons_and_time_zone_are_settings() -> None:
         "products_to_woo_schedule": "*/5 6-20 * * *",
         "balances_to_woo_schedule": "@hourly",
         "campaigns_to_woo_schedule": "22 * * * *",
+        "customers_to_woo_schedule": "12 * * * *",
+        "customers_to_solteq_schedule": "42 * * * *",
+        "customer_accounts_schedule": "52 */2 * * *",
         "reconcile_all_schedule": "30 3 * * *",
     }
     assert {schedule.execution_timezone for schedule in flow_schedules(settings)} == {"Europe/Stockholm"}
 
 
-@pytest.mark.parametrize("off", ["products", "balances", "campaigns", "reconcile"])
+@pytest.mark.parametrize("off", FLOWS)
 def test_an_empty_cron_leaves_the_schedule_out(off: str) -> None:
     names = {schedule.name for schedule in flow_schedules(Settings.model_validate({f"{off}_cron": ""}))}
-    assert len(names) == 3
+    assert len(names) == 6
     assert not any(name.startswith(off) for name in names)
 
 
-@pytest.mark.parametrize("off", ["products", "balances", "campaigns", "reconcile"])
+@pytest.mark.parametrize("off", FLOWS)
 def test_what_is_no_cron_is_named_and_not_shown(off: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^SOLTEQ_WOO_{off.upper()}_CRON: ") as caught:
         flow_schedules(Settings.model_validate({f"{off}_cron": "every full moon"}))

@@ -127,6 +127,9 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
     with StateDatabase(path).transaction() as connection:
         connection.execute(
             """
+            DROP TABLE snapshot.solteq_customers; DROP TABLE snapshot.woo_customer_accounts;
+            DROP TABLE delta.woo_customer_delta; DROP TABLE delta.solteq_customer_delta;
+            DROP TABLE sync.customers; DROP TABLE sync.customer_conflicts;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
             DROP TABLE sync.comparisons; DROP TABLE sync.price_history; DROP TABLE sums;
             ALTER TABLE snapshot.woo_catalogue DROP COLUMN lowest_price_30d;

@@ -1,0 +1,85 @@
+"""A person who is erased is in no table, no byte of a file and no log of ours, and does not come back."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from solteq_woo_assets.sync.erasure import erase
+from solteq_woo_assets_tests.conftest import CommandLine, Shop
+
+PERSONAL = ["Sipuliina", "Purjonen", "sipuliina@example.com", "+358409998887", "409998887", "Kasvimaantie"]
+
+
+@pytest.fixture
+def garden(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
+    """Sipuliina in both systems, with changes, a conflict, a refusal and a failed run behind her."""
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+        shop.instance = instance
+        person = {"firstName": "Sipuliina", "lastName": "Purjonen", "email": "sipuliina@example.com"}
+        shop.customer(1, **person, phone="040 9998887")
+        shop.customer(2)
+        shop.customer(3, **person, phone={"not": "text"})
+        address = {"address_1": "Kasvimaantie 1", "postcode": "00100", "city": "Helsinki", "country": "FI"}
+        account = shop.account("sipuliina@example.com", first_name="Sipuliina", billing=address)
+        shop.run("customers_to_woo")
+        shop.run("customers_to_solteq")
+        shop.edit_account(account, first_name="Sipuliina Maria")
+        shop.edit_customer(1, firstName="Sipuliina Anna")
+        shop.solteq.fault(method="PUT", path="/customers/", times=1, drop="after")
+        shop.run("customers_to_solteq", run_config={"ops": {"woo_customer_accounts": {"config": {"full": True}}}})
+        shop.run("customers_to_woo")
+        yield shop
+
+
+def found(folder: Path, text: str) -> list[str]:
+    """The files of ours that hold a text. The stand-ins for the two systems do, of course."""
+    ours = (path for path in folder.rglob("*") if path.is_file() and ".sqlite" not in path.name)
+    dagsters = folder / "dagster"
+    files = {*ours, *(path for path in dagsters.rglob("*") if path.is_file())}
+    return [str(path.relative_to(folder)) for path in files if text.encode() in path.read_bytes()]
+
+
+def test_no_byte_of_an_erased_person_is_left(garden: Shop, tmp_path: Path) -> None:
+    before = {text: found(tmp_path, text) for text in PERSONAL}
+    assert all(before.values()), "that there is something to erase"
+    assert all(files == ["state.duckdb"] for files in before.values()), "Dagster never had any of it"
+    people = erase(garden.database, "Sipuliina@example.com")
+    assert {str(person) for person in people} >= {"customer C-1 and account 2"}
+    erase(garden.database, "C-3")
+    assert {text: found(tmp_path, text) for text in PERSONAL} == {text: [] for text in PERSONAL}
+    assert garden.rows("SELECT id FROM snapshot.solteq_customers") == [("C-2",)], "the others stay"
+    assert stat.S_IMODE((tmp_path / "state.duckdb").stat().st_mode) == 0o600
+
+
+def test_no_later_run_brings_an_erased_person_back(garden: Shop, tmp_path: Path) -> None:
+    erase(garden.database, "C-1")
+    erase(garden.database, "C-3")
+    garden.edit_customer(1, phone="040 9998887")
+    garden.woo.asked()
+    garden.solteq.asked()
+    for job in ("reconcile_all", "customers_to_woo", "customers_to_solteq"):
+        assert garden.run(job).success
+    assert garden.rows("SELECT id FROM snapshot.solteq_customers ORDER BY id") == [("C-2",)]
+    assert garden.rows("FROM snapshot.woo_customer_accounts") == []
+    assert garden.woo.writes() == []
+    assert [request for request in garden.solteq.writes() if "token" not in request["path"]] == []
+
+
+def test_the_job_in_the_ui_erases_by_id(garden: Shop) -> None:
+    config = {"ops": {"erase_from_database": {"config": {"customer": "woo:2"}}}}
+    assert garden.run("erase_customer", run_config=config).success
+    assert garden.rows("SELECT solteq_id, woo_id, state FROM sync.customers WHERE state = 'erased'") == [
+        ("C-1", 2, "erased")
+    ]
+    config["ops"]["erase_from_database"]["config"]["customer"] = "nobody"
+    assert not garden.run("erase_customer", run_config=config).success
+
+
+def test_the_command_line_erases_by_e_mail(garden: Shop, solteq_woo: CommandLine) -> None:
+    result = solteq_woo("erase", "--customer", "aino2@example.com", "--yes")
+    assert (result.exit_code, "Erased: customer C-2." in result.stderr) == (0, True)
+    assert solteq_woo("erase", "--customer", "aino2@example.com", "--yes").exit_code == 1
