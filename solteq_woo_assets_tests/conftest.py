@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.cli import main
-from solteq_woo_assets.clients.connections import woo_client
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
@@ -137,6 +137,15 @@ class Shop:
     def customer_in_solteq(self, identifier: str) -> dict[str, Any]:
         """What Solteq holds of a customer."""
         return self.solteq.get(f"customers?id={identifier}")
+
+    def solteq_customers(self, email: str) -> list[dict[str, Any]]:
+        """The customers with this e-mail address, as Solteq's own API tells."""
+        client = solteq_client(self.settings)
+        try:
+            found = client.customers.by_email(email)
+        finally:
+            client.close()
+        return [simplejson.loads(found.raw, use_decimal=True)] if found else []
 
     def account(self, email: str, **fields: Any) -> int:
         """Somebody registers in the store; the account's id."""

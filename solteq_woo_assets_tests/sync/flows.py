@@ -16,7 +16,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from solteq_woo_assets.assets import balances, campaigns, products
+from solteq_woo_assets.assets import balances, campaigns, customers, products
 from solteq_woo_assets.assets.common import DeltaConfig, ReadConfig
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import Batch, WooClient
@@ -34,6 +34,18 @@ FLOWS = {
         campaigns.campaign_price_delta,
         campaigns.woo_campaign_prices,
     ],
+    "customers_to_woo": [
+        customers.solteq_customers,
+        customers.woo_customer_accounts,
+        customers.woo_customer_delta,
+        customers.woo_customers,
+    ],
+    "customers_to_solteq": [
+        customers.solteq_customers,
+        customers.woo_customer_accounts,
+        customers.solteq_customer_delta,
+        customers.solteq_customer_updates,
+    ],
     "products up to the delta": [products.solteq_products, products.woo_catalogue, products.product_delta],
     "preview": [
         products.woo_catalogue,
@@ -46,9 +58,10 @@ SMALL_BATCHES = 2
 STEPS = ("before a write leaves", "before its answer is stored", "before a commit", "before the log is folded in")
 
 
-def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[str, Any]]:
-    """Run these of ``FLOWS``, all that a shop has unless told otherwise; the metadata by asset.
+def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) -> dict[str, dict[str, Any]]:
+    """Run these of ``FLOWS``, those of products unless told otherwise; the metadata by asset.
 
+    :param full: read everything again
     :raises dagster.Failure: as the step would have failed
     """
     database = StateDatabase(settings.database)
@@ -65,6 +78,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[st
                     "woo": woo,
                     "leases": leases,
                     "clock": utc_now,
+                    "read": ReadConfig(full=full),
                 }
                 for asset in FLOWS[flow]:
                     told[asset.key.to_user_string()] = _materialize(asset, given)
@@ -77,7 +91,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str) -> dict[str, dict[st
 def _materialize(asset: dg.AssetsDefinition, given: dict[str, Any]) -> dict[str, Any]:
     function: Callable[..., dg.MaterializeResult] = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
     names = function.__annotations__.keys() - {"return"}
-    config = DeltaConfig() if function.__annotations__.get("config") is DeltaConfig else ReadConfig()
+    config = DeltaConfig() if function.__annotations__.get("config") is DeltaConfig else given["read"]
     return dict(function(**{name: config if name == "config" else given[name] for name in names}).metadata or {})
 
 
