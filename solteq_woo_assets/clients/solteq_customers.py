@@ -64,16 +64,16 @@ class CustomerDocument(Document):
 
     id: Key
     type: str
-    first_name: Text = Field(None, repr=False)
-    last_name: Text = Field(None, repr=False)
-    company_name: Text = Field(None, repr=False)
-    tax_code: Text = Field(None, repr=False)
-    email: Text = Field(None, repr=False)
-    phone: Text = Field(None, repr=False)
-    addresses: list[Address] | None = Field(None, repr=False)
-    customer_groups: Annotated[list[str], BeforeValidator(_listed)] = Field([])
-    identifiers: Annotated[list[Identifier], BeforeValidator(_listed)] = Field([], repr=False)
-    raw: str = Field("", repr=False)
+    first_name: Text = Field(default=None, repr=False)
+    last_name: Text = Field(default=None, repr=False)
+    company_name: Text = Field(default=None, repr=False)
+    tax_code: Text = Field(default=None, repr=False)
+    email: Text = Field(default=None, repr=False)
+    phone: Text = Field(default=None, repr=False)
+    addresses: list[Address] | None = Field(default=None, repr=False)
+    customer_groups: Annotated[list[str], BeforeValidator(_listed)] = Field(default=[])
+    identifiers: Annotated[list[Identifier], BeforeValidator(_listed)] = Field(default=[], repr=False)
+    raw: str = Field(default="", repr=False)
 
     @model_validator(mode="before")
     @classmethod

@@ -49,12 +49,12 @@ class StoreCustomer(BaseModel):
 
     id: int = Field(gt=0)
     role: Text = ""
-    email: Text = Field("", repr=False)
-    first_name: Text = Field("", repr=False)
-    last_name: Text = Field("", repr=False)
-    billing: Stored = Field(StoreAddress(), repr=False)
-    shipping: Stored = Field(StoreAddress(), repr=False)
-    meta: dict[str, str] = Field({}, repr=False)
+    email: Text = Field(default="", repr=False)
+    first_name: Text = Field(default="", repr=False)
+    last_name: Text = Field(default="", repr=False)
+    billing: Stored = Field(default=StoreAddress(), repr=False)
+    shipping: Stored = Field(default=StoreAddress(), repr=False)
+    meta: dict[str, str] = Field(default={}, repr=False)
     date_created_gmt: NaiveUtc
     date_modified_gmt: NaiveUtc
 
@@ -94,13 +94,13 @@ class CustomerWrite(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    id: int | None = Field(None, gt=0)
-    email: Annotated[str, AfterValidator(_mailable)] | None = Field(None, repr=False)
-    first_name: str | None = Field(None, repr=False)
-    last_name: str | None = Field(None, repr=False)
-    billing: dict[str, str] | None = Field(None, repr=False)
-    shipping: dict[str, str] | None = Field(None, repr=False)
-    meta: dict[str, str | None] = Field({}, repr=False)
+    id: int | None = Field(default=None, gt=0)
+    email: Annotated[str, AfterValidator(_mailable)] | None = Field(default=None, repr=False)
+    first_name: str | None = Field(default=None, repr=False)
+    last_name: str | None = Field(default=None, repr=False)
+    billing: dict[str, str] | None = Field(default=None, repr=False)
+    shipping: dict[str, str] | None = Field(default=None, repr=False)
+    meta: dict[str, str | None] = Field(default={}, repr=False)
 
     def to_wire(self) -> dict[str, Any]:
         """As WooCommerce takes it."""
