@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import arrival, campaigns, delta, first_sync, nothing_to_do
+from benchmarks import arrival, campaigns, customers, delta, first_sync, nothing_to_do
 from benchmarks.figures import REPOSITORY, Figure, clean_environment, machine
 
 BENCHMARKS = {
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "nothing_to_do": nothing_to_do,
     "delta": delta,
     "campaigns": campaigns,
+    "customers": customers,
     "arrival": arrival,
 }
 RESULTS = REPOSITORY / ".bench" / "results.json"

@@ -102,13 +102,18 @@ def set_environment(values: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def run_job(values: dict[str, str], name: str, **arguments: Any) -> dg.ExecuteInProcessResult:
-    """One job in this process, which must succeed and deliver everything."""
+def run_job(
+    values: dict[str, str], name: str, *, config: dict[str, Any] | None = None, **arguments: Any
+) -> dg.ExecuteInProcessResult:
+    """One job in this process, which must succeed and deliver everything.
+
+    :param config: of the run
+    """
     with set_environment(values):
         settings = Settings(_env_file=None)  # type: ignore[call-arg]
     job = build_definitions(settings).resolve_job_def(name)
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(run_config=QUIET, instance=instance, **arguments)
+        result = job.execute_in_process(run_config={**QUIET, **(config or {})}, instance=instance, **arguments)
     for asset, facts in metadata(result).items():
         if left := {each: facts[each] for each in ("refused", "retried_next_run", "unsent") if facts.get(each)}:
             raise RuntimeError(f"{asset} did not deliver everything: {left}")
