@@ -1,6 +1,7 @@
 """Customers both ways: what both sides have of each person, who has changed what, and telling the other side."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -8,15 +9,16 @@ import polars as pl
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    PREVIEW_ROWS,
     DeltaConfig,
     Effort,
     ReadConfig,
     agreement,
-    count_rows,
     delivery_metadata,
     delta_metadata,
     effort,
     failing_in_words,
+    markdown_table,
     progress,
     read_metadata,
     store_delta,
@@ -99,10 +101,14 @@ def woo_customer_accounts(
     return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
 
 
-def _remarks(database: StateDatabase, table: str) -> dict[str, int]:
-    """How many values could not be parsed; they are passed on as they are."""
+def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
+    """How many values could not be parsed, and whose the first are; they are passed on as they are."""
     with database.transaction() as connection:
-        return {"unparsed_values": count_rows(connection, f"SELECT coalesce(sum(len(remarks)), 0) FROM {table}")}
+        remarks = connection.sql(f"SELECT id::VARCHAR AS id, unnest(remarks) AS remark FROM {table} ORDER BY ALL").pl()
+    return {
+        "unparsed_values": remarks.height,
+        "unparsed": dg.MarkdownMetadataValue(markdown_table(remarks.head(PREVIEW_ROWS))),
+    }
 
 
 @dg.asset(

@@ -149,6 +149,11 @@ class WooCustomers:
             found += _customers(self._session.get(_PATH, params).body)
         return found
 
+    def by_email(self, email: str) -> list[StoreCustomer]:
+        """The account with this e-mail address, in any case."""
+        params = {"role": "all", "email": email, "_fields": CUSTOMER_FIELDS}
+        return _customers(self._session.get(_PATH, params).body)
+
     def write(self, batch: CustomerBatch) -> list[StoreCustomer | ItemRefused]:
         """Send a batch: what became of each item, creates first, in the order given.
 

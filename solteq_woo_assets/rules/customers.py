@@ -365,6 +365,7 @@ LEFT JOIN emails USING (email_key)
 WHERE NOT EXISTS (FROM links WHERE links.woo_id = accounts.id)
 """
 
+# Who has never filled in a name may have one on an invoice.
 _NEW_CUSTOMERS = f"""
 SELECT
     id::VARCHAR AS key, 'create' AS action, 'customer' AS kind, id AS woo_id, NULL AS parent_key, NULL AS parent_id,
@@ -374,7 +375,10 @@ SELECT
         {{'field': 'external_id', 'old': NULL::VARCHAR, 'new': {external_id("id")}}}
     ] || {_whole("strangers")} AS changes,
     'a new account in the store' AS reason, NULL AS solteq_id, [] AS conflicts
-FROM strangers WHERE customer_ids IS NULL
+FROM (SELECT * REPLACE (
+    coalesce(nullif(first_name, ''), billing_first_name) AS first_name,
+    coalesce(nullif(last_name, ''), billing_last_name) AS last_name
+) FROM strangers) AS strangers WHERE customer_ids IS NULL
 """
 
 _TO_SOLTEQ_HELD = """

@@ -50,9 +50,8 @@ def read_accounts(
         newest = woo.customers.newest(NEWEST)
         full = len(newest) == NEWEST and known.isdisjoint(account.id for account in newest)
         if not full:
-            fresh = [account for account in newest if account.id not in known]
             with database.transaction() as connection:
-                changed = store_accounts(connection, fresh, tax_code_meta)
+                changed = store_accounts(connection, newest, tax_code_meta)
             return ReadCounts(received=len(newest), changed=changed)
     return _read_all(database, woo, known, flow=flow, tax_code_meta=tax_code_meta, started=started)
 

@@ -320,10 +320,18 @@ class _StoreSender:
             return Outcome(write, "delivered", answer)
         if answer.code in _GONE:
             return Outcome(write, "retry", error="the account is gone from the store", is_gone=True)
+        if answer.code == "registration-error-email-exists" and (held := self._holder(write)):
+            reason = "somebody has an account with the e-mail address by now; the next run sees who"
+            return Outcome(write, "retry", held, reason)
         if answer.code in _TAKEN:
             reason = "the store refuses the e-mail address: it is no address, or that of another account"
             return Outcome(write, "refused", error=reason, error_field="email")
         return Outcome(write, "refused", error=f"{answer.code}: {answer.message}")
+
+    def _holder(self, write: Write) -> StoreCustomer | None:
+        """Who has the e-mail address: we ourselves, perhaps, in a request that was not answered."""
+        email = next((change["new"] for change in write.changes if change["field"] == "email"), None)
+        return next(iter(self._woo.customers.by_email(email)), None) if email else None
 
     def _remove(self, write: Write) -> Outcome:
         if write.woo_id is not None:

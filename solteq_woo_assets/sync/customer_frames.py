@@ -146,8 +146,8 @@ def account_frame(customers: Sequence[StoreCustomer], tax_code_meta: str) -> pl.
 def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
     person: dict[str, str | None] = {
         "email": account.email,
-        "first_name": account.first_name or account.billing.first_name,
-        "last_name": account.last_name or account.billing.last_name,
+        "first_name": account.first_name,
+        "last_name": account.last_name,
         "company_name": account.billing.company,
         "tax_code": account.meta.get(tax_code_meta, ""),
         "phone": account.billing.phone,

@@ -157,6 +157,37 @@ def test_an_answer_that_never_came_makes_nobody_twice(shop: Shop) -> None:
     quiet(shop)
 
 
+def test_an_account_that_was_made_without_an_answer_is_linked_by_the_next_run(shop: Shop) -> None:
+    """The batch is sent again in halves, and then the store has the e-mail address already: our own account."""
+    shop.with_settings(customer_accounts="all")
+    shop.customer(1)
+    shop.customer(2)
+    shop.woo.fault(method="POST", path="customers/batch", times=1, drop="after")
+    run = shop.sync_job("customers_to_woo")
+    assert run["woo_customers"]["retried_next_run"] == 2
+    shop.sync_job("customers_to_woo")
+    assert shop.rows("SELECT solteq_id, state FROM sync.customers ORDER BY ALL") == [
+        ("C-1", "linked"),
+        ("C-2", "linked"),
+    ]
+    assert shop.rows("FROM sync.quarantine") == []
+    assert len(shop.accounts()) == 2
+    quiet(shop)
+
+
+def test_what_cannot_be_parsed_is_passed_on_and_reported(shop: Shop) -> None:
+    shop.customer(1, phone="kysy vaimolta", addresses=[{"type": "Billing", "postalCode": "1", "country": "FI"}])
+    account = shop.account("aino1@example.com")
+    run = shop.sync_job("customers_to_woo", full=True)
+    billing = shop.accounts()[account].billing
+    assert (billing.phone, billing.postcode) == ("kysy vaimolta", "1")
+    told = run["solteq_customers"]
+    assert told["unparsed_values"] == 2
+    assert "C-1 | phone is no number" in told["unparsed"]
+    assert "vaimolta" not in str(run)
+    quiet(shop)
+
+
 def test_what_solteq_refuses_is_held_back_with_its_words_and_the_rest_goes_on(pair: tuple[Shop, int]) -> None:
     shop, account = pair
     shop.account("eero@example.com", first_name="Eero")

@@ -159,6 +159,12 @@ def test_a_new_account_becomes_a_private_customer_with_our_id(people: People) ->
     }
 
 
+def test_a_new_account_without_a_name_has_that_of_its_invoice(people: People) -> None:
+    people.account(12, billing_first_name="Aino", billing_last_name="Esimerkki", last_name="Näyte")
+    made = told(people.merge().to_solteq)["12"]
+    assert (made["first_name"], made["last_name"]) == ((None, "Aino"), (None, "Näyte"))
+
+
 @pytest.mark.parametrize(
     ("company_name", "tax_code", "kind"),
     [("Yritys Oy", "FI04904840", "Company"), ("Yritys Oy", None, "Private"), ("", "FI04904840", "Private")],
