@@ -202,8 +202,8 @@ def killed_at_commit(number: int) -> Any:
 
 TestCustomers = Customers.TestCase
 TestCustomers.settings = settings(
-    max_examples=5,
-    stateful_step_count=12,
+    max_examples=4,
+    stateful_step_count=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -9,30 +9,37 @@ import pytest
 
 from solteq_woo_assets.sync.erasure import erase
 from solteq_woo_assets_tests.conftest import CommandLine, Shop
+from solteq_woo_assets_tests.sync.flows import run_flows
 
 PERSONAL = ["Sipuliina", "Purjonen", "sipuliina@example.com", "+358409998887", "409998887", "Kasvimaantie"]
 
 
 @pytest.fixture
-def garden(shop: Shop, tmp_path: Path) -> Iterator[Shop]:
-    """Sipuliina in both systems, with changes, a conflict, a refusal and a failed run behind her."""
+def garden(shop: Shop) -> Shop:
+    """Sipuliina in both systems, and somebody else."""
+    person = {"firstName": "Sipuliina", "lastName": "Purjonen", "email": "sipuliina@example.com"}
+    shop.customer(1, **person, phone="040 9998887")
+    shop.customer(2)
+    shop.customer(3, **person, phone={"not": "text"})
+    address = {"address_1": "Kasvimaantie 1", "postcode": "00100", "city": "Helsinki", "country": "FI"}
+    shop.account("sipuliina@example.com", first_name="Sipuliina", billing=address)
+    run_flows(shop.settings, "first", "customers_to_woo")
+    return shop
+
+
+@pytest.fixture
+def busy_garden(garden: Shop, tmp_path: Path) -> Iterator[Shop]:
+    """The same, with changes, a conflict and a failed run behind her, all kept by Dagster on disk."""
     (tmp_path / "dagster").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
-        shop.instance = instance
-        person = {"firstName": "Sipuliina", "lastName": "Purjonen", "email": "sipuliina@example.com"}
-        shop.customer(1, **person, phone="040 9998887")
-        shop.customer(2)
-        shop.customer(3, **person, phone={"not": "text"})
-        address = {"address_1": "Kasvimaantie 1", "postcode": "00100", "city": "Helsinki", "country": "FI"}
-        account = shop.account("sipuliina@example.com", first_name="Sipuliina", billing=address)
-        shop.run("customers_to_woo")
-        shop.run("customers_to_solteq")
-        shop.edit_account(account, first_name="Sipuliina Maria")
-        shop.edit_customer(1, firstName="Sipuliina Anna")
-        shop.solteq.fault(method="PUT", path="/customers/", times=1, drop="after")
-        shop.run("customers_to_solteq", run_config={"ops": {"woo_customer_accounts": {"config": {"full": True}}}})
-        shop.run("customers_to_woo")
-        yield shop
+        garden.instance = instance
+        garden.run("customers_to_solteq")
+        garden.edit_account(2, first_name="Sipuliina Maria")
+        garden.edit_customer(1, firstName="Sipuliina Anna")
+        garden.solteq.fault(method="PUT", path="/customers/", times=1, drop="after")
+        garden.run("customers_to_solteq", run_config={"ops": {"woo_customer_accounts": {"config": {"full": True}}}})
+        garden.run("customers_to_woo")
+        yield garden
 
 
 def found(folder: Path, text: str) -> list[str]:
@@ -43,7 +50,8 @@ def found(folder: Path, text: str) -> list[str]:
     return [str(path.relative_to(folder)) for path in files if text.encode() in path.read_bytes()]
 
 
-def test_no_byte_of_an_erased_person_is_left(garden: Shop, tmp_path: Path) -> None:
+def test_no_byte_of_an_erased_person_is_left(busy_garden: Shop, tmp_path: Path) -> None:
+    garden = busy_garden
     before = {text: found(tmp_path, text) for text in PERSONAL}
     assert all(before.values()), "that there is something to erase"
     assert all(files == ["state.duckdb"] for files in before.values()), "Dagster never had any of it"
@@ -55,14 +63,14 @@ def test_no_byte_of_an_erased_person_is_left(garden: Shop, tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / "state.duckdb").stat().st_mode) == 0o600
 
 
-def test_no_later_run_brings_an_erased_person_back(garden: Shop, tmp_path: Path) -> None:
+def test_no_later_run_brings_an_erased_person_back(garden: Shop) -> None:
     erase(garden.database, "C-1")
     erase(garden.database, "C-3")
     garden.edit_customer(1, phone="040 9998887")
     garden.woo.asked()
     garden.solteq.asked()
-    for job in ("reconcile_all", "customers_to_woo", "customers_to_solteq"):
-        assert garden.run(job).success
+    run_flows(garden.settings, "later", "customers_to_woo", "customers_to_solteq", full=True)
+    run_flows(garden.settings, "later still", "customers_to_woo", "customers_to_solteq")
     assert garden.rows("SELECT id FROM snapshot.solteq_customers ORDER BY id") == [("C-2",)]
     assert garden.rows("FROM snapshot.woo_customer_accounts") == []
     assert garden.woo.writes() == []
