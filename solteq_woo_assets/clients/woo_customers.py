@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -14,7 +15,7 @@ from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 
 CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
 """What to ask for when reading; on a batch it would hide the errors."""
-_PATH = "wc/v3/customers"
+_PATH, _ORDERS_PATH = "wc/v3/customers", "wc/v3/orders"
 _NOT_FOUND = 404
 _GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 
@@ -149,6 +150,16 @@ class WooCustomers:
             found += _customers(self._session.get(_PATH, params).body)
         return found
 
+    def who_ordered(self, modified_after: datetime) -> set[int]:
+        """The accounts of orders that are new or changed since then; not those of guests.
+
+        :param modified_after: UTC, with a resolution of a second; strictly greater
+        """
+        # With a Z or an offset the store would shift it by its own zone and lose rows.
+        params = {"modified_after": modified_after.strftime("%Y-%m-%dT%H:%M:%S"), "dates_are_gmt": "true"}
+        orders = pages(self._session, _ORDERS_PATH, params, fields="id,customer_id", rows=_orders)
+        return {order.customer_id for page in orders for order in page} - {0}
+
     def by_email(self, email: str) -> list[StoreCustomer]:
         """The account with this e-mail address, in any case."""
         params = {"role": "all", "email": email, "_fields": CUSTOMER_FIELDS}
@@ -186,6 +197,18 @@ class WooCustomers:
                 return False
             raise
         return True
+
+
+class _Order(BaseModel):
+    id: int
+    customer_id: int = 0
+
+
+def _orders(body: Any) -> list[_Order]:
+    try:
+        return [_Order.model_validate(raw) for raw in body]
+    except (TypeError, ValidationError):
+        raise WooError(f"WooCommerce: GET {_ORDERS_PATH}: the answer is no list of orders") from None
 
 
 def _customers(body: Any) -> list[StoreCustomer]:

@@ -1,13 +1,14 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
 It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
-says. What it does not have (orders, webhooks, a few filters) is an error, never a guess.
+says. What it does not have (orders made or changed over REST, webhooks, a few filters) is an error, never a guess.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
 - ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role``, and answers
   their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does, the role too.
+- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, and answers their ``ids``.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
   ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET``
   reads them.
@@ -47,6 +48,7 @@ from .woo_customers import (
 )
 from .woo_fields import Schema, boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
+from .woo_orders import ORDER_LIST_SCHEMA, order, page_of_orders, put_orders
 from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
 from .woo_render import Site, product_document, variation_document
 from .woo_site import index, setting, system_status, tax_classes, tax_rates
@@ -423,6 +425,22 @@ def _batch_customer(call: Call, verb: str, given: Any) -> dict[str, Any]:
         return {"id": 0 if verb == "create" else body.get("id"), "error": error.document()}
 
 
+def _orders(call: Call) -> Reply:
+    total, orders = page_of_orders(call.store, call.params)
+    return Reply(orders, headers=_paging(call, total))
+
+
+def _order(call: Call) -> Reply:
+    found = order(call.store, call.ids[0])
+    if found is None:
+        raise ApiError(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
+    return Reply(found)
+
+
+def _put_orders(call: Call) -> Reply:
+    return Reply({"ids": put_orders(call.store, call.params.get("orders") or [], call.site.now)})
+
+
 def _register(call: Call) -> Reply:
     return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
 
@@ -524,6 +542,8 @@ _ROUTES = [
     ),
     Route(_EDITABLE, _C + _ID, _on_customer(_update_customer), _ONE, CUSTOMER_SCHEMA, _REFUSALS["PUT"]),
     Route(("DELETE",), _C + _ID, _on_customer(_delete_customer), _ONE),
+    Route(("GET",), "/wc/v3/orders", _orders, _LIST, ORDER_LIST_SCHEMA),
+    Route(("GET",), f"/wc/v3/orders{_ID}", _order, _ONE, refusal=_VIEW),
     Route(("GET",), "/wc/v3/taxes", _taxes, _LIST),
     Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, _LIST),
     Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
@@ -538,6 +558,7 @@ _CONTROLS = [
     Route(("GET",), "/_sandbox/settings", lambda call: Reply(call.store.settings()), ()),
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
     Route(("PATCH",), f"/_sandbox/products{_ID}", _edit_by_hand, ()),
+    Route(("PUT",), "/_sandbox/orders", _put_orders, ()),
     Route(("PUT",), "/_sandbox/customers", _register, ()),
     Route(("PATCH",), f"/_sandbox/customers{_ID}", _on_customer(_edit_account), ()),
     Route(("POST",), _CRON, lambda call: Reply(call.products.run_cron()), ()),

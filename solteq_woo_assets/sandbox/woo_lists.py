@@ -92,7 +92,7 @@ def page_of(
     for name, condition in _FILTERS.items():
         if params.get(name) not in (None, "", []):
             condition(params[name], add)
-    _add_dates(params, add)
+    add_dates(params, add)
     per_page = integer(params.get("per_page", 10))
     offset = integer(params["offset"]) if params.get("offset") else (integer(params.get("page", 1)) - 1) * per_page
     return store.select(" AND ".join(conditions), values, _order(params), per_page, offset)
@@ -166,9 +166,12 @@ _BOUNDS = (("after", "created", ">"), ("before", "created", "<"), ("modified_aft
 _BOUNDS += (("modified_before", "modified", "<"),)
 
 
-def _add_dates(params: dict[str, Any], add: _Add) -> None:
-    """WordPress turns every date into the site's wall clock, then compares it with the column it was told:
-    with ``dates_are_gmt`` only a date without a zone means what it says."""
+def add_dates(params: dict[str, Any], add: _Add) -> None:
+    """Conditions on when things were made and modified.
+
+    WordPress turns every date into the site's wall clock, then compares it with the column it was told: with
+    ``dates_are_gmt`` only a date without a zone means what it says.
+    """
     gmt = boolean(params.get("dates_are_gmt", False))
     for name, column, sign in _BOUNDS:
         if value := params.get(name):

@@ -46,6 +46,11 @@ CREATE TABLE IF NOT EXISTS customers (
     username TEXT NOT NULL UNIQUE, created TEXT NOT NULL, document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS customers_created ON customers (created, id);
 CREATE INDEX IF NOT EXISTS customers_role ON customers (role, id);
+CREATE TABLE IF NOT EXISTS orders (
+    id INTEGER PRIMARY KEY, status TEXT NOT NULL, customer_id INTEGER NOT NULL,
+    created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,
+    document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS orders_modified ON orders (modified, id);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """

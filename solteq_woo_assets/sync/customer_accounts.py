@@ -9,7 +9,7 @@ from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.clients.woo import StoreCustomer, WooClient
 from solteq_woo_assets.rules.people import PERSON_FIELDS
 from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame
-from solteq_woo_assets.sync.snapshot import ROWS_PER_TRANSACTION, ReadCounts, merge, read_feed, watermark
+from solteq_woo_assets.sync.snapshot import ROWS_PER_TRANSACTION, WOO_OVERLAP, ReadCounts, merge, read_feed, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 CUSTOMERS = "snapshot.solteq_customers"
@@ -38,21 +38,26 @@ def read_customers(
 def read_accounts(
     database: StateDatabase, woo: WooClient, *, flow: str, tax_code_meta: str, full: bool = False
 ) -> ReadCounts:
-    """Read the store's newest accounts, or all of them, which also shows what changed and what is gone.
+    """Read the store's newest accounts and those of new and changed orders; or all, which shows what else changed.
 
     New accounts that do not fit into one page make it a full read, too.
     """
     started = utc_now()
     with database.transaction() as connection:
-        full = full or watermark(connection, ACCOUNTS) is None
+        before = watermark(connection, ACCOUNTS)
+        full = full or before is None
         known = known_accounts(connection)
-    if not full:
+    if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
         full = len(newest) == NEWEST and known.isdisjoint(account.id for account in newest)
         if not full:
+            asked = woo.customers.who_ordered(before.position) - {account.id for account in newest}
+            ordered = woo.customers.by_id(sorted(asked)) if asked else []
             with database.transaction() as connection:
-                changed = store_accounts(connection, newest, tax_code_meta)
-            return ReadCounts(received=len(newest), changed=changed)
+                changed = store_accounts(connection, [*newest, *ordered], tax_code_meta)
+                removed = forget_accounts(connection, asked - {account.id for account in ordered})
+                _store_position(connection, started)
+            return ReadCounts(received=len(newest) + len(ordered), changed=changed, removed=removed)
     return _read_all(database, woo, known, flow=flow, tax_code_meta=tax_code_meta, started=started)
 
 
@@ -86,12 +91,17 @@ def _read_all(
     still_there = {account.id for account in woo.customers.by_id(sorted(missing))} if missing else set()
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, missing - still_there)
-        connection.execute(
-            "INSERT INTO sync.watermarks VALUES ($feed, $started, NULL, $started) ON CONFLICT (feed) DO UPDATE SET "
-            "position = EXCLUDED.position, full_read_at = EXCLUDED.full_read_at",
-            {"feed": ACCOUNTS, "started": started},
-        )
+        _store_position(connection, started)
     return counts
+
+
+def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime) -> None:
+    """From where orders are looked through the next time; accounts themselves have no such thing."""
+    connection.execute(
+        "INSERT INTO sync.watermarks (feed, position) VALUES ($feed, $position) "
+        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position",
+        {"feed": ACCOUNTS, "position": started - WOO_OVERLAP},
+    )
 
 
 def refresh_accounts(database: StateDatabase, woo: WooClient, ids: Sequence[int], *, tax_code_meta: str) -> None:

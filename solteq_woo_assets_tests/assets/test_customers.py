@@ -101,6 +101,21 @@ def test_a_true_conflict_is_decided_by_a_setting_and_the_losing_value_is_kept(
     assert shop.accounts()[account].billing.phone in (kept, "041 3333333")
 
 
+def test_an_address_given_with_an_order_is_found_without_a_full_read(pair: tuple[Shop, int]) -> None:
+    """Of a customer who registered long ago; guests have no account, and their order changes nobody."""
+    shop, account = pair
+    shop.woo.put("customers", {"customers": [{"email": f"later{number}@example.com"} for number in range(100)]})
+    shop.sync_customers()
+    shop.edit_account(account, billing={"city": "Tampere"})
+    shop.sync_job("customers_to_solteq")
+    assert shop.customer_in_solteq("C-1")["addresses"][0]["city"] == "Helsinki", "nothing tells that it changed"
+    shop.woo.put("orders", {"orders": [{"customer_id": account}, {"customer_id": 0}]})
+    shop.woo.asked()
+    shop.sync_job("customers_to_solteq")
+    assert shop.customer_in_solteq("C-1")["addresses"][0]["city"] == "Tampere"
+    assert len(shop.woo.asked()) == 3, "the newest accounts, the orders, and the customers of those"
+
+
 def test_a_new_account_becomes_a_customer_once(shop: Shop) -> None:
     account = shop.account("eero@example.com", first_name="Eero", billing=BILLING)
     assert shop.tick("customers_to_solteq")[0]

@@ -151,6 +151,30 @@ def test_answers_as_the_real_store_did(scenario: str, found: dict[str, list[str]
     assert "\n".join(found[scenario]) == ""
 
 
+READS_OF_ORDERS = ("exactly its time", "one second earlier", "with Z", "created in a window", "unknown status filter")
+
+
+def test_orders_are_listed_as_the_real_store_did(tmp_path: Path) -> None:
+    """The recorded orders are put there, as they were in the end; how they came about is not imitated."""
+    steps = json.loads((RECORDINGS / "orders.json").read_text())["steps"]
+    by_note = {step["note"].partition(":")[0]: step for step in steps}
+    documents = {9365: by_note["read back, 4 decimals"], 9366: by_note["paid later"]}
+    orders = [step["response"]["body"] for step in documents.values()]
+    with running(create_app(tmp_path / "woo.sqlite")) as url, requests.Session() as session:
+        session.put(f"{url}/_sandbox/orders", json={"orders": orders}).raise_for_status()
+        for note in READS_OF_ORDERS:
+            asked, recorded = by_note[note]["request"], by_note[note]["response"]
+            got = session.get(
+                f"{url}/wp-json{asked['path']}",
+                params=asked["query"],
+                headers={"X-Forwarded-Proto": "https"},
+                auth=(CONSUMER_KEY, CONSUMER_SECRET),
+            )
+            answered = Normal(url.replace("http:", "https:")).of(got.json())
+            assert (note, got.status_code, answered) == (note, recorded["status"], recorded["body"])
+            assert got.headers.get("X-WP-Total") == recorded["headers"].get("X-WP-Total")
+
+
 def test_the_comparison_sees_a_difference() -> None:
     """Protects the replay itself: one that compares nothing would pass for ever."""
     assert list(differences({"a": [1, {"b": "1"}]}, {"a": [1, {"b": 1}]}))

@@ -1,0 +1,89 @@
+"""The store's orders, as far as they can be listed and read. They are put there by a control endpoint, whole, in the
+form in which the store shows them; what WooCommerce would make of an order that is placed is not imitated.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .woo_fields import Schema, integer, integers, words
+from .woo_lists import add_dates
+from .woo_store import Store, site_time
+
+_DATE: Schema = {"type": "string", "format": "date-time"}
+_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
+_STATUSES = (
+    *("any", "trash", "auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded"),
+    *("failed", "checkout-draft"),
+)
+_ORDERS = {"date": "created {0}, id {0}", "id": "id {0}", "include": "id {0}", "modified": "modified {0}, id {0}"}
+
+ORDER_LIST_SCHEMA: dict[str, Schema] = {
+    "context": {"type": "string", "enum": ("view", "edit")},
+    "page": {"type": "integer", "minimum": 1},
+    "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
+    "after": _DATE,
+    "before": _DATE,
+    "modified_after": _DATE,
+    "modified_before": _DATE,
+    "dates_are_gmt": {"type": "boolean"},
+    "exclude": _INTEGERS,
+    "include": _INTEGERS,
+    "offset": {"type": "integer"},
+    "order": {"type": "string", "enum": ("asc", "desc")},
+    "orderby": {"type": "string", "enum": tuple(_ORDERS)},
+    "status": {"type": "array", "items": {"type": "string", "enum": _STATUSES}},
+    "customer": {"type": "integer"},
+}
+
+
+def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> list[int]:
+    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids."""
+    ids: list[int] = []
+    for given in orders:
+        order = {"id": store.next_id(), "status": "processing", "customer_id": 0, "date_created_gmt": now}
+        order |= {"date_modified_gmt": now, **given}
+        created, modified = order["date_created_gmt"], order["date_modified_gmt"]
+        order |= {"date_created": site_time(created), "date_modified": site_time(modified)}
+        row = (order["id"], order["status"], order["customer_id"], created, site_time(created))
+        row += (modified, site_time(modified), json.dumps(order, ensure_ascii=False))
+        store.execute("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        ids.append(order["id"])
+    return ids
+
+
+def order(store: Store, identifier: int) -> dict[str, Any] | None:
+    """One order, a binned one too."""
+    row = store.execute("SELECT document FROM orders WHERE id = ?", (identifier,)).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def page_of_orders(store: Store, params: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+    """How many orders match, and one page of them. Binned ones are listed when they are asked for alone."""
+    conditions: list[str] = []
+    values: list[Any] = []
+
+    def add(condition: str, *more: Any) -> None:
+        conditions.append(condition)
+        values.extend(more)
+
+    statuses = words(params.get("status", "any"))
+    if "any" in statuses:
+        add("status NOT IN ('trash', 'auto-draft')")
+    else:
+        add(f"status IN ({', '.join('?' * len(statuses))})", *statuses)
+    if params.get("customer") is not None:
+        add("customer_id = ?", integer(params["customer"]))
+    for name, operator in (("include", "IN"), ("exclude", "NOT IN")):
+        if ids := integers(params.get(name, [])):
+            add(f"id {operator} ({', '.join('?' * len(ids))})", *ids)
+    add_dates(params, add)
+    where = " AND ".join(conditions)
+    direction = "ASC" if params.get("order") == "asc" else "DESC"
+    by = _ORDERS[params.get("orderby", "date")].format(direction)
+    limit = integer(params.get("per_page", 10))
+    offset = params.get("offset")
+    start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
+    total = store.execute(f"SELECT count(*) FROM orders WHERE {where}", values).fetchone()[0]
+    query = f"SELECT document FROM orders WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
+    return total, [json.loads(row[0]) for row in store.execute(query, [*values, limit, start])]
