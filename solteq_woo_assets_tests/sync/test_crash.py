@@ -63,7 +63,8 @@ def test_killed_at_each_step_the_next_run_ends_as_if_nothing_had_happened(
             wanted, wanted_items = picture(shop), items(shop)
         delivered = told[DELIVERIES[flow]]
         assert (delivered["created"] + delivered["updated"], wanted_items) == (WRITES[flow], 14)
-        every = 3 if "log" in step else 1  # DuckDB reads its log back the same way, whatever is in it
+        # DuckDB reads its log back the same way, whatever is in it; and the flows share their commits.
+        every = 3 if "log" in step else 2 if flow != "products" and "commit" in step else 1
         for number in count(1, every):
             with copies.copied(f"killed {number}") as shop:
                 code = exit_code(started(run_until, shop.settings, flow, step, number))

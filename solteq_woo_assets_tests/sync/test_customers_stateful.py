@@ -202,8 +202,8 @@ def killed_at_commit(number: int) -> Any:
 
 TestCustomers = Customers.TestCase
 TestCustomers.settings = settings(
-    max_examples=4,
-    stateful_step_count=10,
+    max_examples=3,
+    stateful_step_count=9,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
