@@ -188,7 +188,7 @@ def preview(changes: pl.DataFrame) -> str:
     ordered = changes.sort(~pl.col("action").is_in(SENT_ACTIONS), maintain_order=True)
     lines = ["| key | action | field: old → new | why |", "| --- | --- | --- | --- |"]
     for row in ordered.head(PREVIEW_ROWS).to_dicts():
-        fields = "<br>".join(f"{_cell(c['field'])}: {_cell(c['old'])} → {_cell(c['new'])}" for c in row["changes"])
+        fields = "; ".join(f"{_cell(c['field'])}: {_cell(c['old'])} → {_cell(c['new'])}" for c in row["changes"])
         lines.append(f"| {_cell(row['key'])} | {row['action']} | {fields} | {_cell(row['reason'])} |")
     if changes.height > PREVIEW_ROWS:
         lines.append(f"\n… and {changes.height - PREVIEW_ROWS} rows more.")

@@ -53,7 +53,8 @@ class Customers(RuleBasedStateMachine):
         self.edits: dict[tuple[int, str], dict[str, str]] = {}
 
     def teardown(self) -> None:
-        self.stack.close()
+        with self.stack:
+            self.in_step()
 
     @initialize()
     def two_people(self) -> None:
