@@ -110,7 +110,15 @@ def deliver_to_woo(
     others = [write for write in writes if write.action != "remove"]
     lots = [others[start : start + BATCH_SIZE] for start in range(0, len(others), BATCH_SIZE)]
     return _deliver(
-        database, flow, run_id, [*lots, *removals], in_flight=in_flight, send=sender.send, keep=keep, tell=on_progress
+        database,
+        flow,
+        run_id,
+        [*lots, *removals],
+        in_flight=in_flight,
+        send=sender.send,
+        judged=sender.judged,
+        keep=keep,
+        tell=on_progress,
     )
 
 
@@ -154,7 +162,8 @@ def deliver_to_solteq(
         run_id,
         lots,
         in_flight=in_flight,
-        send=lambda lot: [_to_solteq(solteq, lot[0])],
+        send=_SolteqSender(solteq).send,
+        judged=list,
         keep=keep,
         tell=on_progress,
     )
@@ -178,10 +187,14 @@ def _deliver(
     *,
     in_flight: int,
     send: Callable[[Sequence[Write]], list[Outcome]],
+    judged: Callable[[], list[Outcome]],
     keep: Settle,
     tell: Callable[[int, int], None],
 ) -> DeliveryCounts:
-    """Enter every write in the ledger, send lots side by side, and settle answers as they come."""
+    """Enter every write in the ledger, send lots side by side, and settle answers as they come.
+
+    :param judged: asked in the end, of the writes that ``send`` gave no outcome for
+    """
     counts = DeliveryCounts()
     writes = [write for lot in lots for write in lot]
     with database.transaction() as connection:
@@ -193,15 +206,21 @@ def _deliver(
         left.update(write.delivery_id for write in lot)
         return send(lot)
 
+    def settle(outcomes: Sequence[Outcome]) -> None:
+        if not outcomes:
+            return
+        with database.transaction() as connection:
+            keep(connection, outcomes)
+            _settle(connection, flow, outcomes)
+        counts.add(outcomes)
+        for outcome in outcomes:
+            del still_open[outcome.write.delivery_id]
+        tell(len(writes) - len(still_open), len(writes))
+
     try:
         for outcomes in _side_by_side(lots, sent, in_flight):
-            with database.transaction() as connection:
-                keep(connection, outcomes)
-                _settle(connection, flow, outcomes)
-            counts.add(outcomes)
-            for outcome in outcomes:
-                del still_open[outcome.write.delivery_id]
-            tell(len(writes) - len(still_open), len(writes))
+            settle(outcomes)
+        settle(judged())
     except IntegrationError:
         with database.transaction() as connection:
             ledger.settle_unsent(connection, still_open.values(), left)
@@ -261,16 +280,29 @@ def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence
 
 
 class _StoreSender:
-    """Sends lots to the store. A lot that fails as a whole is halved until the bad one stands alone."""
+    """Sends lots to the store. A lot that fails as a whole is halved until the bad one stands alone.
+
+    One that fails alone is to blame only if others pass: a broken connection is nobody's fault.
+    """
 
     def __init__(self, woo: WooClient, tax_code_meta: str) -> None:
         self._woo = woo
         self._tax_code_meta = tax_code_meta
         self._has_passed = False
-        self._failed = 0
+        self._alone: list[tuple[Write, IntegrationError]] = []
+
+    def judged(self) -> list[Outcome]:
+        """Those that failed standing alone.
+
+        :raises WooError: nothing passed, so it is not they that are to blame
+        """
+        if self._alone and not self._has_passed:
+            raise WooError(f"The store fails whatever is sent; the next run tries again. {self._alone[0][1]}")
+        return [Outcome(write, "refused", error=f"the store fails when it is sent: {e}") for write, e in self._alone]
 
     def send(self, lot: Sequence[Write]) -> list[Outcome]:
-        """
+        """What became of those that the store answered for.
+
         :raises IntegrationError: the store is away, or fails whatever is sent
         """
         if lot[0].action == "remove":
@@ -305,10 +337,10 @@ class _StoreSender:
     def _halves(self, writes: Sequence[Write], error: IntegrationError) -> list[Outcome]:
         """What was done of a lot without an answer does no harm when it is sent again: an e-mail is taken once."""
         if len(writes) == 1:
-            self._failed += 1
-            if self._failed >= DOUBT_AFTER and not self._has_passed:
+            self._alone.append((writes[0], error))
+            if len(self._alone) >= DOUBT_AFTER and not self._has_passed:
                 raise error
-            return [Outcome(writes[0], "refused", error=f"the store fails when it is sent: {error}")]
+            return []
         middle = len(writes) // 2
         return self.send(writes[:middle]) + self.send(writes[middle:])
 
@@ -352,6 +384,30 @@ def _key(field: str, value: str) -> str:
     if field == "email" or field.endswith("_email"):
         return value.lower()
     return value.upper().replace(" ", "") if field.endswith("_postal_code") else value
+
+
+class _SolteqSender:
+    """Sends customers to Solteq one by one. One without an answer is left to the next run, and the rest goes on."""
+
+    def __init__(self, solteq: SolteqClient) -> None:
+        self._solteq = solteq
+        self._unanswered = 0
+
+    def send(self, lot: Sequence[Write]) -> list[Outcome]:
+        """What became of the one write of a lot.
+
+        :raises IntegrationError: Solteq is away, or gives no answers
+        """
+        (write,) = lot
+        try:
+            outcome = _to_solteq(self._solteq, write)
+        except OutcomeUnknownError as error:
+            self._unanswered += 1
+            if self._unanswered >= DOUBT_AFTER:
+                raise
+            return [Outcome(write, "retry", error=str(error))]
+        self._unanswered = 0
+        return [outcome]
 
 
 def _to_solteq(solteq: SolteqClient, write: Write) -> Outcome:

@@ -164,14 +164,56 @@ def test_somebody_changed_it_in_solteq_meanwhile(pair: tuple[Shop, int]) -> None
 
 
 def test_an_answer_that_never_came_makes_nobody_twice(shop: Shop) -> None:
-    """Solteq stored the customer and the connection broke: the next run finds it by its ExternalID."""
+    """Solteq stored the customer and the connection broke: the next run finds it by its ExternalID.
+
+    The rest goes on meanwhile.
+    """
     shop.account("eero@example.com", first_name="Eero")
+    shop.account("siiri@example.com", first_name="Siiri")
+    shop.with_settings(requests_in_flight=1)
     shop.solteq.fault(method="POST", path="/customer/v1-ext/customers", times=1, drop="after")
-    assert not shop.run("customers_to_solteq").success
-    assert shop.rows("SELECT state FROM sync.deliveries") == [("pending",)]
+    counts = shop.sync_job("customers_to_solteq")["solteq_customer_updates"]
+    assert (counts["created"], counts["retried_next_run"]) == (1, 1)
+    assert shop.tick("customers_to_solteq") == (True, "1 writes of the last run did not arrive")
     shop.sync_job("customers_to_solteq")
-    assert shop.solteq.get("customers")["count"] == 1
-    assert shop.rows("SELECT state, count(*) FROM sync.customers GROUP BY ALL") == [("linked", 1)]
+    assert shop.solteq.get("customers")["count"] == 2
+    assert shop.rows("SELECT state, count(*) FROM sync.customers GROUP BY ALL") == [("linked", 2)]
+    quiet(shop)
+
+
+@pytest.mark.parametrize("side", ["solteq", "woo"])
+def test_a_system_that_answers_nothing_is_to_blame_not_the_customers(shop: Shop, side: str) -> None:
+    """The run fails in words, nobody is put into quarantine, and the next one carries on."""
+    shop.with_settings(customer_accounts="all", requests_in_flight=1)
+    job = "customers_to_solteq" if side == "solteq" else "customers_to_woo"
+    for number in range(7):
+        if side == "solteq":
+            shop.account(f"eero{number}@example.com")
+        else:
+            shop.customer(number)
+    control = shop.solteq if side == "solteq" else shop.woo
+    control.fault(method="POST", path="/customers", times=None, drop="before")
+    assert not shop.run(job).success
+    assert shop.rows("FROM sync.quarantine") == []
+    assert {state for (state,) in shop.rows("SELECT DISTINCT state FROM sync.deliveries")} <= {
+        *("pending", "retry", "unsent"),
+    }
+    control.heal()
+    shop.sync_job(job)
+    assert len(shop.accounts()) == 7
+    assert shop.solteq.get("customers")["count"] == 7
+    quiet(shop)
+
+
+def test_a_single_customer_and_a_broken_connection(pair: tuple[Shop, int]) -> None:
+    """What is sent alone and not answered is not to blame for it."""
+    shop, account = pair
+    shop.edit_customer(1, phone="050 7654321")
+    shop.woo.fault(method="POST", path="customers/batch", times=1, drop="before")
+    assert not shop.run("customers_to_woo").success
+    assert shop.rows("FROM sync.quarantine") == []
+    shop.sync_job("customers_to_woo")
+    assert shop.accounts()[account].billing.phone == "+358507654321"
     quiet(shop)
 
 
