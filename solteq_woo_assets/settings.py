@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
     customer_account_groups: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
     """Names of Solteq customer groups, comma-separated, whose customers get an account."""
+    guest_customers: bool = False
+    """Make a Solteq customer of who ordered in the store without an account, and paid."""
     customer_conflicts: Literal["solteq", "woocommerce", "newest"] = "solteq"
     """Whose value counts where both sides changed the same field of a customer."""
     deleted_customers: Literal["keep", "remove"] = "keep"

@@ -96,7 +96,13 @@ def woo_customer_accounts(
     """
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
-        counts = read_accounts(database, woo, flow=TO_SOLTEQ, tax_code_meta=settings.tax_code_meta, full=config.full)
+        counts = read_accounts(
+            database,
+            woo,
+            tax_code_meta=settings.tax_code_meta,
+            guests=settings.guest_customers,
+            full=config.full,
+        )
         remarks = _remarks(database, ACCOUNTS)
     return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
 
@@ -178,6 +184,7 @@ def customer_rules(settings: Settings) -> CustomerRules:
         shop=settings.shop,
         accounts=settings.customer_accounts,
         groups=settings.customer_account_groups,
+        guests=settings.guest_customers,
         conflicts=settings.customer_conflicts,
         remove_deleted=settings.deleted_customers == "remove",
     )

@@ -13,7 +13,13 @@ from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.clients.http import JsonSession, Params
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
-from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer, WooCustomers
+from solteq_woo_assets.clients.woo_customers import (
+    CustomerBatch,
+    CustomerWrite,
+    StoreCustomer,
+    StoreOrder,
+    WooCustomers,
+)
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     Batch,
@@ -32,6 +38,7 @@ __all__ = [
     "ProductWrite",
     "StoreCustomer",
     "StoreFacts",
+    "StoreOrder",
     "StoreProduct",
     "WooClient",
 ]

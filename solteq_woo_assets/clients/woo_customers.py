@@ -78,6 +78,18 @@ class StoreCustomer(BaseModel):
             raise WooError(f"WooCommerce: customer {raw.get('id')}: {where}: {problem['msg']}") from None
 
 
+class StoreOrder(BaseModel):
+    """Who ordered. A guest has no account: ``customer_id`` is 0."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    customer_id: int = 0
+    status: Text = ""
+    billing: Stored = Field(default=StoreAddress(), repr=False)
+    shipping: Stored = Field(default=StoreAddress(), repr=False)
+
+
 def _mailable(value: str) -> str:
     # What WordPress takes for an address; a batch item is not validated before it is written (contract, 12).
     name, at, domain = value.strip().rpartition("@")
@@ -150,15 +162,17 @@ class WooCustomers:
             found += _customers(self._session.get(_PATH, params).body)
         return found
 
-    def who_ordered(self, modified_after: datetime) -> set[int]:
-        """The accounts of orders that are new or changed since then; not those of guests.
+    def orders(self, modified_after: datetime, *, with_addresses: bool) -> list[StoreOrder]:
+        """Whose orders are new or changed since then.
 
         :param modified_after: UTC, with a resolution of a second; strictly greater
+        :param with_addresses: those of guests stand nowhere else
         """
         # With a Z or an offset the store would shift it by its own zone and lose rows.
         params = {"modified_after": modified_after.strftime("%Y-%m-%dT%H:%M:%S"), "dates_are_gmt": "true"}
-        orders = pages(self._session, _ORDERS_PATH, params, fields="id,customer_id", rows=_orders)
-        return {order.customer_id for page in orders for order in page} - {0}
+        fields = "id,customer_id,status,billing,shipping" if with_addresses else "id,customer_id"
+        found = pages(self._session, _ORDERS_PATH, params, fields=fields, rows=_orders)
+        return [order for page in found for order in page]
 
     def by_email(self, email: str) -> list[StoreCustomer]:
         """The account with this e-mail address, in any case."""
@@ -199,14 +213,9 @@ class WooCustomers:
         return True
 
 
-class _Order(BaseModel):
-    id: int
-    customer_id: int = 0
-
-
-def _orders(body: Any) -> list[_Order]:
+def _orders(body: Any) -> list[StoreOrder]:
     try:
-        return [_Order.model_validate(raw) for raw in body]
+        return [StoreOrder.model_validate(raw) for raw in body]
     except (TypeError, ValidationError):
         raise WooError(f"WooCommerce: GET {_ORDERS_PATH}: the answer is no list of orders") from None
 

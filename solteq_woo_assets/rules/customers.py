@@ -27,6 +27,7 @@ class CustomerRules:
     :param shop: the store's name in external ids
     :param accounts: which Solteq customers get an account: none, those in ``groups``, or all; always with an e-mail
     :param groups: names of customer groups
+    :param guests: whether who ordered without an account becomes a customer
     :param conflicts: whose value counts where both sides changed a field
     :param remove_deleted: whether an account goes when its customer is deleted in Solteq
     """
@@ -34,6 +35,7 @@ class CustomerRules:
     shop: str
     accounts: Literal["existing", "groups", "all"] = "existing"
     groups: Sequence[str] = ()
+    guests: bool = False
     conflicts: Literal["solteq", "woocommerce", "newest"] = "solteq"
     remove_deleted: bool = False
 
@@ -381,6 +383,18 @@ FROM (SELECT * REPLACE (
 ) FROM strangers) AS strangers WHERE customer_ids IS NULL
 """
 
+_NEW_GUESTS = f"""
+SELECT
+    'order ' || order_id AS key, 'create' AS action, 'customer' AS kind, NULL AS woo_id, NULL AS parent_key,
+    NULL AS parent_id,
+    [
+        {{'field': 'type', 'old': NULL::VARCHAR, 'new': 'Private'}},
+        {{'field': 'external_id', 'old': NULL::VARCHAR, 'new': 'woo:' || $shop || ':guest:' || order_id}}
+    ] || {_whole("guests")} AS changes,
+    'a guest who ordered' AS reason, NULL AS solteq_id, [] AS conflicts
+FROM guests
+"""
+
 _TO_SOLTEQ_HELD = """
 SELECT id::VARCHAR AS key, 'email' AS field, CASE
     WHEN len(customer_ids) > 1
@@ -399,6 +413,7 @@ def merge_customers(
     customers: Relation,
     accounts: Relation,
     links: Relation,
+    guests: Relation,
     rules: CustomerRules,
 ) -> Merge:
     """Merge each linked pair field by field, and find who is to be created or removed on either side.
@@ -406,9 +421,11 @@ def merge_customers(
     :param customers: rows of ``snapshot.solteq_customers``
     :param accounts: rows of ``snapshot.woo_customer_accounts``
     :param links: rows of ``sync.customers``, matches applied
+    :param guests: rows of ``snapshot.woo_guests``: those whom neither side has
     """
     roles = {"roles": list(SYNCED_ROLES)}
     _begin(connection, customers, accounts, links)
+    connection.register("guests", guests)
     connection.execute(_PAIRS, roles)
     connection.execute(_differing(_CHOICES[rules.conflicts]))
     groups = [group.strip().lower() for group in rules.groups]
@@ -418,17 +435,19 @@ def merge_customers(
     def rows(query: str, parameters: dict[str, object] | None = None) -> pl.DataFrame:
         return connection.sql(query, params=parameters or {}).pl()
 
+    ordered = [rows(_NEW_GUESTS, {"shop": rules.shop})] if rules.guests else []
     removed = [rows(_REMOVED, dict(roles))] if rules.remove_deleted else []
     merge = Merge(
         agreed=rows(_AGREED),
         to_woo=_delta([rows(_TO_WOO), rows(_NEW_ACCOUNTS), *removed]),
-        to_solteq=_delta([rows(_TO_SOLTEQ), rows(_NEW_CUSTOMERS, {"shop": rules.shop})]),
+        to_solteq=_delta([rows(_TO_SOLTEQ), rows(_NEW_CUSTOMERS, {"shop": rules.shop}), *ordered]),
         to_woo_held=rows(_TO_WOO_HELD),
         to_solteq_held=rows(_TO_SOLTEQ_HELD),
         in_step=connection.execute(
             "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0)"
         ).fetchall()[0][0],
     )
+    connection.unregister("guests")
     _end(connection, "strangers", "wanted", "differing", "pairs")
     return merge
 

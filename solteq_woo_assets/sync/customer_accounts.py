@@ -6,15 +6,17 @@ from datetime import datetime
 import duckdb
 
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
-from solteq_woo_assets.clients.woo import StoreCustomer, WooClient
+from solteq_woo_assets.clients.woo import StoreCustomer, StoreOrder, WooClient
 from solteq_woo_assets.rules.people import PERSON_FIELDS
-from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame
+from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame, guest_frame
 from solteq_woo_assets.sync.snapshot import ROWS_PER_TRANSACTION, WOO_OVERLAP, ReadCounts, merge, read_feed, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 CUSTOMERS = "snapshot.solteq_customers"
 ACCOUNTS = "snapshot.woo_customer_accounts"
 NEWEST = 100
+PAID = ("processing", "completed")
+"""The statuses of orders that make a guest a customer."""
 _ALWAYS = datetime(9999, 1, 1)  # noqa: DTZ001  a store that was restored has older versions, and they are the truth
 
 
@@ -36,29 +38,41 @@ def read_customers(
 
 
 def read_accounts(
-    database: StateDatabase, woo: WooClient, *, flow: str, tax_code_meta: str, full: bool = False
+    database: StateDatabase, woo: WooClient, *, tax_code_meta: str, guests: bool = False, full: bool = False
 ) -> ReadCounts:
     """Read the store's newest accounts and those of new and changed orders; or all, which shows what else changed.
 
     New accounts that do not fit into one page make it a full read, too.
+
+    :param guests: keep also who ordered without an account, and paid
     """
     started = utc_now()
     with database.transaction() as connection:
         before = watermark(connection, ACCOUNTS)
         full = full or before is None
         known = known_accounts(connection)
+    orders = woo.customers.orders(before.position, with_addresses=guests) if before else []
+    if guests:
+        _keep_guests(database, orders)
     if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
         full = len(newest) == NEWEST and known.isdisjoint(account.id for account in newest)
         if not full:
-            asked = woo.customers.who_ordered(before.position) - {account.id for account in newest}
+            asked = {order.customer_id for order in orders} - {0, *(account.id for account in newest)}
             ordered = woo.customers.by_id(sorted(asked)) if asked else []
             with database.transaction() as connection:
                 changed = store_accounts(connection, [*newest, *ordered], tax_code_meta)
                 removed = forget_accounts(connection, asked - {account.id for account in ordered})
                 _store_position(connection, started)
             return ReadCounts(received=len(newest) + len(ordered), changed=changed, removed=removed)
-    return _read_all(database, woo, known, flow=flow, tax_code_meta=tax_code_meta, started=started)
+    return _read_all(database, woo, known, tax_code_meta=tax_code_meta, started=started)
+
+
+def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
+    rows = guest_frame([order for order in orders if order.customer_id == 0 and order.status in PAID])  # noqa: F841
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM rows)")
+        connection.execute("INSERT INTO snapshot.woo_guests BY NAME SELECT * FROM rows")
 
 
 def _read_all(
@@ -66,7 +80,6 @@ def _read_all(
     woo: WooClient,
     known: Collection[int],
     *,
-    flow: str,
     tax_code_meta: str,
     started: datetime,
 ) -> ReadCounts:

@@ -7,7 +7,7 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer
+from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrder
 from solteq_woo_assets.rules.people import ADDRESS_PARTS, ADDRESSES, PERSON_FIELDS, canonical, e164
 from solteq_woo_assets.sync.wire import Change
 
@@ -173,6 +173,26 @@ def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
         "date_created_gmt": account.date_created_gmt,
         "date_modified_gmt": account.date_modified_gmt,
     }
+
+
+GUEST_COLUMNS = pl.Schema({"order_id": pl.Int64, **_PERSON})
+
+
+def guest_frame(orders: Sequence[StoreOrder]) -> pl.DataFrame:
+    """Rows of ``snapshot.woo_guests``, of each e-mail address the newest order."""
+    rows = [{"order_id": order.id, **canonical(_ordered_by(order))[0]} for order in orders]
+    newest = {(row["email"] or "").lower(): row for row in sorted(rows, key=lambda row: row["order_id"])}
+    return pl.DataFrame([row for email, row in newest.items() if email], schema=GUEST_COLUMNS)
+
+
+def _ordered_by(order: StoreOrder) -> dict[str, str | None]:
+    billing = order.billing
+    person: dict[str, str | None] = {"email": billing.email, "phone": billing.phone, "company_name": billing.company}
+    person |= {"first_name": billing.first_name, "last_name": billing.last_name}
+    for address in ADDRESSES:
+        held = getattr(order, _WOO_ADDRESSES[address])
+        person |= {f"{address}_{part}": getattr(held, _WOO_PARTS[part]) for part in ADDRESS_PARTS}
+    return person
 
 
 def account_write(woo_id: int | None, changes: Iterable[Change], tax_code_meta: str) -> CustomerWrite:

@@ -24,7 +24,14 @@ def settle(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merge
         "links": connection.table("sync.customers"),
     }
     _apply(connection, match_customers(connection, **sides, shop=rules.shop))
-    merge = merge_customers(connection, **sides, rules=rules)
+    # Whom either side has by now is no guest any more, and does not come back as one.
+    connection.execute(
+        "DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM snapshot.solteq_customers "
+        "WHERE NOT deleted UNION SELECT lower(email) FROM snapshot.woo_customer_accounts) "
+        "OR 'order ' || order_id IN (SELECT key FROM sync.deliveries WHERE action = 'create' AND state = 'delivered')"
+    )
+    guests = connection.table("snapshot.woo_guests")
+    merge = merge_customers(connection, **sides, guests=guests, rules=rules)
     _agree(connection, merge)
     return merge
 

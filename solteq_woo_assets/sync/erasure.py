@@ -16,8 +16,12 @@ class Person:
 
     solteq_id: str | None
     woo_id: int | None
+    order_id: int | None = None
+    """The order of a guest."""
 
     def __str__(self) -> str:
+        if self.order_id is not None:
+            return f"the guest of order {self.order_id}"
         names = [f"customer {self.solteq_id}"] if self.solteq_id is not None else []
         return " and ".join(names + ([f"account {self.woo_id}"] if self.woo_id is not None else []))
 
@@ -32,6 +36,14 @@ def erase(database: StateDatabase, who: str) -> list[Person]:
         people = _find(connection, who.strip())
         for person in people:
             _erase(connection, person)
+        guests = connection.execute(
+            "DELETE FROM snapshot.woo_guests WHERE lower(email) = lower(?) RETURNING order_id", [who.strip()]
+        ).fetchall()
+        connection.execute(
+            "DELETE FROM delta.solteq_customer_delta WHERE list_contains($keys, key)",
+            {"keys": [f"order {order_id}" for (order_id,) in guests]},
+        )
+    people += [Person(None, None, order_id) for (order_id,) in guests]
     if people:
         database.rewrite()
     return people

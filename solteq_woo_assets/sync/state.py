@@ -97,6 +97,9 @@ CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts
     shipping_first_name VARCHAR, shipping_last_name VARCHAR,
     date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL
 );
+CREATE TABLE snapshot.woo_guests (  -- who ordered without an account, until Solteq has them
+    order_id BIGINT NOT NULL, {_PERSON}
+);
 CREATE TABLE delta.woo_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE delta.solteq_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE sync.customers (  -- which account is which customer, and what both sides last agreed on

@@ -118,6 +118,35 @@ def test_an_address_given_with_an_order_is_found_without_a_full_read(pair: tuple
     assert len(shop.woo.asked()) == 3, "the newest accounts, the orders, and the customers of those"
 
 
+@pytest.mark.parametrize("guests", [False, True])
+def test_guests_become_customers_where_that_is_set_once(shop: Shop, guests: bool) -> None:
+    shop.with_settings(guest_customers=guests)
+    shop.customer(1)
+    shop.sync_customers()
+    billing = {"email": "Guest@example.com", "first_name": "Siiri", "phone": "040 7654321"}
+    billing |= {"city": "Oulu", "country": "FI"}
+    orders = [
+        {"customer_id": 0, "status": "completed", "billing": billing},
+        {"customer_id": 0, "status": "processing", "billing": billing},
+        {"customer_id": 0, "status": "pending", "billing": {"email": "unpaid@example.com"}},
+        {"customer_id": 0, "status": "completed", "billing": {"email": "aino1@example.com", "first_name": "X"}},
+    ]
+    shop.woo.put("orders", {"orders": orders})
+    run = shop.sync_job("customers_to_solteq")
+    assert run["solteq_customer_updates"]["created"] == (1 if guests else 0)
+    (held,) = shop.solteq_customers("guest@example.com") or [None]
+    assert (held is not None) == guests
+    if held:
+        assert (held["type"], held["firstName"], held["phone"]) == ("Private", "Siiri", "+358407654321")
+        assert held["addresses"] == [{"type": "Billing", "city": "Oulu", "country": "FI"}]
+        shop.solteq.put("customers", {"documents": [{"id": held["id"], "deleted": True}]})
+        shop.sync_customers()
+        assert shop.solteq_customers("guest@example.com") == [], "who was deleted does not come back by himself"
+    assert shop.customer_in_solteq("C-1")["firstName"] == "Aino"
+    assert shop.rows("FROM snapshot.woo_guests") == []
+    quiet(shop)
+
+
 def test_a_new_account_becomes_a_customer_once(shop: Shop) -> None:
     account = shop.account("eero@example.com", first_name="Eero", billing=BILLING)
     assert shop.tick("customers_to_solteq")[0]

@@ -91,3 +91,19 @@ def test_the_command_line_erases_by_e_mail(garden: Shop, solteq_woo: CommandLine
     result = solteq_woo("erase", "--customer", "aino2@example.com", "--yes")
     assert (result.exit_code, "Erased: customer C-2." in result.stderr) == (0, True)
     assert solteq_woo("erase", "--customer", "aino2@example.com", "--yes").exit_code == 1
+
+
+def test_a_guest_is_erased_by_e_mail(shop: Shop, tmp_path: Path) -> None:
+    """Somebody who ordered without an account, and whom Solteq has not taken yet."""
+    shop.with_settings(guest_customers=True)
+    shop.customer(2)
+    run_flows(shop.settings, "first", "customers_to_solteq")
+    billing = {"email": "sipuliina@example.com", "last_name": "Purjonen", "address_1": "Kasvimaantie 1"}
+    shop.woo.put("orders", {"orders": [{"billing": billing}]})
+    shop.solteq.fault(method="POST", path="/customer/v1-ext/customers", times=1, drop="before")
+    run_flows(shop.settings, "second", "customers_to_solteq")
+    assert found(tmp_path, "Kasvimaantie") == ["state.duckdb"]
+    (person,) = erase(shop.database, "Sipuliina@example.com")
+    assert str(person).startswith("the guest of order ")
+    for text in ("Purjonen", "sipuliina@example.com", "Kasvimaantie"):
+        assert found(tmp_path, text) == []

@@ -128,6 +128,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
         connection.execute(
             """
             DROP TABLE snapshot.solteq_customers; DROP TABLE snapshot.woo_customer_accounts;
+            DROP TABLE snapshot.woo_guests;
             DROP TABLE delta.woo_customer_delta; DROP TABLE delta.solteq_customer_delta;
             DROP TABLE sync.customers; DROP TABLE sync.customer_conflicts;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
