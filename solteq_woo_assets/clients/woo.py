@@ -13,7 +13,14 @@ from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.clients.http import JsonSession, Params
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
-from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer, WooCustomers
+from solteq_woo_assets.clients.woo_customers import (
+    CustomerBatch,
+    CustomerPage,
+    CustomerWrite,
+    StoreCustomer,
+    Unreadable,
+    WooCustomers,
+)
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     Batch,
@@ -27,12 +34,14 @@ from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, Wo
 __all__ = [
     "Batch",
     "CustomerBatch",
+    "CustomerPage",
     "CustomerWrite",
     "ItemRefused",
     "ProductWrite",
     "StoreCustomer",
     "StoreFacts",
     "StoreProduct",
+    "Unreadable",
     "WooClient",
 ]
 

@@ -452,7 +452,8 @@ def _put_orders(call: Call) -> Reply:
 
 
 def _register(call: Call) -> Reply:
-    return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
+    with call.store.whole():
+        return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
 
 
 def _edit_account(call: Call, account: Account) -> Reply:

@@ -93,6 +93,18 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """A part of a transaction that is kept whole or not at all, also when the rest is kept."""
+        self._db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._db.execute("RELEASE part")
+
     def execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """A statement of another kind of thing than products."""
         return self._db.execute(query, values)
