@@ -102,6 +102,14 @@ class TestReading:
         assert where == [(0, "id"), (2, "first_name"), (3, "date_modified_gmt"), (0, "id"), (0, "id")]
         assert "aino" not in str(page.unreadable).lower()
 
+    def test_rows_without_an_id_are_told_on_every_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(woo_pages, "PAGE_ROWS", 2)
+        lists = [raw(1), {}], [{}, {}], [{}, raw(4)]
+        with serving(*(json_answer(rows, X_WP_Total="4") for rows in lists)) as wire:
+            pages = list(client(wire.url).customers.read())
+        assert [account.id for page in pages for account in page.customers] == [1, 4]
+        assert [len(page.unreadable) for page in pages] == [1, 2, 1]
+
     @pytest.mark.parametrize("date", [None, "", "-0001-11-30T00:00:00", "0000-00-00T00:00:00"])
     def test_an_account_without_dates_is_as_old_as_can_be(self, date: str | None) -> None:
         account = StoreCustomer.from_wire(raw(1, date_created_gmt=date, date_modified_gmt=date))
