@@ -159,7 +159,7 @@ class Shop:
         """The store's accounts by id, as its own API tells."""
         client = woo_client(self.settings)
         try:
-            return {account.id: account for page in client.customers.read() for account in page}
+            return {account.id: account for page in client.customers.read() for account in page.customers}
         finally:
             client.close()
 

@@ -1,6 +1,7 @@
 """One system's wire: JSON over HTTP with time-outs, retries, a bound on size, a cap on requests in flight."""
 
 import contextlib
+import logging
 import re
 import threading
 import time
@@ -37,6 +38,9 @@ _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
 _TOO_MANY_REQUESTS, _NOT_IMPLEMENTED = 429, 501
 
 Params = Mapping[str, str | int]
+
+for _name in ("urllib3.connectionpool", "requests_oauthlib", "oauthlib"):
+    logging.getLogger(_name).setLevel(logging.INFO)  # below it they show queries, e-mail addresses in them
 
 
 @dataclass(frozen=True)

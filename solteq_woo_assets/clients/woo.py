@@ -15,9 +15,11 @@ from solteq_woo_assets.clients.http import JsonSession, Params
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
 from solteq_woo_assets.clients.woo_customers import (
     CustomerBatch,
+    CustomerPage,
     CustomerWrite,
     StoreCustomer,
     StoreOrder,
+    Unreadable,
     WooCustomers,
 )
 from solteq_woo_assets.clients.woo_documents import (
@@ -33,6 +35,7 @@ from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, Wo
 __all__ = [
     "Batch",
     "CustomerBatch",
+    "CustomerPage",
     "CustomerWrite",
     "ItemRefused",
     "ProductWrite",
@@ -40,6 +43,7 @@ __all__ = [
     "StoreFacts",
     "StoreOrder",
     "StoreProduct",
+    "Unreadable",
     "WooClient",
 ]
 

@@ -1,11 +1,12 @@
 """WooCommerce's customers, the accounts of the store: as they are read and written."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
@@ -16,7 +17,6 @@ from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
 """What to ask for when reading; on a batch it would hide the errors."""
 _PATH, _ORDERS_PATH = "wc/v3/customers", "wc/v3/orders"
-_NOT_FOUND = 404
 _GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 
 
@@ -33,10 +33,17 @@ class StoreAddress(BaseModel):
     city: Text = ""
     postcode: Text = ""
     country: Text = ""
+    state: Text = ""
     phone: Text = ""
     email: Text = ""
 
 
+def _dated(value: object) -> object:
+    """Of an account that was imported without a date WordPress says ``-0001-11-30T00:00:00``."""
+    return None if isinstance(value, str) and value.startswith(("-", "0000")) else value
+
+
+Instant = Annotated[NaiveUtc, BeforeValidator(_dated)]
 Stored = Annotated[StoreAddress, BeforeValidator(lambda value: value if isinstance(value, dict | StoreAddress) else {})]
 
 
@@ -56,26 +63,43 @@ class StoreCustomer(BaseModel):
     billing: Stored = Field(default=StoreAddress(), repr=False)
     shipping: Stored = Field(default=StoreAddress(), repr=False)
     meta: dict[str, str] = Field(default={}, repr=False)
-    date_created_gmt: NaiveUtc
-    date_modified_gmt: NaiveUtc
+    date_created_gmt: Instant
+    date_modified_gmt: Instant
 
     @classmethod
-    def from_wire(cls, raw: Any) -> Self:
+    def from_wire(cls, raw: Any) -> "StoreCustomer":
         """From the store's JSON; meta that is no text or number is left out.
 
-        :raises WooError: without an id there is nothing to know it by
+        :raises WooError: it makes no customer
         """
-        raw = raw if isinstance(raw, dict) else {}
-        held = raw.get("meta_data")
-        entries = [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
-        meta = {str(e.get("key")): str(e["value"]) for e in entries if isinstance(e.get("value"), str | int | float)}
-        dates = {name: raw.get(name) for name in ("date_created_gmt", "date_modified_gmt")}
-        try:
-            return cls.model_validate({**raw, **dates, "meta": meta})
-        except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            where = ".".join(map(str, problem["loc"]))
-            raise WooError(f"WooCommerce: customer {raw.get('id')}: {where}: {problem['msg']}") from None
+        row = _row(raw)
+        if isinstance(row, Unreadable):
+            raise WooError(f"WooCommerce: customer {row.id or '(no id)'}: {row.field}: {row.problem}")
+        return row
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row that makes no customer. What it holds is not told.
+
+    :param id: 0 where it has none
+    """
+
+    id: int
+    field: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class CustomerPage:
+    """Some of the store's accounts; one that cannot be read does not stop the others."""
+
+    customers: list[StoreCustomer]
+    unreadable: list[Unreadable]
+
+
+_LONGEST_ADDRESS = 100  # a column of WordPress holds no more
+_ADDRESS = re.compile(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]+@(?!-)[a-zA-Z0-9-]+(?<!-)(\.(?!-)[a-zA-Z0-9-]+(?<!-))+")
 
 
 class StoreOrder(BaseModel):
@@ -91,11 +115,12 @@ class StoreOrder(BaseModel):
 
 
 def _mailable(value: str) -> str:
-    # What WordPress takes for an address; a batch item is not validated before it is written (contract, 12).
-    name, at, domain = value.strip().rpartition("@")
-    if not (at and name and "." in domain.strip(".") and not any(c.isspace() for c in value.strip())):
-        raise ValueError("is no e-mail address")
-    return value.strip()
+    """What WordPress takes for an address, no more: an update drops the letters that it does not know and keeps the
+    rest, which may be somebody else's, or empties the address (WooCommerce's source; contract, 12)."""
+    value = value.strip()
+    if not 6 <= len(value) <= _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):  # noqa: PLR2004  # WordPress's own
+        raise ValueError("is no e-mail address that WordPress takes")
+    return value
 
 
 class CustomerWrite(BaseModel):
@@ -114,6 +139,13 @@ class CustomerWrite(BaseModel):
     billing: dict[str, str] | None = Field(default=None, repr=False)
     shipping: dict[str, str] | None = Field(default=None, repr=False)
     meta: dict[str, str | None] = Field(default={}, repr=False)
+
+    @field_validator("billing")
+    @classmethod
+    def _can_be_billed(cls, billing: dict[str, str] | None) -> dict[str, str] | None:
+        if billing and billing.get("email"):
+            return {**billing, "email": _mailable(billing["email"])}
+        return billing
 
     def to_wire(self) -> dict[str, Any]:
         """As WooCommerce takes it."""
@@ -144,9 +176,13 @@ class WooCustomers:
     def __init__(self, session: JsonSession) -> None:
         self._session = session
 
-    def read(self) -> Iterator[list[StoreCustomer]]:
+    def read(self) -> Iterator[CustomerPage]:
         """All accounts by id, of every role."""
-        return pages(self._session, _PATH, {"role": "all"}, fields=CUSTOMER_FIELDS, rows=_customers)
+        for page in pages(self._session, _PATH, {"role": "all"}, fields=CUSTOMER_FIELDS, rows=_rows):
+            yield CustomerPage(
+                customers=[row for row in page if isinstance(row, StoreCustomer)],
+                unreadable=[row for row in page if isinstance(row, Unreadable)],
+            )
 
     def newest(self, limit: int = PAGE_ROWS) -> list[StoreCustomer]:
         """The accounts that were registered last, the newest first."""
@@ -177,7 +213,9 @@ class WooCustomers:
     def by_email(self, email: str) -> list[StoreCustomer]:
         """The account with this e-mail address, in any case."""
         params = {"role": "all", "email": email, "_fields": CUSTOMER_FIELDS}
-        return _customers(self._session.get(_PATH, params).body)
+        found = _customers(self._session.get(_PATH, params).body)
+        # The store takes an asterisk, which an address may hold, for any letters.
+        return [account for account in found if account.email.lower() == email.lower()]
 
     def write(self, batch: CustomerBatch) -> list[StoreCustomer | ItemRefused]:
         """Send a batch: what became of each item, creates first, in the order given.
@@ -207,7 +245,7 @@ class WooCustomers:
         try:
             self._session.send("DELETE", f"{_PATH}/{customer_id}", {}, params={"force": "true"})
         except WooError as error:
-            if error.status == _NOT_FOUND or error.code in _GONE:
+            if error.code in _GONE:  # any other 404 says that WooCommerce is not there
                 return False
             raise
         return True
@@ -221,6 +259,31 @@ def _orders(body: Any) -> list[StoreOrder]:
 
 
 def _customers(body: Any) -> list[StoreCustomer]:
+    return [StoreCustomer.from_wire(raw) for raw in _listed(body)]
+
+
+def _rows(body: Any) -> list[StoreCustomer | Unreadable]:
+    return [_row(raw) for raw in _listed(body)]
+
+
+def _listed(body: Any) -> list[Any]:
     if not isinstance(body, list):
         raise WooError(f"WooCommerce: GET {_PATH}: the answer is no list")
-    return [StoreCustomer.from_wire(raw) for raw in body]
+    return body
+
+
+def _row(raw: Any) -> StoreCustomer | Unreadable:
+    raw = raw if isinstance(raw, dict) else {}
+    held = raw.get("meta_data")
+    entries = [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
+    meta = {str(e.get("key")): str(e["value"]) for e in entries if isinstance(e.get("value"), str | int | float)}
+    dates = {name: raw.get(name) for name in ("date_created_gmt", "date_modified_gmt")}
+    try:
+        return StoreCustomer.model_validate({**raw, **dates, "meta": meta})
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        identifier = raw.get("id")
+        is_known = isinstance(identifier, int) and identifier > 0
+        # The words of a failed conversion would repeat the value.
+        words = "cannot be read" if problem["type"] == "value_error" else problem["msg"]
+        return Unreadable(identifier if is_known else 0, ".".join(map(str, problem["loc"])), words)

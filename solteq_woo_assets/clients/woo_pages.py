@@ -9,7 +9,7 @@ PAGE_ROWS = 100
 
 
 class Row(Protocol):
-    """What has an id that the store never uses again."""
+    """What has an id that the store never uses again; 0 is none, and such a row may come twice."""
 
     @property
     def id(self) -> int: ...
@@ -38,7 +38,7 @@ def pages(
             offset = max(0, offset - step)
             step *= 2
             continue
-        fresh = [row for row in page if row.id not in seen]
+        fresh = [row for row in page if not row.id or row.id not in seen]
         seen.update(row.id for row in fresh)
         if fresh:
             yield fresh

@@ -41,10 +41,14 @@ from .woo_customers import (
     CUSTOMER_LIST_SCHEMA,
     CUSTOMER_SCHEMA,
     GONE,
+    NEW_CUSTOMER_SCHEMA,
     Account,
     Customers,
     add_by_hand,
+    allowed_methods,
     customer_document,
+    guard_delete,
+    guard_role,
 )
 from .woo_fields import Schema, boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
@@ -393,16 +397,22 @@ def _on_customer(handle: Callable[[Call, Account], Reply]) -> Callable[[Call], R
 
     def answer(call: Call) -> Reply:
         account = call.customers.get(call.ids[0])
-        return Reply(GONE.document(), GONE.status, {"Allow": ""}) if account is None else handle(call, account)
+        if account is None:
+            return Reply(GONE.document(), GONE.status, {"Allow": ""})
+        reply = handle(call, account)
+        reply.headers.setdefault("Allow", ", ".join(allowed_methods(account)))
+        return reply
 
     return answer
 
 
 def _update_customer(call: Call, account: Account) -> Reply:
+    guard_role(account, call.params)
     return Reply(customer_document(call.customers.update(account, call.params), call.site))
 
 
 def _delete_customer(call: Call, account: Account) -> Reply:
+    guard_delete(account)
     if not boolean(call.params.get("force")):
         raise ApiError(501, "woocommerce_rest_trash_not_supported", "Customers do not support trashing.")
     call.customers.delete(account)
@@ -416,7 +426,7 @@ def _batch_customer(call: Call, verb: str, given: Any) -> dict[str, Any]:
             return customer_document(call.customers.create(body), call.site)
         account = call.customers.get(integer(body.get("id")))
         if account is None:
-            raise ApiError(400 if verb == "update" else 404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
+            raise GONE if verb == "delete" else ApiError(400, "woocommerce_rest_invalid_id", "Invalid resource ID.")
         if verb == "delete":
             call.customers.delete(account)
             return customer_document(account, call.site, gone=True)
@@ -442,7 +452,8 @@ def _put_orders(call: Call) -> Reply:
 
 
 def _register(call: Call) -> Reply:
-    return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
+    with call.store.whole():
+        return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
 
 
 def _edit_account(call: Call, account: Account) -> Reply:
@@ -531,7 +542,7 @@ _ROUTES = [
     Route(("DELETE",), _V + _ID, _delete_variation, _ONE),
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
     Route(("GET",), _C, _customers, _LIST, CUSTOMER_LIST_SCHEMA),
-    Route(("POST",), _C, _create_customer, _LIST, CUSTOMER_SCHEMA),
+    Route(("POST",), _C, _create_customer, _LIST, NEW_CUSTOMER_SCHEMA),
     Route(_EDITABLE, f"{_C}/batch", _batch, _BATCH, refusal=_NO_BATCH),
     Route(
         ("GET",),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_fields import Schema, integer, integers, line, text
+from .woo_fields import Schema, integer, integers, is_email, line, sanitize_email, text
 from .woo_render import Site
 from .woo_store import Store, site_time
 
@@ -21,7 +21,14 @@ _BILLING = (
 )
 _SHIPPING = tuple(name for name in _BILLING if name != "email")
 _ROLES = ("administrator", "editor", "author", "contributor", "subscriber", "customer", "shop_manager")
-_ORDERS = {"id": "id {0}", "include": "id {0}", "name": "name {0}, id {0}", "registered_date": "created {0}, id {0}"}
+_ORDERS = {
+    "id": "id {0}",
+    "include": "instr(',{1},', ',' || id || ',') {0}",
+    "name": "name {0}, id {0}",
+    "registered_date": "created {0}, id {0}",
+}
+_EDITABLE_ROLES = ("customer", "subscriber")  # over REST, since WooCommerce 9.5.2
+_SHARED_MAILBOXES = ("sales", "hello", "mail", "contact", "info")  # nobody's name: the domain is taken instead
 
 CUSTOMER_LIST_SCHEMA: dict[str, Schema] = {
     "context": {"type": "string", "enum": ("view", "edit")},
@@ -32,19 +39,22 @@ CUSTOMER_LIST_SCHEMA: dict[str, Schema] = {
     "offset": {"type": "integer"},
     "order": {"type": "string", "enum": ("asc", "desc")},
     "orderby": {"type": "string", "enum": tuple(_ORDERS)},
-    "email": {"type": "string"},
+    "email": {"type": "string", "format": "email"},
     "role": {"type": "string", "enum": ("all", *_ROLES)},
 }
-CUSTOMER_SCHEMA: dict[str, Schema] = {
-    "email": {"type": "string"},
+_TEXTS = {name: {"type": "string"} for name in _BILLING}
+_BILLING_SCHEMA = {"type": "object", "properties": _TEXTS | {"email": {"type": "string", "format": "email"}}}
+NEW_CUSTOMER_SCHEMA: dict[str, Schema] = {
+    "email": {"type": "string", "required": True},
     "first_name": {"type": "string"},
     "last_name": {"type": "string"},
     "username": {"type": "string"},
     "password": {"type": "string"},
-    "billing": {"type": "object", "properties": {name: {"type": "string"} for name in _BILLING}},
-    "shipping": {"type": "object", "properties": {name: {"type": "string"} for name in _SHIPPING}},
+    "billing": _BILLING_SCHEMA,
+    "shipping": {"type": "object", "properties": {name: _TEXTS[name] for name in _SHIPPING}},
     "meta_data": {"type": "array", "items": {"type": "object"}},
 }
+CUSTOMER_SCHEMA = NEW_CUSTOMER_SCHEMA | {"email": {"type": "string", "format": "email"}}
 GONE = ApiError(404, "wc_user_invalid_id", "Invalid user ID.")
 
 
@@ -65,9 +75,12 @@ class Customers:
         :param by_hand: a person registers: no password is made up for them, and any role can be given
         :raises ApiError: as WooCommerce words it
         """
-        email = text(given.get("email")).strip()
-        if not _is_address(email):
+        email = text(given.get("email"))
+        if email and not is_email(email):
             raise ApiError(400, "customer_invalid_email", "Invalid email address")
+        _check_billing(given)
+        if not email:
+            raise ApiError(400, "registration-error-invalid-email", "Please provide a valid email address.")
         if self._holder(email):
             message = f"An account is already registered with {email}. Please log in or use a different email address."
             raise ApiError(400, "registration-error-email-exists", message)
@@ -76,7 +89,7 @@ class Customers:
             "created": self._now,
             "email": email,
             "role": given.get("role", "customer") if by_hand else "customer",
-            "username": self._username(email),
+            "username": self._username(email, line(given.get("username"))),
             "billing": {},
             "shipping": {},
             "meta": [],
@@ -90,13 +103,20 @@ class Customers:
         :param by_hand: as people do it in the store; the role, too
         :raises ApiError: as WooCommerce words it
         """
+        email = text(given.get("email"))
+        # Who holds it is not asked: one's own in other capitals is refused, too.
+        if email and email != account["email"] and self._holder(email):
+            raise ApiError(400, "woocommerce_rest_customer_invalid_email", "Email address is invalid.")
+        if given.get("username") and given["username"] != account["username"]:
+            raise ApiError(400, "woocommerce_rest_customer_invalid_argument", "Username isn't editable.")
+        _check_billing(given)
         if given.get("email") is not None:
-            email = text(given["email"]).strip()
-            if not _is_address(email):
+            cleaned = sanitize_email(email)  # an update mends what it should refuse, and empties what it cannot mend
+            if cleaned and not is_email(cleaned):
                 raise ApiError(400, "customer_invalid_email", "Invalid email address")
-            if self._holder(email) not in (None, account["id"]):
-                raise ApiError(400, "woocommerce_rest_customer_invalid_email", "Email address is invalid.")
-            account["email"] = email
+            # WordPress looks again at what came of it, and WooCommerce does not look at WordPress's refusal.
+            if self._holder(cleaned) in (None, account["id"]):
+                account["email"] = cleaned
         if by_hand and "role" in given:
             account["role"] = given["role"]
         return self._change(account, given)
@@ -119,11 +139,11 @@ class Customers:
                 conditions.append(f"id {operator} ({', '.join('?' * len(ids))})")
                 values += ids
         where = " AND ".join(conditions)
-        order = _ORDERS[params.get("orderby", "name")].format(params.get("order", "asc"))
+        included = ",".join(map(str, integers(params.get("include", []))))
+        order = _ORDERS[params.get("orderby", "name")].format(params.get("order", "asc"), included)
         total = self._store.execute(f"SELECT count(*) FROM customers WHERE {where}", values).fetchone()[0]
         limit = integer(params.get("per_page", 10))
-        offset = params.get("offset")
-        start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
+        start = integer(params.get("offset")) or (integer(params.get("page", 1)) - 1) * limit
         query = f"SELECT document FROM customers WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         rows = self._store.execute(query, [*values, limit, start])
         return total, [json.loads(row[0]) for row in rows]
@@ -136,7 +156,7 @@ class Customers:
         for address, names in (("billing", _BILLING), ("shipping", _SHIPPING)):
             parts = given.get(address)
             if isinstance(parts, dict):
-                account[address] |= {name: line(parts[name]) for name in names if parts.get(name) is not None}
+                account[address] |= {name: text(parts[name]) for name in names if parts.get(name) is not None}
         for entry in given.get("meta_data") or []:
             if isinstance(entry, dict):
                 self._set_meta(account, text(entry.get("key")), entry.get("value"))
@@ -166,7 +186,7 @@ class Customers:
             "INSERT OR REPLACE INTO customers VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 account["id"],
-                account["email"].lower(),
+                account["email"].lower() or None,
                 account["role"],
                 name,
                 account["username"],
@@ -179,18 +199,59 @@ class Customers:
         row = self._store.execute("SELECT id FROM customers WHERE email_key = ?", (email.lower(),)).fetchone()
         return row[0] if row else None
 
-    def _username(self, email: str) -> str:
-        """What stands before the @, and a number where somebody has that already."""
-        wanted = re.sub(r"[^a-z0-9._-]", "", email.partition("@")[0].lower()) or "customer"
-        name, number = wanted, 1
-        while self._store.execute("SELECT 1 FROM customers WHERE username = ?", (name,)).fetchone():
-            number += 1
-            name = f"{wanted}-{number}"
+    def _username(self, email: str, wanted: str) -> str:
+        """The one that is asked for; or of the e-mail address, with a number where somebody has that already."""
+        if wanted:
+            if self._is_username(wanted):
+                message = "An account is already registered with that username. Please choose another."
+                raise ApiError(400, "registration-error-username-exists", message)
+            return wanted
+        mailbox, _, domain = email.partition("@")
+        base = re.sub(r"[^a-z0-9 _.@-]", "", (domain if mailbox in _SHARED_MAILBOXES else mailbox).lower())
+        name = base
+        while self._is_username(name):  # WooCommerce draws lots; counted, many can share a name
+            name = f"{base}-{self._store.next_id(f'username {base}', first=2):04}"
         return name
 
+    def _is_username(self, name: str) -> bool:
+        return self._store.execute("SELECT 1 FROM customers WHERE username = ?", (name,)).fetchone() is not None
 
-def _is_address(email: str) -> bool:
-    return re.fullmatch(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+", email) is not None
+
+def guard_role(account: Account, given: Mapping[str, Any]) -> None:
+    """What a single request must not change of those who run the store; a batch is not asked.
+
+    :raises ApiError: as WooCommerce words it
+    """
+    role = account["role"]
+    if role in _EDITABLE_ROLES:
+        return
+    is_other_email = given.get("email") not in (None, account["email"])
+    has_password = given.get("password") is not None
+    for field in ["email"] * is_other_email + ["password"] * has_password:
+        message = f"Sorry, {field} cannot be updated via this endpoint for a user with role {role}."
+        raise ApiError(403, "woocommerce_rest_cannot_edit", message)
+
+
+def guard_delete(account: Account) -> None:
+    """
+    :raises ApiError: of those who run the store nobody is deleted by a single request
+    """
+    if account["role"] not in _EDITABLE_ROLES:
+        allowed = f"Allowed roles: {', '.join(_EDITABLE_ROLES)}"
+        message = f"Sorry, users with {account['role']} role cannot be deleted via this endpoint. {allowed}"
+        raise ApiError(403, "woocommerce_rest_cannot_delete", message)
+
+
+def allowed_methods(account: Account) -> list[str]:
+    """What a single request can do with an account."""
+    return ["GET", "POST", "PUT", "PATCH", *(["DELETE"] if account["role"] in _EDITABLE_ROLES else [])]
+
+
+def _check_billing(given: Mapping[str, Any]) -> None:
+    billing = given.get("billing")
+    email = text(billing.get("email")) if isinstance(billing, dict) else ""
+    if email and not is_email(email):
+        raise ApiError(400, "customer_invalid_billing_email", "Invalid billing email address")
 
 
 def customer_document(account: Account, site: Site, *, gone: bool = False) -> dict[str, Any]:
@@ -198,7 +259,7 @@ def customer_document(account: Account, site: Site, *, gone: bool = False) -> di
     route = f"{site.base}/wp-json/wc/v3/customers"
     own: dict[str, Any] = {"href": f"{route}/{account['id']}"}
     if not gone:
-        own["targetHints"] = {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}
+        own["targetHints"] = {"allow": allowed_methods(account)}
     digest = hashlib.sha256(account["email"].strip().lower().encode()).hexdigest()
     return {
         "id": account["id"],

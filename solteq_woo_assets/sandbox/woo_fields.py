@@ -21,8 +21,13 @@ _WRONG_TYPE = "{} is not of type {}."
 def validate(params: Mapping[str, Any], schemas: Mapping[str, Schema]) -> None:
     """Refuse a single request as WordPress does; a batch never comes here.
 
-    :raises ApiError: ``rest_invalid_param``, every wrong parameter named, in the order of the schema
+    :raises ApiError: ``rest_missing_callback_param``, or ``rest_invalid_param``; every one named, in the order of
+        the schema
     """
+    missing = [name for name, schema in schemas.items() if schema.get("required") and params.get(name) is None]
+    if missing:
+        message = f"Missing parameter(s): {', '.join(missing)}"
+        raise ApiError(400, "rest_missing_callback_param", message, params=missing)
     details = {}
     for name, schema in schemas.items():
         value = params.get(name)
@@ -42,6 +47,8 @@ def _wrong(value: Any, schema: Schema, name: str) -> tuple[str, str, Any] | None
         return "rest_not_in_enum", f"{name} is not one of {_listing(schema['enum'])}.", None
     if schema.get("format") == "date-time" and not _is_date(value):
         return "rest_invalid_date", "Invalid date.", None
+    if schema.get("format") == "email" and not is_email(value):
+        return "rest_invalid_email", "Invalid email address.", None
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and (float(value) < low or (high is not None and float(value) > high)):
         limits = f"between {low} (inclusive) and {high} (inclusive)"
@@ -119,6 +126,24 @@ def line(value: Any) -> str:
     if "<" in plain:
         plain = re.sub(r"<[^>]*>", "", plain)
     return " ".join(plain.split())
+
+
+_MAILBOX, _LABEL = r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]", r"[a-zA-Z0-9-]"
+_ADDRESS = re.compile(rf"{_MAILBOX}+@(?!-){_LABEL}+(?<!-)(\.(?!-){_LABEL}+(?<!-))+")
+
+
+def is_email(value: str) -> bool:
+    """Whether it is an e-mail address to WordPress: in ASCII alone, with a dot in its domain."""
+    return len(value) > 5 and _ADDRESS.fullmatch(value) is not None
+
+
+def sanitize_email(value: str) -> str:
+    """WordPress's: what may not be in an address falls out of it, and what is then none is empty."""
+    mailbox, at, domain = value.partition("@")
+    mailbox = "".join(re.findall(_MAILBOX, mailbox))
+    labels = [each.strip(" \t\n\r\0\x0b-") for each in re.sub(r"\.{2,}", "", domain).split(".")]
+    kept = [plain for label in labels if (plain := "".join(re.findall(_LABEL, label)))]
+    return f"{mailbox}@{'.'.join(kept)}" if len(value) > 5 and at and mailbox and len(kept) > 1 else ""
 
 
 def integer(value: Any) -> int:

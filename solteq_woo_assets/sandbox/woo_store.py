@@ -42,7 +42,7 @@ CREATE INDEX IF NOT EXISTS products_slug ON products (slug) WHERE slug <> '';
 CREATE TABLE IF NOT EXISTS sale_edges (id INTEGER PRIMARY KEY, due TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS sale_edges_due ON sale_edges (due);
 CREATE TABLE IF NOT EXISTS customers (
-    id INTEGER PRIMARY KEY, email_key TEXT NOT NULL UNIQUE, role TEXT NOT NULL, name TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, email_key TEXT UNIQUE, role TEXT NOT NULL, name TEXT NOT NULL,
     username TEXT NOT NULL UNIQUE, created TEXT NOT NULL, document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS customers_created ON customers (created, id);
 CREATE INDEX IF NOT EXISTS customers_role ON customers (role, id);
@@ -92,6 +92,18 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """A part of a transaction that is kept whole or not at all, also when the rest is kept."""
+        self._db.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._db.execute("RELEASE part")
 
     def execute(self, query: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
         """A statement of another kind of thing than products."""

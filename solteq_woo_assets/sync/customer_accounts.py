@@ -92,9 +92,10 @@ def _read_all(
             counts.changed += store_accounts(connection, lot, tax_code_meta)
 
     for page in woo.customers.read():
-        lot += page
-        seen.update(account.id for account in page)
-        counts.received += len(page)
+        lot += page.customers
+        seen.update(row.id for row in (*page.customers, *page.unreadable))  # these are there, though not as they are
+        counts.received += len(page.customers) + len(page.unreadable)
+        counts.quarantined += len(page.unreadable)
         if len(lot) >= ROWS_PER_TRANSACTION:
             keep(lot)
             lot = []

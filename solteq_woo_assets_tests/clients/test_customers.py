@@ -162,7 +162,7 @@ class TestWoo:
         people = [{"email": f"p{number}@example.com"} for number in range(250)]
         people[3]["role"] = "administrator"
         shop.woo.put("customers", {"customers": people})
-        read = [account for page in woo.customers.read() for account in page]
+        read = [account for page in woo.customers.read() for account in page.customers]
         assert [account.email for account in read] == [each["email"] for each in people]
         assert len(woo.customers.by_id([account.id for account in read])) == 250
 
