@@ -256,6 +256,29 @@ def bulk_balances(count: int, per_product: int = 1) -> Iterator[Document]:
         }
 
 
+def bulk_customers(count: int) -> Iterator[Document]:
+    """``count`` private customers for benchmarks, ids ``bulk-0`` upwards; every other one has an e-mail address."""
+    modified_at = wire_instant(FIRST_IMPORT)
+    for index in range(count):
+        street = f"Mallitie {index}"
+        billing = {"type": "Billing", "street": street, "postalCode": "00999", "city": "Helsinki", "country": "FI"}
+        yield {
+            "id": f"bulk-{index}",
+            "customerNumber": f"B{index:07}",
+            "type": "Private",
+            "firstName": "Aino",
+            "lastName": f"Esimerkki {index}",
+            "email": None if index % 2 else f"asiakas{index}@example.com",
+            "phone": f"+35840{index:07}",
+            "addresses": [billing],
+            "customerGroups": [],
+            "identifiers": [{"type": "CustomerCard", "value": f"{7_000_000 + index}"}],
+            "marketingPermission": {"email": False, "mobile": False},
+            "deleted": False,
+            "modifiedAt": modified_at,
+        }
+
+
 def gtin(number: int) -> str:
     """An EAN-13 from the range for shops' own use (200…), so that no real article is meant."""
     twelve = f"200{number % 10**9:09}" if number < 10**9 else f"20{number % 10**10:010}"

@@ -2,13 +2,18 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 _TAX_CODE = re.compile(r"FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")
 _TEXTS = ("firstName", "lastName", "companyName", "taxCode", "email", "phone", "customerNumber")
 _LISTS = ("addresses", "customerGroups", "identifiers")
+_PARTS = {  # of a list's entries: what must be text, and what may also be missing
+    "addresses": (("type",), ("street", "street2", "postalCode", "city", "country")),
+    "identifiers": (("type", "value"), ()),
+}
 
 
 class Book(Protocol):
@@ -47,16 +52,16 @@ def replace(book: Book, identifier: str, given: Mapping[str, Any], if_match: str
     held = book.customer(identifier)
     if held is None or held.get("deleted"):
         return Answer(404, {"error": "not found"})
-    if if_match is not None and if_match.strip('"') != held.get("modifiedAt"):
+    if if_match is not None and not _is_version(if_match, held):
         return Answer(412, {"error": "precondition failed"})
     document = {"customerNumber": held.get("customerNumber"), **given, "id": identifier, "deleted": False}
     return _refused(book, document) or Answer(200, book.store_customer(document))
 
 
 def look_up(book: Book, query: Mapping[str, str]) -> Answer | None:
-    """``GET`` with ``externalId`` or ``email``; ``None`` when it is a feed that is asked for."""
+    """``GET`` with ``externalId`` or ``email``, also an empty one; ``None`` when it is a feed that is asked for."""
     for kind in ("externalId", "email"):
-        if query.get(kind):
+        if kind in query:
             return Answer(200, {"documents": book.customers_with(kind, query[kind])[:1], "continuationToken": None})
     return None
 
@@ -68,6 +73,13 @@ def keys_of(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     email = document.get("email")
     keys = [("email", email.strip().lower())] if isinstance(email, str) and email.strip() else []
     return keys + [("externalId", value) for value in _external_ids(document)]
+
+
+def _is_version(if_match: str, held: Mapping[str, Any]) -> bool:
+    try:
+        return datetime.fromisoformat(if_match.strip('"')) == datetime.fromisoformat(held["modifiedAt"])
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _external_ids(document: Mapping[str, Any]) -> list[str]:
@@ -93,6 +105,7 @@ def _problems(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         problems.append(("type", "must be Private or Company"))
     problems += [(n, "must be text") for n in _TEXTS if not isinstance(document.get(n), str | None)]
     problems += [(n, "must be a list") for n in _LISTS if not isinstance(document.get(n), list | None)]
+    problems += _problems_of_parts(document)
     if document.get("type") == "Company":
         if not document.get("companyName"):
             problems.append(("companyName", "a company must have a name"))
@@ -102,3 +115,21 @@ def _problems(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     if isinstance(email, str) and email and "@" not in email:
         problems.append(("email", f"'{email}' is no e-mail address"))
     return problems
+
+
+def _problems_of_parts(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for path, group in _entries(document, "customerGroups"):
+        if not isinstance(group, str):
+            yield path, "must be text"
+    for name, (required, optional) in _PARTS.items():
+        for path, part in _entries(document, name):
+            if not isinstance(part, dict):
+                yield path, "must be an object"
+                continue
+            yield from ((f"{path}.{n}", "must be text") for n in required if not isinstance(part.get(n), str))
+            yield from ((f"{path}.{n}", "must be text") for n in optional if not isinstance(part.get(n), str | None))
+
+
+def _entries(document: Mapping[str, Any], name: str) -> list[tuple[str, Any]]:
+    entries = document.get(name)
+    return [(f"{name}[{n}]", each) for n, each in enumerate(entries)] if isinstance(entries, list) else []

@@ -128,6 +128,13 @@ def test_bulk_documents_belong_together() -> None:
     assert next(islice(catalogue.bulk_products(10**9), 5, None))["code"] == "B0000005"
 
 
+def test_bulk_customers_are_all_different() -> None:
+    customers = list(catalogue.bulk_customers(1000))
+    for name in ("id", "customerNumber", "phone"):
+        assert len({each[name] for each in customers}) == 1000
+    assert len({each["email"] for each in customers if each["email"]}) == 500
+
+
 def test_a_field_can_be_replaced_and_added() -> None:
     for document in (catalogue.product("A", deleted=True, extra=1), catalogue.balance("A", deleted=True, extra=1)):
         assert document.items() >= {"deleted": True, "extra": 1}.items()
