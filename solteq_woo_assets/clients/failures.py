@@ -17,7 +17,7 @@ CONNECT_SECONDS = 10.0
 MAX_RETRY_AFTER_SECONDS = 120.0
 SHOWN_CHARACTERS = 200
 
-_E_MAIL = re.compile(r"[^\s@<>\"]{1,100}@[^\s@<>\"']{1,255}")
+_E_MAIL = re.compile(r"[^\s@<>\"]{1,100}(?:@|%40)[^\s@<>\"']{1,255}")  # also as a query spells it
 _LOOKED_AT = 20_000  # characters; enough to show the first 200 once spaces are squeezed
 
 

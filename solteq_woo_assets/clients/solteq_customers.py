@@ -10,11 +10,13 @@ import simplejson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.http import JsonResponse
 from solteq_woo_assets.clients.solteq_documents import Document, Feed, Key, validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*"|“[^”]*”""")
+_MARKS = "['\"‘’“”„«»]"
+_QUOTED = re.compile(rf"(?<!\w){_MARKS}.*{_MARKS}|(?<!\w){_MARKS}.*", re.DOTALL)  # whole: names hold marks, too
 
 
 def _text(value: object) -> object:
@@ -30,7 +32,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
 
 
 class Address(_Part):
@@ -60,9 +62,12 @@ class CustomerDocument(Document):
     :param raw: the JSON as Solteq sent it, whole, because a write replaces all of it
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     keys = ("id",)
 
     id: Key
+    customer_number: Text = None
     type: str
     first_name: Text = Field(default=None, repr=False)
     last_name: Text = Field(default=None, repr=False)
@@ -78,7 +83,7 @@ class CustomerDocument(Document):
     @model_validator(mode="before")
     @classmethod
     def _keep_raw(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or "raw" in value:
+        if not isinstance(value, dict):
             return value
         return {**value, "raw": simplejson.dumps(value, use_decimal=True, ensure_ascii=False)}
 
@@ -114,7 +119,7 @@ class Refused:
         """From the contract's list of path and message."""
         named = [each for each in details if isinstance(each, Mapping)] if isinstance(details, list) else []
         words = [f"{each.get('path')}: {_QUOTED.sub('…', str(each.get('message')))}" for each in named]
-        return cls("; ".join(words) or "it does not say why")
+        return cls(shown("; ".join(words), []) or "it does not say why")
 
 
 Send = Callable[[str, str, Mapping[str, Any], Mapping[str, str]], JsonResponse]
@@ -156,12 +161,15 @@ class SolteqCustomers:
         return self._written("PUT", f"{self._path}/{quote(customer_id, safe='')}", document, {"If-Match": if_match})
 
     def by_external_id(self, external_id: str) -> CustomerDocument | None:
-        """The customer with this ExternalID."""
-        return self._found({"externalId": external_id})
+        """The customer with this ExternalID; ``None`` also where the document cannot be read.
+
+        :raises SolteqError: Solteq is away, or answers with somebody else
+        """
+        return self._found("externalId", external_id, lambda held: external_id in _external_ids(held))
 
     def by_email(self, email: str) -> CustomerDocument | None:
-        """The customer with this e-mail address."""
-        return self._found({"email": email})
+        """The same by e-mail address, in any case."""
+        return self._found("email", email, lambda held: _folded(held.email or "") == _folded(email))
 
     def _written(
         self, method: str, path: str, document: Mapping[str, Any], headers: Mapping[str, str]
@@ -180,12 +188,29 @@ class SolteqCustomers:
                 f"Solteq: {method} {self._path}: the answer is no customer. It left: read back before sending it again."
             ) from None
 
-    def _found(self, params: Mapping[str, str | int]) -> CustomerDocument | None:
-        body = self._get(self._path, params).body
+    def _found(self, kind: str, value: str, is_meant: Callable[[CustomerDocument], bool]) -> CustomerDocument | None:
+        if not value.strip():  # would be asking for everybody
+            return None
+        body = self._get(self._path, {kind: value}).body
         documents = body.get("documents") if isinstance(body, dict) else None
         if not isinstance(documents, list):
             raise SolteqError(f"Solteq: GET {self._path}: the answer is no page. Check the feed's path.")
-        return next(iter(validated(CustomerDocument, documents).documents), None)
+        found = [held for held in validated(CustomerDocument, documents).documents if not held.deleted]
+        # A Solteq that does not know the parameter gives its feed: the first in it is a stranger.
+        if not all(map(is_meant, found)):
+            raise SolteqError(
+                f"Solteq: GET {self._path}: the look-up by {kind} gives customers who were not asked for. "
+                "Check the feed's path; else report it to Solteq."
+            )
+        return next(iter(found), None)
+
+
+def _external_ids(held: CustomerDocument) -> list[str]:
+    return [each.value for each in held.identifiers if each.type == "ExternalID"]
+
+
+def _folded(email: str) -> str:
+    return email.strip().lower()
 
 
 def _refusal(error: SolteqError) -> Taken | Stale | Gone | Refused | None:

@@ -1,6 +1,7 @@
 """Solteq's documents, and the feeds they come from."""
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -214,14 +215,14 @@ class InvalidDocument:
 
     :param key: what identifies it, if that can be read
     :param field: the first wrong field, by its name on the wire
-    :param raw: the document as JSON
+    :param raw: the document as JSON; never shown, since it may hold personal data
     :param modified_at: its version, if that can be read
     """
 
     key: str | None
     field: str
     reason: str
-    raw: str
+    raw: str = dataclasses.field(repr=False)
     modified_at: datetime | None = None
 
 
@@ -242,7 +243,7 @@ class FeedPage(Generic[D]):
 
     documents: list[D]
     invalid: list[InvalidDocument]
-    tombstones: list[Tombstone] = field(default_factory=list)
+    tombstones: list[Tombstone] = dataclasses.field(default_factory=list)
 
 
 @cache

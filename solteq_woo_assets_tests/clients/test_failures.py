@@ -52,6 +52,7 @@ def test_what_is_shown_is_short_and_holds_no_secret(text: str, secret: str) -> N
 
 def test_e_mail_addresses_are_not_shown() -> None:
     assert shown("taken by  maija.meikalainen@example.fi already", []) == "taken by …@… already"
+    assert shown("GET /customers?email=maija%40example.fi failed", []) == "GET …@… failed"
 
 
 @pytest.mark.parametrize(

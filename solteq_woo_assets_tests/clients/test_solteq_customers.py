@@ -1,0 +1,254 @@
+"""Solteq's customers over HTTP when something is wrong, and what is never shown.
+
+What goes well is in ``test_customers.py``.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import simplejson
+from pydantic import SecretStr, ValidationError
+
+from solteq_woo_assets.clients.solteq import (
+    CUSTOMERS,
+    CustomerDocument,
+    Gone,
+    Refused,
+    SolteqClient,
+    Stale,
+    Taken,
+    Tombstone,
+)
+from solteq_woo_assets.clients.solteq_documents import validated
+from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
+from solteq_woo_assets.sandbox import solteq as sandbox
+from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
+
+AINO = "aino.esimerkki@example.com"
+AINO_DOCUMENT: Mapping[str, Any] = {
+    "type": "Private",
+    "firstName": "Aino",
+    "email": AINO,
+    "identifiers": [{"type": "ExternalID", "value": "woo:shop:customer:7"}],
+}
+TOKEN = json_answer({"access_token": "t-1", "expires_in": 600})
+PATH = sandbox.FEEDS["customers"][0]
+
+
+def client(url: str, **options: Any) -> SolteqClient:
+    return SolteqClient(url, url, sandbox.CLIENT_ID, SecretStr(sandbox.CLIENT_SECRET), **options)
+
+
+class Sandbox:
+    """The stand-in, empty, and a client of it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = client(url)
+        self.customers = self.client.customers
+
+    def control(self, method: str, path: str, body: object = None) -> Any:
+        answer = requests.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=10)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def fault(self, **fault: Any) -> None:
+        self.control("POST", "faults", fault)
+
+    def put(self, **document: Any) -> None:
+        self.control("PUT", "customers", {"documents": [{"type": "Private", "deleted": False, **document}]})
+
+    def writes(self) -> list[str]:
+        """The methods of the requests to customers that were no reads."""
+        asked = self.control("GET", "requests")
+        return [each["method"] for each in asked if PATH in each["path"] and each["method"] != "GET"]
+
+    def made(self, **fields: Any) -> CustomerDocument:
+        made = self.customers.create({**AINO_DOCUMENT, **fields})
+        assert isinstance(made, CustomerDocument)
+        self.control("DELETE", "requests")
+        return made
+
+    def replaced(self, held: CustomerDocument, **fields: Any) -> CustomerDocument | Taken | Stale | Gone | Refused:
+        document = simplejson.loads(held.raw, use_decimal=True)
+        return self.customers.replace(held.id, document | fields, document["modifiedAt"])
+
+
+@pytest.fixture
+def solteq(tmp_path: Path) -> Iterator[Sandbox]:
+    with running(sandbox.create_app(tmp_path / "solteq.sqlite", seed=0)) as url:
+        served = Sandbox(url)
+        yield served
+        served.client.close()
+
+
+class TestWrites:
+    def test_unchanged_is_unchanged_but_for_its_version(self, solteq: Sandbox) -> None:
+        exact = {"points": simplejson.loads("12.3400", use_decimal=True), "tiers": [None, {"ä": "€ 😀"}]}
+        solteq.put(id="C-1", raw_={"x": 1}, email=None, addresses=[{"type": "Summer", "floor": 3}])
+        solteq.put(id="C-2", email="x@example.com")
+        held = solteq.made(loyalty=exact, raw="their own field")
+        again = solteq.replaced(held)
+        assert isinstance(again, CustomerDocument)
+        before, after = (simplejson.loads(each.raw, use_decimal=True) for each in (held, again))
+        assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {"modifiedAt"}
+        assert (after["raw"], str(after["loyalty"]["points"])) == ("their own field", "12.3400")
+        (first,) = [each for page in solteq.client.read(CUSTOMERS) for each in page.documents if each.id == "C-1"][:1]
+        assert simplejson.loads(first.raw)["raw_"] == {"x": 1}
+        assert isinstance(solteq.replaced(first), CustomerDocument)
+
+    def test_another_ones_e_mail_is_taken(self, solteq: Sandbox) -> None:
+        solteq.put(id="C-1", email=AINO.upper())
+        eero = solteq.made(email="eero@example.com")
+        assert solteq.replaced(eero, email=AINO) == Taken("C-1")
+
+    def test_the_version_that_was_read_is_the_one_replaced(self, solteq: Sandbox) -> None:
+        held = solteq.made()
+        assert isinstance(solteq.replaced(held), CustomerDocument)
+        assert isinstance(solteq.replaced(held), Stale)
+
+    def test_a_deleted_one_is_gone(self, solteq: Sandbox) -> None:
+        held = solteq.made()
+        solteq.put(id=held.id, deleted=True)
+        assert isinstance(solteq.replaced(held), Gone)
+
+    @pytest.mark.parametrize("method", ["POST", "PUT"])
+    @pytest.mark.parametrize("fault", [{"drop": "before"}, {"drop": "after"}, {"status": 503}, {"status": 500}])
+    def test_without_an_answer_nobody_knows_and_nothing_is_repeated(
+        self, solteq: Sandbox, method: str, fault: dict[str, Any]
+    ) -> None:
+        held = solteq.made(email="eero@example.com", identifiers=[]) if method == "PUT" else None
+        solteq.fault(method=method, path=PATH, **fault)
+        with pytest.raises(OutcomeUnknownError):
+            solteq.replaced(held, email=AINO) if held else solteq.customers.create(AINO_DOCUMENT)
+        assert solteq.writes() == [method]
+        assert (solteq.customers.by_email(AINO) is not None) == (fault.get("drop") == "after")
+
+    def test_an_answer_that_comes_too_late_is_none(self, solteq: Sandbox) -> None:
+        hurried = client(solteq.url, read_seconds=0.2)
+        solteq.fault(method="POST", path=PATH, delay_seconds=1)
+        with pytest.raises(OutcomeUnknownError, match="no answer within"):
+            hurried.customers.create(AINO_DOCUMENT)
+        assert solteq.writes() == ["POST"]
+        hurried.close()
+
+    def test_too_many_requests_are_repeated(self, solteq: Sandbox) -> None:
+        held = solteq.made()
+        solteq.fault(method="PUT", path=PATH, status=429, headers={"Retry-After": "0"}, times=2)
+        assert isinstance(solteq.replaced(held), CustomerDocument)
+        assert solteq.writes() == ["PUT"] * 3
+
+    def test_a_revoked_token_is_renewed_once(self, solteq: Sandbox) -> None:
+        held = solteq.made()
+        solteq.control("POST", "tokens/revoke")
+        assert isinstance(solteq.replaced(held), CustomerDocument)
+        assert solteq.writes() == ["PUT", "PUT"]
+        solteq.fault(method="PUT", path=PATH, status=401, times=None)
+        with pytest.raises(SolteqError) as caught:
+            solteq.replaced(held)
+        assert (caught.value.status, solteq.writes()) == (401, ["PUT"] * 4)
+
+    def test_no_answer_that_is_a_customer_is_an_unknown_outcome(self) -> None:
+        with serving(TOKEN, json_answer({"email": AINO}, 201)) as wire, pytest.raises(OutcomeUnknownError) as caught:
+            client(wire.url).customers.create(AINO_DOCUMENT)
+        assert AINO not in "".join(traceback.format_exception(caught.value))
+
+    @pytest.mark.parametrize("status", [400, 403, 409])
+    def test_other_errors_are_the_systems(self, status: int) -> None:
+        with serving(TOKEN, json_answer({"error": "other"}, status)) as wire, pytest.raises(SolteqError) as caught:
+            client(wire.url).customers.create(AINO_DOCUMENT)
+        assert caught.value.status == status
+
+    def test_if_match_is_what_solteq_wrote(self) -> None:
+        stored = {**AINO_DOCUMENT, "id": "C-1", "deleted": False, "modifiedAt": "2026-01-05T06:00:00.1230000Z"}
+        with serving(TOKEN, json_answer(stored)) as wire:
+            client(wire.url).customers.replace("C-1", stored, stored["modifiedAt"])
+        assert wire.asked[-1].headers["if-match"] == "2026-01-05T06:00:00.1230000Z"
+        assert (wire.asked[-1].method, json.loads(wire.asked[-1].body)) == ("PUT", stored)
+
+
+class TestLookUps:
+    @pytest.mark.parametrize("value", ["", "  "])
+    def test_nothing_finds_nobody_and_is_not_asked(self, solteq: Sandbox, value: str) -> None:
+        solteq.made()
+        before = solteq.client.requests_made
+        assert solteq.customers.by_email(value) is solteq.customers.by_external_id(value) is None
+        assert solteq.client.requests_made == before
+
+    def test_a_solteq_that_gives_its_feed_is_not_believed(self) -> None:
+        stranger = {"type": "Private", "id": "C-9", "deleted": False, "modifiedAt": "2026-01-05T06:00:00Z"}
+        with serving(TOKEN, json_answer({"documents": [stranger], "continuationToken": None})) as wire:
+            customers = client(wire.url).customers
+            for ask in (lambda: customers.by_email(AINO), lambda: customers.by_external_id("woo:shop:customer:7")):
+                with pytest.raises(SolteqError, match="who were not asked for") as caught:
+                    ask()
+                assert AINO not in str(caught.value)
+
+    def test_a_deleted_one_is_not_found(self) -> None:
+        gone = {**AINO_DOCUMENT, "id": "C-1", "deleted": True, "modifiedAt": "2026-01-05T06:00:00Z"}
+        with serving(TOKEN, json_answer({"documents": [gone], "continuationToken": None})) as wire:
+            assert client(wire.url).customers.by_email(AINO) is None
+
+    @pytest.mark.parametrize("email", ["o'brien+shop@example.com", "a&b=c#d@example.com", "ääkkönen@example.com"])
+    def test_any_address_can_be_asked_for(self, solteq: Sandbox, email: str) -> None:
+        held = solteq.made(email=email)
+        assert solteq.customers.by_email(email) == held
+
+
+class TestPrivacy:
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "'Aino' is too long",
+            "'O'Aino' is no name, nor is 'Aino'",
+            'must not be "Aino "The" Aino"',
+            "“Aino” is not allowed",
+            "»Aino» ei kelpaa",
+            "'Aino is cut o",
+            f"{AINO} is taken",
+            f"see /customers?email={AINO.replace('@', '%40')}",
+        ],
+    )
+    def test_a_refusal_shows_no_value(self, message: str) -> None:
+        refused = Refused.from_details([{"path": "firstName", "message": message}])
+        assert refused.reason.startswith("firstName: ")
+        assert not any(word in refused.reason.lower() for word in ("aino", "esimerkki"))
+
+    def test_a_refusal_keeps_what_solteq_says(self) -> None:
+        details = [{"path": "taxCode", "message": "isn't in international form"}, 5, {"path": "type", "message": "?"}]
+        assert Refused.from_details(details).reason == "taxCode: isn't in international form; type: ?"
+        assert Refused.from_details(None).reason == "it does not say why"
+
+    @pytest.mark.parametrize("answer", [Answer(drop=True), json_answer({"error": "x", "message": AINO}, 403)])
+    def test_no_address_is_in_an_error_or_a_log(self, caplog: pytest.LogCaptureFixture, answer: Answer) -> None:
+        with caplog.at_level(logging.DEBUG), serving(TOKEN, answer) as wire:
+            customers = client(wire.url).customers
+            asks: list[Callable[[], object]] = [
+                lambda: customers.by_email(AINO),
+                lambda: customers.create(AINO_DOCUMENT),
+                lambda: customers.replace("C-1", AINO_DOCUMENT, "2026-01-05T06:00:00Z"),
+            ]
+            for ask in asks:
+                with pytest.raises((SolteqError, OutcomeUnknownError)) as caught:
+                    ask()
+                assert "esimerkki" not in "".join(traceback.format_exception(caught.value))
+        assert "esimerkki" not in caplog.text
+
+    def test_an_unreadable_document_shows_no_value(self) -> None:
+        wrong = {"id": "C-1", "type": ["Aino"], "email": {"x": AINO}, "deleted": False, "modifiedAt": "Aino"}
+        with pytest.raises(ValidationError) as caught:
+            CustomerDocument.model_validate(wrong)
+        (invalid,) = validated(CustomerDocument, [wrong]).invalid
+        assert (invalid.key, AINO in invalid.raw) == ("C-1", True)
+        assert not any("aino" in text.lower() for text in (str(caught.value), repr(invalid), invalid.reason))
+
+    def test_a_bare_tombstone_is_no_error(self) -> None:
+        page = validated(CustomerDocument, [{"id": "C-1", "deleted": True, "modifiedAt": "2026-01-05T06:00:00Z"}])
+        assert (page.documents, page.invalid, [type(each) for each in page.tombstones]) == ([], [], [Tombstone])
