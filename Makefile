@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test check bench lock clean
+.PHONY: run test week check bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
 	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
@@ -11,10 +11,14 @@ run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops 
 	SOLTEQ_WOO_BALANCES_POLL_SECONDS=$${SOLTEQ_WOO_BALANCES_POLL_SECONDS:-2} \
 	SOLTEQ_WOO_CUSTOMERS_TO_WOO_POLL_SECONDS=$${SOLTEQ_WOO_CUSTOMERS_TO_WOO_POLL_SECONDS:-2} \
 	SOLTEQ_WOO_CUSTOMERS_TO_SOLTEQ_POLL_SECONDS=$${SOLTEQ_WOO_CUSTOMERS_TO_SOLTEQ_POLL_SECONDS:-2} \
+	SOLTEQ_WOO_SALES_POLL_SECONDS=$${SOLTEQ_WOO_SALES_POLL_SECONDS:-2} \
 	exec $(BIN)/solteq-woo run
 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/pytest -n auto
+
+week: $(INSTALLED)  ## a shop's week in bad weather: 5,000 orders, 50 runs killed; takes half an hour
+	$(BIN)/python -W ignore -m solteq_woo_assets_tests.sync.week
 
 check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff check .

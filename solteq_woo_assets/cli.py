@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +23,15 @@ from rich.table import Table
 from rich.text import Text
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.assets import campaigns, customers, products
-from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
+from solteq_woo_assets.assets import campaigns, customers, products, sales
+from solteq_woo_assets.automation.jobs import (
+    CHANGED_SALES,
+    DELIVERY_ASSETS,
+    DELTA_ASSETS,
+    FLOW_JOBS,
+    RETRY_SALES,
+    partition_of,
+)
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
@@ -35,7 +42,7 @@ from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running, serve
 from solteq_woo_assets.settings import SANDBOX, Settings
-from solteq_woo_assets.sync import erasure
+from solteq_woo_assets.sync import erasure, sales_history
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -73,7 +80,7 @@ def main() -> None:
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
 
-    campaigns, products, balances, customers_to_woo, customers_to_solteq
+    campaigns, products, balances, customers_to_woo, customers_to_solteq, sales
 
     Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
     quarantine.
@@ -90,7 +97,8 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
             console.print(f"[bold]{job.name}[/bold]{' (dry run)' if dry_run else ''}")
             selection = _up_to_delta(job, flow) if dry_run else None
             result = job.execute_in_process(
-                run_config={"loggers": {"console": {}}, "ops": _letting_pass(flow) if let_pass and not dry_run else {}},
+                run_config={"loggers": {"console": {}}, "ops": _configuration(flow, let_pass and not dry_run)},
+                partition_key=partition_of(job.name, settings, utc_now()),
                 instance=instance,
                 asset_selection=selection,
                 raise_on_error=False,
@@ -126,14 +134,37 @@ def preview(flow: str, at: str | None) -> None:
 
 
 @main.command()
-@click.argument("sku")
-@click.option("--at", metavar="TIME", help="Local time such as 2026-11-27T00:00. Default: now.")
-def explain(sku: str, at: str | None) -> None:
-    """Say why a product's price is what it is.
+@click.argument("what", nargs=-1, required=True, metavar="SKU | order NUMBER")
+@click.option("--at", metavar="TIME", help="Of a price: local time such as 2026-11-27T00:00. Default: now.")
+def explain(what: tuple[str, ...], at: str | None) -> None:
+    """Say why a product's price is what it is, or what became of an order.
 
-    Campaigns, the calendar of 60 days, what shoppers were shown, what was sent in which run, by what was last read
-    from Solteq; and what the store holds now.
+    Of a product: campaigns, the calendar of 60 days, what shoppers were shown, what was sent in which run, by what was
+    last read from Solteq; and what the store holds now. Of an order: what the store has, by what was last read, what
+    was sent when, and what Solteq answered.
     """
+    match what:
+        case ("order", number):
+            _explain_order(number)
+        case (sku,):
+            _explain_price(sku, at)
+        case _:
+            raise click.UsageError("Name a SKU, or write: explain order NUMBER")
+
+
+def _explain_order(number: str) -> None:
+    settings = _settings()
+    with StateDatabase(settings.database).transaction() as connection:
+        history = sales_history.history_of(connection, number, settings.timezone)
+    if history is None:
+        raise click.ClickException(f"Order {number} has not been read from the store.")
+    console.print(f"[bold]Order {history.order_id} in the store[/bold], as it was read {history.read_at}")
+    for title, columns, rows in history.tables():
+        console.print(f"\n[bold]{title}[/bold]")
+        _print_table(columns, rows) if rows else console.print("Nothing.")
+
+
+def _explain_price(sku: str, at: str | None) -> None:
     settings = _settings()
     now = _instant(at, settings)
     key = sku_key(sku)
@@ -210,6 +241,36 @@ def _instant(text: str | None, settings: Settings) -> datetime:
 def _local(instant: datetime, settings: Settings) -> str:
     local = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(settings.timezone))
     return f"{local:%-d.%-m.%Y %H:%M} {settings.timezone}"
+
+
+@main.group()
+def retry() -> None:
+    """Send again what was refused."""
+
+
+@retry.command("sales")
+@click.argument("orders", nargs=-1, metavar="[ORDER]...")
+def retry_sales(orders: tuple[str, ...]) -> None:
+    """Send again the sales that Solteq refused: all, or those of these orders or external ids.
+
+    Exits with 1 when anything was refused again.
+    """
+    settings = _settings()
+    definitions = dg.Definitions.merge(
+        build_definitions(settings), dg.Definitions(loggers={"console": dg.LoggerDefinition(_terminal_logger)})
+    )
+    job = definitions.resolve_job_def(RETRY_SALES.name)
+    config = {"retry": list(orders)} if orders else {"retry_refused": True}
+    with _standing_in(settings), _instance() as instance:
+        result = job.execute_in_process(
+            run_config={"loggers": {"console": {}}, "ops": {"sales_delta": {"config": config}}},
+            partition_key=partition_of(job.name, settings, utc_now()),
+            instance=instance,
+            raise_on_error=False,
+        )
+        _print_summary(result)
+        _print_quarantine(settings)
+    sys.exit(0 if result.success and _all_delivered(result, sales.FLOW) else 1)
 
 
 @main.command()
@@ -412,8 +473,10 @@ def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
     return logger
 
 
-def _letting_pass(flow: str) -> dict[str, object]:
-    if flow not in GUARD_RAILS:
+def _configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
+    if flow == sales.FLOW:
+        return CHANGED_SALES["ops"]
+    if not let_pass or flow not in GUARD_RAILS:
         return {}
     return {f"{DELTA_ASSETS[flow]}_{GUARD_RAILS[flow]}": {"config": {"let_pass": True}}}
 

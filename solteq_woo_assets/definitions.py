@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products
-from solteq_woo_assets.automation.jobs import ERASE_CUSTOMER, FLOW_JOBS, RECONCILE_ALL
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.automation.jobs import ERASE_CUSTOMER, FLOW_JOBS, RECONCILE_ALL, RETRY_SALES
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
@@ -39,10 +39,16 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         with FlowLeases(StateDatabase(settings.database)) as held:
             yield held
 
+    days = sales.days_of(settings)
+    by_day = dg.map_asset_specs(
+        lambda spec: spec.replace_attributes(partitions_def=days),
+        [sales.woo_sales, sales.sales_delta, sales.solteq_sales],
+    )
+    flows = [products, balances, campaigns, customers]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([products, balances, campaigns, customers]),
-        asset_checks=dg.load_asset_checks_from_modules([products, balances, campaigns, customers]),
-        jobs=[*FLOW_JOBS.values(), RECONCILE_ALL, ERASE_CUSTOMER],
+        assets=[*dg.load_assets_from_modules(flows), *by_day],
+        asset_checks=dg.load_asset_checks_from_modules([*flows, sales]),
+        jobs=[*FLOW_JOBS.values(), RECONCILE_ALL, RETRY_SALES, ERASE_CUSTOMER],
         schedules=flow_schedules(settings),
         sensors=flow_sensors(settings),
         resources={

@@ -5,7 +5,7 @@ made by ``python -m solteq_woo_assets.settings > .env.example``, and a test keep
 """
 
 import sys
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -42,6 +42,16 @@ def _tax_class_pairs(value: object) -> object:
     if not all(separator for _, separator, _ in pairs):
         raise ValueError("write it as RATE=CLASS,RATE=CLASS, for example 25.5=standard,13.5=reduced-rate")
     return {rate.strip(): "" if slug.strip() == "standard" else slug.strip() for rate, _, slug in pairs}
+
+
+def _pairs(value: object) -> object:
+    """``paytrail=Card,bacs=Invoice`` as a mapping."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if not all(name.strip() and kind.strip() for name, _, kind in pairs):
+        raise ValueError("write it as METHOD=TYPE,METHOD=TYPE, for example paytrail=Card,bacs=Invoice")
+    return {name.strip(): kind.strip() for name, _, kind in pairs}
 
 
 VatRate = Annotated[Decimal, Field(ge=0, le=100, decimal_places=3)]
@@ -134,6 +144,25 @@ class Settings(BaseSettings):
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""
+    sale_statuses: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = ["processing", "completed"]
+    """Statuses of the store's orders that are sales, comma-separated. Refunded orders that were paid are sales, too."""
+    payment_types: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = {
+        "paytrail": "Card",
+        "stripe": "Card",
+        "woocommerce_payments": "Card",
+        "klarna_payments": "Invoice",
+        "bacs": "Invoice",
+        "cod": "Cash",
+    }
+    """Solteq's payment type of each payment method of the store, METHOD=TYPE, comma-separated. Others go as Other."""
+    sales_from: Annotated[date | None, BeforeValidator(lambda value: value or None)] = None
+    """Orders made before this day are booked only when their day is backfilled. Empty: the day of the first run."""
+    sales_first_day: date = date(2024, 1, 1)
+    """The first day of sales that can be backfilled in the Dagster UI."""
+    sales_recheck_days: int = Field(default=7, ge=0, le=366)
+    """So many last days of orders are read whole when the schedule comes round, whatever the store says has changed."""
+    deleted_orders: Literal["keep", "reverse"] = "keep"
+    """What becomes of a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 
@@ -160,6 +189,10 @@ class Settings(BaseSettings):
     customer_accounts_cron: str = "52 */2 * * *"
     """When all accounts of the store are read, to find those that were changed or removed: a request per 100 accounts.
     Empty switches it off."""
+    sales_poll_seconds: int = Field(default=60, ge=0)
+    """Seconds between two looks at the store's changed orders. 0 switches the sensor off."""
+    sales_cron: str = "2 * * * *"
+    """When sales are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
     reconcile_cron: str = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
 
@@ -179,6 +212,11 @@ class Settings(BaseSettings):
     """Path of the campaign feed."""
     solteq_campaigns_scope: str = "discount-api"
     """OAuth2 scope of the campaign feed."""
+
+    solteq_sales_path: str = "order/v1-ext/sales"
+    """Path to which sales are posted and under which they are looked up."""
+    solteq_sales_scope: str = "order-api"
+    """OAuth2 scope of sales."""
 
     @field_validator("timezone")
     @classmethod
@@ -272,11 +310,13 @@ def _default_text(default: object) -> str:
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     if isinstance(default, dict):
-        return ",".join(f"{rate}={slug or 'standard'}" for rate, slug in default.items())
+        return ",".join(f"{name}={value or 'standard'}" for name, value in default.items())
     if isinstance(default, list):
         return ",".join(default)
     if isinstance(default, time):
         return f"{default:%H:%M}"
+    if default is None:
+        return ""
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 

@@ -1,10 +1,12 @@
 """A shop to test with: both sandboxes over real HTTP, a database, and the jobs run through Dagster."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +18,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
+from solteq_woo_assets.automation.jobs import partition_of
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
@@ -46,6 +49,9 @@ class Control:
 
     def patch(self, path: str, body: Any) -> None:
         self._call("PATCH", path, body)
+
+    def delete(self, path: str) -> None:
+        self._call("DELETE", path, None)
 
     def fault(self, **fault: Any) -> None:
         """Make requests fail; see ``sandbox/server.py``."""
@@ -89,6 +95,7 @@ class Shop:
         self.database = StateDatabase(self.settings.database)
         self.instance: dg.DagsterInstance | None = None
         self.clock: Clock = utc_now
+        self._edits = 0
 
     def with_settings(self, **changes: Any) -> Settings:
         """Settings of this shop, with changes; they hold for the runs that follow."""
@@ -177,7 +184,35 @@ class Shop:
     def run(self, job: str, **arguments: Any) -> dg.ExecuteInProcessResult:
         """Run a job to its end, whatever it is."""
         definition = build_definitions(self.settings, self.clock).resolve_job_def(job)
+        if "tags" not in arguments:
+            arguments.setdefault("partition_key", partition_of(job, self.settings, self.clock()))
         return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
+
+    def order(self, *lines: dict[str, Any], **fields: Any) -> int:
+        """Somebody orders, and pays; the order's id. Lines as ``order_line`` makes them."""
+        return self.woo.put("orders", {"orders": [order_document(*lines, **fields)]})["ids"][0]
+
+    def edit_order(self, identifier: int, *lines: dict[str, Any], **fields: Any) -> None:
+        """The order as it is now, with another second of modification."""
+        self._edits += 1
+        modified = (datetime.now(UTC) + timedelta(seconds=self._edits)).strftime("%Y-%m-%dT%H:%M:%S")
+        given = {"date_modified_gmt": modified, **fields, "id": identifier}
+        self.woo.put("orders", {"orders": [order_document(*lines, **given)]})
+
+    def sync_sales(self, *days: str, **config: Any) -> dict[str, Any]:
+        """Book what changed, or these days; the metadata by asset."""
+        config = {"ops": {"woo_sales": {"config": {"changed_only": not days, **config}}}}
+        arguments: dict[str, Any] = {}
+        if days:
+            names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+            arguments["tags"] = dict(zip(names, (days[0], days[-1]), strict=True))
+        result = self.run("sales_to_solteq", run_config=config, **arguments)
+        assert result.success, [event.message for event in result.all_events if event.is_failure]
+        return metadata(result)
+
+    def booked(self) -> list[dict[str, Any]]:
+        """All that Solteq has booked, oldest first."""
+        return self.solteq.get("sales")
 
     def sync(self, *jobs: str) -> list[dict[str, Any]]:
         """Run jobs that must succeed; the metadata of their materializations, by asset, one dict a job."""
@@ -191,8 +226,13 @@ class Shop:
     def tick(self, flow: str) -> tuple[bool, str]:
         """Whether the flow's sensor requests a run now, and what it says about it."""
         definitions = build_definitions(self.settings, self.clock)
-        sensor = definitions.resolve_sensor_def(f"{flow if '_to_' in flow else f'{flow}_to_woo'}_sensor")
-        with dg.build_sensor_context(instance=self.instance, resources=dict(definitions.resources or {})) as context:
+        job = "sales_to_solteq" if flow == "sales" else flow if "_to_" in flow else f"{flow}_to_woo"
+        sensor = definitions.resolve_sensor_def(f"{job}_sensor")
+        with dg.build_sensor_context(
+            instance=self.instance,
+            repository_def=definitions.get_repository_def(),
+            resources=dict(definitions.resources or {}),
+        ) as context:
             evaluation = sensor.evaluate_tick(context)
         if not evaluation.run_requests:
             assert evaluation.skip_message, "a sensor says why it skips"
@@ -280,6 +320,71 @@ def campaign_document(code: str, *targets: str, **fields: Any) -> dict[str, Any]
         "priority": 0,
         "active": True,
         "deleted": False,
+        **fields,
+    }
+
+
+VAT = {Decimal("25.5"): (1, ""), Decimal("13.5"): (2, "reduced-rate"), Decimal(0): (3, "zero-rate")}
+"""The rates of the stand-in: their ids and tax classes."""
+
+
+def order_line(sku: str, gross: str, quantity: int = 1, *, rate: str = "25.5", **fields: Any) -> dict[str, Any]:
+    """A line of an order at a price with VAT in all, as the store splits it."""
+    net, vat = split_vat(Decimal(gross), Decimal(rate))
+    amounts = {"subtotal": str(net), "subtotal_tax": str(vat), "total": str(net), "total_tax": str(vat)}
+    taxes = [{"id": VAT[Decimal(rate)][0], "total": str(vat), "subtotal": str(vat)}]
+    meta = [{"id": 1, "key": "_reduced_stock", "value": str(quantity)}]
+    return {
+        "name": f"Tuote {sku}",
+        "sku": sku,
+        "quantity": quantity,
+        **amounts,
+        "taxes": taxes,
+        "meta_data": meta,
+    } | fields
+
+
+def split_vat(gross: Decimal, rate: Decimal) -> tuple[Decimal, Decimal]:
+    """Without VAT, and the VAT."""
+    vat = (gross * rate / (100 + rate)).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return gross - vat, vat
+
+
+def order_document(*lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A paid order, as the store would show it; the stand-in adds an id and the time."""
+    lines = tuple({"id": 100 + place} | line for place, line in enumerate(lines))
+    vat: defaultdict[int, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        vat[line["taxes"][0]["id"]] += Decimal(line["total_tax"])
+    percents = {number: rate for rate, (number, _) in VAT.items()}
+    taxes = [
+        {
+            "rate_id": number,
+            "rate_percent": float(percents[number]),
+            "tax_total": str(tax),
+            "shipping_tax_total": "0.00",
+        }
+        for number, tax in vat.items()
+    ]
+    total = sum((Decimal(line["total"]) + Decimal(line["total_tax"]) for line in lines), Decimal(0))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {
+        "status": "processing",
+        "currency": "EUR",
+        "date_paid_gmt": fields.get("date_created_gmt", now),
+        "total": str(total),
+        "total_tax": str(sum(vat.values(), Decimal(0))),
+        "customer_id": 0,
+        "billing": {"first_name": "Aino", "last_name": "Esimerkki", "email": "aino@example.com"},
+        "payment_method": "paytrail",
+        "payment_method_title": "Paytrail",
+        "transaction_id": "tx-1",
+        "line_items": [line for line in lines if "sku" in line],
+        "shipping_lines": [],
+        "fee_lines": [],
+        "coupon_lines": [],
+        "tax_lines": taxes,
+        "refunds": [],
         **fields,
     }
 

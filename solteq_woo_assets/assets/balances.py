@@ -1,5 +1,8 @@
 """Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
 
+from collections.abc import Collection
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 import duckdb
 import polars as pl
@@ -10,29 +13,37 @@ from solteq_woo_assets.assets.common import (
     ReadConfig,
     agreement,
     count_rows,
+    delivery_metadata,
     delta_metadata,
     effort,
     failing_in_words,
+    progress,
     read_metadata,
-    send_delta,
     store_delta,
     take_lease,
     warn_of_quarantine,
 )
 from solteq_woo_assets.assets.products import woo_catalogue
+from solteq_woo_assets.assets.sales import receipt_rules
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.rules.stock import StockRules
 from solteq_woo_assets.rules.stock import balance_delta as compare_balances
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.frames import balance_frame
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.sync.sales import first_day, read_changed
+from solteq_woo_assets.sync.sales_under_way import store_sales_under_way
 from solteq_woo_assets.sync.snapshot import read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "balances"
 TABLE = "snapshot.solteq_balances"
+WRITES_AT_ONCE = 500
+"""So many quantities leave between two looks at the store's orders."""
 
 
 def balance_feed(settings: Settings) -> Feed:
@@ -69,13 +80,44 @@ def solteq_balances(
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
 
 
+@dg.asset(group_name=FLOW, kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+def sales_under_way(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The pieces that were sold in the web store and that Solteq's balances may not show yet.
+
+    They must not go back on the shelf. Reads the orders that changed, as the sales flow does. Nothing is under way
+    until the sales flow has run once: who books web sales otherwise has them in Solteq by other means. Table
+    `snapshot.sales_under_way`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        changed, pieces = _read_sales(settings, database, woo)
+    return dg.MaterializeResult(metadata={"changed_orders": changed, "pieces": pieces, **measured.metadata()})
+
+
+def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> tuple[int, int]:
+    """Read the orders that changed; how many those were, and how many pieces are under way."""
+    with database.transaction() as connection:
+        if first_day(connection) is None:
+            return 0, 0
+    counts = read_changed(database, woo, ZoneInfo(settings.timezone))
+    with database.transaction() as connection:
+        pieces = store_sales_under_way(connection, receipt_rules(settings))
+    return counts.changed + counts.removed, pieces
+
+
 @dg.asset(
     group_name=FLOW,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_balances, woo_catalogue],
+    deps=[solteq_balances, woo_catalogue, sales_under_way],
 )
 def balance_delta(
     context: dg.AssetExecutionContext,
@@ -86,14 +128,14 @@ def balance_delta(
 ) -> dg.MaterializeResult:
     """The stock quantities to be written to the web store, old → new. Nothing is sent yet.
 
-    The quantity is the free balance of the stores that sell online, less the buffer, in whole pieces, never below
-    0. A balance whose product is not in the store yet is shown as waiting. Table `delta.balance_delta`.
+    The quantity is the free balance of the stores that sell online, less the buffer and what the web store sold that
+    the balance does not show yet, in whole pieces, never below 0. A balance whose product is not in the store yet is
+    shown as waiting. Table `delta.balance_delta`.
     """
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            changes = _compare(connection, settings)
-            changes, refused = store_delta(connection, config, FLOW, "balance_delta", changes)
+            changes, refused = store_delta(connection, config, FLOW, "balance_delta", _compare(connection, settings))
             products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(
@@ -109,9 +151,11 @@ def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.Da
         balances=connection.table(TABLE),
         products=connection.table("snapshot.solteq_products"),
         catalogue=connection.table("snapshot.woo_catalogue"),
+        under_way=connection.table("snapshot.sales_under_way"),
         rules=StockRules(
             stock_stores=settings.stock_stores,
             stock_buffer=settings.stock_buffer,
+            web_store=settings.web_store,
             stock_store_changes=settings.stock_store_changes,
             inactive_products=settings.inactive_products,
         ),
@@ -146,10 +190,50 @@ def woo_stock(
 ) -> dg.MaterializeResult:
     """The stock quantities, sent to the web store; variations through their parent's batch.
 
-    Only the quantity, that stock is managed, and the balances per store as private meta. Each write is in the
-    ledger, `sync.deliveries`, before it leaves.
+    Only the quantity, that stock is managed, and the balances per store as private meta. Right before each lot leaves,
+    the store is asked for new orders: a piece that was sold a moment ago is not put back on the shelf. Each write is
+    in the ledger, `sync.deliveries`, before it leaves.
     """
-    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="balance_delta")
+    counts = DeliveryCounts()
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        sent: set[str] = set()
+        while True:
+            changed, _ = _read_sales(settings, database, woo)
+            with database.transaction() as connection:
+                if changed:
+                    store_delta(connection, DeltaConfig(), FLOW, "balance_delta", _compare(connection, settings))
+                lot = _next_lot(connection, sent)
+            if not lot:
+                break
+            sent.update(lot)
+            counts.merge(
+                deliver(
+                    database,
+                    woo,
+                    flow=FLOW,
+                    table="delta.balance_delta",
+                    keys=lot,
+                    run_id=context.run.run_id,
+                    in_flight=settings.requests_in_flight,
+                    on_progress=progress(context, FLOW),
+                    clock=clock,
+                )
+            )
+        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
+    if counts.undelivered:
+        context.log.warning(f"{counts.undelivered} of {len(sent)} writes were not delivered.")
+    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+
+
+def _next_lot(connection: duckdb.DuckDBPyConnection, sent: Collection[str]) -> list[str]:
+    """Keys of the delta that are to be sent next, families of variations together."""
+    rows = connection.execute(
+        "SELECT key FROM delta.balance_delta WHERE list_contains($actions, action) AND NOT list_contains($sent, key) "
+        "ORDER BY parent_id NULLS FIRST, key LIMIT $most",
+        {"actions": list(SENT_ACTIONS), "sent": list(sent), "most": WRITES_AT_ONCE},
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 @dg.asset_check(asset=woo_stock)

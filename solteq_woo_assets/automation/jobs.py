@@ -1,8 +1,13 @@
 """The jobs that people and schedules run: one a flow, and one that reads both sides in full."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.sales_frames import local_day
 
 PRODUCTS_TO_WOO = dg.define_asset_job(
     "products_to_woo",
@@ -15,7 +20,11 @@ PRODUCTS_TO_WOO = dg.define_asset_job(
 BALANCES_TO_WOO = dg.define_asset_job(
     "balances_to_woo",
     selection=dg.AssetSelection.assets(
-        balances.solteq_balances, products.woo_catalogue, balances.balance_delta, balances.woo_stock
+        balances.solteq_balances,
+        products.woo_catalogue,
+        balances.sales_under_way,
+        balances.balance_delta,
+        balances.woo_stock,
     ),
     description="Brings changed stock balances from Solteq to the web store.",
     executor_def=dg.in_process_executor,
@@ -56,6 +65,26 @@ CUSTOMERS_TO_SOLTEQ = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
+# By name, since the days are those of the settings.
+SALES_TO_SOLTEQ = dg.define_asset_job(
+    "sales_to_solteq",
+    selection=dg.AssetSelection.assets("woo_sales", "sales_delta", "solteq_sales"),
+    description=(
+        "Books the web store's sales and refunds in Solteq. Run for days, it reads those days whole; the sensor runs "
+        "it for what changed, whatever its day."
+    ),
+    executor_def=dg.in_process_executor,
+)
+RETRY_SALES = dg.define_asset_job(
+    "retry_sales",
+    selection=dg.AssetSelection.assets("sales_delta", "solteq_sales"),
+    description="Sends again the sales that Solteq refused: all, or those of the orders in the config of sales_delta.",
+    executor_def=dg.in_process_executor,
+    config={"ops": {"sales_delta": {"config": {"retry_refused": True}}}},
+)
+CHANGED_SALES = {"ops": {"woo_sales": {"config": {"changed_only": True}}}}
+"""What a run of the sales' job is told when it is not for whole days."""
+
 FULL_READS = (
     "solteq_campaigns",
     "solteq_products",
@@ -70,7 +99,10 @@ DELTAS = (
     "balance_delta",
     "woo_customer_delta",
     "solteq_customer_delta",
+    "sales_delta",
 )
+RECONCILED_DAYS = 7
+"""So many last days of sales are read whole, and asked for in Solteq, when everything is reconciled."""
 
 RECONCILE_ALL = dg.define_asset_job(
     "reconcile_all",
@@ -83,6 +115,8 @@ RECONCILE_ALL = dg.define_asset_job(
         "ops": {
             **{name: {"config": {"full": True}} for name in FULL_READS},
             **{name: {"config": {"retry_refused": True}} for name in DELTAS},
+            "woo_sales": {"config": {"changed_only": True, "recheck_days": RECONCILED_DAYS}},
+            "solteq_sales_days_agree": {"config": {"last_days": RECONCILED_DAYS, "read_back": True}},
         }
     },
 )
@@ -100,6 +134,7 @@ FLOW_JOBS = {
     balances.FLOW: BALANCES_TO_WOO,
     customers.TO_WOO: CUSTOMERS_TO_WOO,
     customers.TO_SOLTEQ: CUSTOMERS_TO_SOLTEQ,
+    sales.FLOW: SALES_TO_SOLTEQ,
 }
 """The job of each flow. Campaigns come first: new products then begin with the right sale price."""
 DELIVERY_ASSETS = {
@@ -108,6 +143,7 @@ DELIVERY_ASSETS = {
     balances.FLOW: "woo_stock",
     customers.TO_WOO: "woo_customers",
     customers.TO_SOLTEQ: "solteq_customer_updates",
+    sales.FLOW: "solteq_sales",
 }
 DELTA_ASSETS = {
     campaigns.FLOW: "campaign_price_delta",
@@ -115,4 +151,15 @@ DELTA_ASSETS = {
     balances.FLOW: "balance_delta",
     customers.TO_WOO: "woo_customer_delta",
     customers.TO_SOLTEQ: "solteq_customer_delta",
+    sales.FLOW: "sales_delta",
 }
+BY_DAY = frozenset({SALES_TO_SOLTEQ.name, RETRY_SALES.name, RECONCILE_ALL.name})
+"""The jobs that run for a day, or several."""
+
+
+def partition_of(job: str, settings: Settings, now: datetime) -> str | None:
+    """The day that a job runs for when nobody says otherwise: today. ``None`` for jobs without days.
+
+    :param now: naive UTC
+    """
+    return local_day(now, ZoneInfo(settings.timezone)).isoformat() if job in BY_DAY else None

@@ -1,12 +1,13 @@
 """Each flow compares everything from time to time, whatever the sensors saw."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 import dagster as dg
 
 from solteq_woo_assets.assets import customers
-from solteq_woo_assets.automation.jobs import FLOW_JOBS, RECONCILE_ALL
+from solteq_woo_assets.automation.jobs import BY_DAY, FLOW_JOBS, RECONCILE_ALL, SALES_TO_SOLTEQ, partition_of
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.settings import Settings
 
@@ -41,20 +42,44 @@ def _schedule(
     name: str | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> dg.ScheduleDefinition:
+    if job in BY_DAY:
+        return _schedule_by_day(job, setting, cron, settings)
     try:
         return dg.ScheduleDefinition(
-            name=f"{name or job}_schedule",
-            job_name=job,
-            run_config=config,
-            cron_schedule=cron,
-            execution_timezone=settings.timezone,
-            description=f"Runs {job} at {cron}, {settings.timezone} time. Set by {setting}.",
-            default_status=default_schedule_status(settings),
+            name=f"{name or job}_schedule", job_name=job, run_config=config, **_common(job, setting, cron, settings)
         )
     except dg.DagsterInvalidDefinitionError as error:
-        raise ConfigurationError(
-            f"{setting}: it is not a cron expression; every hour at seven past is 7 * * * *"
-        ) from error
+        raise _no_cron(setting) from error
+
+
+def _schedule_by_day(job: str, setting: str, cron: str, settings: Settings) -> dg.ScheduleDefinition:
+    """A schedule of a job that runs for a day: today; sales are read by what changed, and the last days whole."""
+    read = {"changed_only": True, "recheck_days": settings.sales_recheck_days}
+    config = {"ops": {"woo_sales": {"config": read}}} if job == SALES_TO_SOLTEQ.name else None
+
+    def today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        at = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
+        return dg.RunRequest(partition_key=partition_of(job, settings, at), run_config=config)
+
+    try:
+        return dg.ScheduleDefinition(
+            name=f"{job}_schedule", job_name=job, execution_fn=today, **_common(job, setting, cron, settings)
+        )
+    except dg.DagsterInvalidDefinitionError as error:
+        raise _no_cron(setting) from error
+
+
+def _common(job: str, setting: str, cron: str, settings: Settings) -> dict[str, Any]:
+    return {
+        "cron_schedule": cron,
+        "execution_timezone": settings.timezone,
+        "description": f"Runs {job} at {cron}, {settings.timezone} time. Set by {setting}.",
+        "default_status": default_schedule_status(settings),
+    }
+
+
+def _no_cron(setting: str) -> ConfigurationError:
+    return ConfigurationError(f"{setting}: it is not a cron expression; every hour at seven past is 7 * * * *")
 
 
 def default_schedule_status(settings: Settings) -> dg.DefaultScheduleStatus:

@@ -5,17 +5,18 @@ database cannot be asked, the tick fails with the reason, where the UI shows it.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
 from solteq_woo_assets.assets.common import count_rows, report_crashed
-from solteq_woo_assets.automation.jobs import DELTA_ASSETS, FLOW_JOBS
+from solteq_woo_assets.automation.jobs import CHANGED_SALES, DELTA_ASSETS, FLOW_JOBS, partition_of
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.skus import sku_key
@@ -25,6 +26,7 @@ from solteq_woo_assets.sync.customer_frames import customer_frame
 from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS
+from solteq_woo_assets.sync.sales import ORDERS
 from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, count_news, watermark
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
@@ -58,6 +60,8 @@ class Source:
     """What there is to do at an instant without any news, in words."""
     lease: str = ""
     """The lease of the flow's runs, where it is not named after the flow."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """Of the runs that the sensor requests."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,33 @@ def _new_accounts(look: Look) -> str | None:
     return f"{new} new accounts in the store" if new else None
 
 
+def _changed_orders(look: Look) -> str | None:
+    """Asks the store for orders that changed since the last read."""
+    with look.database.transaction() as connection:
+        before = watermark(connection, ORDERS)
+    if before is None:  # it was, a moment ago
+        return None
+    recent = look.woo.orders.modified(before.position)
+    with look.database.transaction() as connection:
+        known = dict(
+            connection.execute(
+                f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id)", {"ids": list(recent)}
+            ).fetchall()
+        )
+    changed = sum(known.get(order_id) != modified for order_id, modified in recent.items())
+    return f"{changed} new or changed orders in the store" if changed else None
+
+
+def _orders_not_compared(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
+    """Another flow, stock, read them, or the run that did broke off."""
+    read = count_rows(
+        connection,
+        f"SELECT count(*) FROM {ORDERS} WHERE read_at > "
+        "coalesce((SELECT computed_at FROM sync.comparisons WHERE flow = 'sales'), TIMESTAMP '1970-01-01')",
+    )
+    return f"{read} orders were read after the last comparison" if read else None
+
+
 SOURCES = [
     Source(
         campaigns.FLOW,
@@ -169,6 +200,14 @@ SOURCES = [
         "the store for new accounts",
         _new_accounts,
         lease=customers.FLOW,
+    ),
+    Source(
+        sales.FLOW,
+        ORDERS,
+        "the store for changed orders",
+        _changed_orders,
+        _orders_not_compared,
+        config=CHANGED_SALES,
     ),
 ]
 
@@ -223,11 +262,18 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         if pause:
             return dg.SkipReason(pause)
         if failures:  # what it was for may be in the snapshot already, and then nobody says it again
-            return dg.RunRequest(tags={"solteq_woo/why": "the last run failed"})
+            return request("the last run failed", look)
         news = _left_over(source, look) or source.news(look)
         if not news:
             return dg.SkipReason(f"Nothing new: asked {source.asks}.")
-        return dg.RunRequest(tags={"solteq_woo/why": news[:200]})
+        return request(news, look)
+
+    def request(why: str, look: Look) -> dg.RunRequest:
+        return dg.RunRequest(
+            partition_key=partition_of(job, settings, look.now),
+            run_config=dict(source.config),
+            tags={"solteq_woo/why": why[:200]},
+        )
 
     return evaluate
 

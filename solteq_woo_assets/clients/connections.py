@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from solteq_woo_assets.clients.solteq import CUSTOMERS, SolteqClient
+from solteq_woo_assets.clients.solteq import CUSTOMERS, Endpoint, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.settings import Settings
 
@@ -16,6 +16,7 @@ def solteq_client(settings: Settings) -> SolteqClient:
         settings.solteq_client_secret,
         timezone=settings.timezone,
         customers=replace(CUSTOMERS, path=settings.solteq_customers_path, scope=settings.solteq_customers_scope),
+        sales=Endpoint(settings.solteq_sales_path, settings.solteq_sales_scope),
         in_flight=settings.requests_in_flight,
     )
 

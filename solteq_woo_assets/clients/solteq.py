@@ -40,6 +40,7 @@ from solteq_woo_assets.clients.solteq_documents import (
     Tombstone,
     validated,
 )
+from solteq_woo_assets.clients.solteq_sales import SALES, Endpoint, HeldSale, SolteqSales
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 
 __all__ = [
@@ -51,9 +52,11 @@ __all__ = [
     "CampaignDocument",
     "CustomerDocument",
     "Document",
+    "Endpoint",
     "Feed",
     "FeedPage",
     "Gone",
+    "HeldSale",
     "InvalidDocument",
     "ProductDocument",
     "Refused",
@@ -100,6 +103,7 @@ class SolteqClient:
     :param timezone: of the shop, a TZ database name
     :param scopes: asked for together in one token; a feed whose scope is not among them gets its own token
     :param customers: where customers are written, too
+    :param sales: where sales are booked
     :raises ConfigurationError: an address over which the secret would travel in the clear
     """
 
@@ -114,6 +118,7 @@ class SolteqClient:
         in_flight: int = 2,
         scopes: Sequence[str] = (),
         customers: Feed[CustomerDocument] = CUSTOMERS,
+        sales: Endpoint = SALES,
         read_seconds: float = 60.0,
         attempts: int = 5,
     ) -> None:
@@ -139,6 +144,11 @@ class SolteqClient:
             send=lambda method, path, body, headers: self._authorized(
                 customers.scope, partial(self._api.send, method, path, body, headers=headers)
             ),
+        )
+        self.sales = SolteqSales(
+            sales.path,
+            get=lambda path, params: self._authorized(sales.scope, partial(self._api.get, path, params)),
+            send=lambda path, body: self._authorized(sales.scope, partial(self._api.send, "POST", path, body)),
         )
 
     @property

@@ -29,6 +29,7 @@ from solteq_woo_assets.clients.woo_documents import (
     StoreFacts,
     StoreProduct,
 )
+from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooOrders
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 
@@ -38,12 +39,16 @@ __all__ = [
     "CustomerPage",
     "CustomerWrite",
     "ItemRefused",
+    "OrderDocument",
+    "OrderPage",
     "ProductWrite",
+    "RefundDocument",
     "StoreCustomer",
     "StoreFacts",
     "StoreOrder",
     "StoreProduct",
     "Unreadable",
+    "UnreadableOrder",
     "WooClient",
 ]
 
@@ -108,6 +113,7 @@ class WooClient:
             secrets=[secret],
         )
         self.customers = WooCustomers(self._session)
+        self.orders = WooOrders(self._session)
 
     @property
     def requests_made(self) -> int:

@@ -40,7 +40,7 @@ def _price(value: object) -> object:
     return value if isinstance(value, Decimal) and value.is_finite() and abs(value) < _TOO_MUCH else None
 
 
-def _naive_utc(value: object) -> object:
+def naive_utc(value: object) -> object:
     if not value:
         return None
     instant = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -52,7 +52,7 @@ def _naive_utc(value: object) -> object:
 def _sale_time(value: object) -> object:
     """What is no time is none; the delta puts it right."""
     try:
-        return _naive_utc(value)
+        return naive_utc(value)
     except ValueError:
         return None
 
@@ -78,7 +78,7 @@ def _or_empty(value: object) -> object:
 
 Price = Annotated[Decimal | None, BeforeValidator(_price)]
 # Imports leave products without a time of change; WooCommerce gives null for it.
-NaiveUtc = Annotated[datetime, BeforeValidator(lambda value: _naive_utc(value) or datetime(1970, 1, 1))]  # noqa: DTZ001
+NaiveUtc = Annotated[datetime, BeforeValidator(lambda value: naive_utc(value) or datetime(1970, 1, 1))]  # noqa: DTZ001
 Text = Annotated[str, BeforeValidator(_or_empty)]
 
 

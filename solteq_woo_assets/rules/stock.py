@@ -18,36 +18,66 @@ class StockRules:
 
     stock_stores: Sequence[str] = ()
     stock_buffer: int = 0
+    web_store: str = ""
     stock_store_changes: bool = False
     inactive_products: str = "draft"
 
 
-def sellable_quantity(free_balance: str, buffer: str) -> str:
-    """SQL: the free balance of all stores together less the buffer, in whole pieces, never below 0. 2.9 kg is 2."""
-    return f"greatest(floor(coalesce({free_balance}, 0) - {buffer}), 0)::BIGINT"
+def sellable_quantity(free_balance: str, buffer: str, under_way: str) -> str:
+    """SQL: the free balance of all stores together less the buffer and what the web store sold that the balance does
+    not show yet, in whole pieces, never below 0. 2.9 kg is 2."""
+    return f"greatest(floor(coalesce({free_balance}, 0) - {buffer} - coalesce({under_way}, 0)), 0)::BIGINT"
 
 
 # A code that is spelled in two ways is one product: of each store its newest balance counts, once. Where a product
 # that is not on sale is to be out of stock, it is so without a balance, too.
+_NEWEST = f"""
+CREATE TEMP TABLE newest AS
+SELECT
+    {sku_key("product_code")} AS sku_key, store_id, arg_max(trim(product_code), modified_at) AS sku,
+    arg_max(CASE WHEN deleted THEN 0 ELSE free_balance END, modified_at) AS free_balance,
+    arg_max(CASE WHEN deleted THEN 0 ELSE reserved_balance END, modified_at) AS reserved_balance,
+    max(modified_at) AS modified_at,
+    len($stock_stores) = 0 OR list_contains($stock_stores, store_id) AS is_sold_online
+FROM balances GROUP BY ALL
+"""
+
+# A sale is booked on the web store, so the web store's balance is the one that shows it; where that keeps no stock, any
+# that is sold online. What is not paid may be parked in Solteq, and is reserved there then.
+_UNDER_WAY = f"""
+CREATE TEMP TABLE under_way_now AS
+WITH seen AS (
+    SELECT sku_key,
+        coalesce(max(modified_at) FILTER (store_id = $web_store), max(modified_at) FILTER (is_sold_online)) AS seen_at,
+        max(modified_at) FILTER (store_id = $web_store) AS reserved_at,
+        coalesce(max(reserved_balance) FILTER (store_id = $web_store), 0) AS reserved
+    FROM newest GROUP BY ALL
+), of_orders AS (
+    SELECT {sku_key("sku")} AS sku_key, order_id, is_paid, bool_and(ordered_at <= reserved_at) AS may_be_reserved,
+        any_value(reserved) AS reserved,
+        greatest(sum(quantity) FILTER (booked_at IS NULL OR seen_at IS NULL OR booked_at > seen_at), 0) AS pieces
+    FROM under_way LEFT JOIN seen ON seen.sku_key = {sku_key("under_way.sku")} GROUP BY ALL
+), parked AS (
+    SELECT sku_key, sum(pieces) AS pieces, sum(pieces) FILTER (may_be_reserved) AS may_be_reserved,
+        any_value(reserved) AS reserved
+    FROM of_orders WHERE NOT is_paid GROUP BY ALL
+)
+SELECT sku_key, sum(pieces) AS pieces FROM (
+    SELECT sku_key, pieces FROM of_orders WHERE is_paid
+    UNION ALL SELECT sku_key, pieces - least(coalesce(may_be_reserved, 0), coalesce(reserved, 0)) FROM parked
+) GROUP BY ALL
+"""
+
 _QUANTITIES = f"""
 CREATE TEMP TABLE quantities AS
-WITH newest AS (
-    SELECT
-        {sku_key("product_code")} AS sku_key, store_id, arg_max(trim(product_code), modified_at) AS sku,
-        arg_max(CASE WHEN deleted THEN 0 ELSE free_balance END, modified_at) AS free_balance
-    FROM balances GROUP BY ALL
-)
 SELECT
     sku_key, min(sku) AS sku,
-    {
-    sellable_quantity(
-        "sum(free_balance) FILTER (len($stock_stores) = 0 OR list_contains($stock_stores, store_id))",
-        "$stock_buffer",
-    )
-} AS quantity
-FROM newest GROUP BY ALL
+    {sellable_quantity("sum(free_balance) FILTER (is_sold_online)", "$stock_buffer", "any_value(under_way_now.pieces)")}
+        AS quantity,
+    coalesce(any_value(under_way_now.pieces), 0) AS under_way
+FROM newest LEFT JOIN under_way_now USING (sku_key) GROUP BY ALL
 UNION ALL
-SELECT {sku_key("code")}, min(trim(code)), 0 FROM products
+SELECT {sku_key("code")}, min(trim(code)), 0, 0 FROM products
 WHERE $inactive_products = 'out_of_stock' AND {sku_key("code")} NOT IN (SELECT sku_key FROM newest)
 GROUP BY ALL HAVING NOT bool_or(active AND NOT deleted)
 """
@@ -72,7 +102,7 @@ SELECT * FROM (
     SELECT
         sku_key, sku,
         CASE WHEN known.on_sale IS FALSE AND $inactive_products = 'out_of_stock' THEN 0 ELSE quantity END AS quantity,
-        held.* EXCLUDE (sku_key), known.on_sale, known.keeps_no_stock
+        quantities.under_way, held.* EXCLUDE (sku_key), known.on_sale, known.keeps_no_stock
     FROM quantities LEFT JOIN held USING (sku_key) LEFT JOIN known USING (sku_key)
 )
 WHERE id IS NULL OR status = 'trash' OR type IN ('variable', 'grouped')
@@ -109,6 +139,7 @@ SELECT
     CASE WHEN is_there THEN changes ELSE [] END AS changes,
     CASE
         WHEN is_there AND stock_quantity IS DISTINCT FROM quantity THEN 'the free balance differs'
+            || CASE WHEN under_way > 0 THEN ', and ' || round(under_way)::BIGINT || ' more are sold' ELSE '' END
         WHEN is_there AND manage_stock IS NOT TRUE THEN 'the store does not manage its stock'
         WHEN is_there THEN 'the balances of the stores differ'
         WHEN keeps_no_stock THEN 'its type keeps no stock online'
@@ -129,6 +160,7 @@ def balance_delta(
     balances: Relation,
     products: Relation,
     catalogue: Relation,
+    under_way: Relation,
     rules: StockRules,
 ) -> pl.DataFrame:
     """The stock that the store should show, less what it shows. Columns: ``CHANGES_SCHEMA``.
@@ -138,19 +170,16 @@ def balance_delta(
     :param balances: rows of ``snapshot.solteq_balances``
     :param products: rows of ``snapshot.solteq_products``, to say why a product is not in the store
     :param catalogue: rows of ``snapshot.woo_catalogue``
+    :param under_way: rows of ``snapshot.sales_under_way``
     """
-    connection.execute(
-        _QUANTITIES,
-        {
-            "stock_stores": list(rules.stock_stores),
-            "stock_buffer": rules.stock_buffer,
-            "inactive_products": rules.inactive_products,
-        },
-    )
+    connection.execute(_NEWEST, {"stock_stores": list(rules.stock_stores)})
+    connection.execute(_UNDER_WAY, {"web_store": rules.web_store})
+    connection.execute(_QUANTITIES, {"stock_buffer": rules.stock_buffer, "inactive_products": rules.inactive_products})
     connection.execute(
         _COMPARED,
         {"inactive_products": rules.inactive_products, "stock_store_changes": rules.stock_store_changes},
     )
     delta = connection.sql(_CHANGES).pl().cast(CHANGES_SCHEMA)
-    connection.execute("DROP TABLE quantities; DROP TABLE compared")
+    for table in ("newest", "under_way_now", "quantities", "compared"):
+        connection.execute(f"DROP TABLE {table}")
     return delta

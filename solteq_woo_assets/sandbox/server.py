@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import random
 import signal
 import socket
 import threading
@@ -43,6 +44,7 @@ class Fault:
     :param path: a part of the path with its query, as sent (``"/products?page=2"``); empty for any
     :param skip: how many matching requests pass unharmed first
     :param times: how many are hit after that, ``None`` for ever
+    :param chance: how likely each of those is to be hit
     :param status: answer this without doing the work
     :param headers: of that answer; the content type is JSON unless given here
     :param body: of that answer
@@ -54,6 +56,7 @@ class Fault:
     path: str = ""
     skip: int = 0
     times: int | None = 1
+    chance: float = 1.0
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: str = '{"error": "sandbox", "message": "a fault asked for through /_sandbox/faults"}'
@@ -66,6 +69,8 @@ class Fault:
             return False
         if self.skip:
             self.skip -= 1
+            return False
+        if random.random() >= self.chance:  # noqa: S311
             return False
         if self.times is not None:
             self.times -= 1

@@ -1,7 +1,7 @@
 """The stand-in for Solteq Commerce Cloud: its identity server and its API in one app, on one SQLite file.
 
-What Solteq has: ``POST /connect/token``, the feeds of :data:`FEEDS`, and customers written and looked up. Only the
-sandbox has these, and asks no credentials for them:
+What Solteq has: ``POST /connect/token``, the feeds of :data:`FEEDS`, customers written and looked up, and sales booked
+and looked up. Only the sandbox has these, and asks no credentials for them:
 
 - ``PUT /_sandbox/<feed>`` ``{"documents": […]}`` adds or changes documents. Each is merged over the stored
   one with the same key (products: ``id``, or ``code`` alone; balances: ``productCode`` and ``storeId``; else
@@ -9,6 +9,7 @@ sandbox has these, and asks no credentials for them:
   it stands, however wrong.
 - ``GET /_sandbox/<feed>?code=…`` gives the stored document by the same keys; without any, how many there are.
 - ``POST /_sandbox/shuffle`` ``{"prices": n, "balances": n, "seed": s}`` changes that many, for a show.
+- ``GET /_sandbox/sales`` lists all that was booked, oldest first.
 - ``GET`` and ``PUT /_sandbox/behaviour`` (the fields of :class:`Behaviour`), until the stand-in stops.
 - ``POST /_sandbox/tokens/revoke`` makes every token handed out so far worthless.
 """
@@ -40,7 +41,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.sandbox import catalogue, solteq_customers
+from solteq_woo_assets.sandbox import catalogue, solteq_customers, solteq_sales
 from solteq_woo_assets.sandbox.server import ControlMiddleware
 
 CLIENT_ID = "sandbox"
@@ -51,7 +52,8 @@ FEEDS = {  # feed: its path, its scope
     "customers": ("/customer/v1-ext/customers", "customer-api"),
     "campaigns": ("/discount/v1-ext/campaigns", "discount-api"),
 }
-SCOPES = frozenset({scope for _, scope in FEEDS.values()} | {"order-api"})
+SALES = ("/order/v1-ext/sales", "order-api")
+SCOPES = frozenset({scope for _, scope in FEEDS.values()} | {SALES[1]})
 DEFAULT_PAGE_SIZE = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,11 +63,15 @@ CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, scopes TEXT NOT NULL,
 CREATE TABLE IF NOT EXISTS customer_keys (kind TEXT NOT NULL, value TEXT NOT NULL, place INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS customer_keys_value ON customer_keys (kind, value);
 CREATE INDEX IF NOT EXISTS customer_keys_place ON customer_keys (place);
+CREATE TABLE IF NOT EXISTS sales (
+    external_id TEXT PRIMARY KEY, refers_to TEXT, document TEXT NOT NULL, number INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS sales_refers_to ON sales (refers_to) WHERE refers_to IS NOT NULL;
 """ + "".join(
     f"""
 CREATE TABLE IF NOT EXISTS {feed} (
     place INTEGER PRIMARY KEY,  -- a hash of the key: in Cosmos DB too, the order of a feed says nothing
-    code TEXT,                  -- a product's, which changes may be addressed to
+    code TEXT,                  -- a product's, also of a balance
     modified INTEGER NOT NULL,  -- microseconds since 1970
     document TEXT NOT NULL,
     previous TEXT               -- the version before, which a feed may deliver after this one
@@ -154,8 +160,8 @@ class Documents:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._found(seed)
-        elif version == 1:  # of the time when customers could only be read
-            self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA)  # with what came since the file was made
+        if version == 1:  # of the time when customers could only be read
             with self._transaction():
                 for place, document in self._db.execute("SELECT place, document FROM customers").fetchall():
                     self._index_customer(place, _loads(document))
@@ -231,7 +237,7 @@ class Documents:
 
     def _store(self, feed: str, place: int, document: dict[str, Any], text: str, now: int) -> None:
         modified = _microseconds(document.get("modifiedAt"))
-        code = document.get("code") if feed == "products" else None
+        code = document.get({"products": "code", "balances": "productCode"}.get(feed, ""))
         self._db.execute(
             f"""INSERT INTO {feed} (place, code, modified, document) VALUES (?, ?, ?, ?)
             ON CONFLICT (place) DO UPDATE SET
@@ -272,6 +278,48 @@ class Documents:
             document["modifiedAt"] = catalogue.wire_instant(_EPOCH + timedelta(microseconds=now))
             self._store("customers", place, document, _dumps(document), now)
         return document
+
+    def sale(self, external_id: str) -> dict[str, Any] | None:
+        """The stored document."""
+        row = self._db.execute("SELECT document FROM sales WHERE external_id = ?", (external_id,)).fetchone()
+        return _loads(row[0]) if row else None
+
+    def refunds_of(self, external_id: str) -> list[dict[str, Any]]:
+        """The stored refunds that refer to a sale."""
+        rows = self._db.execute("SELECT document FROM sales WHERE refers_to = ?", (external_id,))
+        return [_loads(row[0]) for row in rows]
+
+    def sales(self) -> Iterator[str]:
+        """All of them as JSON text, oldest first."""
+        return (row[0] for row in self._db.execute("SELECT document FROM sales ORDER BY number"))
+
+    def knows_product(self, code: str) -> bool:
+        """Whether there is a product with this code."""
+        return self._db.execute("SELECT 1 FROM products WHERE code = ?", (code,)).fetchone() is not None
+
+    def store_sale(self, document: dict[str, Any]) -> None:
+        """Keep a sale or refund, and move the balances of its products."""
+        row = (document["externalId"], document.get("refersTo"), _dumps(document))
+        with self._transaction():
+            self._db.execute("INSERT INTO sales SELECT ?, ?, ?, coalesce(max(number), 0) + 1 FROM sales", row)
+            self._put_all("balances", self._moved_balances(document))
+
+    def _moved_balances(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        moved: dict[tuple[str, str], dict[str, Any]] = {}
+        for line in document["lines"]:
+            if line["kind"] != "Product" or "productCode" not in line:
+                continue
+            balance = self._balance_for(line["productCode"], document["storeId"])
+            if balance is not None:
+                key = (balance["productCode"], balance["storeId"])
+                free = moved.get(key, balance)["freeBalance"] - line["quantity"]
+                moved[key] = {"productCode": key[0], "storeId": key[1], "freeBalance": free}
+        return list(moved.values())
+
+    def _balance_for(self, code: str, store: str) -> dict[str, Any] | None:
+        rows = self._db.execute("SELECT document FROM balances WHERE code = ?", (code,)).fetchall()
+        balances = [balance for row in rows if _is_balance(balance := _loads(row[0]))]
+        return max(balances, key=lambda each: (each["storeId"] == store, each["freeBalance"]), default=None)
 
     def _place(self, feed: str, key: Mapping[str, Any]) -> int | None:
         """Where the document with this key is or would be; ``None`` without a whole key."""
@@ -372,6 +420,11 @@ def _is_on_sale(document: Any, feed: str, name: str) -> bool:
     return is_sensible and all(isinstance(document.get(key), str) for key in _KEYS[feed])
 
 
+def _is_balance(document: Any) -> bool:
+    keys = all(isinstance(document.get(key), str) for key in _KEYS["balances"])
+    return keys and isinstance(document.get("freeBalance"), int | Decimal) and not document.get("deleted")
+
+
 class Solteq:
     """The endpoints."""
 
@@ -444,6 +497,20 @@ class Solteq:
             identifier, if_match = request.path_params["id"], request.headers.get("if-match")
             answer = solteq_customers.replace(self.documents, identifier, body, if_match)
         return Response(_dumps(answer.body), answer.status, media_type="application/json")
+
+    async def sales(self, request: Request) -> Response:
+        """``POST`` books one, ``GET`` looks one up."""
+        if refusal := self._refusal(request, SALES[1]):
+            return refusal
+        if request.method == "POST":
+            answer = solteq_sales.book(self.documents, await _json(request))
+        else:
+            answer = solteq_sales.look_up(self.documents, request.query_params)
+        return Response(_dumps(answer.body), answer.status, media_type="application/json")
+
+    async def get_sales(self, request: Request) -> Response:
+        """All of them."""
+        return Response(f"[{','.join(self.documents.sales())}]", media_type="application/json")
 
     def _page(self, feed: str, query: Mapping[str, str]) -> tuple[list[str], Cursor | None]:
         since_text = query.get("modifiedSince", "")
@@ -555,6 +622,8 @@ def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_
         *(Route(path, solteq.feed(feed, scope)) for feed, (path, scope) in FEEDS.items()),
         Route(FEEDS["customers"][0], solteq.write_customer, methods=["POST"]),
         Route(FEEDS["customers"][0] + "/{id}", solteq.write_customer, methods=["PUT"]),
+        Route(SALES[0], solteq.sales, methods=["GET", "POST"]),
+        Route("/_sandbox/sales", solteq.get_sales),
         Route("/_sandbox/shuffle", solteq.shuffle, methods=["POST"]),
         Route("/_sandbox/behaviour", solteq.get_behaviour),
         Route("/_sandbox/behaviour", solteq.put_behaviour, methods=["PUT"]),

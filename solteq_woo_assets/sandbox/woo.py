@@ -8,7 +8,8 @@ Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpo
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
 - ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role``, and answers
   their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does, the role too.
-- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, and answers their ``ids``.
+- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, their refunds under
+  ``_refunds``, and answers their ``ids``; ``DELETE /_sandbox/orders/<id>`` removes one for good.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
   ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET``
   reads them.
@@ -52,7 +53,7 @@ from .woo_customers import (
 )
 from .woo_fields import Schema, boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
-from .woo_orders import ORDER_LIST_SCHEMA, order, page_of_orders, put_orders
+from .woo_orders import ORDER_LIST_SCHEMA, order, page_of_orders, page_of_refunds, put_orders
 from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
 from .woo_render import Site, product_document, variation_document
 from .woo_site import index, setting, system_status, tax_classes, tax_rates
@@ -447,6 +448,18 @@ def _order(call: Call) -> Reply:
     return Reply(found)
 
 
+def _refunds(call: Call) -> Reply:
+    total, refunds = page_of_refunds(call.store, call.params, call.ids[0] if call.ids else None)
+    return Reply(refunds, headers=_paging(call, total))
+
+
+def _delete_order(call: Call) -> Reply:
+    """For good; the bin is a status that ``PUT /_sandbox/orders`` gives."""
+    reply = _order(call)
+    call.store.execute("DELETE FROM orders WHERE id = ?", (call.ids[0],))
+    return reply
+
+
 def _put_orders(call: Call) -> Reply:
     return Reply({"ids": put_orders(call.store, call.params.get("orders") or [], call.site.now)})
 
@@ -555,6 +568,8 @@ _ROUTES = [
     Route(("DELETE",), _C + _ID, _on_customer(_delete_customer), _ONE),
     Route(("GET",), "/wc/v3/orders", _orders, _LIST, ORDER_LIST_SCHEMA),
     Route(("GET",), f"/wc/v3/orders{_ID}", _order, _ONE, refusal=_VIEW),
+    Route(("GET",), f"/wc/v3/orders{_ID}/refunds", _refunds, _LIST, ORDER_LIST_SCHEMA),
+    Route(("GET",), "/wc/v3/refunds", _refunds, ("GET",), ORDER_LIST_SCHEMA),
     Route(("GET",), "/wc/v3/taxes", _taxes, _LIST),
     Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, _LIST),
     Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
@@ -570,6 +585,7 @@ _CONTROLS = [
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
     Route(("PATCH",), f"/_sandbox/products{_ID}", _edit_by_hand, ()),
     Route(("PUT",), "/_sandbox/orders", _put_orders, ()),
+    Route(("DELETE",), f"/_sandbox/orders{_ID}", _delete_order, ()),
     Route(("PUT",), "/_sandbox/customers", _register, ()),
     Route(("PATCH",), f"/_sandbox/customers{_ID}", _on_customer(_edit_account), ()),
     Route(("POST",), _CRON, lambda call: Reply(call.products.run_cron()), ()),

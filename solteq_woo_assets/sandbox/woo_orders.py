@@ -38,11 +38,15 @@ ORDER_LIST_SCHEMA: dict[str, Schema] = {
 
 
 def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> list[int]:
-    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids."""
+    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids.
+
+    Refunds come with their order, under the key ``_refunds``, and replace those that it had.
+    """
     ids: list[int] = []
     for given in orders:
         order = {"id": store.next_id(), "status": "processing", "customer_id": 0, "date_created_gmt": now}
         order |= {"date_modified_gmt": now, **given}
+        order["refunds"] = _put_refunds(store, order["id"], order.pop("_refunds", []), now)
         created, modified = order["date_created_gmt"], order["date_modified_gmt"]
         order |= {"date_created": site_time(created), "date_modified": site_time(modified)}
         row = (order["id"], order["status"], order["customer_id"], created, site_time(created))
@@ -50,6 +54,49 @@ def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> l
         store.execute("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         ids.append(order["id"])
     return ids
+
+
+def _put_refunds(store: Store, order_id: int, refunds: Iterable[Mapping[str, Any]], now: str) -> list[dict[str, Any]]:
+    """Store an order's refunds; as the order itself names them."""
+    store.execute("DELETE FROM refunds WHERE order_id = ?", (order_id,))
+    named: list[dict[str, Any]] = []
+    for given in refunds:
+        refund = {"id": store.next_id(), "date_created_gmt": now, "reason": "", **given}
+        refund["date_created"] = site_time(refund["date_created_gmt"])
+        row = (refund["id"], order_id, refund["date_created_gmt"], json.dumps(refund, ensure_ascii=False))
+        store.execute("INSERT OR REPLACE INTO refunds VALUES (?, ?, ?, ?)", row)
+        named.append({"id": refund["id"], "reason": refund["reason"], "total": f"-{refund['amount']}"})
+    return named
+
+
+def page_of_refunds(
+    store: Store, params: dict[str, Any], order_id: int | None = None
+) -> tuple[int, list[dict[str, Any]]]:
+    """How many refunds match, and one page of them, the newest first; of the whole store they say of which order."""
+    conditions, values = ["TRUE"], []
+    if order_id is not None:
+        conditions.append("order_id = ?")
+        values.append(order_id)
+    if ids := integers(params.get("include", [])):
+        conditions.append(f"id IN ({', '.join('?' * len(ids))})")
+        values += ids
+    if after := params.get("after"):
+        conditions.append("created > ?")
+        values.append(after)
+    where = " AND ".join(conditions)
+    direction = "ASC" if params.get("order") == "asc" else "DESC"
+    by = "id" if params.get("orderby") == "id" else "created"
+    limit = integer(params.get("per_page", 10))
+    offset = params.get("offset")
+    start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
+    total = store.execute(f"SELECT count(*) FROM refunds WHERE {where}", values).fetchone()[0]
+    query = f"SELECT order_id, document FROM refunds WHERE {where} ORDER BY {by} {direction}, id {direction} "
+    rows = store.execute(f"{query} LIMIT ? OFFSET ?", [*values, limit, start]).fetchall()
+    if order_id is not None:
+        return total, [json.loads(document) for _, document in rows]
+    return total, [
+        {"id": (read := json.loads(document))["id"], "parent_id": parent} | read for parent, document in rows
+    ]
 
 
 def order(store: Store, identifier: int) -> dict[str, Any] | None:

@@ -51,6 +51,11 @@ CREATE TABLE IF NOT EXISTS orders (
     created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,
     document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS orders_modified ON orders (modified, id);
+CREATE INDEX IF NOT EXISTS orders_created ON orders (created, id, status);
+CREATE TABLE IF NOT EXISTS refunds (
+    id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, created TEXT NOT NULL, document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS refunds_order ON refunds (order_id);
+CREATE INDEX IF NOT EXISTS refunds_created ON refunds (created, id);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """

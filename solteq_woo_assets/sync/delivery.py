@@ -85,19 +85,21 @@ def deliver(
     table: str,
     run_id: str,
     in_flight: int,
+    keys: Sequence[str] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     clock: Clock = utc_now,
 ) -> DeliveryCounts:
     """Send a delta to the store and settle it.
 
     :param table: the delta, such as ``delta.product_delta``
+    :param keys: send these alone
     :param clock: the present, for the history of prices
     :param on_progress: called with the number of writes settled and of all
     :raises IntegrationError: the store went away, or the database; what was delivered is settled by then
     """
     counts = DeliveryCounts()
     with database.transaction() as connection:
-        writes = _read_writes(connection, table)
+        writes = _read_writes(connection, table, keys)
         counts.interrupted = ledger.begin(connection, flow, run_id, writes)
     sender = _Sender(woo)
     open_writes = {write.delivery_id: write for write in writes}
@@ -128,11 +130,13 @@ def deliver(
     return counts
 
 
-def _read_writes(connection: duckdb.DuckDBPyConnection, table: str) -> list[Write]:
+def _read_writes(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str] | None) -> list[Write]:
     rows = connection.sql(
         "SELECT replace(uuid()::VARCHAR, '-', '') AS delivery_id, "
         f"key, action, kind, woo_id, parent_key, parent_id, changes FROM {table} "
-        f"WHERE list_contains({list(SENT_ACTIONS)}, action) ORDER BY kind, parent_key, key"
+        f"WHERE list_contains({list(SENT_ACTIONS)}, action) AND ($keys IS NULL OR list_contains($keys, key)) "
+        "ORDER BY kind, parent_key, key",
+        params={"keys": keys},
     ).pl()
     return [Write(**row) for row in rows.to_dicts()]
 

@@ -36,6 +36,9 @@ def erase(database: StateDatabase, who: str) -> list[Person]:
         people = _find(connection, who.strip())
         for person in people:
             _erase(connection, person)
+        connection.execute(
+            "UPDATE snapshot.woo_sales SET email = NULL, name = NULL WHERE lower(email) = lower(?)", [who.strip()]
+        )
         guests = connection.execute(
             "DELETE FROM snapshot.woo_guests WHERE lower(email) = lower(?) RETURNING order_id", [who.strip()]
         ).fetchall()
@@ -74,6 +77,8 @@ def _erase(connection: duckdb.DuckDBPyConnection, person: Person) -> None:
     keys = [str(each) for each in ids.values() if each is not None]
     connection.execute("DELETE FROM snapshot.solteq_customers WHERE id = ?", [person.solteq_id])
     connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE id = ?", [person.woo_id])
+    # The sale stays, for the books and the stock; whose it was does not.
+    connection.execute("UPDATE snapshot.woo_sales SET email = NULL, name = NULL WHERE customer_id = ?", [person.woo_id])
     for table in (
         "delta.woo_customer_delta",
         "delta.solteq_customer_delta",

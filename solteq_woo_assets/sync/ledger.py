@@ -63,6 +63,14 @@ class DeliveryCounts:
         """Writes that were to go and did not arrive."""
         return self.refused + self.retry + self.waiting
 
+    def merge(self, other: "DeliveryCounts") -> None:
+        """Count those of another delivery, too."""
+        self.by_action += other.by_action
+        self.refused += other.refused
+        self.retry += other.retry
+        self.waiting += other.waiting
+        self.interrupted += other.interrupted
+
     def add(self, outcomes: Iterable[Outcome]) -> None:
         """Count outcomes."""
         for outcome in outcomes:
@@ -91,9 +99,18 @@ def begin(
     :param keep_values: whether the ledger keeps what was written, or only in which fields
     :return: how many writes of an earlier run were found pending
     """
+    interrupted = close_earlier(connection, flow, run_id, writes)
+    enter(connection, flow, run_id, writes, keep_values=keep_values)
+    return interrupted
+
+
+def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes: Sequence[Write]) -> int:
+    """Close what earlier runs left open; how many writes of theirs were found pending.
+
+    :param writes: what is due now
+    """
     interrupted = _settle_interrupted(connection, flow, writes)
-    _supersede(connection, flow)
-    _enter(connection, flow, run_id, writes, keep_values)
+    _supersede(connection, flow, run_id)
     return interrupted
 
 
@@ -110,18 +127,24 @@ def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, writes
     return len(rows)
 
 
-def _supersede(connection: duckdb.DuckDBPyConnection, flow: str) -> None:
+def _supersede(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str) -> None:
     """What earlier runs left to this one is in its delta, or no longer due."""
     connection.execute(
         "UPDATE sync.deliveries SET state = 'superseded' "
-        "WHERE flow = $flow AND state IN ('retry', 'unsent', 'waiting')",
-        {"flow": flow},
+        "WHERE flow = $flow AND state IN ('retry', 'unsent', 'waiting') AND run_id <> $run_id",
+        {"flow": flow, "run_id": run_id},
     )
 
 
-def _enter(
-    connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes: Sequence[Write], keep_values: bool
+def enter(
+    connection: duckdb.DuckDBPyConnection,
+    flow: str,
+    run_id: str,
+    writes: Sequence[Write],
+    *,
+    keep_values: bool = True,
 ) -> None:
+    """Enter writes as pending, before they leave."""
     if not writes:
         return
     entered = pl.DataFrame(  # noqa: F841

@@ -53,7 +53,7 @@ def watermark(connection: duckdb.DuckDBPyConnection, feed: str) -> Watermark | N
     return Watermark(*rows[0]) if rows else None
 
 
-def _store_watermark(
+def store_watermark(
     connection: duckdb.DuckDBPyConnection,
     feed: str,
     *,
@@ -74,8 +74,9 @@ def _store_watermark(
     position = min(newest + tick, settled) if newest else settled
     full_read_at = "EXCLUDED.full_read_at" if full else "full_read_at"
     connection.execute(
-        "INSERT INTO sync.watermarks VALUES ($feed, $position, $newest, $started) ON CONFLICT (feed) DO UPDATE SET "
-        f"position = EXCLUDED.position, newest = EXCLUDED.newest, full_read_at = {full_read_at}",
+        "INSERT INTO sync.watermarks VALUES ($feed, $position, $newest, $started, $started) "
+        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, newest = EXCLUDED.newest, "
+        f"full_read_at = {full_read_at}, read_at = EXCLUDED.read_at",
         {"feed": feed, "position": position, "newest": newest, "started": started},
     )
 
@@ -175,7 +176,7 @@ def read_feed(
             counts.changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
             counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, page.invalid)
     with database.transaction() as connection:
-        _store_watermark(
+        store_watermark(
             connection,
             table,
             started=started,
@@ -335,7 +336,7 @@ def read_catalogue(
             counts.removed = forget(connection, gone, seen=clock())
             connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
         link_interrupted(connection)
-        _store_watermark(
+        store_watermark(
             connection,
             "snapshot.woo_catalogue",
             started=started,

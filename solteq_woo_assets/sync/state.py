@@ -18,7 +18,7 @@ from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
 """How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
-VERSION = 3
+VERSION = 4
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
 _STORAGE_ERRORS = (
@@ -32,8 +32,8 @@ _CHANGES = """
     key VARCHAR NOT NULL,          -- SKU; of a campaign that sets no price, its id
     action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip, stopped (by
                                    -- a guard rail): shown, not sent
-    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign
-    woo_id BIGINT,                 -- the store's id; NULL for what is yet to be created
+    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund
+    woo_id BIGINT,                 -- the store's id, of a sale the order's; NULL for what is yet to be created
     parent_key VARCHAR,            -- a variation's parent: its SKU
     parent_id BIGINT,              -- and its id; NULL while it is yet to be created
     changes STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] NOT NULL,  -- as they go on the wire
@@ -115,6 +115,66 @@ CREATE TABLE sync.customer_conflicts (  -- values that lost against another chan
 );
 """
 
+# Tables that came with version 4. The store's amounts of lines are without VAT, its totals and refunds with it.
+_SALES_TABLES = f"""
+CREATE TABLE snapshot.woo_sales (  -- the store's orders, of every status
+    id BIGINT NOT NULL, number VARCHAR, day DATE NOT NULL,  -- the shop-local day on which it was made
+    status VARCHAR NOT NULL, currency VARCHAR, created_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL,
+    paid_at TIMESTAMP, completed_at TIMESTAMP, total DECIMAL(18,4), total_tax DECIMAL(18,4),
+    customer_id BIGINT, email VARCHAR, name VARCHAR,
+    gone VARCHAR,                  -- binned or deleted, when the store lists it no more
+    content VARCHAR NOT NULL,      -- fingerprint of all of it, to tell a change from a mere write
+    read_at TIMESTAMP NOT NULL     -- when it was new or had changed
+);
+CREATE TABLE snapshot.woo_sales_lines (  -- of orders, and of refunds, where all is negative
+    order_id BIGINT NOT NULL, refund_id BIGINT, line_id BIGINT NOT NULL, kind VARCHAR NOT NULL, name VARCHAR,
+    sku VARCHAR, quantity DECIMAL(18,4), subtotal DECIMAL(18,4), subtotal_tax DECIMAL(18,4),
+    total DECIMAL(18,4), total_tax DECIMAL(18,4), rate_ids BIGINT[],
+    refunded_line BIGINT,          -- of a refund's line: the order's line
+    reduced_stock DECIMAL(18,4)    -- pieces that the store took from its stock
+);
+CREATE TABLE snapshot.woo_sales_taxes (
+    order_id BIGINT NOT NULL, rate_id BIGINT NOT NULL, "percent" DECIMAL(18,4), total DECIMAL(18,4)
+);
+CREATE TABLE snapshot.woo_sales_coupons (
+    order_id BIGINT NOT NULL, code VARCHAR, discount DECIMAL(18,4), discount_tax DECIMAL(18,4)
+);
+CREATE TABLE snapshot.woo_sales_refunds (
+    order_id BIGINT NOT NULL, refund_id BIGINT NOT NULL, created_at TIMESTAMP NOT NULL, amount DECIMAL(18,4)
+);
+CREATE TABLE snapshot.woo_sales_payments (
+    order_id BIGINT NOT NULL, method VARCHAR, title VARCHAR, amount DECIMAL(18,4), reference VARCHAR
+);
+CREATE TABLE snapshot.sales_under_way (  -- pieces sold in the store that Solteq's balances may not show yet
+    order_id BIGINT NOT NULL, sku VARCHAR NOT NULL, quantity DECIMAL(18,4) NOT NULL,
+    booked_at TIMESTAMP,           -- by Solteq's clock; NULL until it is booked
+    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL
+);
+CREATE TABLE delta.sales_delta ({_CHANGES},
+    day DATE NOT NULL,             -- of the order
+    refund_id BIGINT, version INTEGER NOT NULL,
+    document VARCHAR NOT NULL,     -- JSON, without the customer, who is added when it leaves
+    content VARCHAR NOT NULL, notes VARCHAR[] NOT NULL,
+    settles VARCHAR NOT NULL       -- what the order is like, for sync.settled_orders once all of it is booked
+);
+CREATE TABLE sync.sales (  -- what Solteq has been sent of orders: the ledger of documents
+    external_id VARCHAR PRIMARY KEY, order_id BIGINT NOT NULL, refund_id BIGINT, version INTEGER NOT NULL,
+    type VARCHAR NOT NULL, document VARCHAR NOT NULL, content VARCHAR NOT NULL, notes VARCHAR[] NOT NULL,
+    state VARCHAR NOT NULL,        -- pending: it may have left; booked
+    solteq_id VARCHAR, run_id VARCHAR NOT NULL, sent_at TIMESTAMP NOT NULL,
+    booked_at TIMESTAMP            -- by Solteq's clock
+);
+CREATE TABLE sync.settled_orders (  -- orders of which nothing is due, and what they were like then
+    order_id BIGINT PRIMARY KEY, content VARCHAR NOT NULL
+);
+CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);  -- that were read whole, to be booked
+"""
+
+_UPGRADE_FROM_3 = f"""
+{_SALES_TABLES}
+ALTER TABLE sync.watermarks ADD COLUMN read_at TIMESTAMP;
+"""
+
 _UPGRADE_FROM_1 = f"""
 DROP TABLE sync.price_history;
 {_CAMPAIGN_TABLES}
@@ -124,7 +184,7 @@ DELETE FROM snapshot.woo_catalogue;
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
 """
 
-_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES)
+_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3)
 """From each version to the next."""
 
 _TABLES = f"""
@@ -168,7 +228,8 @@ CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed beg
     feed VARCHAR PRIMARY KEY,
     position TIMESTAMP NOT NULL,   -- read from here, inclusive
     newest TIMESTAMP,              -- the newest modification seen
-    full_read_at TIMESTAMP         -- when everything was last read
+    full_read_at TIMESTAMP,        -- when everything was last read
+    read_at TIMESTAMP              -- when the last complete read began
 );
 CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
     delivery_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,
@@ -195,6 +256,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 );
 {_CAMPAIGN_TABLES}
 {_CUSTOMER_TABLES}
+{_SALES_TABLES}
 """
 
 

@@ -12,16 +12,20 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 FLOW_ASSETS = {
     "products": {"solteq_products", "product_delta", "woo_products"},
-    "balances": {"solteq_balances", "balance_delta", "woo_stock"},
+    "balances": {"solteq_balances", "sales_under_way", "balance_delta", "woo_stock"},
     "campaigns": {"solteq_campaigns", "campaign_price_delta", "woo_campaign_prices"},
     "customers": {
         *("solteq_customers", "woo_customer_accounts"),
         *("woo_customer_delta", "woo_customers"),
         *("solteq_customer_delta", "solteq_customer_updates"),
     },
+    "sales": {"woo_sales", "sales_delta", "solteq_sales"},
     "store": {"woo_catalogue"},
 }
-FLOW_JOBS = {"products_to_woo", "balances_to_woo", "campaigns_to_woo", "customers_to_woo", "customers_to_solteq"}
+FLOW_JOBS = {
+    *("products_to_woo", "balances_to_woo", "campaigns_to_woo"),
+    *("customers_to_woo", "customers_to_solteq", "sales_to_solteq"),
+}
 JOBS = FLOW_JOBS | {"reconcile_all"}
 REAL_STORE = {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
 
@@ -54,7 +58,7 @@ def test_dagster_finds_the_definitions_in_the_module() -> None:
 
 def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> None:
     assert set(assets_of(definitions)) == set().union(*FLOW_ASSETS.values())
-    assert set(jobs_of(definitions)) == JOBS | {"erase_customer"}
+    assert set(jobs_of(definitions)) == JOBS | {"erase_customer", "retry_sales"}
     assert {sensor.name for sensor in definitions.sensors or []} == {f"{job}_sensor" for job in FLOW_JOBS}
     schedules = {f"{job}_schedule" for job in JOBS} | {"customer_accounts_schedule"}
     assert {schedule.name for schedule in definitions.schedules or []} == schedules
@@ -70,6 +74,8 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
         "woo_customer_delta:removals",
         "woo_customers:accounts_agree",
         "solteq_customer_updates:customers_agree",
+        "sales_delta:no_document_twice",
+        "solteq_sales:days_agree",
     }
 
 
@@ -82,7 +88,8 @@ def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None
         "solteq_balances": set(),
         "woo_catalogue": set(),
         "product_delta": {"solteq_products", "woo_catalogue"},
-        "balance_delta": {"solteq_balances", "woo_catalogue"},
+        "sales_under_way": set(),
+        "balance_delta": {"solteq_balances", "woo_catalogue", "sales_under_way"},
         "solteq_campaigns": set(),
         "campaign_price_delta": {"solteq_campaigns", "solteq_products", "woo_catalogue", "woo_products"},
         "woo_campaign_prices": {"campaign_price_delta"},
@@ -94,6 +101,9 @@ def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None
         "solteq_customer_delta": {"solteq_customers", "woo_customer_accounts"},
         "woo_customers": {"woo_customer_delta"},
         "solteq_customer_updates": {"solteq_customer_delta"},
+        "woo_sales": set(),
+        "sales_delta": {"woo_sales"},
+        "solteq_sales": {"sales_delta"},
     }
 
 
@@ -118,14 +128,21 @@ def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.De
         **{key.to_user_string(): graph.get_check_spec(key).description for key in graph.asset_check_keys},
     }
     assert [name for name, description in described.items() if not description] == []
-    assert len(described) == 7 + 5 + 7 + 11
+    assert len(described) == 9 + 6 + 8 + 13
 
 
 def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
     """A check on a delta holds back what is sent; one on a delivery only tells."""
     graph = definitions.resolve_asset_graph()
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
-    assert blocking == {"no_sku_twice", "prices_are_positive", "price_cuts", "no_stock_twice", "removals"}
+    assert blocking == {
+        "no_sku_twice",
+        "prices_are_positive",
+        "price_cuts",
+        "no_stock_twice",
+        "removals",
+        "no_document_twice",
+    }
 
 
 def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
@@ -140,6 +157,8 @@ def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
         "customers_to_woo": FLOW_ASSETS["customers"] - {"solteq_customer_delta", "solteq_customer_updates"},
         "customers_to_solteq": FLOW_ASSETS["customers"] - {"woo_customer_delta", "woo_customers"},
         "reconcile_all": set().union(*FLOW_ASSETS.values()),
+        "sales_to_solteq": FLOW_ASSETS["sales"],
+        "retry_sales": {"sales_delta", "solteq_sales"},
         "erase_customer": set(),
     }
 
@@ -149,7 +168,7 @@ def test_jobs_run_in_one_process(definitions: dg.Definitions) -> None:
     assert {job.executor_def.name for job in jobs_of(definitions).values()} == {"in_process"}
 
 
-@pytest.mark.parametrize("flow", ["products", "balances", "campaigns", "customers"])
+@pytest.mark.parametrize("flow", ["products", "balances", "campaigns", "customers", "sales"])
 def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, flow: str) -> None:
     pools = {
         key.to_user_string(): assets.op.pool
@@ -168,6 +187,7 @@ def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, f
         ("campaigns", "campaigns_to_woo_sensor"),
         ("customers_to_woo", "customers_to_woo_sensor"),
         ("customers_to_solteq", "customers_to_solteq_sensor"),
+        ("sales", "sales_to_solteq_sensor"),
     ],
 )
 def test_poll_seconds_set_the_sensor_and_0_leaves_it_out(flow: str, sensor: str) -> None:

@@ -1,5 +1,7 @@
 """Schedules: each flow compares everything from time to time, when the user wants it."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
 
@@ -11,7 +13,7 @@ from solteq_woo_assets_tests.conftest import Shop
 
 FLOWS = [
     *("products", "balances", "campaigns", "customers_to_woo", "customers_to_solteq"),
-    *("customer_accounts", "reconcile"),
+    *("customer_accounts", "sales", "reconcile"),
 ]
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -27,6 +29,7 @@ def test_crons_and_time_zone_are_settings() -> None:
         "customers_to_woo_schedule": "12 * * * *",
         "customers_to_solteq_schedule": "42 * * * *",
         "customer_accounts_schedule": "52 */2 * * *",
+        "sales_to_solteq_schedule": "2 * * * *",
         "reconcile_all_schedule": "30 3 * * *",
     }
     assert {schedule.execution_timezone for schedule in flow_schedules(settings)} == {"Europe/Stockholm"}
@@ -35,7 +38,7 @@ def test_crons_and_time_zone_are_settings() -> None:
 @pytest.mark.parametrize("off", FLOWS)
 def test_an_empty_cron_leaves_the_schedule_out(off: str) -> None:
     names = {schedule.name for schedule in flow_schedules(Settings.model_validate({f"{off}_cron": ""}))}
-    assert len(names) == 6
+    assert len(names) == 7
     assert not any(name.startswith(off) for name in names)
 
 
@@ -50,10 +53,17 @@ def test_a_tick_requests_a_run_that_can_start(shop: Shop) -> None:
     """Also the reconciliation, whose configuration names every asset that can read in full."""
     definitions = build_definitions(shop.settings)
     for schedule in flow_schedules(shop.settings):
-        with dg.build_schedule_context(instance=shop.instance) as context:
+        now = datetime.now(UTC)
+        repository = definitions.get_repository_def()
+        with dg.build_schedule_context(shop.instance, now, repository_def=repository) as context:
             (request,) = schedule.evaluate_tick(context).run_requests or []
         job = definitions.resolve_job_def(schedule.job_name)
-        result = job.execute_in_process(instance=shop.instance, run_config=request.run_config, tags=request.tags)
+        result = job.execute_in_process(
+            instance=shop.instance,
+            run_config=request.run_config,
+            tags=request.tags,
+            partition_key=request.partition_key,
+        )
         assert result.success
 
 

@@ -147,8 +147,24 @@ class Sides:
             balances=self.connection.table("snapshot.solteq_balances"),
             products=self.connection.table("snapshot.solteq_products"),
             catalogue=self.connection.table("snapshot.woo_catalogue"),
+            under_way=self.connection.table("snapshot.sales_under_way"),
             rules=rules or StockRules(),
         )
+
+    def sold(self, order: int, sku: str, pieces: int, **fields: Any) -> None:
+        """Pieces under way; paid and not booked unless told otherwise."""
+        row = {
+            "order_id": order,
+            "sku": sku,
+            "quantity": Decimal(pieces),
+            "booked_at": None,
+            "is_paid": True,
+            "ordered_at": NOW,
+            **fields,
+        }
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        values = list(row.values())
+        self.connection.execute(f"INSERT INTO snapshot.sales_under_way ({names}) VALUES ({marks})", values)
 
     def clear(self) -> None:
         for table in (
@@ -156,6 +172,7 @@ class Sides:
             "snapshot.woo_catalogue",
             "snapshot.solteq_balances",
             "snapshot.solteq_campaigns",
+            "snapshot.sales_under_way",
             "sync.price_history",
             "sync.deliveries",
             "sync.links",

@@ -1,6 +1,6 @@
 """The balance delta: a piece that is not free is never offered for sale."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import floor
 
@@ -135,3 +135,64 @@ def test_what_keeps_no_stock_is_not_made_to(sides: Sides, product_type: str) -> 
     sides.held(10, "A1", manage_stock=False, stock_quantity=None)
     sides.balance("A1", "0")
     assert rows(sides.balance_delta())["A1"]["action"] == "skip"
+
+
+BOOKED = datetime(2026, 11, 23, 9, 30)  # noqa: DTZ001  UTC, as the database keeps it
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("booked_at", "balance_at", "expected"),
+    [
+        (None, BOOKED, "3"),  # not booked yet
+        (BOOKED, BOOKED - MINUTE, "3"),  # booked after the balance was written
+        (BOOKED, BOOKED, "5"),  # the balance has seen it
+        (BOOKED, BOOKED + MINUTE, "5"),
+    ],
+)
+def test_sold_pieces_are_not_put_back_on_the_shelf_until_the_balance_shows_them(
+    sides: Sides, booked_at: datetime | None, balance_at: datetime, expected: str
+) -> None:
+    sides.held(10, "A1", stock_quantity=99)
+    sides.balance("A1", "5", modified_at=balance_at)
+    sides.sold(1, "a1", 2, booked_at=booked_at)
+    assert quantity(sides) == expected
+
+
+def test_the_web_stores_balance_is_the_one_that_shows_a_sale(sides: Sides) -> None:
+    """A sale over the counter moves the balance of another store, and says nothing of ours."""
+    sides.held(10, "A1", stock_quantity=99)
+    sides.balance("A1", "5", store="verkko", modified_at=BOOKED - MINUTE)
+    sides.balance("A1", "5", store="1", modified_at=BOOKED + MINUTE)
+    sides.sold(1, "A1", 2, booked_at=BOOKED)
+    assert quantity(sides, StockRules(web_store="verkko")) == "8"
+    assert quantity(sides, StockRules(web_store="elsewhere")) == "10"
+
+
+@pytest.mark.parametrize(
+    ("reserved", "balance_at", "expected"),
+    [
+        ("0", BOOKED, "3"),  # nobody parked it
+        ("2", BOOKED, "5"),  # parked: Solteq's free balance lacks it already
+        ("1", BOOKED, "4"),
+        ("9", BOOKED, "5"),  # reserved for others, too
+        ("2", BOOKED - 3 * MINUTE, "3"),  # reserved before it was ordered: that was somebody else's
+    ],
+)
+def test_a_parked_order_that_solteq_reserves_is_not_subtracted_twice(
+    sides: Sides, reserved: str, balance_at: datetime, expected: str
+) -> None:
+    sides.held(10, "A1", stock_quantity=99)
+    sides.balance("A1", "5", store="verkko", reserved_balance=Decimal(reserved), modified_at=balance_at)
+    sides.sold(1, "A1", 2, is_paid=False, ordered_at=BOOKED - MINUTE)
+    assert quantity(sides, StockRules(web_store="verkko")) == expected
+
+
+def test_a_return_that_solteq_has_not_seen_is_not_sold_again(sides: Sides) -> None:
+    """Only what lowers stock is reckoned ahead: a piece on its way back is on no shelf."""
+    sides.held(10, "A1", stock_quantity=99)
+    sides.balance("A1", "5", modified_at=BOOKED - MINUTE)
+    sides.sold(1, "A1", -2)
+    assert quantity(sides) == "5"
+    sides.sold(1, "A1", 3)
+    assert quantity(sides) == "4"

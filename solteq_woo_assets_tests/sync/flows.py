@@ -8,7 +8,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +16,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
 from solteq_woo_assets.assets.common import DeltaConfig, ReadConfig
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.clients.woo import Batch, WooClient
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import delivery
@@ -27,7 +28,14 @@ from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 FLOWS = {
     "products": [products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products],
-    "balances": [balances.solteq_balances, products.woo_catalogue, balances.balance_delta, balances.woo_stock],
+    "balances": [
+        balances.solteq_balances,
+        products.woo_catalogue,
+        balances.sales_under_way,
+        balances.balance_delta,
+        balances.woo_stock,
+    ],
+    "sales": [sales.woo_sales, sales.sales_delta, sales.solteq_sales],
     "campaigns": [
         campaigns.solteq_campaigns,
         products.woo_catalogue,
@@ -91,15 +99,45 @@ def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) 
 def _materialize(asset: dg.AssetsDefinition, given: dict[str, Any]) -> dict[str, Any]:
     function: Callable[..., dg.MaterializeResult] = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
     names = function.__annotations__.keys() - {"return"}
-    config = DeltaConfig() if function.__annotations__.get("config") is DeltaConfig else given["read"]
+    configs = {
+        ReadConfig: given["read"],
+        DeltaConfig: DeltaConfig(),
+        sales.SalesReadConfig: sales.SalesReadConfig(changed_only=True),
+        sales.SalesDeltaConfig: sales.SalesDeltaConfig(),
+    }
+    config = configs.get(function.__annotations__.get("config"))
     return dict(function(**{name: config if name == "config" else given[name] for name in names}).metadata or {})
 
 
 def _context(run_id: str) -> Any:
-    log = logging.getLogger("flows")
+    """As much of Dagster's context as the assets ask for."""
     return SimpleNamespace(
-        run=SimpleNamespace(run_id=run_id), instance=SimpleNamespace(get_run_by_id=lambda _: None), log=log
+        run=SimpleNamespace(run_id=run_id),
+        instance=SimpleNamespace(get_run_by_id=lambda _: None),
+        log=logging.getLogger("flows"),
+        partition_keys=[utc_now().date().isoformat()],
+        add_asset_metadata=lambda *_, **__: None,
+        assets_def=SimpleNamespace(partitions_def=None),
     )
+
+
+def run_sales_until(settings: Settings, run_id: str, flow: str, number: int) -> None:
+    """Run a flow, and die at the nth request or commit, if it comes to that. A flow that fails is left at that."""
+    die = _death(number)
+    _replace(JsonSession, "_receive", lambda receive: _dying_around(die, receive))
+    _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(die, transaction))
+    with suppress(dg.Failure):
+        run_flows(settings, run_id, flow)
+
+
+def _dying_around(die: Callable[[], None], receive: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(session: JsonSession, request: Any) -> Any:
+        die()
+        answer = receive(session, request)
+        die()
+        return answer
+
+    return wrapped
 
 
 def run_until(settings: Settings, flow: str, step: str, number: int) -> None:

@@ -108,7 +108,7 @@ class _Read:
         arrived = {n for n, (modified, appears) in enumerate(documents) if appears <= now and modified >= since}
         self.answered = len(arrived)
         self.seen |= arrived
-        snapshot._store_watermark(
+        snapshot.store_watermark(
             self.connection,
             TABLE,
             started=now,

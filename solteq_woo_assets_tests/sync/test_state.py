@@ -131,12 +131,17 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             DROP TABLE snapshot.woo_guests;
             DROP TABLE delta.woo_customer_delta; DROP TABLE delta.solteq_customer_delta;
             DROP TABLE sync.customers; DROP TABLE sync.customer_conflicts;
+            DROP TABLE snapshot.woo_sales; DROP TABLE snapshot.woo_sales_lines; DROP TABLE snapshot.woo_sales_taxes;
+            DROP TABLE snapshot.woo_sales_coupons; DROP TABLE snapshot.woo_sales_refunds;
+            DROP TABLE snapshot.woo_sales_payments; DROP TABLE snapshot.sales_under_way; DROP TABLE delta.sales_delta;
+            DROP TABLE sync.sales; DROP TABLE sync.settled_orders; DROP TABLE sync.sales_days;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
             DROP TABLE sync.comparisons; DROP TABLE sync.price_history; DROP TABLE sums;
             ALTER TABLE snapshot.woo_catalogue DROP COLUMN lowest_price_30d;
             CREATE TABLE sync.price_history (
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
             );
+            ALTER TABLE sync.watermarks DROP COLUMN read_at;
             UPDATE sync.version SET version = 1;
             INSERT INTO sync.links VALUES ('product', 'a1', 1, NULL);
             INSERT INTO snapshot.woo_catalogue (id, type, status, date_modified_gmt)

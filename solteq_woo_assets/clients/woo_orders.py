@@ -1,0 +1,352 @@
+"""WooCommerce's orders and refunds, as they are read for the books."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
+from solteq_woo_assets.clients.woo_documents import NaiveUtc, Text, naive_utc
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
+from solteq_woo_assets.errors import WooError
+
+_PATH, _REFUNDS_PATH = "wc/v3/orders", "wc/v3/refunds"
+_LINES = "line_items,shipping_lines,fee_lines"
+_ORDER_FIELDS = (
+    "id,number,status,currency,prices_include_tax,date_created_gmt,date_modified_gmt,date_paid_gmt,"
+    "date_completed_gmt,discount_total,discount_tax,total,total_tax,customer_id,billing,payment_method,"
+    f"payment_method_title,transaction_id,{_LINES},tax_lines,coupon_lines,refunds"
+)
+_REFUND_FIELDS = f"id,parent_id,date_created_gmt,amount,{_LINES}"
+_DECIMALS = "2"  # whatever number of decimals the store shows: its totals are rounded to cents
+_NOT_FOUND = 404
+
+
+def _money(value: object) -> object:
+    return "0" if value in ("", None) else value
+
+
+def _listed(value: object) -> object:
+    return [] if value is None else value
+
+
+Money = Annotated[Decimal, BeforeValidator(_money)]
+Instant = Annotated[datetime | None, BeforeValidator(naive_utc)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class LineTax(_Row):
+    """The VAT of a line at one rate; ``total`` is empty where the rate does not apply."""
+
+    id: int
+    total: Text = ""
+
+
+class LineMeta(_Row):
+    """What a plugin or WooCommerce itself remembers of a line."""
+
+    key: Text = ""
+    value: Any = None
+
+
+class OrderLine(_Row):
+    """A line of any kind. A shipping or fee line has no SKU, quantity or subtotal."""
+
+    id: int
+    name: Text = ""
+    method_title: Text = ""
+    sku: Text = ""
+    quantity: Money = Decimal(1)
+    subtotal: Money | None = None
+    subtotal_tax: Money | None = None
+    total: Money
+    total_tax: Money
+    taxes: Annotated[list[LineTax], BeforeValidator(_listed)] = []
+    meta_data: Annotated[list[LineMeta], BeforeValidator(_listed)] = []
+
+    def meta(self, key: str) -> str:
+        """The text of a meta value; empty when there is none."""
+        return next((str(each.value) for each in self.meta_data if each.key == key and each.value is not None), "")
+
+
+class TaxLine(_Row):
+    """A VAT rate of the order, and the VAT of all its lines."""
+
+    rate_id: int
+    rate_percent: Money
+    tax_total: Money
+    shipping_tax_total: Money
+
+
+class CouponLine(_Row):
+    """A coupon, and what it took off."""
+
+    code: Text = ""
+    discount: Money
+    discount_tax: Money
+
+
+class RefundReference(_Row):
+    """A refund of an order, as the order names it; ``total`` is negative."""
+
+    id: int
+    total: Money
+
+
+class Billing(_Row):
+    """Whom the bill is for; personal."""
+
+    first_name: Text = Field(default="", repr=False)
+    last_name: Text = Field(default="", repr=False)
+    company: Text = Field(default="", repr=False)
+    email: Text = Field(default="", repr=False)
+
+    @property
+    def name(self) -> str:
+        """A person's, or else a company's."""
+        return f"{self.first_name} {self.last_name}".strip() or self.company
+
+
+class _Lines(_Row):
+    line_items: list[OrderLine] = []
+    shipping_lines: Annotated[list[OrderLine], BeforeValidator(_listed)] = []
+    fee_lines: Annotated[list[OrderLine], BeforeValidator(_listed)] = []
+
+
+class OrderDocument(_Lines):
+    """An order. Times are naive UTC; amounts of lines are without VAT, ``total`` is with it (contract, 23)."""
+
+    id: int = Field(gt=0)
+    number: Text = ""
+    status: Text
+    currency: Text
+    date_created_gmt: NaiveUtc
+    date_modified_gmt: NaiveUtc
+    date_paid_gmt: Instant = None
+    date_completed_gmt: Instant = None
+    discount_total: Money = Decimal(0)
+    discount_tax: Money = Decimal(0)
+    total: Money
+    total_tax: Money
+    customer_id: int = 0
+    billing: Annotated[Billing, BeforeValidator(lambda value: value or {})] = Field(default=Billing(), repr=False)
+    payment_method: Text = ""
+    payment_method_title: Text = ""
+    transaction_id: Text = ""
+    tax_lines: Annotated[list[TaxLine], BeforeValidator(_listed)] = []
+    coupon_lines: Annotated[list[CouponLine], BeforeValidator(_listed)] = []
+    refunds: Annotated[list[RefundReference], BeforeValidator(_listed)] = []
+
+
+class RefundDocument(_Lines):
+    """A refund. ``amount`` is positive, VAT included; its lines are negative, and there may be none."""
+
+    id: int = Field(gt=0)
+    parent_id: int = 0
+    date_created_gmt: NaiveUtc
+    amount: Money
+
+
+@dataclass(frozen=True)
+class UnreadableOrder:
+    """A row that makes no order. What it holds is not told.
+
+    :param id: 0 where it has none
+    """
+
+    id: int
+    field: str
+    problem: str
+
+
+@dataclass
+class OrderPage:
+    """Orders that could be read, and those that could not."""
+
+    orders: list[OrderDocument] = field(default_factory=list)
+    unreadable: list[UnreadableOrder] = field(default_factory=list)
+
+
+class WooOrders:
+    """Reads orders and refunds. Thread-safe."""
+
+    def __init__(self, session: JsonSession) -> None:
+        self._session = session
+
+    def changed(self, modified_after: datetime) -> Iterator[OrderPage]:
+        """Orders of any status that are new or changed since then, but for binned ones.
+
+        :param modified_after: naive UTC, with a resolution of a second; strictly greater (contract, 2)
+        """
+        yield from self._pages({"modified_after": _second(modified_after), "dates_are_gmt": "true"})
+
+    def created(self, start: datetime, end: datetime, *, in_flight: int) -> Iterator[OrderPage]:
+        """Orders of any status that were made from ``start`` to before ``end``, naive UTC, but for binned ones.
+
+        Pages are read side by side. If the number of orders changes meanwhile, a page may have missed one: then all
+        are read again one after the other, each page beginning where the last one ended.
+        """
+        window = created_between(start, end)
+        first = self._page(window, 0)
+        total = _total(first)
+        offsets = range(PAGE_ROWS, total, PAGE_ROWS)
+        yield _orders(first)
+        steady = True
+        with ThreadPoolExecutor(in_flight, thread_name_prefix="orders") as pool:
+            for lot in _lots(offsets, 2 * in_flight):
+                for response in pool.map(lambda offset: self._page(window, offset), lot):
+                    steady &= _total(response) == total
+                    yield _orders(response)
+        if not steady:
+            yield from self._pages(window)
+
+    def by_id(self, ids: Sequence[int], status: str = "any") -> Iterator[OrderPage]:
+        """Those of the ids that the store lists; ``trash`` looks in the bin."""
+        for start in range(0, len(ids), PAGE_ROWS):
+            some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
+            yield _orders(self._page({"include": some, "status": status}, 0))
+
+    def modified(self, modified_after: datetime) -> dict[int, datetime]:
+        """The first page of what ``changed`` would give: ids and when they were modified. The question of a sensor."""
+        params: Params = {"modified_after": _second(modified_after), "dates_are_gmt": "true", "status": "any"}
+        window: Params = {"per_page": PAGE_ROWS, "orderby": "id", "order": "asc"}
+        answer = self._session.get(_PATH, {**params, **window, "_fields": "id,date_modified_gmt"})
+        rows = [_Modified.model_validate(raw) for raw in _list_of(answer.body, _PATH)]
+        return {row.id: row.date_modified_gmt for row in rows}
+
+    def binned(self) -> set[int]:
+        """The ids of all orders in the bin, which no other list shows (contract, 6)."""
+        found = pages(self._session, _PATH, {"status": "trash"}, fields="id", rows=_ids)
+        return {row.id for page in found for row in page}
+
+    def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[list[RefundDocument]]:
+        """Refunds by their ids.
+
+        :param orders: the orders of these refunds, asked for where the release has no store-wide list
+        """
+        try:
+            for start in range(0, len(ids), PAGE_ROWS):
+                some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
+                params = {"include": some, "per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
+                yield _refunds(self._session.get(_REFUNDS_PATH, params).body)
+        except WooError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            for order_id in orders():
+                yield self._refunds_of(order_id)
+
+    def refunded_since(self, created_after: datetime) -> Iterator[list[RefundDocument]]:
+        """The store's refunds since then: some releases do not move the order's time (contract, 6).
+
+        Nothing where the release has no store-wide list.
+        """
+        params: Params = {"after": _second(created_after), "dates_are_gmt": "true", "dp": _DECIMALS}
+        try:
+            yield from pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, rows=_refunds)
+        except WooError as error:
+            if error.status != _NOT_FOUND:
+                raise
+
+    def _refunds_of(self, order_id: int) -> list[RefundDocument]:
+        params = {"per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
+        found = _refunds(self._session.get(f"{_PATH}/{order_id}/refunds", params).body)
+        return [refund.model_copy(update={"parent_id": order_id}) for refund in found]
+
+    def _pages(self, params: Params) -> Iterator[OrderPage]:
+        params = {"status": "any", "dp": _DECIMALS, **params}
+        for page in pages(self._session, _PATH, params, fields=_ORDER_FIELDS, rows=_rows):
+            yield _sorted(page)
+
+    def _page(self, params: Params, offset: int) -> JsonResponse:
+        window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
+        return self._session.get(
+            _PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": _ORDER_FIELDS}
+        )
+
+
+def created_between(start: datetime, end: datetime) -> dict[str, str]:
+    """The parameters of a window of creation: both bounds are exclusive, with a resolution of a second."""
+    before = datetime.fromtimestamp(start.replace(tzinfo=UTC).timestamp() - 1, UTC)
+    return {"after": _second(before), "before": _second(end), "dates_are_gmt": "true"}
+
+
+def _second(instant: datetime) -> str:
+    # With a Z or an offset the store would shift it by its own zone and lose rows.
+    return instant.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _lots(offsets: range, size: int) -> Iterator[range]:
+    for start in range(0, len(offsets), size):
+        yield offsets[start : start + size]
+
+
+def _total(response: JsonResponse) -> int:
+    total = response.headers.get("X-WP-Total", "")
+    if not total.isdecimal():
+        raise WooError(
+            f"WooCommerce: GET {_PATH}: the answer does not say how many orders there are (header X-WP-Total). "
+            "A proxy or cache in front of the store may take it away."
+        )
+    return int(total)
+
+
+def _orders(response: JsonResponse) -> OrderPage:
+    return _sorted(_rows(response.body))
+
+
+def _sorted(rows: Sequence[OrderDocument | UnreadableOrder]) -> OrderPage:
+    return OrderPage(
+        [row for row in rows if isinstance(row, OrderDocument)],
+        [row for row in rows if isinstance(row, UnreadableOrder)],
+    )
+
+
+def _rows(body: Any) -> list[OrderDocument | UnreadableOrder]:
+    if not isinstance(body, list):
+        raise WooError(f"WooCommerce: GET {_PATH}: the answer is no list")
+    return [_row(raw) for raw in body]
+
+
+def _row(raw: Any) -> OrderDocument | UnreadableOrder:
+    try:
+        return OrderDocument.model_validate(raw)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        identifier = raw.get("id") if isinstance(raw, dict) else None
+        number = identifier if isinstance(identifier, int) and identifier > 0 else 0
+        words = "cannot be read" if problem["type"] == "value_error" else problem["msg"]
+        return UnreadableOrder(number, ".".join(map(str, problem["loc"])), words)
+
+
+class _Id(_Row):
+    id: int
+
+
+class _Modified(_Id):
+    date_modified_gmt: NaiveUtc
+
+
+def _ids(body: Any) -> list[_Id]:
+    return [_Id.model_validate(raw) for raw in _list_of(body, _PATH)]
+
+
+def _refunds(body: Any) -> list[RefundDocument]:
+    try:
+        return [RefundDocument.model_validate(raw) for raw in _list_of(body, _REFUNDS_PATH)]
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise WooError(f"WooCommerce: GET {_REFUNDS_PATH}: a refund: {where}: {problem['msg']}") from None
+
+
+def _list_of(body: Any, path: str) -> list[Any]:
+    if not isinstance(body, list):
+        raise WooError(f"WooCommerce: GET {path}: the answer is no list")
+    return body

@@ -1,0 +1,293 @@
+"""The store's orders in the database: read by what changed, or by whole days, to the same rows."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooClient
+from solteq_woo_assets.sync import quarantine
+from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.sales_frames import PARTS, local_day, sales_frames
+from solteq_woo_assets.sync.snapshot import WOO_OVERLAP, ReadCounts, watermark
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+
+FLOW = "sales"
+ORDERS = "snapshot.woo_sales"
+FIRST_DAY = "sales.from"
+"""The watermark that holds when booking begins."""
+ORDERS_PER_TRANSACTION = 5_000
+
+
+@dataclass
+class SalesRead(ReadCounts):
+    """What a read brought. ``days``: of the orders that are new or changed."""
+
+    days: set[date] = field(default_factory=set)
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """When a day of the shop begins, in naive UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
+
+
+def first_day(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The day from which on orders are booked without being asked for; ``None`` before the first run."""
+    begins = watermark(connection, FIRST_DAY)
+    return begins.position.date() if begins else None
+
+
+def begin(connection: duckdb.DuckDBPyConnection, sales_from: date | None, zone: ZoneInfo, now: datetime) -> None:
+    """Remember when booking begins: the setting, or the day of the first run."""
+    known = first_day(connection)
+    begins = sales_from or known or local_day(now, zone)
+    if begins != known:
+        _move(connection, FIRST_DAY, datetime.combine(begins, time()), None)
+
+
+def read_changed(
+    database: StateDatabase, woo: WooClient, zone: ZoneInfo, *, recheck_days: int = 0, in_flight: int = 2
+) -> SalesRead:
+    """Read the orders that changed since the watermark, whatever their day, and see what became of the bin.
+
+    The watermark overlaps, since an order of the same second may be written later; what was read before is told by
+    its content. Refunds are swept too, and the last days read whole, since some releases do not move an order's time
+    when it is refunded or edited (contract, 6).
+
+    :param recheck_days: so many last days are read whole
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, ORDERS)
+        begins = first_day(connection) or local_day(started, zone)
+    since = before.position if before else start_of(begins, zone)
+    reader = _Reader(database, woo, zone, started)
+    reader.keep(woo.orders.changed(since))
+    newest = reader.newest
+    reader.keep_refunded(since)
+    reader.keep_bin()
+    if recheck_days:
+        today = local_day(started, zone)
+        reader.keep_days(max(begins, today - timedelta(days=recheck_days - 1)), today, in_flight)
+    with database.transaction() as connection:
+        newest = max(filter(None, (newest, before and before.newest)), default=None)
+        position = min(newest or started, started) - WOO_OVERLAP
+        _move(connection, ORDERS, max(filter(None, (position, before and before.position))), newest)
+    return reader.told()
+
+
+def read_days(
+    database: StateDatabase, woo: WooClient, zone: ZoneInfo, first: date, last: date, *, in_flight: int
+) -> SalesRead:
+    """Read whole days, from first to last, and find what is gone of them. They are to be booked from now on."""
+    started = utc_now()
+    reader = _Reader(database, woo, zone, started)
+    reader.keep_days(first, last, in_flight)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO sync.sales_days SELECT day::DATE, $now "
+            "FROM generate_series($first::TIMESTAMP, $last::TIMESTAMP, INTERVAL 1 DAY) AS days(day)",
+            {"first": first, "last": last, "now": started},
+        )
+    return reader.told()
+
+
+class _Reader:
+    """One read: it stores orders in lots, and counts."""
+
+    def __init__(self, database: StateDatabase, woo: WooClient, zone: ZoneInfo, started: datetime) -> None:
+        self._database = database
+        self._woo = woo
+        self._zone = zone
+        self._started = started
+        self._counts = SalesRead()
+        self.newest: datetime | None = None
+
+    def told(self) -> SalesRead:
+        """What was read."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(f"SELECT DISTINCT day FROM {ORDERS} WHERE read_at >= ?", [self._started])
+            self._counts.days = {row[0] for row in rows.fetchall()}
+        return self._counts
+
+    def keep(self, pages: Iterable[OrderPage]) -> set[int]:
+        """Store orders, with those of their refunds that are not known yet; the ids of all that were there."""
+        seen: set[int] = set()
+        for orders, unreadable in _gathered(pages):
+            seen.update(order.id for order in orders)
+            seen.update(row.id for row in unreadable)
+            self.newest = max(filter(None, (self.newest, *(order.date_modified_gmt for order in orders))), default=None)
+            refunds = self._unknown_refunds(orders)
+            with self._database.transaction() as connection:
+                self._counts.received += len(orders) + len(unreadable)
+                self._counts.changed += store_orders(connection, orders, refunds, self._zone, self._started)
+                self._counts.quarantined += _hold_unreadable(connection, orders, unreadable)
+        return seen
+
+    def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> list[RefundDocument]:
+        """A refund is never edited, so those that are known are not read again."""
+        named = {refund.id: order.id for order in orders for refund in order.refunds}
+        if not named:
+            return []
+        with self._database.transaction() as connection:
+            known = connection.execute(
+                "SELECT refund_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
+                {"ids": list(named)},
+            ).fetchall()
+        unknown = {refund_id: order_id for refund_id, order_id in named.items() if (refund_id,) not in known}
+        found = self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values())))
+        refunds = {refund.id: refund for page in found for refund in page if refund.id in unknown}
+        return [refund.model_copy(update={"parent_id": unknown[refund.id]}) for refund in refunds.values()]
+
+    def keep_refunded(self, since: datetime) -> None:
+        """Read the orders of refunds that are not known, though the orders were not said to have changed."""
+        parents = {refund.id: refund.parent_id for page in self._woo.orders.refunded_since(since) for refund in page}
+        with self._database.transaction() as connection:
+            known = connection.execute(
+                "SELECT refund_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
+                {"ids": list(parents)},
+            ).fetchall()
+        orders = {order_id for refund_id, order_id in parents.items() if (refund_id,) not in known and order_id}
+        self.keep(self._woo.orders.by_id(sorted(orders)))
+
+    def keep_bin(self) -> None:
+        """Mark what is in the bin, and read what left it."""
+        binned = self._woo.orders.binned()
+        with self._database.transaction() as connection:
+            self._counts.removed += _mark(connection, binned, "binned", self._started)
+            rows = connection.execute(f"SELECT id FROM {ORDERS} WHERE gone = 'binned'").fetchall()
+        self._see_again({row[0] for row in rows} - binned, binned)
+
+    def keep_days(self, first: date, last: date, in_flight: int) -> None:
+        """Read days whole, and find out what became of their orders that are not there any more."""
+        start, end = start_of(first, self._zone), start_of(last + timedelta(days=1), self._zone)
+        seen = self.keep(self._woo.orders.created(start, end, in_flight=in_flight))
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT id FROM {ORDERS} WHERE day BETWEEN $first AND $last AND gone IS NULL",
+                {"first": first, "last": last},
+            ).fetchall()
+        missing = {row[0] for row in rows} - seen
+        if missing:
+            binned = self._woo.orders.binned()
+            with self._database.transaction() as connection:
+                self._counts.removed += _mark(connection, missing & binned, "binned", self._started)
+            self._see_again(missing - binned, binned)
+
+    def _see_again(self, ids: Collection[int], binned: Collection[int]) -> None:
+        """Ask for orders by name before they are taken for deleted: a list can leave out what is there."""
+        if not ids:
+            return
+        seen = self.keep(self._woo.orders.by_id(sorted(ids)))
+        with self._database.transaction() as connection:
+            gone = set(ids) - seen - set(binned)
+            self._counts.removed += _mark(connection, gone, "deleted", self._started)
+
+
+def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[UnreadableOrder]]]:
+    """Pages put together until they are worth a transaction."""
+    orders: list[OrderDocument] = []
+    unreadable: list[UnreadableOrder] = []
+    for page in pages:
+        orders += page.orders
+        unreadable += page.unreadable
+        if len(orders) >= ORDERS_PER_TRANSACTION:
+            yield orders, unreadable
+            orders, unreadable = [], []
+    if orders or unreadable:
+        yield orders, unreadable
+
+
+def store_orders(
+    connection: duckdb.DuckDBPyConnection,
+    orders: Sequence[OrderDocument],
+    refunds: Sequence[RefundDocument],
+    zone: ZoneInfo,
+    now: datetime,
+) -> int:
+    """Store orders as the store gave them, unless a newer version is there; how many are new or changed.
+
+    :param refunds: of these orders, those that are not stored yet
+    """
+    newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
+    frames = sales_frames(list(newest.values()), refunds, zone)
+    connection.register("orders_of_store", frames["woo_sales"])
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS "
+        "SELECT new.*, CASE WHEN held.content = new.content AND held.gone IS NULL "
+        f"THEN held.read_at ELSE $now END AS read_at FROM orders_of_store AS new LEFT JOIN {ORDERS} AS held USING (id) "
+        "WHERE held.id IS NULL OR new.modified_at >= held.modified_at OR held.gone IS NOT NULL",
+        {"now": now},
+    )
+    connection.execute("CREATE OR REPLACE TEMP TABLE changed AS SELECT id FROM fresh WHERE read_at = ?", [now])
+    for table in PARTS:
+        connection.register("parts_of_orders", frames[table])
+        if table == "woo_sales_refunds":
+            _forget_refunds(connection, orders)
+        elif table == "woo_sales_lines":
+            connection.execute(
+                f"DELETE FROM snapshot.{table} WHERE refund_id IS NULL AND order_id IN (SELECT id FROM changed)"
+            )
+        else:
+            connection.execute(f"DELETE FROM snapshot.{table} WHERE order_id IN (SELECT id FROM changed)")
+        connection.execute(
+            f"INSERT INTO snapshot.{table} BY NAME "
+            "SELECT * FROM parts_of_orders WHERE order_id IN (SELECT id FROM changed)"
+        )
+    connection.execute(f"DELETE FROM {ORDERS} WHERE id IN (SELECT id FROM fresh)")
+    connection.execute(
+        "UPDATE fresh SET email = NULL, name = NULL "
+        "WHERE customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased')"
+    )
+    connection.execute(f"INSERT INTO {ORDERS} BY NAME SELECT * FROM fresh")
+    return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
+
+
+def _forget_refunds(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> None:
+    """Drop refunds that were deleted in the store: its orders name them no more."""
+    named = [refund.id for order in orders for refund in order.refunds]
+    for table in ("woo_sales_refunds", "woo_sales_lines"):
+        connection.execute(
+            f"DELETE FROM snapshot.{table} WHERE refund_id IS NOT NULL AND order_id IN (SELECT id FROM changed) "
+            "AND NOT list_contains($named, refund_id)",
+            {"named": named},
+        )
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str, now: datetime) -> int:
+    """Say of orders that the store lists them no more; of how many that is news."""
+    rows = connection.execute(
+        f"UPDATE {ORDERS} SET gone = $gone, read_at = $now "
+        "WHERE list_contains($ids, id) AND gone IS DISTINCT FROM $gone RETURNING id",
+        {"ids": list(ids), "gone": gone, "now": now},
+    ).fetchall()
+    return len(rows)
+
+
+def _hold_unreadable(
+    connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument], unreadable: Sequence[UnreadableOrder]
+) -> int:
+    release(connection, FLOW, "feed", pl.DataFrame({"key": [order_key(order.id) for order in orders]}))
+    rows = [
+        (order_key(row.id), row.field, row.problem, "correct the order in the store; it is read again then", None)
+        for row in unreadable
+    ]
+    schema = pl.Schema(dict.fromkeys(quarantine.COLUMNS, pl.String))
+    hold(connection, FLOW, "feed", pl.DataFrame(rows, schema=schema, orient="row"))
+    return len(rows)
+
+
+def order_key(order_id: int) -> str:
+    """What an order is called in the quarantine."""
+    return f"order {order_id}"
+
+
+def _move(connection: duckdb.DuckDBPyConnection, feed: str, position: datetime, newest: datetime | None) -> None:
+    connection.execute(
+        "INSERT INTO sync.watermarks (feed, position, newest) VALUES ($feed, $position, $newest) "
+        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, newest = EXCLUDED.newest",
+        {"feed": feed, "position": position, "newest": newest},
+    )

@@ -1,0 +1,249 @@
+"""The store's days beside Solteq's: numbers for the UI, and the comparison that an accountant would make."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import polars as pl
+import simplejson
+
+from solteq_woo_assets.clients.solteq import HeldSale
+from solteq_woo_assets.rules.receipts import ReceiptRules, Unbookable, due_receipts
+from solteq_woo_assets.sync.sales import FLOW, ORDERS, first_day
+from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
+from solteq_woo_assets.sync.state import StateDatabase
+
+ORDERS_AT_ONCE = 5_000
+DIFFERENCES_SHOWN = 50
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+_ZERO = Decimal(0)
+Numbers = dict[date, dict[str, int | float]]
+
+
+def partition_days(tags: Mapping[str, str]) -> set[date]:
+    """The days of a run's partitions, by its tags."""
+    if _RANGE[0] in tags:
+        first, last = (date.fromisoformat(tags[name]) for name in _RANGE)
+        return {first + timedelta(days=number) for number in range((last - first).days + 1)}
+    return {date.fromisoformat(tags["dagster/partition"])} if "dagster/partition" in tags else set()
+
+
+def last_days(today: date, count: int) -> set[date]:
+    """The last days, today included."""
+    return {today - timedelta(days=number) for number in range(count)}
+
+
+def days_of_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> set[date]:
+    """The days of the orders that a run sent documents of."""
+    rows = connection.execute(
+        f"SELECT DISTINCT day FROM {ORDERS} WHERE id IN (SELECT order_id FROM sync.sales WHERE run_id = ?)", [run_id]
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def orders_by_day(connection: duckdb.DuckDBPyConnection, days: Collection[date], rules: ReceiptRules) -> Numbers:
+    """Numbers of the store's days: orders, those that are sales, their gross and VAT, and what was refunded of them."""
+    rows = connection.execute(
+        f"""
+        SELECT day, count(*) FILTER (gone IS NULL), count(*) FILTER (is_sale),
+            coalesce(sum(total) FILTER (is_sale), 0)::DOUBLE, coalesce(sum(total_tax) FILTER (is_sale), 0)::DOUBLE,
+            coalesce(sum(refunded) FILTER (is_sale), 0)::DOUBLE
+        FROM (
+            SELECT *, gone IS NULL AND (list_contains($statuses, status)
+                OR (status = 'refunded' AND paid_at IS NOT NULL)) AS is_sale
+            FROM {ORDERS} WHERE day IN (SELECT unnest($days))
+        ) AS sold LEFT JOIN (
+            SELECT order_id, sum(amount) AS refunded FROM snapshot.woo_sales_refunds GROUP BY ALL
+        ) AS refunds ON refunds.order_id = sold.id
+        GROUP BY day
+        """,
+        {"statuses": list(rules.sale_statuses), "days": list(days)},
+    ).fetchall()
+    return _by_day(days, ("orders", "sales", "gross", "vat", "refunds"), rows)
+
+
+def _by_day(days: Collection[date], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Numbers:
+    """Numbers by name for every day."""
+    numbers: Numbers = {day: dict.fromkeys(names, 0) for day in days}
+    for day, *of_day in rows:
+        numbers[day] = dict(zip(names, of_day, strict=True))
+    return numbers
+
+
+def booked_by_day(connection: duckdb.DuckDBPyConnection, days: Collection[date]) -> Numbers:
+    """Numbers of what Solteq has of the orders of these days: documents, gross, VAT, refunds; what waits, is held."""
+    rows = connection.execute(
+        f"""
+        WITH sold AS (SELECT id, day FROM {ORDERS} WHERE day IN (SELECT unnest($days))),
+        booked AS (
+            SELECT day, count(*) FILTER (state = 'booked') AS booked,
+                sum((document->>'$.totals.gross')::DECIMAL(18, 4)) FILTER (state = 'booked') AS gross,
+                sum((document->>'$.totals.vat')::DECIMAL(18, 4)) FILTER (state = 'booked') AS vat,
+                -sum((document->>'$.totals.gross')::DECIMAL(18, 4)) FILTER (state = 'booked' AND type = 'Refund')
+                    AS refunds
+            FROM sync.sales JOIN sold ON sold.id = order_id GROUP BY day
+        ), due AS (
+            SELECT delta.day, count(*) AS waiting FROM delta.sales_delta AS delta
+            LEFT JOIN sync.sales AS held ON held.external_id = delta.key
+            WHERE held.state IS DISTINCT FROM 'booked' GROUP BY ALL
+        ), held AS (
+            SELECT day, count(DISTINCT id) AS quarantined FROM sync.quarantine JOIN sold
+            ON key = 'order ' || id OR list_contains(string_split(key, ':'), id::VARCHAR)
+            WHERE flow = $flow GROUP BY day
+        )
+        SELECT day, coalesce(booked, 0), coalesce(gross, 0)::DOUBLE, coalesce(vat, 0)::DOUBLE,
+            coalesce(refunds, 0)::DOUBLE, coalesce(waiting, 0), coalesce(quarantined, 0)
+        FROM (SELECT DISTINCT day FROM sold) AS days
+        LEFT JOIN booked USING (day) LEFT JOIN due USING (day) LEFT JOIN held USING (day)
+        """,
+        {"days": list(days), "flow": FLOW},
+    ).fetchall()
+    return _by_day(days, ("booked", "gross", "vat", "refunds", "waiting", "quarantined"), rows)
+
+
+@dataclass
+class Sums:
+    """What documents add up to."""
+
+    numbers: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+
+    def add(self, document: Mapping[str, Any]) -> None:
+        """Reckon a document in."""
+        gross = Decimal(document["totals"]["gross"])
+        self.numbers["gross"] += gross
+        if document["type"] == "Refund":
+            self.numbers["refunds"] += gross
+        for line in document["lines"]:
+            self.numbers[f"VAT {Decimal(line['vatRate']).normalize():f} %"] += Decimal(line["vatAmount"])
+        for payment in document["payments"]:
+            self.numbers[f"paid {payment['type']}"] += Decimal(payment["amount"])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number of an order on which both sides disagree."""
+
+    day: date
+    order_id: int
+    what: str
+    store: str
+    solteq: str
+
+
+@dataclass
+class Agreement:
+    """How the days compare."""
+
+    orders: int = 0
+    read_back: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    days: dict[date, list[Decimal]] = field(default_factory=dict)
+
+    def words(self) -> str:
+        """Which orders differ."""
+        if not self.differences:
+            return f"{self.orders} orders agree."
+        named = sorted({difference.order_id for difference in self.differences})
+        shown = ", ".join(map(str, named[:DIFFERENCES_SHOWN]))
+        return f"{len(named)} of {self.orders} orders differ: {shown}{' …' if len(named) > DIFFERENCES_SHOWN else ''}"
+
+    def table(self) -> pl.DataFrame:
+        """The first differences."""
+        rows = [(str(d.day), str(d.order_id), d.what, d.store, d.solteq) for d in self.differences]
+        columns = ("day", "order", "what", "store", "Solteq")
+        return pl.DataFrame(rows[:DIFFERENCES_SHOWN], schema=dict.fromkeys(columns, pl.String), orient="row")
+
+    def by_day(self) -> pl.DataFrame:
+        """Gross of each day on both sides, the last days first."""
+        rows = [(str(day), *map(str, sums)) for day, sums in sorted(self.days.items(), reverse=True)]
+        columns = ("day", "orders", "store", "Solteq")
+        return pl.DataFrame(rows[:31], schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def compare(
+    database: StateDatabase,
+    rules: ReceiptRules,
+    days: Collection[date],
+    find: Callable[[str], HeldSale | None] | None = None,
+) -> Agreement:
+    """What the store's orders of these days should be in Solteq, beside what Solteq has of them.
+
+    By order, so that a difference has a name: gross, refunds, VAT by rate, payments by type. What came and went in
+    Solteq for the same order, a changed version and its reversal, is beside the point and cancels out.
+
+    :param find: asks Solteq for a document; without it, what Solteq answered when it was booked counts
+    """
+    agreement = Agreement()
+    for rows, booked in _orders_of(database, days):
+        held = booked
+        if find:
+            agreement.read_back += sum(map(len, booked.values()))
+            held = {order_id: _read_back(documents, find) for order_id, documents in booked.items()}
+        for row in rows:
+            should, has = Sums(), Sums()
+            order = order_of(row)
+            try:
+                receipts = due_receipts(order, [], rules)
+            except Unbookable:
+                receipts = []
+            for receipt in receipts:
+                should.add(receipt.document)
+            for document in held.get(order.id, ()):
+                has.add(document)
+            _note(agreement, row["day"], order.id, should, has, is_sale=bool(receipts))
+    return agreement
+
+
+def _note(agreement: Agreement, day: date, order_id: int, should: Sums, has: Sums, *, is_sale: bool) -> None:
+    agreement.orders += is_sale
+    of_day = agreement.days.setdefault(day, [_ZERO, _ZERO, _ZERO])
+    of_day[0] += is_sale
+    of_day[1] += should.numbers["gross"]
+    of_day[2] += has.numbers["gross"]
+    for what in sorted({*should.numbers, *has.numbers} - {"refunds"}):
+        one, other = should.numbers[what], has.numbers[what]
+        if one != other:
+            agreement.differences.append(Difference(day, order_id, what, str(one), str(other)))
+
+
+def _read_back(documents: Sequence[Mapping[str, Any]], find: Callable[[str], HeldSale | None]) -> list[Any]:
+    held = [find(document["externalId"]) for document in documents]
+    return [each.document for each in held if each is not None and each.document is not None]
+
+
+_Lot = tuple[list[dict[str, Any]], dict[int, list[Any]]]
+
+
+def _orders_of(database: StateDatabase, days: Collection[date]) -> Iterator[_Lot]:
+    """Orders of these days that are to be booked, in lots, with the documents that Solteq has of each."""
+    last = 0
+    while True:
+        with database.transaction() as connection:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT * FROM {ORDERS} WHERE day IN (SELECT unnest($days)) "
+                "AND id > $last AND (day >= $begins OR day IN (SELECT day FROM sync.sales_days) "
+                "OR id IN (SELECT order_id FROM sync.sales)) ORDER BY id LIMIT $most",
+                {"days": list(days), "last": last, "begins": first_day(connection), "most": ORDERS_AT_ONCE},
+            )
+            rows = connection.sql(ORDERS_QUERY).pl().to_dicts()
+            booked = _grouped(
+                connection.execute(
+                    "SELECT order_id, document FROM sync.sales WHERE state = 'booked' "
+                    "AND order_id IN (SELECT id FROM chosen) ORDER BY sent_at, external_id"
+                ).fetchall()
+            )
+        if not rows:
+            return
+        last = rows[-1]["id"]
+        yield rows, booked
+
+
+def _grouped(rows: Iterable[tuple[int, str]]) -> dict[int, list[Any]]:
+    by_order: defaultdict[int, list[Any]] = defaultdict(list)
+    for order_id, document in rows:
+        by_order[order_id].append(simplejson.loads(document, use_decimal=True))
+    return dict(by_order)

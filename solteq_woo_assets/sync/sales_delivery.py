@@ -1,0 +1,263 @@
+"""Booking the sales delta in Solteq: every document in the ledger before it leaves, none booked twice.
+
+Solteq keeps each ``externalId`` once, and that is what it rests on. A document that left and got no answer is looked
+up by it, and sent again only if Solteq does not have it; if it arrives after all, the second one meets a 409. So each
+document takes effect once, however often it is sent.
+
+1. A lot of orders is entered in ``sync.sales`` and in the ledger as pending, in one transaction.
+2. Orders are sent side by side, the documents of each one after the other: a sale before its refunds.
+3. What became of them is settled in one transaction.
+
+Killed at any point, the next run finds the pending documents, looks them up and carries on.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+import duckdb
+import polars as pl
+import simplejson
+
+from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
+from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError
+from solteq_woo_assets.sync import ledger
+from solteq_woo_assets.sync.ledger import DeliveryCounts, changes_hash
+from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.sales import FLOW, ORDERS
+from solteq_woo_assets.sync.sales_plan import settle as settle_orders
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.wire import Change
+
+DOCUMENTS_AT_ONCE = 200
+"""So many are entered and settled together: to open and close the database takes as long as to book a few."""
+ATTEMPTS = 3
+"""So often a document without an answer is sent in one run, each time after it was looked up."""
+_MEND = "correct what Solteq objects to, then send it again: solteq-woo retry sales, or the job retry_sales"
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """A document on its way. ``was_sent``: an earlier run may have sent it."""
+
+    delivery_id: str
+    key: str
+    action: str
+    kind: str
+    woo_id: int
+    changes: Sequence[Change]
+    refund_id: int | None
+    version: int
+    day: date
+    document: str
+    content: str
+    notes: Sequence[str]
+    settles: str
+    was_sent: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a document: delivered, refused, retry (no answer, or Solteq went away), or waiting (for the one
+    before it)."""
+
+    write: Write
+    state: str
+    held: HeldSale | None = None
+    error: str = ""
+
+
+def deliver_sales(
+    database: StateDatabase,
+    solteq: SolteqClient,
+    *,
+    run_id: str,
+    shop: str,
+    in_flight: int,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DeliveryCounts:
+    """Send ``delta.sales_delta`` to Solteq and settle it.
+
+    :param shop: name in external ids, for customers
+    :raises IntegrationError: Solteq went away; what was delivered is settled by then
+    """
+    counts = DeliveryCounts()
+    with database.transaction() as connection:
+        writes = _read_writes(connection)
+        counts.interrupted = ledger.close_earlier(connection, FLOW, run_id, writes)
+    sender = _Sender(solteq)
+    done = 0
+    with ThreadPoolExecutor(in_flight, thread_name_prefix=FLOW) as pool:
+        for lot in _lots(writes):
+            with database.transaction() as connection:
+                customers = _customers(connection, lot, shop)
+                _enter(connection, run_id, lot)
+            orders = [list(of_order) for _, of_order in groupby(lot, lambda write: write.woo_id)]
+            sent = pool.map(sender.send, orders, [customers.get(order[0].woo_id, {}) for order in orders])
+            outcomes = [outcome for of_order in sent for outcome in of_order]
+            with database.transaction() as connection:
+                _settle(connection, outcomes)
+            counts.add(outcomes)
+            done += len(lot)
+            on_progress(done, len(writes))
+            if sender.error:
+                raise sender.error
+    return counts
+
+
+def _read_writes(connection: duckdb.DuckDBPyConnection) -> list[Write]:
+    rows = connection.sql(
+        "SELECT replace(uuid()::VARCHAR, '-', '') AS delivery_id, key, action, kind, woo_id, changes, "
+        "delta.refund_id, delta.version, day, delta.document, delta.content, delta.notes, settles, "
+        "held.external_id IS NOT NULL AS was_sent "
+        "FROM delta.sales_delta AS delta LEFT JOIN sync.sales AS held ON held.external_id = delta.key "
+        "WHERE action = 'create' AND held.state IS DISTINCT FROM 'booked' "
+        "ORDER BY day, woo_id, delta.version, kind <> 'sale', delta.refund_id NULLS LAST"
+    ).pl()
+    return [Write(**row) for row in rows.to_dicts()]
+
+
+def _lots(writes: Sequence[Write]) -> Iterator[list[Write]]:
+    """Whole orders, until they are worth a transaction."""
+    lot: list[Write] = []
+    for _, of_order in groupby(writes, lambda write: write.woo_id):
+        lot += of_order
+        if len(lot) >= DOCUMENTS_AT_ONCE:
+            yield lot
+            lot = []
+    if lot:
+        yield lot
+
+
+def _customers(connection: duckdb.DuckDBPyConnection, lot: Sequence[Write], shop: str) -> dict[int, dict[str, str]]:
+    """Who bought, by order; known to Solteq by the id that the customers' flow linked."""
+    rows = connection.execute(
+        "SELECT sold.id, sold.customer_id, sold.email, sold.name, link.solteq_id "
+        f"FROM {ORDERS} AS sold LEFT JOIN sync.customers AS link "
+        "ON link.woo_id = sold.customer_id AND link.state = 'linked' AND sold.customer_id > 0 "
+        "WHERE list_contains($ids, sold.id)",
+        {"ids": list({write.woo_id for write in lot})},
+    ).fetchall()
+    customers: dict[int, dict[str, str]] = {}
+    for order_id, account, email, name, solteq_id in rows:
+        external_id = f"woo:{shop}:customer:{account}" if account else ""
+        said = {"id": solteq_id, "externalId": external_id, "email": email, "name": name}
+        customers[order_id] = {key: value for key, value in said.items() if value}
+    return customers
+
+
+def _enter(connection: duckdb.DuckDBPyConnection, run_id: str, lot: Sequence[Write]) -> None:
+    ledger.enter(connection, FLOW, run_id, lot)
+    connection.executemany(
+        "INSERT INTO sync.sales (external_id, order_id, refund_id, version, type, document, content, notes, state, "
+        "run_id, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?) "
+        "ON CONFLICT (external_id) DO UPDATE SET run_id = excluded.run_id, sent_at = excluded.sent_at",
+        [
+            (
+                *(write.key, write.woo_id, write.refund_id, write.version, write.kind.capitalize()),
+                *(write.document, write.content, list(write.notes), run_id, utc_now()),
+            )
+            for write in lot
+        ],
+    )
+
+
+class _Sender:
+    """Sends the documents of orders. Once Solteq is away, ``error`` says why and nothing more is sent."""
+
+    def __init__(self, solteq: SolteqClient) -> None:
+        self._solteq = solteq
+        self.error: IntegrationError | None = None
+
+    def send(self, writes: Sequence[Write], customer: Mapping[str, str]) -> list[Outcome]:
+        """Send an order's documents one after the other; what follows one that did not arrive waits for it."""
+        outcomes: list[Outcome] = []
+        for place, write in enumerate(writes):
+            if self.error:
+                return outcomes + [Outcome(each, "waiting", error="Solteq went away") for each in writes[place:]]
+            try:
+                outcome = self._book(write, customer)
+            except IntegrationError as error:
+                self.error = error
+                outcome = Outcome(write, "retry", error=str(error))
+            outcomes.append(outcome)
+            if outcome.state != "delivered":
+                words = f"it waits for {write.key}"
+                return outcomes + [Outcome(each, "waiting", error=words) for each in writes[place + 1 :]]
+        return outcomes
+
+    def _book(self, write: Write, customer: Mapping[str, str]) -> Outcome:
+        """Book a document, once: one that may have been sent before is looked up first.
+
+        :raises IntegrationError: Solteq is away
+        """
+        document: dict[str, Any] = simplejson.loads(write.document, use_decimal=True)
+        if customer:
+            document["customer"] = customer
+        held = self._solteq.sales.find(write.key) if write.was_sent else None
+        for _ in range(ATTEMPTS):
+            if held is not None:
+                return _delivered(write, held, document)
+            try:
+                answer = self._solteq.sales.book(document)
+            except OutcomeUnknownError:
+                held = self._solteq.sales.find(write.key)
+                continue
+            if isinstance(answer, Refused):
+                return Outcome(write, "refused", error=answer.reason)
+            held = answer
+        return _delivered(write, held, document) if held else Outcome(write, "retry", error="Solteq gives no answer")
+
+
+def _delivered(write: Write, held: HeldSale, document: dict[str, Any]) -> Outcome:
+    gross = document["totals"]["gross"]
+    if held.gross is not None and held.gross != gross:
+        return Outcome(write, "delivered", held, f"Solteq holds {write.key} with {held.gross}, not {gross}")
+    return Outcome(write, "delivered", held)
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
+    ledger.settle(connection, [(o.write.delivery_id, o.state, o.error or None, None) for o in outcomes])
+    booked = [(o.write.key, o.held.id, o.held.at) for o in outcomes if o.state == "delivered" and o.held is not None]
+    rows = pl.DataFrame(  # noqa: F841
+        booked, schema={"external_id": pl.String, "solteq_id": pl.String, "at": pl.Datetime("us")}, orient="row"
+    )
+    connection.execute(
+        "UPDATE sync.sales AS held SET state = 'booked', solteq_id = rows.solteq_id, booked_at = rows.at "
+        "FROM rows WHERE held.external_id = rows.external_id"
+    )
+    # What Solteq refused, or what was not sent since it waits, is not there: it is planned anew.
+    certainly_not = [
+        o.write.key for o in outcomes if o.state == "refused" or (o.state == "waiting" and not o.write.was_sent)
+    ]
+    connection.execute(
+        "DELETE FROM sync.sales WHERE state = 'pending' AND list_contains($keys, external_id)", {"keys": certainly_not}
+    )
+    _settle_quarantine(connection, outcomes)
+    by_order: defaultdict[int, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_order[outcome.write.woo_id].append(outcome)
+    settle_orders(
+        connection,
+        [
+            (order_id, of_order[0].write.settles)
+            for order_id, of_order in by_order.items()
+            if all(outcome.state == "delivered" for outcome in of_order)
+        ],
+    )
+
+
+def _settle_quarantine(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
+    keys = pl.DataFrame({"key": [o.write.key for o in outcomes if o.state == "delivered"]}, schema={"key": pl.String})
+    release(connection, FLOW, "delivery", keys)
+    told = [
+        (o.write.key, "(the document)", o.error, _MEND, changes_hash(o.write.changes))
+        for o in outcomes
+        if o.state == "refused" or (o.state == "delivered" and o.error)
+    ]
+    schema = pl.Schema(dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String))
+    hold(connection, FLOW, "delivery", pl.DataFrame(told, schema=schema, orient="row"))

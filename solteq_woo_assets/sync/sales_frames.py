@@ -1,0 +1,205 @@
+"""Orders and refunds as rows: of the wire for the snapshot, and of the snapshot for the rules."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_orders import OrderLine
+from solteq_woo_assets.rules.receipts import Line, Order, StoreRefund, Tax
+
+_MONEY = pl.Decimal(18, 4)
+_TIME = pl.Datetime("us")
+REDUCED_STOCK_META = "_reduced_stock"
+"""WooCommerce's own: how many pieces of the line it took from its stock."""
+REFUNDED_LINE_META = "_refunded_item_id"
+
+ORDER_COLUMNS = pl.Schema(
+    {
+        **{"id": pl.Int64, "number": pl.String, "day": pl.Date, "status": pl.String, "currency": pl.String},
+        **dict.fromkeys(("created_at", "modified_at", "paid_at", "completed_at"), _TIME),
+        **{"total": _MONEY, "total_tax": _MONEY, "customer_id": pl.Int64, "email": pl.String, "name": pl.String},
+        "gone": pl.String,
+        "content": pl.String,
+    }
+)
+LINE_COLUMNS = pl.Schema(
+    {
+        **{"order_id": pl.Int64, "refund_id": pl.Int64, "line_id": pl.Int64, "kind": pl.String, "name": pl.String},
+        **{"sku": pl.String, "quantity": _MONEY},
+        **dict.fromkeys(("subtotal", "subtotal_tax", "total", "total_tax"), _MONEY),
+        **{"rate_ids": pl.List(pl.Int64), "refunded_line": pl.Int64, "reduced_stock": _MONEY},
+    }
+)
+TAX_COLUMNS = pl.Schema({"order_id": pl.Int64, "rate_id": pl.Int64, "percent": _MONEY, "total": _MONEY})
+COUPON_COLUMNS = pl.Schema({"order_id": pl.Int64, "code": pl.String, "discount": _MONEY, "discount_tax": _MONEY})
+REFUND_COLUMNS = pl.Schema({"order_id": pl.Int64, "refund_id": pl.Int64, "created_at": _TIME, "amount": _MONEY})
+PAYMENT_COLUMNS = pl.Schema(
+    {"order_id": pl.Int64, "method": pl.String, "title": pl.String, "amount": _MONEY, "reference": pl.String}
+)
+PARTS = {
+    "woo_sales_lines": LINE_COLUMNS,
+    "woo_sales_taxes": TAX_COLUMNS,
+    "woo_sales_coupons": COUPON_COLUMNS,
+    "woo_sales_refunds": REFUND_COLUMNS,
+    "woo_sales_payments": PAYMENT_COLUMNS,
+}
+"""The tables beside ``snapshot.woo_sales``; all have ``order_id``."""
+
+
+def sales_frames(
+    orders: Sequence[OrderDocument], refunds: Sequence[RefundDocument], zone: ZoneInfo
+) -> dict[str, pl.DataFrame]:
+    """Rows of ``snapshot.woo_sales`` and of the tables beside it, by table.
+
+    :param refunds: those that are not in the database yet; of their orders, which name them all
+    """
+    rows: dict[str, list[tuple[Any, ...]]] = {"woo_sales": [], **{table: [] for table in PARTS}}
+    for order in orders:
+        parts = _parts(order)
+        for table, of_order in parts.items():
+            rows[table] += of_order
+        rows["woo_sales"].append(_order(order, parts, zone))
+    for refund in refunds:
+        rows["woo_sales_refunds"].append((refund.parent_id, refund.id, refund.date_created_gmt, refund.amount))
+        rows["woo_sales_lines"] += [_line(refund.parent_id, refund.id, kind, line) for kind, line in _lines(refund)]
+    schemas = {"woo_sales": ORDER_COLUMNS, **PARTS}
+    return {table: pl.DataFrame(rows[table], schema=schemas[table], orient="row") for table in rows}
+
+
+def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneInfo) -> tuple[Any, ...]:
+    row = (
+        order.id,
+        order.number or str(order.id),
+        local_day(order.date_created_gmt, zone),
+        order.status,
+        order.currency,
+        order.date_created_gmt,
+        order.date_modified_gmt,
+        order.date_paid_gmt,
+        order.date_completed_gmt,
+        order.total,
+        order.total_tax,
+        order.customer_id,
+        order.billing.email,
+        order.billing.name,
+        None,
+    )
+    # Not when it was modified: every write moves that, our own and those that change nothing (contract, 5).
+    refunds = [(refund.id, refund.total) for refund in order.refunds]
+    text = repr((order.status, order.currency, order.date_paid_gmt, order.total, order.customer_id, parts, refunds))
+    return (*row, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def local_day(instant: datetime, zone: ZoneInfo) -> Any:
+    """The shop's calendar day of a naive UTC instant."""
+    return instant.replace(tzinfo=UTC).astimezone(zone).date()
+
+
+def _parts(order: OrderDocument) -> dict[str, list[tuple[Any, ...]]]:
+    payment = (order.id, order.payment_method, order.payment_method_title, order.total, order.transaction_id)
+    return {
+        "woo_sales_lines": [_line(order.id, None, kind, line) for kind, line in _lines(order)],
+        "woo_sales_taxes": [
+            (order.id, tax.rate_id, tax.rate_percent, tax.tax_total + tax.shipping_tax_total) for tax in order.tax_lines
+        ],
+        "woo_sales_coupons": [(order.id, each.code, each.discount, each.discount_tax) for each in order.coupon_lines],
+        "woo_sales_payments": [payment],
+    }
+
+
+def _lines(document: OrderDocument | RefundDocument) -> Iterable[tuple[str, OrderLine]]:
+    for kind, lines in (
+        ("Product", document.line_items),
+        ("Shipping", document.shipping_lines),
+        ("Fee", document.fee_lines),
+    ):
+        for line in lines:
+            yield kind, line
+
+
+def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> tuple[Any, ...]:
+    refunded = line.meta(REFUNDED_LINE_META) if refund_id else ""
+    quantity = line.quantity
+    if refund_id and kind != "Product":  # the store does not say it
+        quantity = Decimal(-1 if line.total or line.total_tax else 0)
+    reduced = line.meta(REDUCED_STOCK_META) if kind == "Product" and not refund_id else ""
+    return (
+        order_id,
+        refund_id,
+        line.id,
+        kind,
+        line.name or line.method_title,
+        line.sku,
+        quantity,
+        line.total if line.subtotal is None else line.subtotal,
+        line.total_tax if line.subtotal_tax is None else line.subtotal_tax,
+        line.total,
+        line.total_tax,
+        [tax.id for tax in line.taxes if tax.total != ""],
+        int(refunded) if refunded.isdecimal() else None,
+        _number(reduced),
+    )
+
+
+def _number(text: str) -> Decimal:
+    return Decimal(text) if text.replace(".", "", 1).isdecimal() else Decimal(0)
+
+
+def order_of(row: Mapping[str, Any]) -> Order:
+    """An order for the rules, of a row of ``ORDERS_QUERY``."""
+    lines: dict[int | None, list[Line]] = {}
+    for each in row["lines"] or []:
+        refund_id = each.pop("refund_id")
+        lines.setdefault(refund_id, []).append(Line(**each | {"rate_ids": tuple(each["rate_ids"])}))
+    refunds = [
+        StoreRefund(each["refund_id"], each["created_at"], each["amount"], tuple(lines.get(each["refund_id"], ())))
+        for each in row["refunds"] or []
+    ]
+    names = ("id", "number", "status", "currency", "created_at", "modified_at", "paid_at", "completed_at", "total")
+    payment = row["payment"] or {}
+    return Order(
+        **{name: row[name] for name in names},
+        **payment,
+        gone=row["gone"],
+        lines=tuple(lines.get(None, ())),
+        taxes=tuple(Tax(**each) for each in row["taxes"] or []),
+        refunds=tuple(refunds),
+    )
+
+
+ORDERS_QUERY = """
+SELECT
+    chosen.*, lines.lines, taxes.taxes, refunds.refunds, payments.payment
+FROM chosen
+LEFT JOIN (
+    SELECT order_id, list({
+        'refund_id': refund_id, 'id': line_id, 'kind': kind, 'name': name, 'sku': sku, 'quantity': quantity,
+        'subtotal': subtotal, 'subtotal_tax': subtotal_tax, 'total': total, 'total_tax': total_tax,
+        'rate_ids': rate_ids, 'refunded_line': refunded_line
+    } ORDER BY refund_id NULLS FIRST, kind = 'Fee', kind = 'Shipping', line_id) AS lines
+    FROM snapshot.woo_sales_lines WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS lines ON lines.order_id = chosen.id
+LEFT JOIN (
+    SELECT order_id, list({'rate_id': rate_id, 'percent': percent, 'total': total} ORDER BY rate_id) AS taxes
+    FROM snapshot.woo_sales_taxes WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS taxes ON taxes.order_id = chosen.id
+LEFT JOIN (
+    SELECT order_id, list({'refund_id': refund_id, 'created_at': created_at, 'amount': amount} ORDER BY refund_id)
+        AS refunds
+    FROM snapshot.woo_sales_refunds WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS refunds ON refunds.order_id = chosen.id
+LEFT JOIN (
+    SELECT order_id, any_value({
+        'payment_method': method, 'payment_method_title': title, 'transaction_id': reference
+    }) AS payment
+    FROM snapshot.woo_sales_payments WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS payments ON payments.order_id = chosen.id
+ORDER BY chosen.id
+"""
+"""Orders with all that belongs to them, of a temporary table ``chosen`` with the columns of ``snapshot.woo_sales``."""

@@ -1,0 +1,203 @@
+"""What Solteq lacks of the store's orders: the sales delta."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+import polars as pl
+import simplejson
+
+from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
+from solteq_woo_assets.rules.receipts import (
+    Order,
+    Receipt,
+    ReceiptRules,
+    Unbookable,
+    due_receipts,
+    is_deleted_after_booking,
+)
+from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
+from solteq_woo_assets.sync.links import sku_key
+from solteq_woo_assets.sync.sales import ORDERS, first_day, order_key
+from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
+from solteq_woo_assets.sync.snapshot import watermark
+
+ORDERS_AT_ONCE = 5_000
+SALES_SCHEMA = pl.Schema(
+    {
+        **CHANGES_SCHEMA,
+        **{"day": pl.Date, "refund_id": pl.Int64, "version": pl.Int32, "document": pl.String},
+        **{"content": pl.String, "notes": pl.List(pl.String), "settles": pl.String},
+    }
+)
+"""Columns of ``delta.sales_delta``."""
+_HELD_SCHEMA = pl.Schema(dict.fromkeys(("key", "field", "reason", "mend"), pl.String))
+
+
+@dataclass
+class Plan:
+    """What is due, and what is held back.
+
+    :param changes: ``SALES_SCHEMA``, of each order in the order in which it must be sent
+    :param held: for the quarantine
+    :param settled: orders of which nothing is due, with what they are like
+    """
+
+    changes: pl.DataFrame
+    held: pl.DataFrame
+    settled: list[tuple[int, str]] = field(default_factory=list)
+
+
+def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
+    """What Solteq lacks of the orders that are to be booked, whatever their day.
+
+    Those are the orders of the days from the first one on, of days that were backfilled, and whatever was booked once.
+    """
+    rows: list[tuple[Any, ...]] = []
+    held: list[tuple[str, str, str, str]] = []
+    settled: list[tuple[int, str]] = []
+    for order, day, mark, booked, pending, code_of in _unsettled(connection, rules):
+        due: list[Receipt] = []
+        try:
+            due = due_receipts(order, booked, replace(rules, code_of=code_of))
+        except Unbookable as unbookable:
+            problem = unbookable.problem
+            held.append((order_key(order.id), problem.field, problem.reason, problem.mend))
+        else:
+            if is_deleted_after_booking(order, [*booked, *due]):
+                held.append(_deleted(order))
+            elif not due and not pending:
+                settled.append((order.id, mark))
+        again = [replace(receipt, reason="sent before, without an answer") for receipt in pending]
+        rows += [_row(receipt, day, mark) for receipt in [*again, *due]]
+    return Plan(
+        pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row"),
+        pl.DataFrame(held, schema=_HELD_SCHEMA, orient="row"),
+        settled,
+    )
+
+
+def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
+    """Remember the orders of which nothing is due while they stay as they are."""
+    if settled:
+        rows = pl.DataFrame(settled, schema={"order_id": pl.Int64, "content": pl.String}, orient="row")  # noqa: F841
+        connection.execute("INSERT OR REPLACE INTO sync.settled_orders SELECT * FROM rows")
+
+
+def _deleted(order: Order) -> tuple[str, str, str, str]:
+    mend = "restore it in the store, or refund it in Solteq; SOLTEQ_WOO_DELETED_ORDERS=reverse does so by itself"
+    return (order_key(order.id), "status", f"it was {order.gone} in the store after it was booked", mend)
+
+
+_Unsettled = tuple[Order, Any, str, list[Receipt], list[Receipt], Any]
+
+
+def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Iterator[_Unsettled]:
+    """Orders of which something may be due, with what was booked and what was sent without an answer."""
+    # What decides which documents an order makes is part of the mark, so that a changed setting is seen.
+    ways = f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders}"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE candidates AS SELECT * FROM ("
+        f"SELECT *, concat_ws(' ', content, gone, $ways) AS mark FROM {ORDERS} "
+        "WHERE day >= $begins OR day IN (SELECT day FROM sync.sales_days) OR id IN (SELECT order_id FROM sync.sales)"
+        ") AS sold WHERE NOT EXISTS (FROM sync.settled_orders AS settled "
+        "WHERE settled.order_id = sold.id AND settled.content = sold.mark) "
+        "OR id IN (SELECT order_id FROM sync.sales WHERE state = 'pending')",
+        {"ways": ways, "begins": first_day(connection)},
+    )
+    codes_are_known = watermark(connection, "snapshot.solteq_products") is not None
+    last = 0
+    while True:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE chosen AS FROM candidates WHERE id > {last} ORDER BY id "
+            f"LIMIT {ORDERS_AT_ONCE}"
+        )
+        rows = connection.sql(ORDERS_QUERY).pl().to_dicts()
+        if not rows:
+            return
+        booked, pending = _receipts(connection)
+        codes = _codes(connection) if codes_are_known else None
+
+        def code_of(sku: str, codes: Mapping[str, str] | None = codes) -> str | None:
+            return (sku or None) if codes is None else codes.get(sku_key(sku))
+
+        for row in rows:
+            last = row["id"]
+            yield order_of(row), row["day"], row["mark"], booked[last], pending[last], code_of
+
+
+def _codes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Solteq's spelling of the SKUs of these orders."""
+    rows = connection.execute(
+        f"SELECT {sku_key_sql('code')}, arg_max(trim(code), modified_at) FROM snapshot.solteq_products "
+        f"WHERE NOT deleted AND {sku_key_sql('code')} IN (SELECT {sku_key_sql('sku')} FROM snapshot.woo_sales_lines "
+        "WHERE order_id IN (SELECT id FROM chosen)) GROUP BY 1"
+    ).fetchall()
+    return dict(rows)
+
+
+def _receipts(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[defaultdict[int, list[Receipt]], defaultdict[int, list[Receipt]]]:
+    """What the chosen orders have in the ledger, by order: all of it, and what has no answer yet."""
+    rows = connection.execute(
+        "SELECT external_id, order_id, type, version, document, content, refund_id, notes, state "
+        "FROM sync.sales WHERE order_id IN (SELECT id FROM chosen) ORDER BY sent_at, external_id"
+    ).fetchall()
+    booked: defaultdict[int, list[Receipt]] = defaultdict(list)
+    pending: defaultdict[int, list[Receipt]] = defaultdict(list)
+    for external_id, order_id, kind, version, document, content, refund_id, notes, state in rows:
+        held = simplejson.loads(document, use_decimal=True)
+        receipt = Receipt(
+            external_id, order_id, kind, version, _decimals(held), content, "", refund_id, tuple(notes or ())
+        )
+        booked[order_id].append(receipt)
+        if state == "pending":
+            pending[order_id].append(receipt)
+    for receipts in pending.values():
+        receipts.sort(key=_sending_order)
+    return booked, pending
+
+
+def _sending_order(receipt: Receipt) -> tuple[int, int]:
+    """A sale before its refunds, and those before the reversal that ends the version."""
+    return receipt.version, 0 if receipt.type == "Sale" else 2 if receipt.is_reversal else 1
+
+
+def _decimals(document: dict[str, Any]) -> dict[str, Any]:
+    """JSON says 5 where money is 5.00: numbers of lines are decimals again."""
+    names = ("quantity", "unitPrice", "discount", "vatRate", "vatAmount", "total")
+    return document | {"lines": [line | {name: Decimal(line[name]) for name in names} for line in document["lines"]]}
+
+
+def _row(receipt: Receipt, day: Any, settles: str) -> tuple[Any, ...]:
+    document = dump(receipt.document)
+    totals = receipt.document["totals"]
+    paid = ", ".join(f"{each['type']} {each['amount']}" for each in receipt.document["payments"])
+    shown = {
+        "gross": totals["gross"],
+        "vat": totals["vat"],
+        "lines": len(receipt.document["lines"]),
+        "payments": paid,
+        "businessDate": receipt.document["businessDate"],
+        "fingerprint": hashlib.sha256(document.encode()).hexdigest()[:16],
+    }
+    changes = [{"field": name, "old": None, "new": str(value)} for name, value in shown.items()]
+    reason = "; ".join([receipt.reason, *receipt.notes])
+    delta = (receipt.external_id, "create", receipt.type.lower(), receipt.order_id, None, None, changes, reason)
+    more = (day, receipt.refund_id, receipt.version, document, receipt.content, list(receipt.notes), settles)
+    return (*delta, *more)
+
+
+def dump(document: Mapping[str, Any]) -> str:
+    """A document as JSON text, money to the digit."""
+    return simplejson.dumps(document, use_decimal=True, ensure_ascii=False)
+
+
+def without_orders(changes: pl.DataFrame, refused: Iterable[int]) -> pl.DataFrame:
+    """Leave out all that is due of these orders: what follows a refused document would be refused, too."""
+    return changes.filter(~pl.col("woo_id").is_in(list(refused)))

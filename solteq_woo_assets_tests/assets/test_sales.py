@@ -1,0 +1,387 @@
+"""The sales flow through Dagster, against both sandboxes over HTTP: every paid order is booked once, to the cent."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from solteq_woo_assets.automation.jobs import CHANGED_SALES
+from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_document, order_line
+
+
+@pytest.fixture(autouse=True)
+def products(shop: Shop) -> None:
+    """What Solteq sells."""
+    for code in ("A1", "B1", "C1"):
+        shop.product(code)
+
+
+def gross(documents: list[dict[str, Any]]) -> Decimal:
+    return sum((document["totals"]["gross"] for document in documents), Decimal(0))
+
+
+def test_a_paid_order_is_booked_once(shop: Shop) -> None:
+    order = shop.order(order_line("A1", "24.90", 2), order_line("B1", "10.00", rate="13.5"))
+    shop.order(order_line("A1", "24.90"), status="pending", date_paid_gmt=None)
+    told = shop.sync_sales()
+    (booked,) = shop.booked()
+    assert booked["externalId"] == f"woo:shop:order:{order}"
+    assert booked["totals"]["gross"] == Decimal("34.90")
+    assert booked["customer"] == {"email": "aino@example.com", "name": "Aino Esimerkki"}
+    assert told["solteq_sales"]["created"] == 1
+    shop.solteq.asked()
+    again = shop.sync_sales()
+    assert again["solteq_sales"]["created"] == 0
+    assert [each for each in shop.solteq.writes() if "token" not in each["path"]] == []
+    assert shop.tick("sales") == (False, "Nothing new: asked the store for changed orders.")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"drop": "before"}, {"drop": "after"}, {"status": 500}, {"status": 503}, {"status": 429}],
+    ids=str,
+)
+def test_a_lost_answer_is_asked_for_and_nothing_is_booked_twice(shop: Shop, fault: dict[str, Any]) -> None:
+    """The write may or may not have happened: Solteq is asked by the externalId first."""
+    orders = [shop.order(order_line("A1", f"{number}.00")) for number in range(1, 6)]
+    shop.solteq.fault(method="POST", path="/sales", skip=1, times=2, **fault)
+    shop.sync_sales()
+    assert sorted(each["externalId"] for each in shop.booked()) == sorted(f"woo:shop:order:{n}" for n in orders)
+    assert gross(shop.booked()) == 15
+    assert shop.rows("SELECT DISTINCT state FROM sync.sales") == [("booked",)]
+
+
+def test_solteq_away_fails_the_run_in_words_and_the_next_one_carries_on(shop: Shop) -> None:
+    for number in range(1, 6):
+        shop.order(order_line("A1", f"{number}.00"))
+    shop.solteq.fault(path="/sales", times=None, status=403)
+    result = shop.run("sales_to_solteq", run_config=CHANGED_SALES)
+    assert not result.success
+    assert shop.booked() == []
+    assert shop.rows("SELECT count(*) FROM sync.sales WHERE state = 'booked'") == [(0,)]
+    assert shop.tick("sales")[0] is False, "a pause after a failure"
+    shop.solteq.heal()
+    shop.sync_sales()
+    assert gross(shop.booked()) == 15
+    assert shop.rows("SELECT count(*) FROM sync.deliveries WHERE state = 'pending'") == [(0,)]
+
+
+def test_a_duplicate_settles_with_what_solteq_holds(shop: Shop) -> None:
+    """The database was lost, say: what Solteq has already is not booked again."""
+    order = shop.order(order_line("A1", "24.90"))
+    shop.sync_sales()
+    (first,) = shop.booked()
+    shop.settings.database.unlink()
+    shop.sync_sales()
+    assert shop.booked() == [first]
+    assert shop.rows("SELECT external_id, state, solteq_id FROM sync.sales") == [
+        (f"woo:shop:order:{order}", "booked", first["id"])
+    ]
+
+
+def test_what_solteq_refuses_is_held_back_with_its_words_and_sent_again_when_asked(
+    shop: Shop, solteq_woo: CommandLine
+) -> None:
+    """The rest goes on; nothing follows a refused sale."""
+    shop.order(order_line("A1", "5.00"))
+    refused = shop.order(order_line("NEW", "7.00"))
+    shop.sync_sales()
+    (row,) = shop.rows("SELECT key, reason FROM sync.quarantine WHERE stage = 'delivery'")
+    assert row == (f"woo:shop:order:{refused}", "lines[0].productCode: … is no product")
+    assert gross(shop.booked()) == 5
+    shop.solteq.asked()
+    shop.sync_sales()
+    assert [each for each in shop.solteq.writes() if "sales" in each["path"]] == []
+    assert solteq_woo("retry", "sales", str(refused)).exit_code == 1, "Solteq still lacks the product"
+    shop.product("NEW")
+    result = solteq_woo("retry", "sales")
+    assert result.exit_code == 0, result.output
+    assert gross(shop.booked()) == 12
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def test_an_order_in_another_currency_is_held_back_and_the_rest_goes_on(shop: Shop) -> None:
+    shop.order(order_line("A1", "5.00"))
+    foreign = shop.order(order_line("A1", "7.00"), currency="SEK")
+    told = shop.sync_sales()
+    assert gross(shop.booked()) == 5
+    assert told["sales_delta"]["quarantined"] == 1
+    assert shop.rows("SELECT key, field, reason FROM sync.quarantine") == [
+        (f"order {foreign}", "currency", "it is in SEK")
+    ]
+
+
+def test_an_unreadable_order_stops_no_other(shop: Shop) -> None:
+    shop.order(order_line("A1", "5.00"))
+    broken = shop.order(order_line("A1", "7.00"), total="seven")
+    told = shop.sync_sales()
+    assert told["woo_sales"]["quarantined"] == 1
+    assert gross(shop.booked()) == 5
+    assert shop.rows("SELECT key, field FROM sync.quarantine") == [(f"order {broken}", "total")]
+
+
+def test_an_edited_order_is_reversed_and_booked_anew(shop: Shop) -> None:
+    order = shop.order(order_line("A1", "30.00", 3))
+    shop.sync_sales()
+    shop.edit_order(order, order_line("A1", "20.00", 2))
+    assert shop.tick("sales") == (True, "1 new or changed orders in the store")
+    shop.sync_sales()
+    assert [(each["externalId"].split(":", 3)[3], each["totals"]["gross"]) for each in shop.booked()] == [
+        (f"{order}", Decimal("30.00")),
+        (f"{order}:reversal:1", Decimal("-30.00")),
+        (f"{order}:version:2", Decimal("20.00")),
+    ]
+
+
+def test_a_cancelled_order_is_refunded_in_full(shop: Shop) -> None:
+    order = shop.order(order_line("A1", "30.00", 3))
+    shop.sync_sales()
+    shop.edit_order(order, order_line("A1", "30.00", 3), status="cancelled")
+    shop.sync_sales()
+    assert gross(shop.booked()) == 0
+    shop.sync_sales()
+    assert len(shop.booked()) == 2
+
+
+def test_a_write_that_changes_nothing_is_not_a_change(shop: Shop) -> None:
+    """The store moves the time of an order at every write, a plugin's meta for one (contract, 5)."""
+    order = shop.order(order_line("A1", "30.00", 3))
+    shop.sync_sales()
+    shop.edit_order(order, order_line("A1", "30.00", 3), date_paid_gmt=paid(shop, order))
+    assert shop.tick("sales")[0]
+    told = shop.sync_sales()
+    assert (told["woo_sales"]["changed"], told["sales_delta"]["created"]) == (0, 0)
+    assert shop.tick("sales") == (False, "Nothing new: asked the store for changed orders.")
+
+
+def paid(shop: Shop, order: int) -> str:
+    ((at,),) = shop.rows("SELECT paid_at FROM snapshot.woo_sales WHERE id = ?", order)
+    return at.isoformat()
+
+
+def test_older_orders_are_booked_when_their_days_are_backfilled_and_not_before(shop: Shop) -> None:
+    """Whoever connects a running shop has booked its past already."""
+    days = ["2026-11-02", "2026-11-03", "2026-11-03", "2026-11-05"]
+    for number, day in enumerate(days, start=1):
+        shop.order(order_line("A1", f"{number}.00"), date_created_gmt=f"{day}T10:00:00")
+    shop.sync_sales()
+    assert shop.booked() == []
+    told = shop.sync_sales("2026-11-03", "2026-11-04", "2026-11-05")
+    assert gross(shop.booked()) == 2 + 3 + 4
+    assert told["solteq_sales"]["created"] == 3
+    assert sorted(each["businessDate"] for each in shop.booked()) == ["2026-11-03", "2026-11-03", "2026-11-05"]
+    shop.sync_sales("2026-11-03", "2026-11-04", "2026-11-05")
+    shop.sync_sales()
+    assert len(shop.booked()) == 3
+
+
+def test_each_day_has_its_numbers(shop: Shop) -> None:
+    """Numbers, so that the UI plots them; of days that the run was for, and of others that it touched."""
+    shop.order(order_line("A1", "25.10"), date_created_gmt="2026-11-03T10:00:00")
+    shop.order(order_line("A1", "10.00"), date_created_gmt="2026-11-04T21:59:59")
+    shop.order(order_line("A1", "5.00"), date_created_gmt="2026-11-04T22:00:00")
+    shop.sync_sales("2026-11-03", "2026-11-04")
+    sales, booked = (numbers_by_day(shop, asset) for asset in ("woo_sales", "solteq_sales"))
+    assert {day: (each["orders"], each["gross"], each["vat"]) for day, each in sales.items()} == {
+        "2026-11-03": (1, 25.1, 5.1),
+        "2026-11-04": (1, 10.0, 2.03),
+    }
+    assert {day: (each["booked"], each["gross"], each["waiting"]) for day, each in booked.items()} == {
+        "2026-11-03": (1, 25.1, 0),
+        "2026-11-04": (1, 10.0, 0),
+    }
+    order = shop.order(order_line("A1", "7.00"))
+    shop.sync_sales()
+    assert numbers_by_day(shop, "woo_sales").keys() == {*sales, "2026-11-05", str(day_of(shop, order))}
+
+
+def numbers_by_day(shop: Shop, asset: str) -> dict[str, dict[str, Any]]:
+    """The newest numbers of each partition."""
+    assert shop.instance
+    records = shop.instance.fetch_materializations(dg.AssetKey(asset), limit=100).records
+    told = [each.asset_materialization for each in reversed(records)]
+    return {
+        each.partition: {name: value.value for name, value in each.metadata.items()}
+        for each in told
+        if each and each.partition and "gross" in each.metadata
+    }
+
+
+def day_of(shop: Shop, order: int) -> Any:
+    ((day,),) = shop.rows("SELECT day FROM snapshot.woo_sales WHERE id = ?", order)
+    return day
+
+
+def test_a_run_for_what_changed_and_one_for_the_days_end_in_the_same_rows(shop: Shop) -> None:
+    tables = ("woo_sales", *(f"woo_sales_{each}" for each in ("lines", "taxes", "coupons", "refunds", "payments")))
+    for number in range(1, 120):
+        shop.order(order_line("A1", f"{number}.00"), order_line("B1", "3.00", rate="13.5"))
+
+    def held() -> list[Any]:
+        return [shop.rows(f"SELECT * EXCLUDE (read_at) FROM snapshot.{each} ORDER BY ALL") for each in tables[:1]] + [
+            shop.rows(f"FROM snapshot.{each} ORDER BY ALL") for each in tables[1:]
+        ]
+
+    shop.sync_sales()
+    changed = held()
+    shop.settings.database.unlink()
+    ((today,),) = {(day,) for (*_, day) in [(*row, row[2]) for row in changed[0]]}
+    shop.sync_sales(str(today))
+    assert held() == changed
+    assert len(shop.booked()) == 119
+
+
+@pytest.mark.parametrize("status", ["trash", None], ids=["binned", "deleted"])
+def test_a_deleted_order_is_reported_and_reversed_when_somebody_decides_so(shop: Shop, status: str | None) -> None:
+    order = shop.order(order_line("A1", "30.00"))
+    shop.order(order_line("A1", "5.00"))
+    shop.sync_sales()
+    if status:
+        shop.edit_order(order, order_line("A1", "30.00"), status=status)
+    else:
+        shop.woo.delete(f"orders/{order}")
+    shop.sync_sales(recheck_days=2)
+    word = "binned" if status else "deleted"
+    assert shop.rows("SELECT key, reason FROM sync.quarantine") == [
+        (f"order {order}", f"it was {word} in the store after it was booked")
+    ]
+    assert gross(shop.booked()) == 35
+    shop.with_settings(deleted_orders="reverse")
+    shop.sync_sales()
+    assert gross(shop.booked()) == 5
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def test_the_days_are_compared_and_a_difference_names_the_order(shop: Shop) -> None:
+    order = shop.order(order_line("A1", "30.00"))
+    shop.order(order_line("B1", "5.00", rate="13.5"))
+    assert check(shop, "sales_to_solteq", run_config=CHANGED_SALES) == (True, "2 orders agree.")
+    shop.rows("UPDATE sync.sales SET document = replace(document, '30.00', '31.00') WHERE order_id = ?", order)
+    config = {"ops": {**CHANGED_SALES["ops"], "solteq_sales_days_agree": {"config": {"last_days": 2}}}}
+    passed, words = check(shop, "sales_to_solteq", run_config=config)
+    assert (passed, words) == (False, f"1 of 2 orders differ: {order}")
+    assert check(shop, "reconcile_all") == (True, "2 orders agree."), "it asks Solteq itself"
+
+
+def check(shop: Shop, job: str, **arguments: Any) -> tuple[bool, str | None]:
+    result = shop.run(job, **arguments)
+    assert result.success
+    (found,) = (each for each in result.get_asset_check_evaluations() if each.check_name == "days_agree")
+    return found.passed, found.description
+
+
+def test_nothing_personal_is_shown(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    shop.order(order_line("A1", "30.00"), billing={"first_name": "Zyxaino", "email": "zyx@example.com"})
+    shop.order(order_line("NEW", "30.00"), billing={"first_name": "Zyxaino", "email": "zyx@example.com"})
+    result = shop.run("sales_to_solteq", run_config=CHANGED_SALES)
+    told = str([str(event) for event in result.all_events])
+    said = capsys.readouterr()
+    tables = ("sync.sales", "sync.quarantine", "sync.deliveries", "delta.sales_delta")
+    rows = [shop.rows(f"SELECT held::VARCHAR FROM {table} AS held") for table in tables]
+    for text in (told, said.out, said.err, str(rows)):
+        assert "zyx" not in text.lower()
+    assert "zyx" in str(shop.booked()).lower()
+
+
+def test_explain_order_tells_what_was_sent_and_what_solteq_said(shop: Shop, solteq_woo: CommandLine) -> None:
+    order = shop.order(order_line("A1", "30.00", 3), number="1234")
+    shop.sync_sales()
+    shop.edit_order(order, order_line("A1", "20.00", 2), number="1234")
+    shop.sync_sales()
+    result = solteq_woo("explain", "order", "1234")
+    assert result.exit_code == 0, result.output
+    for text in (f"Order {order} in the store", ":reversal", ":version", "-30.00", "booked", "A1"):
+        assert text in result.output
+    assert "aino" not in result.output.lower()
+    assert solteq_woo("explain", "order", "999").exit_code == 1
+
+
+def refund(amount: str, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A refund as the store shows it; lines as ``back`` makes them."""
+    return {"amount": amount, "line_items": list(lines), "shipping_lines": [], "fee_lines": [], **fields}
+
+
+def back(line_id: int, sku: str, total: str, pieces: int) -> dict[str, Any]:
+    """A refunded line."""
+    line = order_line(sku, total, pieces)
+    amounts = {name: f"-{line[name]}" for name in ("subtotal", "subtotal_tax", "total", "total_tax")}
+    meta = [{"id": 1, "key": "_refunded_item_id", "value": str(line_id)}]
+    return line | amounts | {"id": 900 + line_id, "quantity": -pieces, "meta_data": meta}
+
+
+def test_refunds_are_documents_of_their_own_each_once(shop: Shop) -> None:
+    line = order_line("A1", "30.00", 3)
+    order = shop.order(line)
+    shop.sync_sales()
+    first = refund("10.00", back(100, "A1", "10.00", 1), id=5001)
+    shop.edit_order(order, line, _refunds=[first])
+    shop.sync_sales()
+    shop.edit_order(order, line, _refunds=[first, refund("5.00", id=5002)])
+    shop.woo.asked()
+    shop.sync_sales()
+    assert [(each["externalId"], each["totals"]["gross"]) for each in shop.booked()] == [
+        (f"woo:shop:order:{order}", Decimal("30.00")),
+        ("woo:shop:refund:5001", Decimal("-10.00")),
+        ("woo:shop:refund:5002", Decimal("-5.00")),
+    ]
+    asked = [each["query"] for each in shop.woo.asked() if each["path"].endswith("refunds")]
+    asked = [query for query in asked if "include=" in query]
+    assert len(asked) == 1, "a refund that is known is not read again"
+    assert "5001" not in asked[0]
+    shop.sync_sales()
+    assert len(shop.booked()) == 3
+
+
+def test_a_refund_is_found_though_the_order_does_not_say_that_it_changed(shop: Shop) -> None:
+    """Some releases do not move an order's time when it is refunded (contract, 6): the list of refunds is swept."""
+    line = order_line("A1", "30.00", 3)
+    order = shop.order(line, date_modified_gmt="2026-11-01T10:00:00")
+    shop.order(order_line("B1", "1.00"))
+    shop.sync_sales()
+    shop.woo.put(
+        "orders",
+        {
+            "orders": [
+                order_document(line, id=order, date_modified_gmt="2026-11-01T10:00:00", _refunds=[refund("4.00")])
+            ]
+        },
+    )
+    shop.sync_sales()
+    assert gross(shop.booked()) == 30 + 1 - 4
+
+
+def test_a_release_without_a_list_of_refunds_is_asked_order_by_order(shop: Shop) -> None:
+    shop.woo.fault(path="/wc/v3/refunds", times=None, status=404, body='{"code": "rest_no_route", "message": "no"}')
+    shop.order(order_line("A1", "30.00", 3), _refunds=[refund("4.00"), refund("6.00", back(100, "A1", "6.00", 1))])
+    shop.sync_sales()
+    assert gross(shop.booked()) == 20
+
+
+def test_a_refund_that_the_store_deleted_is_taken_back(shop: Shop) -> None:
+    line = order_line("A1", "30.00", 3)
+    order = shop.order(line, _refunds=[refund("4.00", id=5001), refund("6.00", id=5002)])
+    shop.sync_sales()
+    shop.edit_order(order, line, _refunds=[refund("6.00", id=5002)])
+    shop.sync_sales()
+    assert gross(shop.booked()) == 24
+    assert [each["externalId"] for each in shop.booked()][3:] == [
+        f"woo:shop:order:{order}:reversal:1",
+        f"woo:shop:order:{order}:version:2",
+        "woo:shop:refund:5002:version:2",
+    ]
+
+
+def test_an_edit_that_the_store_does_not_date_is_found_when_the_last_days_are_read_whole(shop: Shop) -> None:
+    """Line edits did not move an order's time in some releases (contract, 6)."""
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    line = order_line("A1", "30.00", 3)
+    order = shop.order(line, date_created_gmt=created, date_modified_gmt="2026-11-01T10:00:00")
+    shop.sync_sales(recheck_days=2)
+    edited = order_document(order_line("A1", "20.00", 2), id=order, date_created_gmt=created)
+    shop.woo.put("orders", {"orders": [edited | {"date_modified_gmt": "2026-11-01T10:00:00"}]})
+    shop.sync_sales()
+    assert gross(shop.booked()) == 30
+    shop.sync_sales(recheck_days=2)
+    assert gross(shop.booked()) == 20
