@@ -1,7 +1,7 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
 It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
-says. What it does not have (orders made or changed over REST, webhooks, a few filters) is an error, never a guess.
+says. What it does not have (webhooks, a few filters, the checkout's own checks) is an error, never a guess.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
@@ -11,8 +11,8 @@ Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpo
 - ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, their refunds under
   ``_refunds``, and answers their ``ids``; ``DELETE /_sandbox/orders/<id>`` removes one for good.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
-  ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET``
-  reads them.
+  ``batch_limit``, ``round_at_subtotal``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it
+  run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 
@@ -38,6 +38,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .server import ControlMiddleware
 from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate
+from .woo_checkout import Orders, create_coupon
 from .woo_customers import (
     CUSTOMER_LIST_SCHEMA,
     CUSTOMER_SCHEMA,
@@ -53,11 +54,20 @@ from .woo_customers import (
 )
 from .woo_fields import Schema, boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
-from .woo_orders import ORDER_LIST_SCHEMA, order, page_of_orders, page_of_refunds, put_orders
+from .woo_orders import (
+    ORDER_LIST_SCHEMA,
+    ORDER_SCHEMA,
+    REFUND_SCHEMA,
+    order,
+    page_of_orders,
+    page_of_refunds,
+    put_orders,
+)
 from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
 from .woo_render import Site, product_document, variation_document
 from .woo_site import index, setting, system_status, tax_classes, tax_rates
 from .woo_store import DEFAULT_SETTINGS, Item, Store
+from .woo_till import Till
 
 __all__ = ["CONSUMER_KEY", "CONSUMER_SECRET", "create_app"]
 
@@ -103,6 +113,16 @@ class Call:
         return Customers(self.store, self.site.now)
 
     @property
+    def orders(self) -> Orders:
+        """The rules of orders, at this instant."""
+        return Orders(self.store, self.site)
+
+    @property
+    def till(self) -> Till:
+        """How orders are shown, with as many decimals as are asked for."""
+        return Till(self.store, self.site, integer(self.params.get("dp", 2)))
+
+    @property
     def edit(self) -> bool:
         """Whether a read wants what only writes show."""
         return self.params.get("context") == "edit"
@@ -115,6 +135,7 @@ class Reply:
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    keeps_links: bool = False
 
 
 class Woo:
@@ -173,7 +194,7 @@ class Woo:
             raise ApiError(401, *(route.refusal or _REFUSALS[request.method]))
         reply = route.handle(call)
         if "_fields" in query:
-            reply.body = _pick(reply.body, words(query["_fields"]))
+            reply.body = _pick(reply.body, words(query["_fields"]) + ["_links"] * reply.keeps_links)
         return reply
 
 
@@ -266,14 +287,15 @@ def _listed(call: Call, *, variations: bool = False, parent_id: int | None = Non
     return Reply(body, headers=_paging(call, total))
 
 
-def _paging(call: Call, total: int) -> dict[str, str]:
+def _paging(call: Call, total: int, **defaults: Any) -> dict[str, str]:
+    """:param defaults: parameters that the store adds to its links when they are not given"""
     page, per_page = integer(call.params.get("page", 1)), integer(call.params.get("per_page", 10))
     pages = -(-total // per_page)
     headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
     beside = [("prev", min(page - 1, pages))] * (page > 1) + [("next", page + 1)] * (page < pages)
     links = []
     for relation, number in beside:
-        query = urlencode(call.query | {"page": number}, doseq=True)
+        query = urlencode({**call.query, **(defaults | call.query), "page": number}, doseq=True)
         links.append(f'<{call.site.base}{call.path}?{query}>; rel="{relation}"')
     return headers | {"Link": ", ".join(links)} if links else headers
 
@@ -438,26 +460,80 @@ def _batch_customer(call: Call, verb: str, given: Any) -> dict[str, Any]:
 
 def _orders(call: Call) -> Reply:
     total, orders = page_of_orders(call.store, call.params)
-    return Reply(orders, headers=_paging(call, total))
+    return Reply([_show_order(call, each) for each in orders], headers=_paging(call, total, dp=2))
 
 
-def _order(call: Call) -> Reply:
+def _show_order(call: Call, found: dict[str, Any]) -> dict[str, Any]:
+    return call.till.order(found, call.orders.refunds(found)) if found.get("made") else found
+
+
+def _found_order(call: Call) -> dict[str, Any]:
     found = order(call.store, call.ids[0])
     if found is None:
         raise ApiError(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
-    return Reply(found)
+    return found
+
+
+def _order(call: Call) -> Reply:
+    return Reply(_show_order(call, _found_order(call)), keeps_links=True)
+
+
+def _create_order(call: Call) -> Reply:
+    return Reply(_show_order(call, call.orders.create(call.params)), 201)
+
+
+def _made(call: Call) -> dict[str, Any]:
+    """An order that the stand-in can change: one that was put there whole is only shown."""
+    found = _found_order(call)
+    if not found.get("made"):
+        raise ApiError(501, "sandbox_unsupported", "The sandbox changes only orders that were made over REST.")
+    return found
+
+
+def _update_order(call: Call) -> Reply:
+    return Reply(_show_order(call, call.orders.update(_made(call), call.params)))
+
+
+def _delete_order(call: Call) -> Reply:
+    """Into the bin, or for good; answers with the order as it was."""
+    found = _found_order(call)
+    shown = _show_order(call, found)
+    if boolean(call.params.get("force")) or call.path.startswith("/_sandbox/"):
+        call.store.execute("DELETE FROM orders WHERE id = ?", (found["id"],))
+    else:
+        call.orders.bin(_made(call))
+    return Reply(shown)
 
 
 def _refunds(call: Call) -> Reply:
     total, refunds = page_of_refunds(call.store, call.params, call.ids[0] if call.ids else None)
-    return Reply(refunds, headers=_paging(call, total))
+    shown = [_show_refund(call, each, parent) for parent, each in refunds]
+    return Reply(shown, headers=_paging(call, total, dp=2))
 
 
-def _delete_order(call: Call) -> Reply:
-    """For good; the bin is a status that ``PUT /_sandbox/orders`` gives."""
-    reply = _order(call)
-    call.store.execute("DELETE FROM orders WHERE id = ?", (call.ids[0],))
-    return reply
+def _show_refund(call: Call, found: dict[str, Any], parent: int) -> dict[str, Any]:
+    """Of the whole store's list it says of which order."""
+    shown = call.till.refund(found, parent) if "lines" in found else found
+    return shown if call.ids else {"id": shown["id"], "parent_id": parent, **shown}
+
+
+def _create_refund(call: Call) -> Reply:
+    return Reply(call.till.refund(call.orders.refund(_made(call), call.params), call.ids[0]), 201)
+
+
+def _delete_refund(call: Call) -> Reply:
+    found = next((each for each in call.orders.refunds(_made(call)) if each["id"] == call.ids[1]), None)
+    if found is None:
+        raise ApiError(404, "woocommerce_rest_shop_order_refund_invalid_id", "Invalid ID.")
+    call.orders.delete_refund(_made(call), call.ids[1])
+    return Reply(call.till.refund(found, call.ids[0]))
+
+
+def _create_coupon(call: Call) -> Reply:
+    coupon = create_coupon(call.store, call.site, call.params)
+    collection = f"{call.site.rest}/coupons"
+    own = {"href": f"{collection}/{coupon['id']}", "targetHints": {"allow": list(_ONE)}}
+    return Reply(coupon | {"_links": {"self": [own], "collection": [{"href": collection}]}}, 201)
 
 
 def _put_orders(call: Call) -> Reply:
@@ -532,7 +608,7 @@ _VIEW = ("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource."
 _NO_BATCH = ("woocommerce_rest_cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")
 _ID = r"/(\d+)"
 _P, _V = "/wc/v3/products", rf"/wc/v3/products{_ID}/variations"
-_C = "/wc/v3/customers"
+_C, _O = "/wc/v3/customers", "/wc/v3/orders"
 _ROUTES = [
     Route(("GET",), "/", lambda call: Reply(index(call.site)), ("GET",), public=True),
     Route(("GET",), _P, _listed, _LIST, LIST_SCHEMA),
@@ -566,9 +642,15 @@ _ROUTES = [
     ),
     Route(_EDITABLE, _C + _ID, _on_customer(_update_customer), _ONE, CUSTOMER_SCHEMA, _REFUSALS["PUT"]),
     Route(("DELETE",), _C + _ID, _on_customer(_delete_customer), _ONE),
-    Route(("GET",), "/wc/v3/orders", _orders, _LIST, ORDER_LIST_SCHEMA),
-    Route(("GET",), f"/wc/v3/orders{_ID}", _order, _ONE, refusal=_VIEW),
-    Route(("GET",), f"/wc/v3/orders{_ID}/refunds", _refunds, _LIST, ORDER_LIST_SCHEMA),
+    Route(("GET",), _O, _orders, _LIST, ORDER_LIST_SCHEMA),
+    Route(("POST",), _O, _create_order, _LIST, ORDER_SCHEMA),
+    Route(("GET",), _O + _ID, _order, _ONE, refusal=_VIEW),
+    Route(_EDITABLE, _O + _ID, _update_order, _ONE, ORDER_SCHEMA, _REFUSALS["PUT"]),
+    Route(("DELETE",), _O + _ID, _delete_order, _ONE),
+    Route(("GET",), f"{_O}{_ID}/refunds", _refunds, _LIST, ORDER_LIST_SCHEMA),
+    Route(("POST",), f"{_O}{_ID}/refunds", _create_refund, _LIST, REFUND_SCHEMA),
+    Route(("DELETE",), f"{_O}{_ID}/refunds{_ID}", _delete_refund, ("GET", "DELETE")),
+    Route(("POST",), "/wc/v3/coupons", _create_coupon, _LIST),
     Route(("GET",), "/wc/v3/refunds", _refunds, ("GET",), ORDER_LIST_SCHEMA),
     Route(("GET",), "/wc/v3/taxes", _taxes, _LIST),
     Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, _LIST),

@@ -1,5 +1,5 @@
-"""The store's orders, as far as they can be listed and read. They are put there by a control endpoint, whole, in the
-form in which the store shows them; what WooCommerce would make of an order that is placed is not imitated.
+"""Lists of the store's orders and refunds: those that were made over REST (``made``), as :mod:`woo_checkout` keeps and
+shows them, and those that a control endpoint put there whole, in the form in which a store shows them.
 """
 
 import json
@@ -18,6 +18,20 @@ _STATUSES = (
 )
 _ORDERS = {"date": "created {0}, id {0}", "id": "id {0}", "include": "id {0}", "modified": "modified {0}, id {0}"}
 
+_STRING: Schema = {"type": "string"}
+_OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
+ORDER_SCHEMA: dict[str, Schema] = {
+    "status": {"type": "string", "enum": _STATUSES[2:]},
+    "currency": _STRING,
+    "customer_id": {"type": "integer"},
+    "customer_note": _STRING,
+    "billing": {"type": "object"},
+    "shipping": {"type": "object"},
+    **dict.fromkeys(("payment_method", "payment_method_title", "transaction_id"), _STRING),
+    **dict.fromkeys(("line_items", "shipping_lines", "fee_lines", "coupon_lines"), _OBJECTS),
+    "set_paid": {"type": "boolean"},
+}
+REFUND_SCHEMA: dict[str, Schema] = {"reason": _STRING, "line_items": _OBJECTS, "api_restock": {"type": "boolean"}}
 ORDER_LIST_SCHEMA: dict[str, Schema] = {
     "context": {"type": "string", "enum": ("view", "edit")},
     "page": {"type": "integer", "minimum": 1},
@@ -44,7 +58,12 @@ def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> l
     """
     ids: list[int] = []
     for given in orders:
-        order = {"id": store.next_id(), "status": "processing", "customer_id": 0, "date_created_gmt": now}
+        order = {
+            "id": given.get("id") or store.next_id(),
+            "status": "processing",
+            "customer_id": 0,
+            "date_created_gmt": now,
+        }
         order |= {"date_modified_gmt": now, **given}
         order["refunds"] = _put_refunds(store, order["id"], order.pop("_refunds", []), now)
         created, modified = order["date_created_gmt"], order["date_modified_gmt"]
@@ -61,7 +80,7 @@ def _put_refunds(store: Store, order_id: int, refunds: Iterable[Mapping[str, Any
     store.execute("DELETE FROM refunds WHERE order_id = ?", (order_id,))
     named: list[dict[str, Any]] = []
     for given in refunds:
-        refund = {"id": store.next_id(), "date_created_gmt": now, "reason": "", **given}
+        refund = {"id": given.get("id") or store.next_id(), "date_created_gmt": now, "reason": "", **given}
         refund["date_created"] = site_time(refund["date_created_gmt"])
         row = (refund["id"], order_id, refund["date_created_gmt"], json.dumps(refund, ensure_ascii=False))
         store.execute("INSERT OR REPLACE INTO refunds VALUES (?, ?, ?, ?)", row)
@@ -71,8 +90,8 @@ def _put_refunds(store: Store, order_id: int, refunds: Iterable[Mapping[str, Any
 
 def page_of_refunds(
     store: Store, params: dict[str, Any], order_id: int | None = None
-) -> tuple[int, list[dict[str, Any]]]:
-    """How many refunds match, and one page of them, the newest first; of the whole store they say of which order."""
+) -> tuple[int, list[tuple[int, dict[str, Any]]]]:
+    """How many refunds match, and one page of them with their orders' ids, the newest first."""
     conditions, values = ["TRUE"], []
     if order_id is not None:
         conditions.append("order_id = ?")
@@ -92,11 +111,7 @@ def page_of_refunds(
     total = store.execute(f"SELECT count(*) FROM refunds WHERE {where}", values).fetchone()[0]
     query = f"SELECT order_id, document FROM refunds WHERE {where} ORDER BY {by} {direction}, id {direction} "
     rows = store.execute(f"{query} LIMIT ? OFFSET ?", [*values, limit, start]).fetchall()
-    if order_id is not None:
-        return total, [json.loads(document) for _, document in rows]
-    return total, [
-        {"id": (read := json.loads(document))["id"], "parent_id": parent} | read for parent, document in rows
-    ]
+    return total, [(parent, json.loads(document)) for parent, document in rows]
 
 
 def order(store: Store, identifier: int) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ SITE_ZONE = ZoneInfo("Europe/Helsinki")
 DEFAULT_SETTINGS: dict[str, Any] = {
     "currency": "EUR",
     "prices_include_tax": True,
+    "round_at_subtotal": False,
     "cost_of_goods_sold": False,
     "tax_classes": {},  # further ones, slug: rate, that a shopkeeper would add by hand
     "batch_limit": 100,
@@ -56,6 +57,7 @@ CREATE TABLE IF NOT EXISTS refunds (
     id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, created TEXT NOT NULL, document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS refunds_order ON refunds (order_id);
 CREATE INDEX IF NOT EXISTS refunds_created ON refunds (created, id);
+CREATE TABLE IF NOT EXISTS coupons (code TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
