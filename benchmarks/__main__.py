@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import arrival, campaigns, customers, delta, first_sync, nothing_to_do
+from benchmarks import arrival, campaigns, customers, delta, first_sync, nothing_to_do, sales
 from benchmarks.figures import REPOSITORY, Figure, clean_environment, machine
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "delta": delta,
     "campaigns": campaigns,
     "customers": customers,
+    "sales": sales,
     "arrival": arrival,
 }
 RESULTS = REPOSITORY / ".bench" / "results.json"

@@ -1,27 +1,31 @@
 """WooCommerce's orders and refunds, as they are read for the books."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
-from solteq_woo_assets.clients.woo_documents import NaiveUtc, Text, naive_utc
+from solteq_woo_assets.clients.woo_documents import NaiveUtc, naive_utc
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
 from solteq_woo_assets.errors import WooError
 
 _PATH, _REFUNDS_PATH = "wc/v3/orders", "wc/v3/refunds"
 _LINES = "line_items,shipping_lines,fee_lines"
-_ORDER_FIELDS = (
+ORDER_FIELDS = (
     "id,number,status,currency,prices_include_tax,date_created_gmt,date_modified_gmt,date_paid_gmt,"
     "date_completed_gmt,discount_total,discount_tax,total,total_tax,customer_id,billing,payment_method,"
     f"payment_method_title,transaction_id,{_LINES},tax_lines,coupon_lines,refunds"
 )
 _REFUND_FIELDS = f"id,parent_id,date_created_gmt,amount,{_LINES}"
+PAGES_AHEAD = 16
+"""Pages that may wait in memory, while those before them are stored."""
 _DECIMALS = "2"  # whatever number of decimals the store shows: its totals are rounded to cents
 _NOT_FOUND = 404
 
@@ -38,8 +42,11 @@ Money = Annotated[Decimal, BeforeValidator(_money)]
 Instant = Annotated[datetime | None, BeforeValidator(naive_utc)]
 
 
+Text = str | None  # plugins leave fields out, and put numbers where text is due
+
+
 class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, coerce_numbers_to_str=True)
 
 
 class LineTax(_Row):
@@ -111,7 +118,7 @@ class Billing(_Row):
     @property
     def name(self) -> str:
         """A person's, or else a company's."""
-        return f"{self.first_name} {self.last_name}".strip() or self.company
+        return f"{self.first_name or ''} {self.last_name or ''}".strip() or self.company or ""
 
 
 class _Lines(_Row):
@@ -125,8 +132,8 @@ class OrderDocument(_Lines):
 
     id: int = Field(gt=0)
     number: Text = ""
-    status: Text
-    currency: Text
+    status: str
+    currency: Text = ""
     date_created_gmt: NaiveUtc
     date_modified_gmt: NaiveUtc
     date_paid_gmt: Instant = None
@@ -200,10 +207,9 @@ class WooOrders:
         yield _orders(first)
         steady = True
         with ThreadPoolExecutor(in_flight, thread_name_prefix="orders") as pool:
-            for lot in _lots(offsets, 2 * in_flight):
-                for response in pool.map(lambda offset: self._page(window, offset), lot):
-                    steady &= _total(response) == total
-                    yield _orders(response)
+            for response in _ahead(pool, lambda offset: self._page(window, offset), offsets):
+                steady &= _total(response) == total
+                yield _orders(response)
         if not steady:
             yield from self._pages(window)
 
@@ -261,14 +267,12 @@ class WooOrders:
 
     def _pages(self, params: Params) -> Iterator[OrderPage]:
         params = {"status": "any", "dp": _DECIMALS, **params}
-        for page in pages(self._session, _PATH, params, fields=_ORDER_FIELDS, rows=_rows):
+        for page in pages(self._session, _PATH, params, fields=ORDER_FIELDS, rows=_rows):
             yield _sorted(page)
 
     def _page(self, params: Params, offset: int) -> JsonResponse:
         window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
-        return self._session.get(
-            _PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": _ORDER_FIELDS}
-        )
+        return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": ORDER_FIELDS})
 
 
 def created_between(start: datetime, end: datetime) -> dict[str, str]:
@@ -282,9 +286,16 @@ def _second(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _lots(offsets: range, size: int) -> Iterator[range]:
-    for start in range(0, len(offsets), size):
-        yield offsets[start : start + size]
+def _ahead(
+    pool: ThreadPoolExecutor, page: Callable[[int], JsonResponse], offsets: Iterable[int]
+) -> Iterator[JsonResponse]:
+    """Pages in order, some asked for before they are wanted, but never all of them."""
+    rest = iter(offsets)
+    asked = deque(pool.submit(page, offset) for offset in islice(rest, PAGES_AHEAD))
+    while asked:
+        response = asked.popleft().result()
+        asked.extend(pool.submit(page, offset) for offset in islice(rest, 1))
+        yield response
 
 
 def _total(response: JsonResponse) -> int:

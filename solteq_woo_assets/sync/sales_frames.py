@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import pyarrow as pa
 
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import OrderLine
@@ -69,7 +70,15 @@ def sales_frames(
         rows["woo_sales_refunds"].append((refund.parent_id, refund.id, refund.date_created_gmt, refund.amount))
         rows["woo_sales_lines"] += [_line(refund.parent_id, refund.id, kind, line) for kind, line in _lines(refund)]
     schemas = {"woo_sales": ORDER_COLUMNS, **PARTS}
-    return {table: pl.DataFrame(rows[table], schema=schemas[table], orient="row") for table in rows}
+    return {table: _frame(rows[table], schemas[table]) for table in rows}
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
+    """Arrow builds the columns: Polars takes several times as long for decimals and lists."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    types = pl.DataFrame(schema=schema).to_arrow().schema
+    arrays = [pa.array(column, type=each.type) for column, each in zip(columns, types, strict=True)]
+    return pl.DataFrame(pa.Table.from_arrays(arrays, schema=types))
 
 
 def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneInfo) -> tuple[Any, ...]:
@@ -134,9 +143,9 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
         refund_id,
         line.id,
         kind,
-        line.name or line.method_title,
-        line.sku,
-        quantity,
+        line.name or line.method_title or "",
+        line.sku or "",
+        round(quantity, 4),
         line.total if line.subtotal is None else line.subtotal,
         line.total_tax if line.subtotal_tax is None else line.subtotal_tax,
         line.total,
