@@ -206,7 +206,7 @@ def variation_document(
     out["backorders_allowed"] = out["backorders"] != "no"
     out["backordered"] = out["stock_status"] == "onbackorder"
     out["permalink"] = _variation_permalink(item, parent, site)
-    out["attributes"] = _chosen(item, parent)
+    out["attributes"] = chosen_options(item, parent)
     out["name"] = ", ".join(attribute["option"] for attribute in out["attributes"])
     _put_cost(out, item, site, parent)
     above = f"{site.rest}/products/{item['parent_id']}"
@@ -248,7 +248,7 @@ def _sum_up(out: dict[str, Any], family: list[Item], site: Site) -> None:
         out["stock_status"] = next((s for s in ("instock", "onbackorder") if s in states), "outofstock")
 
 
-def _chosen(item: Item, parent: Item) -> list[dict[str, Any]]:
+def chosen_options(item: Item, parent: Item) -> list[dict[str, Any]]:
     """The options of a variation, for those attributes that its parent still varies by."""
     chosen = item.get("chosen", {})
     varied = ((slugify(a["name"]), a["name"]) for a in parent.get("attributes", ()) if a["variation"])
@@ -266,14 +266,19 @@ def _inherit(out: dict[str, Any], item: Item, parent: Item, edit: bool) -> None:
         out["backorders"] = parent.get("backorders", "no")
 
 
+def variation_name(item: Item, parent: Item) -> str:
+    """A variation's name where its product's is not beside it."""
+    options = ", ".join(attribute["option"] for attribute in chosen_options(item, parent))
+    return f"{parent['name']} - {options}" if options else parent["name"]
+
+
 def _as_product(item: Item, parent: Item, edit: bool) -> dict[str, Any]:
-    attributes = _chosen(item, parent)
-    name = " - ".join([parent["name"], *([", ".join(a["option"] for a in attributes)] if attributes else [])])
+    name = variation_name(item, parent)
     out = {"tax_class": item.get("tax_class", "parent"), "backorders": item.get("backorders", "no")}
     out |= {"manage_stock": item.get("manage_stock", False), "stock_quantity": item.get("stock_quantity")}
     out |= {"stock_status": item.get("stock_status", "instock")}
     _inherit(out, item, parent, edit)
-    out |= {"name": name, "slug": slugify(name), "attributes": attributes, "categories": []}
+    out |= {"name": name, "slug": slugify(name), "attributes": chosen_options(item, parent), "categories": []}
     return out | {"catalog_visibility": parent.get("catalog_visibility", "visible")}
 
 
@@ -295,7 +300,7 @@ def _permalink(item: Item, site: Site) -> str:
 
 
 def _variation_permalink(item: Item, parent: Item, site: Site) -> str:
-    query = "&".join(f"attribute_{a['slug']}={quote_plus(a['option'])}" for a in _chosen(item, parent))
+    query = "&".join(f"attribute_{a['slug']}={quote_plus(a['option'])}" for a in chosen_options(item, parent))
     address = _permalink(parent, site)
     return f"{address}{'&' if '?' in address else '?'}{query}" if query else address
 
