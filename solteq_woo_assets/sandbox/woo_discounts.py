@@ -15,13 +15,14 @@ _WHOLE = Decimal(1)
 
 
 class _Spread:
-    """The lines of an order, dearest first, and what each coupon takes off them."""
+    """The lines of an order, dearest pieces first, and what each coupon takes off them."""
 
     def __init__(self, order: Order) -> None:
         self.discounts: Discounts = {}
         self._prices = {line["id"]: _price(line, order["prices_include_tax"]) for line in order["line_items"]}
         self._quantities = {line["id"]: number(line["quantity"]) for line in order["line_items"]}
-        self._order = sorted(self._prices, key=lambda line: -self._prices[line] * self._quantities[line])
+        # By the price of one piece: so the recordings have it, older releases went by price times quantity.
+        self._order = sorted(self._prices, key=lambda line: -self._prices[line] / max(1, self._quantities[line]))
 
     def apply(self, coupon: Coupon) -> None:
         taken = self.discounts.setdefault(coupon["code"], dict.fromkeys(self._order, ZERO))
