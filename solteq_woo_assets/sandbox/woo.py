@@ -1,17 +1,23 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
 It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
-says. What it does not have (orders made or changed over REST, webhooks, a few filters) is an error, never a guess.
+says. It has products, variations, customers, orders with their refunds and notes, coupons without conditions,
+taxes, and the settings and status that a client of these asks for. What it does not have (batches of orders,
+payment methods that pay back by themselves, webhooks, a few filters) is an error, never a guess. Two things an
+order shows are of its line's last change, where the real store looks them up anew: SKU and picture.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
 - ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role``, and answers
   their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does, the role too.
-- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, and answers their ``ids``.
-- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
-  ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET``
-  reads them.
+- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, and answers their
+  ``ids``; the refunds of one are its ``_refunds``, each with an ``id``. No stock, coupon or product is touched.
+- ``POST /_sandbox/orders/shuffle`` ``{"orders": 10, "seed": 0}`` places that many paid orders of what is for sale
+  and in stock, as a client would over REST, and answers their ``ids``.
+- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``round_at_subtotal``,
+  ``cost_of_goods_sold``, ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let
+  it run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 

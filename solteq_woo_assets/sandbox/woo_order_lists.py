@@ -92,7 +92,12 @@ def order_text(store: Store, identifier: int) -> str | None:
 
 def delete_order(store: Store, identifier: int) -> None:
     """Remove for good, its refunds with it."""
-    for table, column in (("orders", "id"), ("order_states", "id"), ("refunds", "order_id")):
+    for table, column in (
+        ("orders", "id"),
+        ("order_states", "id"),
+        ("refunds", "order_id"),
+        ("order_notes", "order_id"),
+    ):
         store.execute(f"DELETE FROM {table} WHERE {column} = ?", (identifier,))
 
 
@@ -141,6 +146,8 @@ def page_of_refunds(
 
     :param order_id: of this order alone
     """
+    if "modified" in (params.get("orderby"), *(name.partition("_")[0] for name in params)):
+        raise ApiError(501, "sandbox_unsupported", "The sandbox's refunds do not say when they were modified.")
     conditions, values = _conditions(params)
     if order_id is not None:
         conditions.append("order_id = ?")

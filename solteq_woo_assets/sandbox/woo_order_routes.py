@@ -6,7 +6,7 @@ from typing import Any
 from .woo_auth import ApiError
 from .woo_calls import EDITABLE, ID, LIST, ONE, REFUSALS, VIEW, Call, Reply, Route, paging, pick
 from .woo_coupons import COUPON_SCHEMA, Coupons, coupon_document
-from .woo_fields import Schema, boolean, integer, words
+from .woo_fields import Schema, boolean, integer, text, words
 from .woo_order_lists import (
     ORDER_LIST_SCHEMA,
     REFUND_LIST_SCHEMA,
@@ -17,13 +17,15 @@ from .woo_order_lists import (
     put_orders,
     refunds_of,
 )
-from .woo_order_render import at, order_document, refund_document, refund_rows
+from .woo_order_render import BASE, at, order_document, refund_document, refund_rows
 from .woo_orders import INVALID_ID, ORDER_SCHEMA
 from .woo_refunds import RefundError, refund_order
 from .woo_shuffle import shuffle
+from .woo_store import site_time
 from .woo_totals import Order
 
 _O, _R, _C = "/wc/v3/orders", rf"/wc/v3/orders{ID}/refunds", "/wc/v3/coupons"
+_N = rf"/wc/v3/orders{ID}/notes"
 _NO_REFUND = ("woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID.")
 _REFUND_SCHEMA: dict[str, Schema] = {
     "amount": {"type": "string"},
@@ -62,7 +64,7 @@ def _list_orders(call: Call) -> Reply:
     total, texts = page_of_orders(call.store, call.params)
     headers = _paging(call, total, texts, context=call.query.get("context", "view"))
     if _decimals(call) != 2:
-        orders = (load_order(call.store, json.loads(text)["id"]) for text in texts)
+        orders = (load_order(call.store, json.loads(each)["id"]) for each in texts)
         texts = [json.dumps(order_document(order, _decimals(call)), ensure_ascii=False) for order in orders if order]
     joined = at(f"[{', '.join(texts)}]", call.site)
     if "_fields" not in call.query:
@@ -71,12 +73,12 @@ def _list_orders(call: Call) -> Reply:
 
 
 def _one_order(call: Call) -> Reply:
-    text = order_text(call.store, call.ids[0])
-    if text is None:
+    kept = order_text(call.store, call.ids[0])
+    if kept is None:
         raise ApiError(404, INVALID_ID, "Invalid ID.")
     if _decimals(call) != 2:
         return _show_order(call, call.orders.get(call.ids[0]))
-    return _shown(call, json.loads(text))
+    return _shown(call, json.loads(kept))
 
 
 def _create_order(call: Call) -> Reply:
@@ -96,7 +98,6 @@ def _delete_order(call: Call) -> Reply:
     reply = _show_order(call, order, gone=forced)
     if forced:
         orders.delete(order)
-        reply.headers["Allow"] = ""  # WordPress looks for what may be done with it after it is gone
     elif order["status"] == "trash":
         raise ApiError(410, "woocommerce_rest_already_trashed", "The shop_order has already been deleted.")
     else:
@@ -107,11 +108,11 @@ def _delete_order(call: Call) -> Reply:
 def _list_refunds(call: Call) -> Reply:
     order_id = call.ids[0] if call.ids else None
     total, refunds = page_of_refunds(call.store, call.params, order_id)
-    text = refund_rows(refunds, call.site, _decimals(call), named=order_id is None)
+    rows = refund_rows(refunds, call.site, _decimals(call), named=order_id is None)
     headers = _paging(call, total, refunds)
     if "_fields" not in call.query:
-        return Reply(text, headers=headers)
-    return Reply(pick(json.loads(text), words(call.query["_fields"])), headers=headers, picked=True)
+        return Reply(rows, headers=headers)
+    return Reply(pick(json.loads(rows), words(call.query["_fields"])), headers=headers, picked=True)
 
 
 def _create_refund(call: Call) -> Reply:
@@ -149,10 +150,31 @@ def _delete_refund(call: Call) -> Reply:
     return reply
 
 
+def _list_notes(call: Call) -> Reply:
+    call.orders.get(call.ids[0])
+    query = "SELECT document FROM order_notes WHERE order_id = ? ORDER BY id DESC"
+    rows = call.store.execute(query, (call.ids[0],))
+    return Reply(json.loads(at(f"[{', '.join(row[0] for row in rows)}]", call.site)))
+
+
+def _create_note(call: Call) -> Reply:
+    """Leaves the order as it is: its ``date_modified`` does not move."""
+    order_id = call.orders.get(call.ids[0])["id"]
+    collection = f"{BASE}/wp-json/wc/v3/orders/{order_id}"
+    note = {"id": call.store.next_id("comment"), "author": "system", "date_created": site_time(call.site.now)}
+    note |= {"date_created_gmt": call.site.now, "note": text(call.params["note"])}
+    own = {"href": f"{collection}/notes/{note['id']}", "targetHints": {"allow": ["GET", "DELETE"]}}
+    links = {"self": [own], "collection": [{"href": f"{collection}/notes"}], "up": [{"href": collection}]}
+    note |= {"customer_note": boolean(call.params.get("customer_note")), "_links": links}
+    row = (note["id"], order_id, json.dumps(note, ensure_ascii=False))
+    call.store.execute("INSERT INTO order_notes VALUES (?, ?, ?)", row)
+    return _shown(call, note, 201)
+
+
 def _list_coupons(call: Call) -> Reply:
     total, coupons = Coupons(call.store, call.site.now).page(call.params)
-    text = at(json.dumps([coupon_document(each) for each in coupons], ensure_ascii=False), call.site)
-    return Reply(json.loads(text), headers=paging(call, total))
+    shown = at(json.dumps([coupon_document(each) for each in coupons], ensure_ascii=False), call.site)
+    return Reply(json.loads(shown), headers=paging(call, total))
 
 
 def _create_coupon(call: Call) -> Reply:
@@ -182,6 +204,8 @@ ORDER_ROUTES = [
     Route(("POST",), _R, _create_refund, LIST, _REFUND_SCHEMA),
     Route(("GET",), _R + ID, _one_refund, ("GET", "DELETE"), refusal=VIEW),
     Route(("DELETE",), _R + ID, _delete_refund, ("GET", "DELETE")),
+    Route(("GET",), _N, _list_notes, LIST),
+    Route(("POST",), _N, _create_note, LIST, {"note": {"type": "string", "required": True}}),
     Route(("GET",), "/wc/v3/refunds", _list_refunds, ("GET",), REFUND_LIST_SCHEMA),
     Route(("GET",), _C, _list_coupons, LIST),
     Route(("POST",), _C, _create_coupon, LIST, COUPON_SCHEMA),

@@ -6,7 +6,7 @@ from typing import Any
 from .woo_auth import ApiError
 from .woo_fields import boolean, integer, text
 from .woo_order_lines import Lines
-from .woo_order_lists import refunds_of, save_refund
+from .woo_order_lists import refunds_of, save_refund, summary
 from .woo_order_render import price_of_line
 from .woo_orders import Orders
 from .woo_store import site_time
@@ -72,8 +72,8 @@ def refund_rest(orders: Orders, order: Order) -> None:
 
 def remaining(orders: Orders, order: Order) -> Decimal:
     """What of an order has not been refunded yet."""
-    given = (number(refund.get("amount", 0)) for refund in refunds_of(orders.store, order["id"]))
-    return number(order.get("total", 0)) - sum(given, ZERO)
+    given = summary(refunds_of(orders.store, order["id"])) or order.get("refunds", [])
+    return number(order.get("total", 0)) + sum((number(each["total"]) for each in given), ZERO)
 
 
 def _new_refund(orders: Orders, amount: Decimal, reason: str, order: Order) -> dict[str, Any]:

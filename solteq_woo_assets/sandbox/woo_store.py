@@ -62,6 +62,8 @@ CREATE TABLE IF NOT EXISTS refunds (
     document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS refunds_order ON refunds (order_id, created);
 CREATE INDEX IF NOT EXISTS refunds_list ON refunds (created, id, order_id, created_local);
+CREATE TABLE IF NOT EXISTS order_notes (id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS order_notes_order ON order_notes (order_id);
 CREATE TABLE IF NOT EXISTS coupons (id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
