@@ -111,14 +111,21 @@ def summed(order: dict[str, Any]) -> Decimal:
 @pytest.mark.skipif(not RECORDINGS.is_dir(), reason="no ../shared beside this clone")
 @pytest.mark.parametrize("name", ["orders_vat", "orders_vat_round_at_subtotal"])
 def test_recorded_orders_come_out_to_the_cent(name: str, tmp_path: Path) -> None:
-    """Protects the totals: 80 orders of a real store with three rates, coupons, fees and shipping, made again here."""
-    recorded = [each["order"] for each in json.loads((RECORDINGS / f"{name}.json").read_text())["orders"]]
+    """Protects the totals: 80 orders of a real store with three rates, coupons, fees and shipping, made again here,
+    and refunded again."""
+    recorded = json.loads((RECORDINGS / f"{name}.json").read_text())["orders"]
     app = create_app(tmp_path / "woo.sqlite", round_at_subtotal="round" in name)
     with running(app) as url, requests.Session() as session:
         shop = Shop(url, session)
-        for order in recorded:
-            shop.control("PUT", "settings", prices_include_tax=order["prices_include_tax"])
-            assert comparable(_made_again(shop, order)) == comparable(order), order["id"]
+        for order, refunds in (each.values() for each in recorded):
+            shop.control("PUT", "settings", prices_include_tax=order["prices_include_tax"], clock=NOON)
+            made = _made_again(shop, order)
+            assert comparable(made) == comparable(order), order["id"]
+            for refund in sorted(refunds, key=lambda each: each["id"]):
+                assert comparable(_refunded_again(shop, refund, order, made)) == comparable(refund), refund["id"]
+            found = shop.get(f"/orders/{made['id']}")
+            assert comparable(found) == comparable(order)
+            assert reduced(found) == reduced(order)
 
 
 def _made_again(shop: Shop, order: dict[str, Any]) -> dict[str, Any]:
@@ -135,9 +142,40 @@ def _made_again(shop: Shop, order: dict[str, Any]) -> dict[str, Any]:
     return shop.order(*products, status=order["status"], set_paid=True, coupon_lines=coupons, **rest)
 
 
+def _refunded_again(shop: Shop, refund: dict[str, Any], order: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
+    kinds = ("line_items", "shipping_lines", "fee_lines")
+    ids = {one["id"]: other["id"] for kind in kinds for one, other in zip(order[kind], made[kind], strict=True)}
+    lines = [
+        {
+            "id": ids[int(line["meta_data"][0]["value"])],
+            "quantity": -line.get("quantity", 0),
+            "refund_total": -float(line["total"]),
+            "refund_tax": [{"id": tax["id"], "refund_total": -float(tax["total"])} for tax in line["taxes"]],
+        }
+        for kind in kinds
+        for line in refund[kind]
+    ]
+    return shop.refund(made, amount=refund["amount"], reason=refund["reason"], line_items=lines)
+
+
 def comparable(value: Any) -> Any:
     """An order's money, rates and quantities."""
-    names = ("total", "subtotal", "discount", "tax", "price", "quantity", "status", "rate", "lines", "items", "label")
+    names = (
+        "total",
+        "amount",
+        "reason",
+        "refunded",
+        "subtotal",
+        "discount",
+        "tax",
+        "price",
+        "quantity",
+        "status",
+        "rate",
+        "lines",
+        "items",
+        "label",
+    )
     if isinstance(value, list):
         return [comparable(each) for each in value]
     if not isinstance(value, dict):
