@@ -50,9 +50,6 @@ class Control:
     def patch(self, path: str, body: Any) -> None:
         self._call("PATCH", path, body)
 
-    def delete(self, path: str) -> None:
-        self._call("DELETE", path, None)
-
     def fault(self, **fault: Any) -> None:
         """Make requests fail; see ``sandbox/server.py``."""
         self._call("POST", "faults", fault)
@@ -191,6 +188,10 @@ class Shop:
     def order(self, *lines: dict[str, Any], **fields: Any) -> int:
         """Somebody orders, and pays; the order's id. Lines as ``order_line`` makes them."""
         return self.woo.put("orders", {"orders": [order_document(*lines, **fields)]})["ids"][0]
+
+    def delete_order(self, identifier: int) -> None:
+        """The store's people delete an order for good."""
+        self._ask_store("DELETE", f"orders/{identifier}", params={"force": "true"})
 
     def edit_order(self, identifier: int, *lines: dict[str, Any], **fields: Any) -> None:
         """The order as it is now, with another second of modification."""

@@ -1,18 +1,23 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
 It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
-says. What it does not have (webhooks, a few filters, the checkout's own checks) is an error, never a guess.
+says. It has products, variations, customers, orders with their refunds and notes, coupons without conditions,
+taxes, and the settings and status that a client of these asks for. What it does not have (batches of orders,
+payment methods that pay back by themselves, webhooks, a few filters) is an error, never a guess. Two things an
+order shows are of its line's last change, where the real store looks them up anew: SKU and picture.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
 - ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role``, and answers
   their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does, the role too.
-- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, their refunds under
-  ``_refunds``, and answers their ``ids``; ``DELETE /_sandbox/orders/<id>`` removes one for good.
-- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``cost_of_goods_sold``,
-  ``batch_limit``, ``round_at_subtotal``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it
-  run); ``GET`` reads them.
+- ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, and answers their
+  ``ids``; the refunds of one are its ``_refunds``, each with an ``id``. No stock, coupon or product is touched.
+- ``POST /_sandbox/orders/shuffle`` ``{"orders": 10, "seed": 0}`` places that many paid orders of what is for sale
+  and in stock, as a client would over REST, and answers their ``ids``.
+- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``round_at_subtotal``,
+  ``cost_of_goods_sold``, ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let
+  it run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 
@@ -26,11 +31,10 @@ it is never late: what is due is done before each request. Without, it runs when
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -38,104 +42,34 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .server import ControlMiddleware
 from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate
-from .woo_checkout import Orders, create_coupon
+from .woo_calls import BATCH, EDITABLE, ID, LIST, ONE, REFUSALS, VIEW, Call, Reply, Route, paging, pick
 from .woo_customers import (
     CUSTOMER_LIST_SCHEMA,
     CUSTOMER_SCHEMA,
     GONE,
     NEW_CUSTOMER_SCHEMA,
     Account,
-    Customers,
     add_by_hand,
     allowed_methods,
     customer_document,
     guard_delete,
     guard_role,
 )
-from .woo_fields import Schema, boolean, integer, parse_time, validate, words
+from .woo_fields import boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
-from .woo_orders import (
-    ORDER_LIST_SCHEMA,
-    ORDER_SCHEMA,
-    REFUND_SCHEMA,
-    order,
-    page_of_orders,
-    page_of_refunds,
-    put_orders,
-)
+from .woo_order_routes import ORDER_CONTROLS, ORDER_ROUTES
 from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
 from .woo_render import Site, product_document, variation_document
 from .woo_site import index, setting, system_status, tax_classes, tax_rates
 from .woo_store import DEFAULT_SETTINGS, Item, Store
-from .woo_till import Till
 
 __all__ = ["CONSUMER_KEY", "CONSUMER_SECRET", "create_app"]
 
 _API = "/wp-json"
 _CRON = "/_sandbox/cron"
 _LONGEST_ADDRESS = 8190  # Apache's default; the real store refused 11 kB
-_EDITABLE = ("POST", "PUT", "PATCH")
 _INVALID_ID = "woocommerce_rest_product_invalid_id"
 _INVALID_VARIATION = "woocommerce_rest_product_variation_invalid_id"
-_REFUSALS = {
-    "GET": ("woocommerce_rest_cannot_view", "Sorry, you cannot list resources."),
-    "POST": ("woocommerce_rest_cannot_create", "Sorry, you are not allowed to create resources."),
-    "PUT": ("woocommerce_rest_cannot_edit", "Sorry, you are not allowed to edit this resource."),
-    "PATCH": ("woocommerce_rest_cannot_edit", "Sorry, you are not allowed to edit this resource."),
-    "DELETE": ("woocommerce_rest_cannot_delete", "Sorry, you are not allowed to delete this resource."),
-}
-
-
-@dataclass
-class Call:
-    """One request on its way to its handler.
-
-    :param ids: the numbers in its path
-    :param query: the query alone, which the links of a list repeat
-    :param params: query and JSON together, JSON first
-    """
-
-    store: Store
-    site: Site
-    path: str
-    ids: list[int]
-    query: dict[str, Any]
-    params: dict[str, Any]
-
-    @property
-    def products(self) -> Products:
-        """The rules of a write, at this instant."""
-        return Products(self.store, self.site.settings, self.site.now)
-
-    @property
-    def customers(self) -> Customers:
-        """The rules of accounts, at this instant."""
-        return Customers(self.store, self.site.now)
-
-    @property
-    def orders(self) -> Orders:
-        """The rules of orders, at this instant."""
-        return Orders(self.store, self.site)
-
-    @property
-    def till(self) -> Till:
-        """How orders are shown, with as many decimals as are asked for."""
-        return Till(self.store, self.site, integer(self.params.get("dp", 2)))
-
-    @property
-    def edit(self) -> bool:
-        """Whether a read wants what only writes show."""
-        return self.params.get("context") == "edit"
-
-
-@dataclass
-class Reply:
-    """What a handler answers, before it becomes bytes."""
-
-    body: Any
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    keeps_links: bool = False
 
 
 class Woo:
@@ -179,7 +113,7 @@ class Woo:
             route, ids = _find(_CONTROLS, request.method, path)
             return route.handle(Call(self._store, site, path, ids, {}, _parsed(body)))
         if path == "/" and "rest_route" in query:  # the stand-in has pretty permalinks only
-            raise ApiError(401, *_REFUSALS["GET"])
+            raise ApiError(401, *REFUSALS["GET"])
         if path != _API and not path.startswith(f"{_API}/"):
             return _page(404, "Page not found")
         headers["Link"] = f'<{base}{_API}/>; rel="https://api.w.org/"'
@@ -191,10 +125,10 @@ class Woo:
         call = Call(self._store, site, path, ids, query, query | _json(request, body))
         validate(call.params, route.schema)
         if not known and not route.public:
-            raise ApiError(401, *(route.refusal or _REFUSALS[request.method]))
+            raise ApiError(401, *(route.refusal or REFUSALS[request.method]))
         reply = route.handle(call)
-        if "_fields" in query:
-            reply.body = _pick(reply.body, words(query["_fields"]) + ["_links"] * reply.keeps_links)
+        if "_fields" in query and not reply.picked:
+            reply.body = pick(reply.body, words(query["_fields"]))
         return reply
 
 
@@ -238,14 +172,6 @@ def _parsed(body: bytes) -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def _pick(body: Any, names: list[str]) -> Any:
-    """``_fields``: products have obeyed it already; everything else, a batch's verbs too, does here."""
-    wanted = {name.partition(".")[0] for name in names}
-    if isinstance(body, list):
-        return [_pick(each, names) for each in body]
-    return {name: value for name, value in body.items() if name in wanted} or []
-
-
 def _show(call: Call, item: Item, *, edit: bool = False, gone: bool = False, own_route: bool = False) -> dict[str, Any]:
     return _show_all(call, [item], edit=edit, gone=gone, own_route=own_route)[0]
 
@@ -284,20 +210,7 @@ def _orphaned(identifier: int) -> Item:
 def _listed(call: Call, *, variations: bool = False, parent_id: int | None = None) -> Reply:
     total, items = page_of(call.store, call.params, variations=variations, parent_id=parent_id)
     body = _show_all(call, items, edit=call.edit, own_route=variations)
-    return Reply(body, headers=_paging(call, total))
-
-
-def _paging(call: Call, total: int, **defaults: Any) -> dict[str, str]:
-    """:param defaults: parameters that the store adds to its links when they are not given"""
-    page, per_page = integer(call.params.get("page", 1)), integer(call.params.get("per_page", 10))
-    pages = -(-total // per_page)
-    headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
-    beside = [("prev", min(page - 1, pages))] * (page > 1) + [("next", page + 1)] * (page < pages)
-    links = []
-    for relation, number in beside:
-        query = urlencode({**call.query, **(defaults | call.query), "page": number}, doseq=True)
-        links.append(f'<{call.site.base}{call.path}?{query}>; rel="{relation}"')
-    return headers | {"Link": ", ".join(links)} if links else headers
+    return Reply(body, headers=paging(call, total))
 
 
 def _product(call: Call, missing: int) -> Item:
@@ -408,7 +321,7 @@ def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
 
 def _customers(call: Call) -> Reply:
     total, accounts = call.customers.page(call.params)
-    return Reply([customer_document(each, call.site) for each in accounts], headers=_paging(call, total))
+    return Reply([customer_document(each, call.site) for each in accounts], headers=paging(call, total))
 
 
 def _create_customer(call: Call) -> Reply:
@@ -458,88 +371,6 @@ def _batch_customer(call: Call, verb: str, given: Any) -> dict[str, Any]:
         return {"id": 0 if verb == "create" else body.get("id"), "error": error.document()}
 
 
-def _orders(call: Call) -> Reply:
-    total, orders = page_of_orders(call.store, call.params)
-    return Reply([_show_order(call, each) for each in orders], headers=_paging(call, total, dp=2))
-
-
-def _show_order(call: Call, found: dict[str, Any]) -> dict[str, Any]:
-    return call.till.order(found, call.orders.refunds(found)) if found.get("made") else found
-
-
-def _found_order(call: Call) -> dict[str, Any]:
-    found = order(call.store, call.ids[0])
-    if found is None:
-        raise ApiError(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
-    return found
-
-
-def _order(call: Call) -> Reply:
-    return Reply(_show_order(call, _found_order(call)), keeps_links=True)
-
-
-def _create_order(call: Call) -> Reply:
-    return Reply(_show_order(call, call.orders.create(call.params)), 201)
-
-
-def _made(call: Call) -> dict[str, Any]:
-    """An order that the stand-in can change: one that was put there whole is only shown."""
-    found = _found_order(call)
-    if not found.get("made"):
-        raise ApiError(501, "sandbox_unsupported", "The sandbox changes only orders that were made over REST.")
-    return found
-
-
-def _update_order(call: Call) -> Reply:
-    return Reply(_show_order(call, call.orders.update(_made(call), call.params)))
-
-
-def _delete_order(call: Call) -> Reply:
-    """Into the bin, or for good; answers with the order as it was."""
-    found = _found_order(call)
-    shown = _show_order(call, found)
-    if boolean(call.params.get("force")) or call.path.startswith("/_sandbox/"):
-        call.store.execute("DELETE FROM orders WHERE id = ?", (found["id"],))
-    else:
-        call.orders.bin(_made(call))
-    return Reply(shown)
-
-
-def _refunds(call: Call) -> Reply:
-    total, refunds = page_of_refunds(call.store, call.params, call.ids[0] if call.ids else None)
-    shown = [_show_refund(call, each, parent) for parent, each in refunds]
-    return Reply(shown, headers=_paging(call, total, dp=2))
-
-
-def _show_refund(call: Call, found: dict[str, Any], parent: int) -> dict[str, Any]:
-    """Of the whole store's list it says of which order."""
-    shown = call.till.refund(found, parent) if "lines" in found else found
-    return shown if call.ids else {"id": shown["id"], "parent_id": parent, **shown}
-
-
-def _create_refund(call: Call) -> Reply:
-    return Reply(call.till.refund(call.orders.refund(_made(call), call.params), call.ids[0]), 201)
-
-
-def _delete_refund(call: Call) -> Reply:
-    found = next((each for each in call.orders.refunds(_made(call)) if each["id"] == call.ids[1]), None)
-    if found is None:
-        raise ApiError(404, "woocommerce_rest_shop_order_refund_invalid_id", "Invalid ID.")
-    call.orders.delete_refund(_made(call), call.ids[1])
-    return Reply(call.till.refund(found, call.ids[0]))
-
-
-def _create_coupon(call: Call) -> Reply:
-    coupon = create_coupon(call.store, call.site, call.params)
-    collection = f"{call.site.rest}/coupons"
-    own = {"href": f"{collection}/{coupon['id']}", "targetHints": {"allow": list(_ONE)}}
-    return Reply(coupon | {"_links": {"self": [own], "collection": [{"href": collection}]}}, 201)
-
-
-def _put_orders(call: Call) -> Reply:
-    return Reply({"ids": put_orders(call.store, call.params.get("orders") or [], call.site.now)})
-
-
 def _register(call: Call) -> Reply:
     with call.store.whole():
         return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
@@ -587,89 +418,60 @@ def _unusable(message: str) -> ApiError:
     return ApiError(400, "sandbox_invalid", message)
 
 
-@dataclass(frozen=True)
-class Route:
-    """One path and what it can be asked.
-
-    :param allow: the methods that the path has, of this route and those beside it
-    """
-
-    methods: tuple[str, ...]
-    path: str
-    handle: Callable[[Call], Reply]
-    allow: tuple[str, ...]
-    schema: dict[str, Schema] = field(default_factory=dict)
-    refusal: tuple[str, str] | None = None
-    public: bool = False
-
-
-_LIST, _ONE, _BATCH = ("GET", "POST"), ("GET", *_EDITABLE, "DELETE"), _EDITABLE
-_VIEW = ("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource.")
 _NO_BATCH = ("woocommerce_rest_cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")
-_ID = r"/(\d+)"
-_P, _V = "/wc/v3/products", rf"/wc/v3/products{_ID}/variations"
-_C, _O = "/wc/v3/customers", "/wc/v3/orders"
+_P, _V = "/wc/v3/products", rf"/wc/v3/products{ID}/variations"
+_C = "/wc/v3/customers"
 _ROUTES = [
     Route(("GET",), "/", lambda call: Reply(index(call.site)), ("GET",), public=True),
-    Route(("GET",), _P, _listed, _LIST, LIST_SCHEMA),
-    Route(("POST",), _P, _create_product, _LIST, PRODUCT_SCHEMA),
-    Route(_EDITABLE, f"{_P}/batch", _batch, _BATCH, refusal=_NO_BATCH),
-    Route(("GET",), _P + _ID, lambda c: Reply(_show(c, _product(c, 404), edit=c.edit)), _ONE, refusal=_VIEW),
-    Route(_EDITABLE, _P + _ID, _update_product, _ONE, PRODUCT_SCHEMA, _REFUSALS["PUT"]),
-    Route(("DELETE",), _P + _ID, _delete_product, _ONE),
-    Route(("GET",), _V, lambda c: _listed(c, variations=True, parent_id=c.ids[0]), _LIST, LIST_SCHEMA),
-    Route(("POST",), _V, _create_variation, _LIST, VARIATION_SCHEMA),
-    Route(_EDITABLE, f"{_V}/batch", _batch, _BATCH, refusal=_NO_BATCH),
+    Route(("GET",), _P, _listed, LIST, LIST_SCHEMA),
+    Route(("POST",), _P, _create_product, LIST, PRODUCT_SCHEMA),
+    Route(EDITABLE, f"{_P}/batch", _batch, BATCH, refusal=_NO_BATCH),
+    Route(("GET",), _P + ID, lambda c: Reply(_show(c, _product(c, 404), edit=c.edit)), ONE, refusal=VIEW),
+    Route(EDITABLE, _P + ID, _update_product, ONE, PRODUCT_SCHEMA, REFUSALS["PUT"]),
+    Route(("DELETE",), _P + ID, _delete_product, ONE),
+    Route(("GET",), _V, lambda c: _listed(c, variations=True, parent_id=c.ids[0]), LIST, LIST_SCHEMA),
+    Route(("POST",), _V, _create_variation, LIST, VARIATION_SCHEMA),
+    Route(EDITABLE, f"{_V}/batch", _batch, BATCH, refusal=_NO_BATCH),
     Route(
         ("GET",),
-        _V + _ID,
+        _V + ID,
         lambda c: Reply(_show(c, _variation(c), edit=c.edit, own_route=True)),
-        _ONE,
-        refusal=_VIEW,
+        ONE,
+        refusal=VIEW,
     ),
-    Route(_EDITABLE, _V + _ID, _update_variation, _ONE, VARIATION_SCHEMA, _REFUSALS["PUT"]),
-    Route(("DELETE",), _V + _ID, _delete_variation, _ONE),
+    Route(EDITABLE, _V + ID, _update_variation, ONE, VARIATION_SCHEMA, REFUSALS["PUT"]),
+    Route(("DELETE",), _V + ID, _delete_variation, ONE),
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
-    Route(("GET",), _C, _customers, _LIST, CUSTOMER_LIST_SCHEMA),
-    Route(("POST",), _C, _create_customer, _LIST, NEW_CUSTOMER_SCHEMA),
-    Route(_EDITABLE, f"{_C}/batch", _batch, _BATCH, refusal=_NO_BATCH),
+    Route(("GET",), _C, _customers, LIST, CUSTOMER_LIST_SCHEMA),
+    Route(("POST",), _C, _create_customer, LIST, NEW_CUSTOMER_SCHEMA),
+    Route(EDITABLE, f"{_C}/batch", _batch, BATCH, refusal=_NO_BATCH),
     Route(
         ("GET",),
-        _C + _ID,
+        _C + ID,
         _on_customer(lambda call, account: Reply(customer_document(account, call.site))),
-        _ONE,
-        refusal=_VIEW,
+        ONE,
+        refusal=VIEW,
     ),
-    Route(_EDITABLE, _C + _ID, _on_customer(_update_customer), _ONE, CUSTOMER_SCHEMA, _REFUSALS["PUT"]),
-    Route(("DELETE",), _C + _ID, _on_customer(_delete_customer), _ONE),
-    Route(("GET",), _O, _orders, _LIST, ORDER_LIST_SCHEMA),
-    Route(("POST",), _O, _create_order, _LIST, ORDER_SCHEMA),
-    Route(("GET",), _O + _ID, _order, _ONE, refusal=_VIEW),
-    Route(_EDITABLE, _O + _ID, _update_order, _ONE, ORDER_SCHEMA, _REFUSALS["PUT"]),
-    Route(("DELETE",), _O + _ID, _delete_order, _ONE),
-    Route(("GET",), f"{_O}{_ID}/refunds", _refunds, _LIST, ORDER_LIST_SCHEMA),
-    Route(("POST",), f"{_O}{_ID}/refunds", _create_refund, _LIST, REFUND_SCHEMA),
-    Route(("DELETE",), f"{_O}{_ID}/refunds{_ID}", _delete_refund, ("GET", "DELETE")),
-    Route(("POST",), "/wc/v3/coupons", _create_coupon, _LIST),
-    Route(("GET",), "/wc/v3/refunds", _refunds, ("GET",), ORDER_LIST_SCHEMA),
-    Route(("GET",), "/wc/v3/taxes", _taxes, _LIST),
-    Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, _LIST),
+    Route(EDITABLE, _C + ID, _on_customer(_update_customer), ONE, CUSTOMER_SCHEMA, REFUSALS["PUT"]),
+    Route(("DELETE",), _C + ID, _on_customer(_delete_customer), ONE),
+    *ORDER_ROUTES,
+    Route(("GET",), "/wc/v3/taxes", _taxes, LIST),
+    Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, LIST),
     Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
     Route(
         ("GET",),
         r"/wc/v3/settings/\w+/\w+",
         lambda c: Reply(setting(c.site, *c.path.rstrip("/").split("/")[-2:])),
-        ("GET", *_EDITABLE),
+        ("GET", *EDITABLE),
     ),
 ]
 _CONTROLS = [
     Route(("GET",), "/_sandbox/settings", lambda call: Reply(call.store.settings()), ()),
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
-    Route(("PATCH",), f"/_sandbox/products{_ID}", _edit_by_hand, ()),
-    Route(("PUT",), "/_sandbox/orders", _put_orders, ()),
-    Route(("DELETE",), f"/_sandbox/orders{_ID}", _delete_order, ()),
+    Route(("PATCH",), f"/_sandbox/products{ID}", _edit_by_hand, ()),
+    *ORDER_CONTROLS,
     Route(("PUT",), "/_sandbox/customers", _register, ()),
-    Route(("PATCH",), f"/_sandbox/customers{_ID}", _on_customer(_edit_account), ()),
+    Route(("PATCH",), f"/_sandbox/customers{ID}", _on_customer(_edit_account), ()),
     Route(("POST",), _CRON, lambda call: Reply(call.products.run_cron()), ()),
 ]
 

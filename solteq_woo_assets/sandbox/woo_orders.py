@@ -1,151 +1,271 @@
-"""Lists of the store's orders and refunds: those that were made over REST (``made``), as :mod:`woo_checkout` keeps and
-shows them, and those that a control endpoint put there whole, in the form in which a store shows them.
-"""
+"""What a write does to an order in the WooCommerce stand-in: lines, totals, payment, stock, the bin."""
 
-import json
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable
 from typing import Any
 
-from .woo_fields import Schema, integer, integers, words
-from .woo_lists import add_dates
-from .woo_store import Store, site_time
+from .woo_auth import ApiError
+from .woo_coupons import Coupons
+from .woo_customers import Customers
+from .woo_discounts import apply_coupons
+from .woo_fields import Schema, boolean, integer, is_email, line
+from .woo_order_lines import Lines
+from .woo_order_lists import STATUSES, delete_order, load_order, refunds_of, save_order, summary
+from .woo_order_render import complete, price_of_line
+from .woo_stock import Stock
+from .woo_store import Store
+from .woo_totals import Order, TaxRules, calculate_totals, number
 
-_DATE: Schema = {"type": "string", "format": "date-time"}
-_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
-_STATUSES = (
-    *("any", "trash", "auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded"),
-    *("failed", "checkout-draft"),
+_STRING, _INTEGER, _BOOLEAN = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+_BILLING = (
+    *("first_name", "last_name", "company", "address_1", "address_2", "city", "state", "postcode", "country"),
+    *("email", "phone"),
 )
-_ORDERS = {"date": "created {0}, id {0}", "id": "id {0}", "include": "id {0}", "modified": "modified {0}, id {0}"}
+_SHIPPING = tuple(name for name in _BILLING if name != "email")
+_TEXTS = ("customer_note", "payment_method", "payment_method_title", "transaction_id", "currency")
+_ADDED = ("line_items", "shipping_lines", "fee_lines")
+_PAYABLE = ("on-hold", "pending", "failed", "cancelled")
+_REDUCING = ("processing", "completed", "on-hold")
+_UNUSED = ("cancelled", "failed", "trash")
 
-_STRING: Schema = {"type": "string"}
-_OBJECTS: Schema = {"type": "array", "items": {"type": "object"}}
+# In the order in which WooCommerce names wrong ones.
 ORDER_SCHEMA: dict[str, Schema] = {
-    "status": {"type": "string", "enum": _STATUSES[2:]},
+    "parent_id": _INTEGER,
+    "status": {"type": "string", "enum": STATUSES},
     "currency": _STRING,
-    "customer_id": {"type": "integer"},
+    "customer_id": _INTEGER,
     "customer_note": _STRING,
-    "billing": {"type": "object"},
-    "shipping": {"type": "object"},
-    **dict.fromkeys(("payment_method", "payment_method_title", "transaction_id"), _STRING),
-    **dict.fromkeys(("line_items", "shipping_lines", "fee_lines", "coupon_lines"), _OBJECTS),
-    "set_paid": {"type": "boolean"},
+    "billing": {"type": "object", "properties": dict.fromkeys(_SHIPPING, _STRING)},
+    "shipping": {"type": "object", "properties": dict.fromkeys(_SHIPPING, _STRING)},
+    "payment_method": _STRING,
+    "payment_method_title": _STRING,
+    "transaction_id": _STRING,
+    "meta_data": {"type": "array", "items": {"type": "object", "properties": {"id": _INTEGER, "key": _STRING}}},
+    "line_items": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "id": _INTEGER,
+                "variation_id": _INTEGER,
+                "quantity": _INTEGER,
+                "tax_class": _STRING,
+                "subtotal": _STRING,
+                "total": _STRING,
+            },
+        },
+    },
+    "shipping_lines": {"type": "array", "items": {"type": "object", "properties": {"id": _INTEGER, "total": _STRING}}},
+    "fee_lines": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "id": _INTEGER,
+                "tax_class": _STRING,
+                "tax_status": {"type": "string", "enum": ("taxable", "none")},
+                "total": _STRING,
+            },
+        },
+    },
+    "coupon_lines": {"type": "array", "items": {"type": "object", "properties": {"id": _INTEGER, "code": _STRING}}},
+    "set_paid": _BOOLEAN,
 }
-REFUND_SCHEMA: dict[str, Schema] = {"reason": _STRING, "line_items": _OBJECTS, "api_restock": {"type": "boolean"}}
-ORDER_LIST_SCHEMA: dict[str, Schema] = {
-    "context": {"type": "string", "enum": ("view", "edit")},
-    "page": {"type": "integer", "minimum": 1},
-    "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
-    "after": _DATE,
-    "before": _DATE,
-    "modified_after": _DATE,
-    "modified_before": _DATE,
-    "dates_are_gmt": {"type": "boolean"},
-    "exclude": _INTEGERS,
-    "include": _INTEGERS,
-    "offset": {"type": "integer"},
-    "order": {"type": "string", "enum": ("asc", "desc")},
-    "orderby": {"type": "string", "enum": tuple(_ORDERS)},
-    "status": {"type": "array", "items": {"type": "string", "enum": _STATUSES}},
-    "customer": {"type": "integer"},
-}
+INVALID_ID = "woocommerce_rest_shop_order_invalid_id"
 
 
-def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> list[int]:
-    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids.
+class Orders:
+    """Every rule of a write, in an open transaction, at an instant (GMT).
 
-    Refunds come with their order, under the key ``_refunds``, and replace those that it had.
+    :param refund_rest: makes a refund of all that is left, when an order is said to be refunded
     """
-    ids: list[int] = []
-    for given in orders:
-        order = {
-            "id": given.get("id") or store.next_id(),
-            "status": "processing",
-            "customer_id": 0,
-            "date_created_gmt": now,
+
+    def __init__(
+        self,
+        store: Store,
+        settings: dict[str, Any],
+        now: str,
+        refund_rest: Callable[["Orders", Order], None] = lambda orders, order: None,
+    ) -> None:
+        self.store = store
+        self.now = now
+        self.rules = TaxRules.of(settings)
+        self.stock = Stock(store, settings, now)
+        self._settings = settings
+        self._lines = Lines(store, self.rules, now)
+        self._coupons = Coupons(store, now)
+        self._refund_rest = refund_rest
+
+    def get(self, identifier: int, missing: int = 404) -> Order:
+        """One order, a binned one too."""
+        order = load_order(self.store, identifier)
+        if order is None:
+            raise ApiError(missing, INVALID_ID, "Invalid ID.")
+        return order
+
+    def create(self, body: dict[str, Any]) -> Order:
+        """A new order; its id is spent even when a line or a coupon is refused."""
+        identifier = self.store.next_id()
+        key = hashlib.md5(f"order {identifier}".encode(), usedforsecurity=False).hexdigest()[:13]
+        order: Order = {
+            **{"id": identifier, "parent_id": 0, "status": "pending", "currency": self._settings["currency"]},
+            **{"version": "10.5.0", "prices_include_tax": self._settings["prices_include_tax"]},
+            **{"customer_id": 0, "order_key": f"wc_order_{key}", "billing": dict.fromkeys(_BILLING, "")},
+            **{"shipping": dict.fromkeys(_SHIPPING, ""), "payment_method": "", "payment_method_title": ""},
+            **{"transaction_id": "", "customer_ip_address": "", "customer_user_agent": "", "created_via": "rest-api"},
+            **{"customer_note": "", "cart_hash": "", "meta_data": [], "refunds": [], "date_created_gmt": self.now},
+            **{"_stock_reduced": False, "_sales_counted": False, "_coupons_counted": []},
         }
-        order |= {"date_modified_gmt": now, **given}
-        order["refunds"] = _put_refunds(store, order["id"], order.pop("_refunds", []), now)
-        created, modified = order["date_created_gmt"], order["date_modified_gmt"]
-        order |= {"date_created": site_time(created), "date_modified": site_time(modified)}
-        row = (order["id"], order["status"], order["customer_id"], created, site_time(created))
-        row += (modified, site_time(modified), json.dumps(order, ensure_ascii=False))
-        store.execute("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        ids.append(order["id"])
-    return ids
+        _fill(order)
+        self._write(order, body)
+        self.calculate(order)
+        self._write_coupons(order, body)
+        self._finish(order, body, may_pay=True)
+        return order
+
+    def update(self, order: Order, body: dict[str, Any]) -> Order:
+        """Change what ``body`` names and move ``date_modified``, whether or not a value differs."""
+        _fill(order)
+        self._write(order, body)
+        touched = ("billing", "shipping", *_ADDED, "coupon_lines")
+        if any(body.get(name) is not None for name in touched):
+            self.calculate(order)
+        self._write_coupons(order, body)
+        self._finish(order, body, may_pay=False)
+        return order
+
+    def bin(self, order: Order) -> None:
+        """Put into the bin; its stock stays with it."""
+        order["_binned_from"], order["status"] = order["status"], "trash"
+        self.save(order)
+
+    def delete(self, order: Order) -> None:
+        """Remove for good, refunds with it."""
+        delete_order(self.store, order["id"])
+
+    def save(self, order: Order, *, modified: bool = True) -> None:
+        """Write an order with all that follows from it.
+
+        :param modified: moves ``date_modified``
+        """
+        _fill(order)
+        if modified or "date_modified_gmt" not in order:
+            order["date_modified_gmt"] = self.now
+        for each in order["line_items"]:
+            if "_tax_status" in each:  # a line that was put there whole says it itself
+                each["price"] = price_of_line(each)
+        order["refunds"] = summary(refunds_of(self.store, order["id"])) or order.get("refunds", [])
+        self._coupons.count(order, used=order["status"] not in _UNUSED)
+        complete(order, needs_processing=self.needs_processing(order))
+        save_order(self.store, order)
+
+    def calculate(self, order: Order) -> None:
+        """Totals and taxes anew."""
+        calculate_totals(order, self.rules, lambda: self.store.next_id("order item"))
+
+    def enter(self, order: Order, status: str) -> None:
+        """Change the status, with what WooCommerce does at it: dates, stock, sales, the refund of the rest."""
+        before, order["status"] = order["status"], status
+        if before == status:
+            return
+        order.pop("_binned_from", None)
+        paid = "processing" if self.needs_processing(order) else "completed"
+        if not order.get("date_paid_gmt") and status in (paid, "completed"):
+            order["date_paid_gmt"] = self.now
+        if status == "completed":
+            order["date_completed_gmt"] = self.now
+        if status in _REDUCING:
+            self.stock.reduce(order)
+            self.stock.count_sales(order, sold=True)
+        elif status in ("cancelled", "pending"):
+            self.stock.put_back(order)
+            if status == "cancelled":
+                self.stock.count_sales(order, sold=False)
+        elif status == "refunded":
+            self._refund_rest(self, order)
+
+    def needs_processing(self, order: Order) -> bool:
+        """Whether anybody has something to do for it: not when all it holds is virtual and to be downloaded."""
+        products = (self.stock.product_of(each) for each in order.get("line_items", ()))
+        return any(not (found.get("virtual") and found.get("downloadable")) for found in products if found)
+
+    def _finish(self, order: Order, body: dict[str, Any], *, may_pay: bool) -> None:
+        if body.get("status"):
+            self.enter(order, body["status"])
+        payable = order["status"] in ("pending", "failed") and number(order["total"]) > 0
+        if boolean(body.get("set_paid")) and (may_pay or payable) and order["status"] in _PAYABLE:
+            if not order.get("date_paid_gmt"):
+                order["date_paid_gmt"] = self.now
+            self.enter(order, "processing" if self.needs_processing(order) else "completed")
+        self.save(order)
+
+    def _write(self, order: Order, body: dict[str, Any]) -> None:
+        customer = body.get("customer_id")
+        if customer and Customers(self.store, self.now).get(integer(customer)) is None:
+            raise ApiError(400, "woocommerce_rest_invalid_customer_id", "Customer ID is invalid.")
+        for name in ("parent_id", "customer_id"):
+            if body.get(name) is not None:
+                order[name] = integer(body[name])
+        for name in _TEXTS:
+            if body.get(name) is not None:
+                order[name] = line(body[name])
+        for address, names in (("billing", _BILLING), ("shipping", _SHIPPING)):
+            parts = body.get(address)
+            if isinstance(parts, dict):
+                order[address] |= {name: line(parts[name]) for name in names if parts.get(name) is not None}
+        email = order["billing"]["email"]
+        if email and not is_email(email):
+            raise ApiError(400, "order_invalid_billing_email", "Invalid billing email address")
+        for kind in _ADDED:
+            for given in _objects(body.get(kind)):
+                self._set_line(order, kind, given)
+        self._lines.set_meta(order, body.get("meta_data"), shown=False)
+
+    def _set_line(self, order: Order, kind: str, given: dict[str, Any]) -> None:
+        keys = ("product_id", "method_id", "method_title", "name", "code")
+        removed = any(key in given and given[key] is None for key in keys) or given.get("quantity") == 0
+        identifier = integer(given.get("id"))
+        if removed:  # its stock is not put back
+            order[kind] = [each for each in order[kind] if each["id"] != identifier]
+            return
+        found = next((each for each in order[kind] if each["id"] == identifier), None)
+        if identifier and found is None:
+            message = "Order item ID provided is not associated with order."
+            raise ApiError(400, "woocommerce_rest_invalid_item_id", message)
+        if found is None:
+            order[kind].append(self._lines.new(kind, given))
+            return
+        self._lines.change(kind, found, given)
+        if kind == "line_items":
+            self.stock.adjust(found)
+
+    def _write_coupons(self, order: Order, body: dict[str, Any]) -> None:
+        if body.get("coupon_lines") is None:
+            return
+        given = _objects(body["coupon_lines"])
+        held = [row["code"] for row in order["coupon_lines"]]
+        coupons = [self._coupons.for_order(each, held) for each in given]
+        for number_, coupon in enumerate(coupons):
+            if coupon["code"] in [each["code"] for each in coupons[:number_]]:
+                message = f'Coupon code "{coupon["code"]}" already applied!'
+                raise ApiError(400, "woocommerce_rest_invalid_coupon", message)
+        if not coupons and not held:
+            return
+        order["coupon_lines"] = [self._lines.new_coupon(coupon) for coupon in coupons]
+        apply_coupons(order, coupons, self.rules)
+        self.calculate(order)
 
 
-def _put_refunds(store: Store, order_id: int, refunds: Iterable[Mapping[str, Any]], now: str) -> list[dict[str, Any]]:
-    """Store an order's refunds; as the order itself names them."""
-    store.execute("DELETE FROM refunds WHERE order_id = ?", (order_id,))
-    named: list[dict[str, Any]] = []
-    for given in refunds:
-        refund = {"id": given.get("id") or store.next_id(), "date_created_gmt": now, "reason": "", **given}
-        refund["date_created"] = site_time(refund["date_created_gmt"])
-        row = (refund["id"], order_id, refund["date_created_gmt"], json.dumps(refund, ensure_ascii=False))
-        store.execute("INSERT OR REPLACE INTO refunds VALUES (?, ?, ?, ?)", row)
-        named.append({"id": refund["id"], "reason": refund["reason"], "total": f"-{refund['amount']}"})
-    return named
+def _fill(order: Order) -> None:
+    """What an order that was put there whole may not tell."""
+    order.setdefault("currency", "EUR")
+    order.setdefault("prices_include_tax", True)
+    for kind in ("line_items", "tax_lines", "shipping_lines", "fee_lines", "coupon_lines", "meta_data"):
+        order.setdefault(kind, [])
+    order.setdefault("total", "0")
+    for address, names in (("billing", _BILLING), ("shipping", _SHIPPING)):
+        order[address] = dict.fromkeys(names, "") | order.get(address, {})
 
 
-def page_of_refunds(
-    store: Store, params: dict[str, Any], order_id: int | None = None
-) -> tuple[int, list[tuple[int, dict[str, Any]]]]:
-    """How many refunds match, and one page of them with their orders' ids, the newest first."""
-    conditions, values = ["TRUE"], []
-    if order_id is not None:
-        conditions.append("order_id = ?")
-        values.append(order_id)
-    if ids := integers(params.get("include", [])):
-        conditions.append(f"id IN ({', '.join('?' * len(ids))})")
-        values += ids
-    if after := params.get("after"):
-        conditions.append("created > ?")
-        values.append(after)
-    where = " AND ".join(conditions)
-    direction = "ASC" if params.get("order") == "asc" else "DESC"
-    by = "id" if params.get("orderby") == "id" else "created"
-    limit = integer(params.get("per_page", 10))
-    offset = params.get("offset")
-    start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
-    total = store.execute(f"SELECT count(*) FROM refunds WHERE {where}", values).fetchone()[0]
-    query = f"SELECT order_id, document FROM refunds WHERE {where} ORDER BY {by} {direction}, id {direction} "
-    rows = store.execute(f"{query} LIMIT ? OFFSET ?", [*values, limit, start]).fetchall()
-    return total, [(parent, json.loads(document)) for parent, document in rows]
-
-
-def order(store: Store, identifier: int) -> dict[str, Any] | None:
-    """One order, a binned one too."""
-    row = store.execute("SELECT document FROM orders WHERE id = ?", (identifier,)).fetchone()
-    return json.loads(row[0]) if row else None
-
-
-def page_of_orders(store: Store, params: dict[str, Any]) -> tuple[int, list[dict[str, Any]]]:
-    """How many orders match, and one page of them. Binned ones are listed when they are asked for alone."""
-    conditions: list[str] = []
-    values: list[Any] = []
-
-    def add(condition: str, *more: Any) -> None:
-        conditions.append(condition)
-        values.extend(more)
-
-    statuses = words(params.get("status", "any"))
-    if "any" in statuses:
-        add("status NOT IN ('trash', 'auto-draft')")
-    else:
-        add(f"status IN ({', '.join('?' * len(statuses))})", *statuses)
-    if params.get("customer") is not None:
-        add("customer_id = ?", integer(params["customer"]))
-    for name, operator in (("include", "IN"), ("exclude", "NOT IN")):
-        if ids := integers(params.get(name, [])):
-            add(f"id {operator} ({', '.join('?' * len(ids))})", *ids)
-    add_dates(params, add)
-    where = " AND ".join(conditions)
-    direction = "ASC" if params.get("order") == "asc" else "DESC"
-    by = _ORDERS[params.get("orderby", "date")].format(direction)
-    limit = integer(params.get("per_page", 10))
-    offset = params.get("offset")
-    start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
-    total = store.execute(f"SELECT count(*) FROM orders WHERE {where}", values).fetchone()[0]
-    query = f"SELECT document FROM orders WHERE {where} ORDER BY {by} LIMIT ? OFFSET ?"
-    return total, [json.loads(row[0]) for row in store.execute(query, [*values, limit, start])]
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -266,14 +266,19 @@ def _inherit(out: dict[str, Any], item: Item, parent: Item, edit: bool) -> None:
         out["backorders"] = parent.get("backorders", "no")
 
 
+def variation_name(item: Item, parent: Item) -> str:
+    """A variation's name where its product's is not beside it."""
+    options = ", ".join(attribute["option"] for attribute in chosen_options(item, parent))
+    return f"{parent['name']} - {options}" if options else parent["name"]
+
+
 def _as_product(item: Item, parent: Item, edit: bool) -> dict[str, Any]:
-    attributes = chosen_options(item, parent)
-    name = " - ".join([parent["name"], *([", ".join(a["option"] for a in attributes)] if attributes else [])])
+    name = variation_name(item, parent)
     out = {"tax_class": item.get("tax_class", "parent"), "backorders": item.get("backorders", "no")}
     out |= {"manage_stock": item.get("manage_stock", False), "stock_quantity": item.get("stock_quantity")}
     out |= {"stock_status": item.get("stock_status", "instock")}
     _inherit(out, item, parent, edit)
-    out |= {"name": name, "slug": slugify(name), "attributes": attributes, "categories": []}
+    out |= {"name": name, "slug": slugify(name), "attributes": chosen_options(item, parent), "categories": []}
     return out | {"catalog_visibility": parent.get("catalog_visibility", "visible")}
 
 

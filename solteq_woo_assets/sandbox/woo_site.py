@@ -141,13 +141,24 @@ def setting(site: Site, group: str, name: str) -> dict[str, Any]:
     return {"id": name, **found[0], "value": values[name], "group_id": group, "_links": links}
 
 
+def _all_rates(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
+    further = [
+        (number, f"{rate}.0000", f"ALV {rate} %", slug)
+        for number, (slug, rate) in enumerate(settings["tax_classes"].items(), start=len(_RATES) + 1)
+    ]
+    return [*_RATES, *further]
+
+
+def rates_by_class(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
+    """Id, percent, name and class of every rate, the class as a product names it: the standard one is empty."""
+    return [
+        (number, rate, name, "" if slug == "standard" else slug) for number, rate, name, slug in _all_rates(settings)
+    ]
+
+
 def tax_rates(site: Site) -> list[dict[str, Any]]:
     """Finland's."""
     collection = f"{site.rest}/taxes"
-    further = [
-        (number, f"{rate}.0000", f"ALV {rate} %", slug)
-        for number, (slug, rate) in enumerate(site.settings["tax_classes"].items(), start=len(_RATES) + 1)
-    ]
     hints = {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}
     return [
         {
@@ -170,7 +181,7 @@ def tax_rates(site: Site) -> list[dict[str, Any]]:
                 "collection": [{"href": collection}],
             },
         }
-        for identifier, rate, name, tax_class in (*_RATES, *further)
+        for identifier, rate, name, tax_class in _all_rates(site.settings)
     ]
 
 

@@ -51,13 +51,20 @@ CREATE TABLE IF NOT EXISTS orders (
     id INTEGER PRIMARY KEY, status TEXT NOT NULL, customer_id INTEGER NOT NULL,
     created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,
     document TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS orders_modified ON orders (modified, id);
-CREATE INDEX IF NOT EXISTS orders_created ON orders (created, id, status);
+DROP INDEX IF EXISTS orders_modified;
+CREATE INDEX IF NOT EXISTS orders_list
+    ON orders (created, id, status, customer_id, created_local, modified, modified_local);
+CREATE INDEX IF NOT EXISTS orders_changed
+    ON orders (modified, id, status, customer_id, created, created_local, modified_local);
+CREATE TABLE IF NOT EXISTS order_states (id INTEGER PRIMARY KEY, state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS refunds (
-    id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, created TEXT NOT NULL, document TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS refunds_order ON refunds (order_id);
-CREATE INDEX IF NOT EXISTS refunds_created ON refunds (created, id);
-CREATE TABLE IF NOT EXISTS coupons (code TEXT PRIMARY KEY, document TEXT NOT NULL);
+    id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, created TEXT NOT NULL, created_local TEXT NOT NULL,
+    document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS refunds_order ON refunds (order_id, created);
+CREATE INDEX IF NOT EXISTS refunds_list ON refunds (created, id, order_id, created_local);
+CREATE TABLE IF NOT EXISTS order_notes (id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL, document TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS order_notes_order ON order_notes (order_id);
+CREATE TABLE IF NOT EXISTS coupons (id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, document TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -116,9 +123,19 @@ class Store:
         """A statement of another kind of thing than products."""
         return self._db.execute(query, values)
 
+    def execute_many(self, query: str, rows: Iterable[Sequence[Any]]) -> None:
+        """A statement of another kind of thing than products, once for each row."""
+        self._db.executemany(query, rows)
+
     def next_id(self, counter: str = "post", first: int = 10) -> int:
         """The next id of a kind, never given twice; WordPress has spent the first few on its own pages."""
         return self._count(counter, first)
+
+    def spend_ids(self, last: int, counter: str = "post") -> None:
+        """None up to this one is given any more."""
+        query = """INSERT INTO counters VALUES (?, ?)
+            ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"""
+        self._db.execute(query, (counter, last))
 
     def unique_slug(self, slug: str) -> str:
         """WordPress's ``-2``, ``-3`` …: counted, not searched for, since many products may share a name."""

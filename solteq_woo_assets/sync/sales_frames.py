@@ -77,8 +77,15 @@ def _frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
     """Arrow builds the columns: Polars takes several times as long for decimals and lists."""
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     types = pl.DataFrame(schema=schema).to_arrow().schema
-    arrays = [pa.array(column, type=each.type) for column, each in zip(columns, types, strict=True)]
+    arrays = [pa.array(_kept(column, each.type), type=each.type) for column, each in zip(columns, types, strict=True)]
     return pl.DataFrame(pa.Table.from_arrays(arrays, schema=types))
+
+
+def _kept(column: Iterable[Any], kind: pa.DataType) -> Iterable[Any]:
+    """With as many decimals as the database keeps; the store may have more."""
+    if not pa.types.is_decimal(kind):
+        return column
+    return [None if value is None else round(value, 4) for value in column]
 
 
 def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneInfo) -> tuple[Any, ...]:
@@ -145,7 +152,7 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
         kind,
         line.name or line.method_title or "",
         line.sku or "",
-        round(quantity, 4),
+        quantity,
         line.total if line.subtotal is None else line.subtotal,
         line.total_tax if line.subtotal_tax is None else line.subtotal_tax,
         line.total,

@@ -241,7 +241,7 @@ def test_a_deleted_order_is_reported_and_reversed_when_somebody_decides_so(shop:
     if status:
         shop.edit_order(order, order_line("A1", "30.00"), status=status)
     else:
-        shop.woo.delete(f"orders/{order}")
+        shop.delete_order(order)
     shop.sync_sales(recheck_days=2)
     word = "binned" if status else "deleted"
     assert shop.rows("SELECT key, reason FROM sync.quarantine") == [
@@ -300,7 +300,9 @@ def test_explain_order_tells_what_was_sent_and_what_solteq_said(shop: Shop, solt
 
 def refund(amount: str, *lines: dict[str, Any], **fields: Any) -> dict[str, Any]:
     """A refund as the store shows it; lines as ``back`` makes them."""
-    return {"amount": amount, "line_items": list(lines), "shipping_lines": [], "fee_lines": [], **fields}
+    lines_of_it = {"line_items": list(lines), "shipping_lines": [], "fee_lines": []}
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"id": 5000 + int(Decimal(amount)), "amount": amount, "date_created_gmt": now, **lines_of_it, **fields}
 
 
 def back(line_id: int, sku: str, total: str, pieces: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,9 @@ class Simulation:
             match self._chance.choice(["refund", "refund", "cancel", "edit"]):
                 case "refund":
                     self._refund_id += 1
-                    order["refunds"].append({"id": self._refund_id, "amount": "1.00", "line_items": []})
+                    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+                    refund = {"id": self._refund_id, "amount": "1.00", "line_items": [], "date_created_gmt": now}
+                    order["refunds"].append(refund)
                     self.week.refunds += 1
                 case "cancel":
                     order["status"] = "cancelled"

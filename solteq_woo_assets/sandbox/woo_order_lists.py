@@ -1,0 +1,213 @@
+"""The store's orders and refunds as rows: put there whole, saved, listed.
+
+An order is kept as the text that a list answers with, since a list of a hundred is asked for much more often than
+one of them changes; what an order made over REST has besides (unrounded money) is kept beside it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .woo_auth import ApiError
+from .woo_fields import Schema, integer, integers, words
+from .woo_lists import add_dates
+from .woo_order_render import text_of
+from .woo_store import Store, site_time
+from .woo_totals import Order, money, number
+
+_DATE: Schema = {"type": "string", "format": "date-time"}
+_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
+STATUSES = (
+    *("auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded"),
+    *("failed", "checkout-draft"),
+)
+_BY = {"date": "created {0}, id {0}", "id": "id {0}", "include": "id {0}", "modified": "modified {0}, id {0}"}
+_NOT_HERE = ("search", "product", "created_via", "parent", "parent_exclude")
+
+REFUND_LIST_SCHEMA: dict[str, Schema] = {
+    "context": {"type": "string", "enum": ("view", "edit")},
+    "page": {"type": "integer", "minimum": 1},
+    "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
+    "after": _DATE,
+    "before": _DATE,
+    "modified_after": _DATE,
+    "modified_before": _DATE,
+    "dates_are_gmt": {"type": "boolean"},
+    "exclude": _INTEGERS,
+    "include": _INTEGERS,
+    "offset": {"type": "integer"},
+    "order": {"type": "string", "enum": ("asc", "desc")},
+    "orderby": {"type": "string", "enum": tuple(_BY)},
+    "dp": {"type": "integer"},
+}
+ORDER_LIST_SCHEMA: dict[str, Schema] = REFUND_LIST_SCHEMA | {
+    "status": {"type": "array", "items": {"type": "string", "enum": ("any", "trash", *STATUSES)}},
+    "customer": {"type": "integer"},
+}
+
+
+def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> list[int]:
+    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids."""
+    rows: list[tuple[Any, ...]] = []
+    refunds: list[tuple[Any, ...]] = []
+    for given in orders:
+        order = {"id": given.get("id") or store.next_id(), "status": "processing", "customer_id": 0}
+        order |= {"date_created_gmt": now, "date_modified_gmt": now, **given}
+        order["date_created"] = site_time(order["date_created_gmt"])
+        order["date_modified"] = site_time(order["date_modified_gmt"])
+        if (own := order.pop("_refunds", None)) is not None:
+            kept = [_refund_row(each, order) for each in own]
+            order["refunds"] = _summary(kept)
+            refunds += kept
+        rows.append(_row(order, json.dumps(order, ensure_ascii=False)))
+    ids = [row[0] for row in rows]
+    _replace(store, rows)
+    for table, column in (("order_states", "id"), ("refunds", "order_id")):
+        store.execute_many(f"DELETE FROM {table} WHERE {column} = ?", [(identifier,) for identifier in ids])
+    store.execute_many("INSERT OR REPLACE INTO refunds VALUES (?, ?, ?, ?, ?)", refunds)
+    if given_ids := [*ids, *(row[0] for row in refunds)]:
+        store.spend_ids(max(given_ids))
+    return ids
+
+
+def save_order(store: Store, order: Order) -> None:
+    """Write an order as it now is, under its id."""
+    _replace(store, [_row(order, text_of(order))])
+    state = json.dumps(order, ensure_ascii=False, separators=(",", ":"))
+    store.execute("INSERT OR REPLACE INTO order_states VALUES (?, ?)", (order["id"], state))
+
+
+def load_order(store: Store, identifier: int) -> Order | None:
+    """One order as it is kept, a binned one too."""
+    query = """SELECT coalesce(state, document) FROM orders LEFT JOIN order_states USING (id) WHERE id = ?"""
+    row = store.execute(query, (identifier,)).fetchone()
+    return json.loads(row[0]) if row else None
+
+
+def order_text(store: Store, identifier: int) -> str | None:
+    """One order ready to be sent, but for the address."""
+    row = store.execute("SELECT document FROM orders WHERE id = ?", (identifier,)).fetchone()
+    return row[0] if row else None
+
+
+def delete_order(store: Store, identifier: int) -> None:
+    """Remove for good, its refunds with it."""
+    for table, column in (
+        ("orders", "id"),
+        ("order_states", "id"),
+        ("refunds", "order_id"),
+        ("order_notes", "order_id"),
+    ):
+        store.execute(f"DELETE FROM {table} WHERE {column} = ?", (identifier,))
+
+
+def save_refund(store: Store, refund: dict[str, Any], order: Order) -> None:
+    """Keep a refund of an order."""
+    store.execute("INSERT OR REPLACE INTO refunds VALUES (?, ?, ?, ?, ?)", _refund_row(refund, order))
+
+
+def refunds_of(store: Store, order_id: int) -> list[dict[str, Any]]:
+    """The refunds of an order, newest first; of one second the first comes first, as the real store has it."""
+    query = "SELECT document FROM refunds WHERE order_id = ? ORDER BY created DESC, id"
+    return [json.loads(row[0]) for row in store.execute(query, (order_id,))]
+
+
+def summary(refunds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Refunds as their order shows them."""
+    return [
+        {"id": each["id"], "reason": each.get("reason") or "", "total": f"-{number(each.get('amount', 0)):f}"}
+        for each in refunds
+    ]
+
+
+def page_of_orders(store: Store, params: dict[str, Any]) -> tuple[int, list[str]]:
+    """How many orders match, and one page of them, ready to be sent but for the address.
+
+    Binned ones are listed when they are asked for alone.
+    """
+    conditions, values = _conditions(params)
+    statuses = words(params.get("status", "any"))
+    if "any" in statuses:
+        conditions.append("status NOT IN ('trash', 'auto-draft')")
+    else:
+        conditions.append(f"status IN ({', '.join('?' * len(statuses))})")
+        values += statuses
+    if params.get("customer") is not None:
+        conditions.append("customer_id = ?")
+        values.append(integer(params["customer"]))
+    total, rows = _page(store, "orders", "document", conditions, values, params)
+    return total, [row[0] for row in rows]
+
+
+def page_of_refunds(
+    store: Store, params: dict[str, Any], order_id: int | None = None
+) -> tuple[int, list[tuple[dict[str, Any], int]]]:
+    """How many refunds match, and one page of them with their orders' ids.
+
+    :param order_id: of this order alone
+    """
+    if "modified" in (params.get("orderby"), *(name.partition("_")[0] for name in params)):
+        raise ApiError(501, "sandbox_unsupported", "The sandbox's refunds do not say when they were modified.")
+    conditions, values = _conditions(params)
+    if order_id is not None:
+        conditions.append("order_id = ?")
+        values.append(order_id)
+    total, rows = _page(store, "refunds", "document, order_id", conditions, values, params)
+    return total, [(json.loads(document), order) for document, order in rows]
+
+
+def _conditions(params: dict[str, Any]) -> tuple[list[str], list[Any]]:
+    if unknown := [name for name in _NOT_HERE if name in params]:
+        raise ApiError(501, "sandbox_unsupported", f"The sandbox has no filter {', '.join(unknown)}.")
+    conditions: list[str] = []
+    values: list[Any] = []
+
+    def add(condition: str, *more: Any) -> None:
+        conditions.append(condition)
+        values.extend(more)
+
+    for name, operator in (("include", "IN"), ("exclude", "NOT IN")):
+        if ids := integers(params.get(name, [])):
+            add(f"id {operator} ({', '.join('?' * len(ids))})", *ids)
+    add_dates(params, add)
+    return conditions, values
+
+
+def _page(
+    store: Store, table: str, columns: str, conditions: list[str], values: list[Any], params: dict[str, Any]
+) -> tuple[int, list[tuple[Any, ...]]]:
+    where = " AND ".join(conditions) or "TRUE"
+    by = _BY[params.get("orderby", "date")].format("ASC" if params.get("order") == "asc" else "DESC")
+    limit = integer(params.get("per_page", 10))
+    offset = params.get("offset")
+    start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
+    total = store.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()[0]
+    if start >= total:
+        return total, []
+    # An index alone says which ids are on the page; documents are only read for those. Without the plus sign the
+    # rows would be walked through in the order of their ids.
+    ids = f"SELECT id FROM {table} WHERE {where} ORDER BY {by.replace('id', '+id')} LIMIT ? OFFSET ?"
+    query = f"SELECT {columns} FROM {table} WHERE id IN ({ids}) ORDER BY {by}"
+    return total, store.execute(query, [*values, limit, start]).fetchall()
+
+
+def _row(order: Mapping[str, Any], text: str) -> tuple[Any, ...]:
+    created, modified = order["date_created_gmt"], order["date_modified_gmt"]
+    local = site_time(created), site_time(modified)
+    return order["id"], order["status"], order["customer_id"], created, local[0], modified, local[1], text
+
+
+def _replace(store: Store, rows: Iterable[tuple[Any, ...]]) -> None:
+    store.execute_many("INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _refund_row(refund: Mapping[str, Any], order: Mapping[str, Any]) -> tuple[Any, ...]:
+    created = refund.get("date_created_gmt") or order["date_modified_gmt"]
+    dated = {**refund, "date_created": site_time(created), "date_created_gmt": created}
+    return refund["id"], order["id"], created, site_time(created), json.dumps(dated, ensure_ascii=False)
+
+
+def _summary(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    newest_first = sorted(sorted(rows), key=lambda row: row[2], reverse=True)  # of one second the first comes first
+    shown = summary(json.loads(row[4]) for row in newest_first)
+    return [each | {"total": money(each["total"])} for each in shown]
