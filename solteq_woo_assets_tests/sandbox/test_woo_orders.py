@@ -501,11 +501,17 @@ def test_orders_put_there_whole_live_on(shop: Shop) -> None:
     assert shown["refunds"] == [{"id": 700_002, "reason": "rikki", "total": "-1.50"}]
     assert shop.ids("/refunds", include=700_002) == shop.ids("/orders/700001/refunds") == [700_002]
     done = shop.put(shown, status="completed")
+    assert done["number"] == "A-1"
     assert (done["total"], done["line_items"][0]["total"]) == (given["total"], given["line_items"][0]["total"])
     assert shop.get("/orders/700001", dp=3)["total"] == "20.000"
     assert shop.refund(done, amount="18.50")["id"] > 700_002
     assert shop.get("/orders/700001")["status"] == "refunded"
-    assert shop.control("PUT", "orders", orders=[{"status": "completed"}])["ids"][0] > 700_002
+    bare = shop.control("PUT", "orders", orders=[{"total": "9.00", "line_items": [{"total": "7.17"}]}])["ids"][0]
+    assert bare > 700_002
+    assert shop.get("/refunds", include=700_002)[0]["amount"] == "1.50"
+    assert shop.put({"id": bare}, status="cancelled", billing=ADDRESS)["total"] == "9.00"
+    shop.control("PUT", "orders", orders=[given | {"_refunds": []}])
+    assert shop.ids("/orders/700001/refunds") == shop.get("/orders/700001")["refunds"] == []
 
 
 def test_shuffled_orders_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
