@@ -369,6 +369,8 @@ def test_lists_have_a_size_and_an_end(shop: Shop) -> None:
     assert (answer.headers["X-WP-Total"], answer.headers["X-WP-TotalPages"]) == ("3", "2")
     assert shop.ids(page=3, per_page=2, **query) == []
     assert shop.ids(offset=2, **query) == made[2:]
+    assert shop.ids(**query | {"orderby": "modified"}) == shop.ids(**query | {"orderby": "date"}) == made
+    assert shop.ids(**query, customer=0, exclude=made[0]) == made[1:]
     assert shop.refused("GET", "/orders", per_page=101) == (400, "rest_invalid_param")
     assert shop.get("/orders", _fields="status,id", per_page=1, **query) == [{"id": made[0], "status": "pending"}]
     assert [order["total"] for order in shop.get("/orders", dp=1, per_page=1, **query)] == ["0.0"]
