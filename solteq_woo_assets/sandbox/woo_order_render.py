@@ -44,10 +44,14 @@ def order_document(order: Order, decimals: int = 2, *, gone: bool = False) -> di
         if name in shown:
             shown[name] = [line_document(line, decimals) for line in shown[name]]
     if "refunds" in shown:
-        shown["refunds"] = [each | {"total": money(each["total"], decimals)} for each in shown["refunds"]]
+        shown["refunds"] = [each | {"total": _given(each["total"], decimals)} for each in shown["refunds"]]
     if "_links" in shown and gone:
         del shown["_links"]["self"][0]["targetHints"]
     return shown
+
+
+def _given(total: Any, decimals: int) -> str:
+    return f"-{money(number(total).copy_abs(), decimals)}"
 
 
 def line_document(line: Line, decimals: int) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def complete(order: Order, *, needs_processing: bool) -> None:
         order[name] = site_time(instant) if instant else None
     pay = f"{BASE}/checkout/order-pay/{identifier}/?pay_for_order=true&key={order.get('order_key', '')}"
     order |= {
-        "number": str(identifier),
+        "number": order.get("number") or str(identifier),
         "payment_url": pay,
         "is_editable": status in ("pending", "on-hold", "auto-draft"),
         "needs_payment": status in ("pending", "failed") and number(order.get("total", 0)) > 0,

@@ -85,7 +85,7 @@ class Orders:
         store: Store,
         settings: dict[str, Any],
         now: str,
-        refund_rest: Callable[["Orders", Order], None] = lambda orders, order: None,
+        refund_rest: Callable[["Orders", Order], None],
     ) -> None:
         self.store = store
         self.now = now
@@ -136,7 +136,7 @@ class Orders:
 
     def bin(self, order: Order) -> None:
         """Put into the bin; its stock stays with it."""
-        order["_binned_from"], order["status"] = order["status"], "trash"
+        order["status"] = "trash"
         self.save(order)
 
     def delete(self, order: Order) -> None:
@@ -168,7 +168,6 @@ class Orders:
         before, order["status"] = order["status"], status
         if before == status:
             return
-        order.pop("_binned_from", None)
         paid = "processing" if self.needs_processing(order) else "completed"
         if not order.get("date_paid_gmt") and status in (paid, "completed"):
             order["date_paid_gmt"] = self.now
@@ -228,7 +227,7 @@ class Orders:
         if removed:  # its stock is not put back
             order[kind] = [each for each in order[kind] if each["id"] != identifier]
             return
-        found = next((each for each in order[kind] if each["id"] == identifier), None)
+        found = next((each for each in order[kind] if identifier and each["id"] == identifier), None)
         if identifier and found is None:
             message = "Order item ID provided is not associated with order."
             raise ApiError(400, "woocommerce_rest_invalid_item_id", message)
@@ -260,9 +259,17 @@ def _fill(order: Order) -> None:
     """What an order that was put there whole may not tell."""
     order.setdefault("currency", "EUR")
     order.setdefault("prices_include_tax", True)
+    order.setdefault("total", "0")
     for kind in ("line_items", "tax_lines", "shipping_lines", "fee_lines", "coupon_lines", "meta_data"):
         order.setdefault(kind, [])
-    order.setdefault("total", "0")
+    for kind in _ADDED:
+        for each in order[kind]:
+            known: dict[str, Any] = {"id": 0, "total": "0", "taxes": [], "meta_data": []}
+            if kind != "shipping_lines":
+                known["tax_class"] = ""
+            if kind == "line_items":
+                known |= {"quantity": 1, "subtotal": each.get("total", "0"), "subtotal_tax": "0"}
+            each |= {name: value for name, value in known.items() if name not in each}
     for address, names in (("billing", _BILLING), ("shipping", _SHIPPING)):
         order[address] = dict.fromkeys(names, "") | order.get(address, {})
 

@@ -98,4 +98,4 @@ class Stock:
 
 def meta_of(line: Line, key: str) -> dict[str, Any] | None:
     """A line's meta of this key."""
-    return next((meta for meta in line["meta_data"] if meta["key"] == key), None)
+    return next((meta for meta in line.get("meta_data", ()) if meta["key"] == key), None)

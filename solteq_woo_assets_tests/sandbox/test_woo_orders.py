@@ -369,6 +369,8 @@ def test_lists_have_a_size_and_an_end(shop: Shop) -> None:
     assert (answer.headers["X-WP-Total"], answer.headers["X-WP-TotalPages"]) == ("3", "2")
     assert shop.ids(page=3, per_page=2, **query) == []
     assert shop.ids(offset=2, **query) == made[2:]
+    assert shop.ids(**query | {"orderby": "modified"}) == shop.ids(**query | {"orderby": "date"}) == made
+    assert shop.ids(**query, customer=0, exclude=made[0]) == made[1:]
     assert shop.refused("GET", "/orders", per_page=101) == (400, "rest_invalid_param")
     assert shop.get("/orders", _fields="status,id", per_page=1, **query) == [{"id": made[0], "status": "pending"}]
     assert [order["total"] for order in shop.get("/orders", dp=1, per_page=1, **query)] == ["0.0"]
@@ -501,11 +503,17 @@ def test_orders_put_there_whole_live_on(shop: Shop) -> None:
     assert shown["refunds"] == [{"id": 700_002, "reason": "rikki", "total": "-1.50"}]
     assert shop.ids("/refunds", include=700_002) == shop.ids("/orders/700001/refunds") == [700_002]
     done = shop.put(shown, status="completed")
+    assert done["number"] == "A-1"
     assert (done["total"], done["line_items"][0]["total"]) == (given["total"], given["line_items"][0]["total"])
     assert shop.get("/orders/700001", dp=3)["total"] == "20.000"
     assert shop.refund(done, amount="18.50")["id"] > 700_002
     assert shop.get("/orders/700001")["status"] == "refunded"
-    assert shop.control("PUT", "orders", orders=[{"status": "completed"}])["ids"][0] > 700_002
+    bare = shop.control("PUT", "orders", orders=[{"total": "9.00", "line_items": [{"total": "7.17"}]}])["ids"][0]
+    assert bare > 700_002
+    assert shop.get("/refunds", include=700_002)[0]["amount"] == "1.50"
+    assert shop.put({"id": bare}, status="cancelled", billing=ADDRESS)["total"] == "9.00"
+    shop.control("PUT", "orders", orders=[given | {"_refunds": []}])
+    assert shop.ids("/orders/700001/refunds") == shop.get("/orders/700001")["refunds"] == []
 
 
 def test_shuffled_orders_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
