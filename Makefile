@@ -17,7 +17,7 @@ run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops 
 test: $(INSTALLED)  ## all tests
 	$(BIN)/pytest -n auto
 
-week: $(INSTALLED)  ## a shop's week in bad weather: 5,000 orders, 50 runs killed; takes half an hour
+week: $(INSTALLED)  ## a shop's week in bad weather: 5,000 orders, 50 runs killed; takes 20 minutes
 	$(BIN)/python -W ignore -m solteq_woo_assets_tests.sync.week
 
 check: $(INSTALLED)  ## lint, format and types

@@ -371,12 +371,15 @@ def _print_welcome(settings: Settings, port: int, log: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     lines = [
         f"\n[bold]The Dagster UI comes up at {url}[/bold] (in about 15 seconds)",
-        f"1. {url}/asset-groups is the lineage: products, campaigns and stock flow from Solteq, left, to the store.",
+        f"1. {url}/asset-groups is the lineage: products, campaigns and stock flow to the store, sales to Solteq.",
         f"2. {url}/runs fills as the sensors see a change; the metadata of a delta shows it field by field.",
     ]
     if settings.solteq_is_sandbox:
         shuffle = f'{settings.solteq_api_url}/_sandbox/shuffle -d \'{{"prices": 3, "balances": 3}}\''
         lines.append(f"3. Change some prices and balances in the sandbox and watch them arrive: curl -X POST {shuffle}")
+        if settings.woo_is_sandbox:
+            orders = f"{settings.woo_url}/_sandbox/orders/shuffle -d '{{\"orders\": 5}}'"
+            lines.append(f"   Let somebody buy, and watch the sales being booked: curl -X POST {orders}")
     else:
         lines.append(f"3. {url}/automation is where you turn on the sensors when you are ready to send.")
     lines.append(f"Ctrl-C stops everything. Dagster's own log is {log}.\n")
