@@ -34,7 +34,7 @@ from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.frames import balance_frame
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
 from solteq_woo_assets.sync.sales import first_day, read_changed
 from solteq_woo_assets.sync.sales_under_way import store_sales_under_way
 from solteq_woo_assets.sync.snapshot import read_feed
@@ -198,14 +198,15 @@ def woo_stock(
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
         sent: set[str] = set()
-        while True:
+        with database.transaction() as connection:
+            due = _next_keys(connection, sent)
+            counts.interrupted = close_earlier(connection, FLOW, context.run.run_id, due)
+        while due:
             changed, _ = _read_sales(settings, database, woo)
             with database.transaction() as connection:
                 if changed:
                     store_delta(connection, DeltaConfig(), FLOW, "balance_delta", _compare(connection, settings))
-                lot = _next_lot(connection, sent)
-            if not lot:
-                break
+                lot = _next_keys(connection, sent)[:WRITES_AT_ONCE]
             sent.update(lot)
             counts.merge(
                 deliver(
@@ -220,18 +221,20 @@ def woo_stock(
                     clock=clock,
                 )
             )
+            with database.transaction() as connection:
+                due = _next_keys(connection, sent)
         quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
     if counts.undelivered:
         context.log.warning(f"{counts.undelivered} of {len(sent)} writes were not delivered.")
     return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
 
 
-def _next_lot(connection: duckdb.DuckDBPyConnection, sent: Collection[str]) -> list[str]:
-    """Keys of the delta that are to be sent next, families of variations together."""
+def _next_keys(connection: duckdb.DuckDBPyConnection, sent: Collection[str]) -> list[str]:
+    """Keys of the delta that are still to be sent, variations of a family together."""
     rows = connection.execute(
         "SELECT key FROM delta.balance_delta WHERE list_contains($actions, action) AND NOT list_contains($sent, key) "
-        "ORDER BY parent_id NULLS FIRST, key LIMIT $most",
-        {"actions": list(SENT_ACTIONS), "sent": list(sent), "most": WRITES_AT_ONCE},
+        "ORDER BY parent_id NULLS FIRST, key",
+        {"actions": list(SENT_ACTIONS), "sent": list(sent)},
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -99,23 +99,23 @@ def begin(
     :param keep_values: whether the ledger keeps what was written, or only in which fields
     :return: how many writes of an earlier run were found pending
     """
-    interrupted = close_earlier(connection, flow, run_id, writes)
+    interrupted = close_earlier(connection, flow, run_id, [write.key for write in writes])
     enter(connection, flow, run_id, writes, keep_values=keep_values)
     return interrupted
 
 
-def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, writes: Sequence[Write]) -> int:
+def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, due: Sequence[str]) -> int:
     """Close what earlier runs left open; how many writes of theirs were found pending.
 
-    :param writes: what is due now
+    :param due: keys of all that is due now
     """
-    interrupted = _settle_interrupted(connection, flow, writes)
+    interrupted = _settle_interrupted(connection, flow, due)
     _supersede(connection, flow, run_id)
     return interrupted
 
 
-def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[Write]) -> int:
-    again = pl.DataFrame({"key": [write.key for write in writes]}, schema={"key": pl.String})  # noqa: F841
+def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: Sequence[str]) -> int:
+    again = pl.DataFrame({"key": due}, schema={"key": pl.String})  # noqa: F841
     rows = connection.execute(
         "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
         "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "

@@ -74,8 +74,8 @@ def read_changed(
         reader.keep_days(max(begins, today - timedelta(days=recheck_days - 1)), today, in_flight)
     with database.transaction() as connection:
         newest = max(filter(None, (newest, before and before.newest)), default=None)
-        position = min(newest or started, started) - WOO_OVERLAP
-        _move(connection, ORDERS, max(filter(None, (position, before and before.position))), newest)
+        # By the store's clock alone: ours may be ahead of it, and would pass orders that are yet to come.
+        _move(connection, ORDERS, max(since, newest - WOO_OVERLAP) if newest else since, newest)
     return reader.told()
 
 

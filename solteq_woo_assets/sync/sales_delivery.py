@@ -88,7 +88,7 @@ def deliver_sales(
     counts = DeliveryCounts()
     with database.transaction() as connection:
         writes = _read_writes(connection)
-        counts.interrupted = ledger.close_earlier(connection, FLOW, run_id, writes)
+        counts.interrupted = ledger.close_earlier(connection, FLOW, run_id, [write.key for write in writes])
     sender = _Sender(solteq)
     done = 0
     with ThreadPoolExecutor(in_flight, thread_name_prefix=FLOW) as pool:

@@ -177,10 +177,11 @@ def order_of(row: Mapping[str, Any]) -> Order:
         StoreRefund(each["refund_id"], each["created_at"], each["amount"], tuple(lines.get(each["refund_id"], ())))
         for each in row["refunds"] or []
     ]
-    names = ("id", "number", "status", "currency", "created_at", "modified_at", "paid_at", "completed_at", "total")
+    names = ("id", "number", "status", "currency", "created_at", "paid_at", "completed_at", "total")
     payment = row["payment"] or {}
     return Order(
         **{name: row[name] for name in names},
+        modified_at=row["read_at"] if row["gone"] else row["modified_at"],  # when it was seen to be gone
         **payment,
         gone=row["gone"],
         lines=tuple(lines.get(None, ())),
