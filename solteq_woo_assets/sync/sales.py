@@ -123,7 +123,7 @@ class _Reader:
             refunds = self._unknown_refunds(orders)
             with self._database.transaction() as connection:
                 self._counts.received += len(orders) + len(unreadable)
-                self._counts.changed += store_orders(connection, orders, refunds, self._zone, self._started)
+                self._counts.changed += store_orders(connection, orders, refunds, self._zone)
                 self._counts.quarantined += _hold_unreadable(connection, orders, unreadable)
         return seen
 
@@ -157,7 +157,7 @@ class _Reader:
         """Mark what is in the bin, and read what left it."""
         binned = self._woo.orders.binned()
         with self._database.transaction() as connection:
-            self._counts.removed += _mark(connection, binned, "binned", self._started)
+            self._counts.removed += _mark(connection, binned, "binned")
             rows = connection.execute(f"SELECT id FROM {ORDERS} WHERE gone = 'binned'").fetchall()
         self._see_again({row[0] for row in rows} - binned, binned)
 
@@ -174,7 +174,7 @@ class _Reader:
         if missing:
             binned = self._woo.orders.binned()
             with self._database.transaction() as connection:
-                self._counts.removed += _mark(connection, missing & binned, "binned", self._started)
+                self._counts.removed += _mark(connection, missing & binned, "binned")
             self._see_again(missing - binned, binned)
 
     def _see_again(self, ids: Collection[int], binned: Collection[int]) -> None:
@@ -184,7 +184,7 @@ class _Reader:
         seen = self.keep(self._woo.orders.by_id(sorted(ids)))
         with self._database.transaction() as connection:
             gone = set(ids) - seen - set(binned)
-            self._counts.removed += _mark(connection, gone, "deleted", self._started)
+            self._counts.removed += _mark(connection, gone, "deleted")
 
 
 def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[UnreadableOrder]]]:
@@ -206,12 +206,12 @@ def store_orders(
     orders: Sequence[OrderDocument],
     refunds: Sequence[RefundDocument],
     zone: ZoneInfo,
-    now: datetime,
 ) -> int:
     """Store orders as the store gave them, unless a newer version is there; how many are new or changed.
 
     :param refunds: of these orders, those that are not stored yet
     """
+    now = utc_now()  # of the transaction, not of the read: a comparison made meanwhile has not seen them
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
     frames = sales_frames(list(newest.values()), refunds, zone)
     connection.register("orders_of_store", frames["woo_sales"])
@@ -257,12 +257,12 @@ def _forget_refunds(connection: duckdb.DuckDBPyConnection, orders: Sequence[Orde
         )
 
 
-def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str, now: datetime) -> int:
+def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str) -> int:
     """Say of orders that the store lists them no more; of how many that is news."""
     rows = connection.execute(
         f"UPDATE {ORDERS} SET gone = $gone, read_at = $now "
         "WHERE list_contains($ids, id) AND gone IS DISTINCT FROM $gone RETURNING id",
-        {"ids": list(ids), "gone": gone, "now": now},
+        {"ids": list(ids), "gone": gone, "now": utc_now()},
     ).fetchall()
     return len(rows)
 
