@@ -84,7 +84,7 @@ def read_days(
 ) -> SalesRead:
     """Read whole days, from first to last, and find what is gone of them. They are to be booked from now on."""
     started = utc_now()
-    reader = _Reader(database, woo, zone, started)
+    reader = _Reader(database, woo, zone, started, full=True)
     reader.keep_days(first, last, in_flight)
     with database.transaction() as connection:
         connection.execute(
@@ -98,12 +98,14 @@ def read_days(
 class _Reader:
     """One read: it stores orders in lots, and counts."""
 
-    def __init__(self, database: StateDatabase, woo: WooClient, zone: ZoneInfo, started: datetime) -> None:
+    def __init__(
+        self, database: StateDatabase, woo: WooClient, zone: ZoneInfo, started: datetime, *, full: bool = False
+    ) -> None:
         self._database = database
         self._woo = woo
         self._zone = zone
         self._started = started
-        self._counts = SalesRead()
+        self._counts = SalesRead(full=full)
         self.newest: datetime | None = None
 
     def told(self) -> SalesRead:

@@ -102,7 +102,8 @@ def booked_by_day(connection: duckdb.DuckDBPyConnection, days: Collection[date])
         """,
         {"days": list(days), "flow": FLOW},
     ).fetchall()
-    return _by_day(days, ("booked", "gross", "vat", "refunds", "waiting", "quarantined"), rows)
+    names = ("booked", "gross", "vat", "refunds", "waiting_documents", "quarantined_orders")
+    return _by_day(days, names, rows)
 
 
 @dataclass

@@ -188,7 +188,7 @@ def test_each_day_has_its_numbers(shop: Shop) -> None:
         "2026-11-03": (1, 25.1, 5.1),
         "2026-11-04": (1, 10.0, 2.03),
     }
-    assert {day: (each["booked"], each["gross"], each["waiting"]) for day, each in booked.items()} == {
+    assert {day: (each["booked"], each["gross"], each["waiting_documents"]) for day, each in booked.items()} == {
         "2026-11-03": (1, 25.1, 0),
         "2026-11-04": (1, 10.0, 0),
     }
