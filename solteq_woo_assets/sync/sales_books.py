@@ -112,11 +112,14 @@ class Sums:
 
     numbers: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
 
-    def add(self, document: Mapping[str, Any]) -> None:
-        """Reckon a document in."""
+    def add(self, document: Mapping[str, Any], *, is_refund: bool) -> None:
+        """Reckon a document in.
+
+        :param is_refund: a refund of the store, of the order as it is now; not what undoes an earlier version of it
+        """
         gross = Decimal(document["totals"]["gross"])
         self.numbers["gross"] += gross
-        if document["type"] == "Refund":
+        if is_refund:
             self.numbers["refunds"] += gross
         for line in document["lines"]:
             self.numbers[f"VAT {Decimal(line['vatRate']).normalize():f} %"] += Decimal(line["vatAmount"])
@@ -183,7 +186,7 @@ def compare(
         held = booked
         if find:
             agreement.read_back += sum(map(len, booked.values()))
-            held = {order_id: _read_back(documents, find) for order_id, documents in booked.items()}
+            held = {order_id: _read_back(booked_of, find) for order_id, booked_of in booked.items()}
         for row in rows:
             should, has = Sums(), Sums()
             order = order_of(row)
@@ -192,9 +195,9 @@ def compare(
             except Unbookable:
                 receipts = []
             for receipt in receipts:
-                should.add(receipt.document)
-            for document in held.get(order.id, ()):
-                has.add(document)
+                should.add(receipt.document, is_refund=receipt.refund_id is not None)
+            for each in held.get(order.id, ()):
+                has.add(each.document, is_refund=bool(receipts) and each.is_current_refund)
             _note(agreement, row["day"], order.id, should, has, is_sale=bool(receipts))
     return agreement
 
@@ -205,18 +208,26 @@ def _note(agreement: Agreement, day: date, order_id: int, should: Sums, has: Sum
     of_day[0] += is_sale
     of_day[1] += should.numbers["gross"]
     of_day[2] += has.numbers["gross"]
-    for what in sorted({*should.numbers, *has.numbers} - {"refunds"}):
+    for what in sorted({*should.numbers, *has.numbers}):
         one, other = should.numbers[what], has.numbers[what]
         if one != other:
             agreement.differences.append(Difference(day, order_id, what, str(one), str(other)))
 
 
-def _read_back(documents: Sequence[Mapping[str, Any]], find: Callable[[str], HeldSale | None]) -> list[Any]:
-    held = [find(document["externalId"]) for document in documents]
-    return [each.document for each in held if each is not None and each.document is not None]
+@dataclass(frozen=True)
+class _Booked:
+    """A document that Solteq has. ``is_current_refund``: of the store, in the order's last version."""
+
+    document: Mapping[str, Any]
+    is_current_refund: bool
 
 
-_Lot = tuple[list[dict[str, Any]], dict[int, list[Any]]]
+def _read_back(booked: Sequence[_Booked], find: Callable[[str], HeldSale | None]) -> list[_Booked]:
+    held = [(find(each.document["externalId"]), each.is_current_refund) for each in booked]
+    return [_Booked(found.document, is_refund) for found, is_refund in held if found and found.document]
+
+
+_Lot = tuple[list[dict[str, Any]], dict[int, list[_Booked]]]
 
 
 def _orders_of(database: StateDatabase, days: Collection[date]) -> Iterator[_Lot]:
@@ -233,8 +244,9 @@ def _orders_of(database: StateDatabase, days: Collection[date]) -> Iterator[_Lot
             rows = connection.sql(ORDERS_QUERY).pl().to_dicts()
             booked = _grouped(
                 connection.execute(
-                    "SELECT order_id, document FROM sync.sales WHERE state = 'booked' "
-                    "AND order_id IN (SELECT id FROM chosen) ORDER BY sent_at, external_id"
+                    "SELECT order_id, document, "
+                    "refund_id IS NOT NULL AND version = max(version) OVER (PARTITION BY order_id) "
+                    "FROM sync.sales WHERE state = 'booked' AND order_id IN (SELECT id FROM chosen)"
                 ).fetchall()
             )
         if not rows:
@@ -243,8 +255,8 @@ def _orders_of(database: StateDatabase, days: Collection[date]) -> Iterator[_Lot
         yield rows, booked
 
 
-def _grouped(rows: Iterable[tuple[int, str]]) -> dict[int, list[Any]]:
-    by_order: defaultdict[int, list[Any]] = defaultdict(list)
-    for order_id, document in rows:
-        by_order[order_id].append(simplejson.loads(document, use_decimal=True))
+def _grouped(rows: Iterable[tuple[int, str, bool]]) -> dict[int, list[_Booked]]:
+    by_order: defaultdict[int, list[_Booked]] = defaultdict(list)
+    for order_id, document, is_current_refund in rows:
+        by_order[order_id].append(_Booked(simplejson.loads(document, use_decimal=True), is_current_refund))
     return dict(by_order)

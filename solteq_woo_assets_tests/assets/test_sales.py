@@ -265,6 +265,24 @@ def test_the_days_are_compared_and_a_difference_names_the_order(shop: Shop) -> N
     assert check(shop, "reconcile_all") == (True, "2 orders agree."), "it asks Solteq itself"
 
 
+def test_refunds_edits_and_cancellations_agree_too(shop: Shop) -> None:
+    """What came and went in Solteq for one order cancels out; its refunds are those of the order as it is now."""
+    line = order_line("A1", "30.00", 3)
+    edited, cancelled = (shop.order(line, _refunds=[refund("4.00", id=number)]) for number in (5001, 5002))
+    shop.sync_sales()
+    shop.edit_order(edited, order_line("A1", "20.00", 2), _refunds=[refund("4.00", id=5001), refund("1.00", id=5003)])
+    shop.edit_order(cancelled, line, status="cancelled", _refunds=[refund("4.00", id=5002)])
+    assert check(shop, "sales_to_solteq", run_config=CHANGED_SALES) == (True, "1 orders agree.")
+    shop.rows("DELETE FROM sync.sales WHERE refund_id = 5003")
+    config = {"ops": {**CHANGED_SALES["ops"], "solteq_sales_days_agree": {"config": {"last_days": 2}}}}
+    shop.rows("UPDATE sync.settled_orders SET content = 'as if nothing were due'")
+    shop.solteq.fault(method="POST", path="/sales", times=None, status=503)
+    shop.solteq.fault(method="GET", path="/sales", times=None, status=404)
+    assert not shop.run("sales_to_solteq", run_config=config).success
+    shop.solteq.heal()
+    assert check(shop, "reconcile_all") == (True, "1 orders agree."), "the duplicate settles"
+
+
 def check(shop: Shop, job: str, **arguments: Any) -> tuple[bool, str | None]:
     result = shop.run(job, **arguments)
     assert result.success
