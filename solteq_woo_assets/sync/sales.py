@@ -74,8 +74,8 @@ def read_changed(
         reader.keep_days(max(begins, today - timedelta(days=recheck_days - 1)), today, in_flight)
     with database.transaction() as connection:
         newest = max(filter(None, (newest, before and before.newest)), default=None)
-        # By the store's clock alone: ours may be ahead of it, and would pass orders that are yet to come.
-        _move(connection, ORDERS, max(since, newest - WOO_OVERLAP) if newest else since, newest)
+        # Never by our clock alone, which may be ahead of the store's, and never beyond it: an order may be dated ahead.
+        _move(connection, ORDERS, max(since, min(newest, started) - WOO_OVERLAP) if newest else since, newest)
     return reader.told()
 
 

@@ -161,6 +161,16 @@ def paid(shop: Shop, order: int) -> str:
     return at.isoformat()
 
 
+def test_an_order_that_is_dated_ahead_hides_none_that_follows(shop: Shop) -> None:
+    """The store's clock was wrong for a while, or a plugin wrote the time of a zone as UTC."""
+    shop.order(order_line("A1", "1.00"), date_modified_gmt="2031-01-01T00:00:00")
+    shop.sync_sales()
+    shop.order(order_line("A1", "2.00"))
+    assert shop.tick("sales")[0]
+    shop.sync_sales()
+    assert gross(shop.booked()) == 3
+
+
 def test_older_orders_are_booked_when_their_days_are_backfilled_and_not_before(shop: Shop) -> None:
     """Whoever connects a running shop has booked its past already."""
     days = ["2026-11-02", "2026-11-03", "2026-11-03", "2026-11-05"]

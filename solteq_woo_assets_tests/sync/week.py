@@ -54,7 +54,7 @@ class Simulation:
         self._chance = random.Random(seed)  # noqa: S311
         self._kills = set(self._chance.sample(range(steps * 2), min(kills, steps * 2)))
         self._runs = 0
-        self._refund_id = 1_000_000
+        self._refund_id = 0
         self.week = Week()
         self._ids = {sku: product.id for sku, product in shop.store().items()}
 
@@ -161,7 +161,8 @@ class Simulation:
                 continue
             match self._chance.choice(["refund", "refund", "cancel", "edit"]):
                 case "refund":
-                    self._refund_id += 1
+                    # Orders and refunds share their ids, as in WordPress: the next one is beyond them all.
+                    self._refund_id = max(self._refund_id, *self.week.orders) + 1
                     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
                     refund = {"id": self._refund_id, "amount": "1.00", "line_items": [], "date_created_gmt": now}
                     order["refunds"].append(refund)
