@@ -197,9 +197,7 @@ def _store(
     refused = 0
     if not config.retry_refused:
         kept, refused = without_refused(connection, FLOW, others)
-        dropped = set(others["woo_id"]) - set(kept["woo_id"]) | set(
-            others.join(kept, on="key", how="anti")["woo_id"].to_list()
-        )
+        dropped = others.join(kept, on="key", how="anti")["woo_id"].to_list()
         others = sales_plan.without_orders(others, dropped)
     changes = pl.concat([again, others])
     connection.execute("DELETE FROM delta.sales_delta")

@@ -49,8 +49,8 @@ def store_sales_under_way(connection: duckdb.DuckDBPyConnection, rules: ReceiptR
     rows += _unpaid(connection, due.held["key"].to_list(), rules)
     frame = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
     connection.execute(f"DELETE FROM {TABLE}")
-    connection.register("under_way", frame)
-    connection.execute(f"INSERT INTO {TABLE} BY NAME SELECT * FROM under_way")
+    connection.register("rows_under_way", frame)
+    connection.execute(f"INSERT INTO {TABLE} BY NAME SELECT * FROM rows_under_way")
     return int(frame["quantity"].sum() or 0)
 
 
