@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     woo_consumer_secret: SecretStr = _access("WOO_CONSUMER_SECRET")
     """The key's secret."""
 
+    mode: Literal["live", "shadow"] = "live"
+    """Shadow: everything runs up to the deltas and nothing is sent, to run beside another connector for some weeks."""
     database: Path = Path("solteq_woo.duckdb")
     """The DuckDB file that holds snapshots, deltas and the ledger."""
     shop: str = "shop"
@@ -128,6 +130,11 @@ class Settings(BaseSettings):
     """Too many: more than this share of the store's products, in percent. 100 never stops a delivery."""
     mind_purchase_price: bool = False
     """Stop a delivery that would sell a product below its purchase price."""
+    out_of_stock_products_percent: int = Field(default=20, ge=0, le=100)
+    """A delivery that takes more than this share of the store's products out of stock, in percent, is stopped."""
+    unpublished_products_percent: int = Field(default=5, ge=0, le=100)
+    """A delivery that takes more than this share of the store's products off sale because Solteq has them no more, in
+    percent, is stopped."""
     customer_accounts: Literal["existing", "groups", "all"] = "existing"
     """Which Solteq customers get an account in the store: only those who have one already; those with an e-mail address
     in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
@@ -195,6 +202,27 @@ class Settings(BaseSettings):
     """When sales are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
     reconcile_cron: str = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
+
+    alert_email_to: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
+    """Who gets an e-mail when something is wrong, and when it is over, comma-separated. Empty: nobody."""
+    alert_email_from: str = ""
+    """Sender of these e-mails."""
+    smtp_host: str = "localhost"
+    """Mail server that takes the e-mails."""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    """Its port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted."""
+    smtp_user: str = ""
+    """User name at the mail server. Empty: without logging in."""
+    smtp_password: SecretStr = SecretStr("")
+    """The user's password."""
+    alert_webhook_url: SecretStr = SecretStr("")
+    """Address that gets {"text": …} by POST when something is wrong, such as a Slack incoming webhook. Empty: none."""
+    alert_pause_minutes: int = Field(default=60, ge=1)
+    """The same cause is told at most once in so many minutes."""
+    dagster_url: str = "http://127.0.0.1:3000"
+    """Address of the Dagster UI, for links in alerts."""
 
     solteq_products_path: str = "catalog/v1-ext/products"
     """Path of the product feed below the API address: <service>/v1-ext/<rest>."""

@@ -27,7 +27,8 @@ def hold(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, records: 
         scope,
     )
     connection.execute(
-        "INSERT INTO sync.quarantine SELECT $flow, $stage, key, field, reason, mend, raw, "
+        "INSERT INTO sync.quarantine (flow, stage, key, field, reason, mend, raw, first_seen, last_seen) "
+        "SELECT $flow, $stage, key, field, reason, mend, raw, "
         "coalesce(first_seen, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' "
         "FROM incoming LEFT JOIN first_sightings USING (key, field)",
         scope,

@@ -18,7 +18,7 @@ from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
 """How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
-VERSION = 4
+VERSION = 5
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
 _STORAGE_ERRORS = (
@@ -170,6 +170,29 @@ CREATE TABLE sync.settled_orders (  -- orders of which nothing is due, and what 
 CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);  -- that were read whole, to be booked
 """
 
+# Tables that came with version 5.
+_OPERATION_TABLES = """
+CREATE TABLE sync.alerts (  -- what is wrong at present, and whether somebody was told
+    cause VARCHAR PRIMARY KEY,     -- run:JOB or check:ASSET:CHECK
+    words VARCHAR NOT NULL, since TIMESTAMP NOT NULL,
+    told_at TIMESTAMP,             -- NULL: nobody yet
+    over_at TIMESTAMP              -- it is over; the row goes when somebody was told so
+);
+CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
+    reconciled_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
+    field VARCHAR NOT NULL, expected VARCHAR, held VARCHAR,  -- of customers without values
+    why VARCHAR NOT NULL,          -- missing, surplus, edited, changed, waiting, quarantined
+    reason VARCHAR NOT NULL,
+    first_seen TIMESTAMP NOT NULL  -- the first of the unbroken reconciliations that saw the same difference
+);
+"""
+
+_UPGRADE_FROM_4 = f"""
+{_OPERATION_TABLES}
+ALTER TABLE sync.quarantine ADD COLUMN code VARCHAR;
+ALTER TABLE sync.quarantine ADD COLUMN dismissed_at TIMESTAMP;
+"""
+
 _UPGRADE_FROM_3 = f"""
 {_SALES_TABLES}
 ALTER TABLE sync.watermarks ADD COLUMN read_at TIMESTAMP;
@@ -184,7 +207,7 @@ DELETE FROM snapshot.woo_catalogue;
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
 """
 
-_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3)
+_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3, _UPGRADE_FROM_4)
 """From each version to the next."""
 
 _TABLES = f"""
@@ -252,11 +275,14 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
     stage VARCHAR NOT NULL,        -- feed, delta or delivery: where it was stopped
     key VARCHAR NOT NULL, field VARCHAR NOT NULL, reason VARCHAR NOT NULL, mend VARCHAR NOT NULL,
     raw VARCHAR,                   -- the document's JSON, when it could not be read; the refused changes' hash
-    first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL
+    first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL,
+    code VARCHAR,                  -- of the catalogue of problems (rules/problems.py)
+    dismissed_at TIMESTAMP         -- somebody has seen it and let it be, until it changes
 );
 {_CAMPAIGN_TABLES}
 {_CUSTOMER_TABLES}
 {_SALES_TABLES}
+{_OPERATION_TABLES}
 """
 
 
