@@ -38,6 +38,7 @@ from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError
 from solteq_woo_assets.rules import skus
 from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META, instant_of
+from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running, serve
@@ -130,7 +131,8 @@ def preview(flow: str, at: str | None) -> None:
     _print_delta(delta.changes)
     if delta.changes.is_empty():
         console.print("Nothing to write.")
-    _print_table(["campaign", "field", "held back because", "to mend"], delta.quarantine.rows())
+    held = [(key, field, reason, PROBLEMS[code].mend) for key, field, reason, code in delta.quarantine.iter_rows()]
+    _print_table(["campaign", "field", "held back because", "to mend"], held)
 
 
 @main.command()

@@ -296,10 +296,11 @@ def count_rows(
 
 
 def warn_of_quarantine(context: dg.AssetExecutionContext, database: StateDatabase, flow: str) -> int:
-    """Say in the run's log what is held back; its number."""
+    """Say in the run's log what is held back and nobody has dismissed; its number."""
     with database.transaction() as connection:
         rows = connection.execute(
-            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? ORDER BY first_seen DESC, key",
+            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? AND dismissed_at IS NULL "
+            "ORDER BY first_seen DESC, key",
             [flow],
         ).fetchall()
     for key, field, reason, mend in rows[:PREVIEW_ROWS]:

@@ -43,7 +43,7 @@ class CampaignPriceDelta:
     """The writes to come, and what is held back.
 
     ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
-    ``quarantine``: key, field, reason, mend of campaigns that make no sense.
+    ``quarantine``: key, field, reason, code of campaigns that make no sense.
     ``next_edge``: when the next offer begins or ends, if any does.
     ``reductions``, ``without_history``: products with an offer, and those of them without 30 days of history.
     """
@@ -176,7 +176,7 @@ WHERE ends > $now ORDER BY id
 """
 
 _QUARANTINE = """
-SELECT id AS key, field, 'campaign ' || name || ': ' || reason AS reason, mend
+SELECT id AS key, field, 'campaign ' || name || ': ' || reason AS reason, problem AS code
 FROM campaigns_judged WHERE held = 'quarantine' AND ends > $now
 """
 

@@ -79,7 +79,7 @@ class CatalogueRules:
 class ProductDelta:
     """The writes to come, what is held back, and who is who.
 
-    ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, mend.
+    ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, code.
     ``links``: key, woo_id of the codes and model numbers that are in the store; where ``status_is_ours``, the status
     to go back to (``status_before``) is forgotten: the product is on sale on both sides.
     ``next_edge``: when the next sale begins or ends, if any does.
@@ -210,34 +210,34 @@ SELECT
 FROM cleaned LEFT JOIN tax_classes USING (vat_rate) LEFT JOIN offers USING (id)
 """
 
-# Field, reason and mend of the first thing that keeps a code from being sold.
+# Field, reason and code of the first thing that keeps a code from being sold.
 _VERDICTS = """
 CREATE TEMP TABLE verdicts AS
 SELECT sku_key, verdict.* FROM (
     SELECT sku_key, CASE
         WHEN claimants > 1 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is on ' || claimants || ' active products',
-            'mend': 'keep it on one of them in Solteq'}
+            'problem': 'code-duplicate'}
         WHEN type IN ('giftcard', 'deposit', 'custom') THEN {'held': 'skip', 'field': 'productType',
             'reason': CASE type WHEN 'giftcard' THEN 'gift cards' WHEN 'deposit' THEN 'deposits'
                 ELSE 'custom products' END || ' are not sold online',
-            'mend': ''}
+            'problem': ''}
         WHEN type NOT IN ('basic', 'variant', 'service') OR type IS NULL THEN
             {'held': 'quarantine', 'field': 'productType',
-            'reason': 'the product type is not known', 'mend': 'use Basic, Variant or Service in Solteq'}
+            'reason': 'the product type is not known', 'problem': 'product-type-unknown'}
         WHEN sales_price < 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
-            'reason': 'the price is negative', 'mend': 'set a sales price in Solteq'}
+            'reason': 'the price is negative', 'problem': 'price-negative'}
         WHEN coalesce(regular_price, 0) = 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
-            'reason': 'there is no price', 'mend': 'set a sales price in Solteq'}
+            'reason': 'there is no price', 'problem': 'price-missing'}
         WHEN tax_class IS NULL THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'VAT ' || vat_rate || ' % has no tax class',
-            'mend': 'add the rate to SOLTEQ_WOO_TAX_CLASSES'}
+            'problem': 'vat-rate-without-class'}
         WHEN NOT tax_class_is_known THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'the store has no tax class ' || tax_class,
-            'mend': 'add the class in WooCommerce (Settings > Tax) or change SOLTEQ_WOO_TAX_CLASSES'}
+            'problem': 'tax-class-missing'}
         WHEN length(sku) > 100 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is longer than the 100 characters that a SKU may have',
-            'mend': 'shorten it in Solteq'}
+            'problem': 'code-too-long'}
     END AS verdict
     FROM codes WHERE on_sale
 ) WHERE verdict IS NOT NULL
@@ -397,46 +397,46 @@ _STEPS = {
 
 _QUARANTINE = """
 SELECT coalesce(nullif(trim(code), ''), id) AS key, 'code' AS field, 'the product has no code' AS reason,
-    'give it a code in Solteq' AS mend
+    'code-missing' AS code
 FROM documents WHERE sku_key = '' AND on_sale
 UNION ALL
-SELECT sku, field, reason, mend FROM verdicts JOIN items USING (sku_key) WHERE held = 'quarantine'
+SELECT sku, field, reason, problem FROM verdicts JOIN items USING (sku_key) WHERE held = 'quarantine'
 UNION ALL
 SELECT sku, 'gtin', CASE WHEN gtin IS NULL THEN 'the GTIN is not 1 to 14 digits; the product goes without it'
         ELSE 'the GTIN is on another product too; the product goes without it' END,
-    'correct the GTIN in Solteq'
+    CASE WHEN gtin IS NULL THEN 'gtin-invalid' ELSE 'gtin-duplicate' END
 FROM items WHERE on_sale AND verdict IS NULL AND gtin_given IS NOT NULL AND (gtin IS NULL OR gtin_is_taken)
 UNION ALL
 SELECT sku, 'discountedPrice', 'the discounted price is not above 0; the product goes without a sale price',
-    'correct or remove the discounted price in Solteq'
+    'discounted-price-invalid'
 FROM items WHERE on_sale AND verdict IS NULL AND discounted_price <= 0
 UNION ALL
 SELECT sku, 'attributes', 'its attributes do not tell it from another variant of model ' || model_number,
-    'give each variant attributes of its own in Solteq, such as size and colour'
+    'variant-indistinguishable'
 FROM items WHERE verdict IS NULL AND cannot_be_told_apart
 UNION ALL
 SELECT sku, 'modelNumber', 'model number ' || model_number || ' is also the code of a product, and a SKU is unique',
-    'give the model another number in Solteq'
+    'model-number-is-code'
 FROM items WHERE on_sale AND verdict IS NULL AND model_is_also_code AND woo_id IS NULL
 UNION ALL
 SELECT sku, 'modelNumber', 'it is a product of its own in the store (id ' || woo_id || ') and stays so; '
         || 'its model ' || model_number || ' is product ' || model_parent_id,
-    'to sell it as a variation, delete product ' || woo_id || ' in WooCommerce'
+    'variant-is-simple-product'
 FROM items WHERE on_sale AND verdict IS NULL AND is_variant AND kind = 'simple' AND woo_id IS NOT NULL
 UNION ALL
 SELECT sku, 'modelNumber', 'it is a variation of product ' || parent_id || ' in the store and stays so; its model '
         || model_number || ' is another product',
-    'to move it, delete the variation in WooCommerce'
+    'variation-of-other-product'
 FROM items WHERE on_sale AND verdict IS NULL AND is_variant AND kind = 'variation' AND woo_id IS NOT NULL
     AND parent_id IS DISTINCT FROM model_parent_id
 UNION ALL
 SELECT sku, 'code', 'the store''s product ' || woo_id || ' with this SKU is of type ' || store_type
         || ', which has no price of its own',
-    'change its SKU in WooCommerce, or the code in Solteq'
+    'sku-of-variable-product'
 FROM items WHERE on_sale AND verdict IS NULL AND store_type IN ('variable', 'grouped')
 UNION ALL
 SELECT items.sku, 'status', 'the store''s product ' || held.id || ' is in the bin',
-    'restore it in WooCommerce, or set SOLTEQ_WOO_BINNED_PRODUCTS=restore'
+    'product-in-bin'
 FROM items JOIN held ON held.id = coalesce(items.woo_id, items.parent_id)
 WHERE items.on_sale AND items.verdict IS NULL AND held.status = 'trash' AND $binned_products = 'leave'
 """

@@ -54,7 +54,7 @@ class Merge:
 
     ``agreed``: solteq_id, woo_id and ``AGREED_FIELDS`` of the links whose agreed version is another than before.
     ``to_woo``, ``to_solteq``: rows of the deltas; their keys are Solteq's id, and the store's.
-    ``to_woo_held``, ``to_solteq_held``: key, field, reason, mend of records that are held back.
+    ``to_woo_held``, ``to_solteq_held``: key, field, reason, code of records that are held back.
     ``in_step``: linked pairs without any difference.
     """
 
@@ -356,7 +356,7 @@ SELECT id AS key, 'email' AS field, CASE
     WHEN len(customer_ids) > 1
         THEN 'its e-mail address is on several customers: ' || array_to_string(customer_ids, ', ')
     ELSE 'its e-mail address is that of account ' || account_ids[1] || ' in the store, which is somebody else''s'
-END AS reason, 'merge the customers in Solteq, or give each an e-mail address of its own' AS mend
+END AS reason, CASE WHEN len(customer_ids) > 1 THEN 'email-on-several-customers' ELSE 'email-taken' END AS code
 FROM wanted WHERE len(customer_ids) > 1 OR account_ids IS NOT NULL
 """
 
@@ -401,7 +401,7 @@ SELECT id::VARCHAR AS key, 'email' AS field, CASE
         THEN 'the account''s e-mail address is on several customers in Solteq: ' || array_to_string(customer_ids, ', ')
     ELSE 'the account''s e-mail address is that of customer ' || customer_ids[1]
         || coalesce(', who is linked with account ' || links.woo_id, '')
-END AS reason, 'merge the customers in Solteq, or give each an e-mail address of its own' AS mend
+END AS reason, CASE WHEN len(customer_ids) > 1 THEN 'email-on-several-customers' ELSE 'email-taken' END AS code
 FROM strangers LEFT JOIN links ON links.solteq_id = customer_ids[1] AND links.state = 'linked'
 WHERE customer_ids IS NOT NULL
 """

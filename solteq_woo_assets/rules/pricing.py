@@ -140,28 +140,28 @@ SELECT
     CASE $campaign_choice WHEN 'priority' THEN priority ELSE 0 END AS rank, starts, ends, verdict.*
 FROM (
     SELECT *, CASE
-        WHEN deleted THEN {'held': 'off', 'field': 'deleted', 'reason': 'it is deleted', 'mend': ''}
-        WHEN NOT active THEN {'held': 'off', 'field': 'active', 'reason': 'it is not active', 'mend': ''}
+        WHEN deleted THEN {'held': 'off', 'field': 'deleted', 'reason': 'it is deleted', 'problem': ''}
+        WHEN NOT active THEN {'held': 'off', 'field': 'active', 'reason': 'it is not active', 'problem': ''}
         WHEN plain_type <> 'simple' THEN {'held': 'skip', 'field': 'type',
-            'reason': 'it cannot be expressed as a discount price (' || type || ')', 'mend': ''}
+            'reason': 'it cannot be expressed as a discount price (' || type || ')', 'problem': ''}
         WHEN len(customer_groups) + len(customers) > 0 THEN {'held': 'skip', 'field': 'customerGroups',
-            'reason': 'it is for certain customers only, not public', 'mend': ''}
+            'reason': 'it is for certain customers only, not public', 'problem': ''}
         WHEN len(store_ids) > 0 AND NOT list_contains(list_transform(store_ids, lambda s: trim(s)), $web_store)
             THEN {'held': 'skip', 'field': 'storeIds',
-                'reason': 'it is for other stores (' || array_to_string(store_ids, ', ') || ')', 'mend': ''}
+                'reason': 'it is for other stores (' || array_to_string(store_ids, ', ') || ')', 'problem': ''}
         WHEN plain_level NOT IN ('product', 'productgroup', 'supplier') THEN {'held': 'quarantine', 'field': 'level',
-            'reason': 'the level is not known', 'mend': 'use Product, ProductGroup or Supplier in Solteq'}
+            'reason': 'the level is not known', 'problem': 'campaign-level-unknown'}
         WHEN coalesce(plain_discount_type, '') NOT IN ('percentage', 'amount', 'fixedprice') THEN
             {'held': 'quarantine', 'field': 'discountType', 'reason': 'the kind of discount is not known',
-                'mend': 'use Percentage, Amount or FixedPrice in Solteq'}
+                'problem': 'campaign-discount-unknown'}
         WHEN coalesce(value, 0) <= 0 THEN {'held': 'quarantine', 'field': 'value',
-            'reason': 'the discount is not above 0', 'mend': 'set its value in Solteq'}
+            'reason': 'the discount is not above 0', 'problem': 'campaign-without-value'}
         WHEN plain_discount_type = 'percentage' AND value > 100 THEN {'held': 'quarantine', 'field': 'value',
-            'reason': 'more than 100 % cannot be taken off', 'mend': 'set its value in Solteq'}
+            'reason': 'more than 100 % cannot be taken off', 'problem': 'campaign-over-100-percent'}
         WHEN valid_to <= valid_from THEN {'held': 'quarantine', 'field': 'validTo',
-            'reason': 'it ends before it begins', 'mend': 'correct its times in Solteq'}
+            'reason': 'it ends before it begins', 'problem': 'campaign-ends-before-it-begins'}
         WHEN len(list_filter(targets, lambda t: trim(t) <> '')) = 0 THEN {'held': 'quarantine', 'field': 'targets',
-            'reason': 'it says for nothing what it is for', 'mend': 'choose its products in Solteq'}
+            'reason': 'it says for nothing what it is for', 'problem': 'campaign-without-targets'}
     END AS verdict
     FROM plain
 )

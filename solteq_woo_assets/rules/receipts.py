@@ -117,15 +117,6 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why an order cannot be booked, and what to do about it."""
-
-    field: str
-    reason: str
-    mend: str
-
-
-@dataclass(frozen=True)
 class ReceiptRules:
     """The settings that the rules depend on; ``settings.py`` explains them.
 
@@ -143,11 +134,14 @@ class ReceiptRules:
 
 
 class Unbookable(Exception):
-    """An order that makes no sound document."""
+    """An order that makes no sound document.
 
-    def __init__(self, field: str, reason: str, mend: str) -> None:
+    :param code: of the catalogue of problems
+    """
+
+    def __init__(self, field: str, reason: str, code: str) -> None:
         super().__init__(reason)
-        self.problem = Problem(field, reason, mend)
+        self.field, self.reason, self.code = field, reason, code
 
 
 def business_date(paid_at: datetime, zone: ZoneInfo, end_of_business_day: time) -> date:
@@ -300,8 +294,7 @@ def _version(order: Order, version: int, rules: ReceiptRules, why: str) -> list[
 
 def _sale(order: Order, version: int, rules: ReceiptRules, why: str) -> Receipt:
     if order.currency != "EUR":
-        mend = "book it by hand; Solteq's prices are EUR"
-        raise Unbookable("currency", f"it is in {order.currency or 'no currency'}", mend)
+        raise Unbookable("currency", f"it is in {order.currency or 'no currency'}", "currency-foreign")
     lines, notes = _sale_lines(order, rules)
     paid_at = order.paid_at or order.completed_at or order.created_at
     external_id = f"woo:{rules.shop}:order:{order.id}" + (f":version:{version}" if version > 1 else "")
@@ -338,7 +331,7 @@ def _sale_lines(order: Order, rules: ReceiptRules) -> tuple[list[dict[str, Any]]
         gross, full = line.total + line.total_tax, line.subtotal + line.subtotal_tax
         discount = max(full - gross, _ZERO) if gross >= 0 else _ZERO
         if not line.quantity:
-            raise Unbookable(f"line {line.id}", "it has no quantity", "correct the order in the store")
+            raise Unbookable(f"line {line.id}", "it has no quantity", "line-without-quantity")
         parts.append(Part(_rate(line, order), line.quantity, gross, line.total_tax, discount))
     _carry_rounding(order, parts, notes)
     lines = []
@@ -354,10 +347,9 @@ def _rate(line: Line, order: Order) -> Decimal:
     rates = {tax.rate_id: tax.percent for tax in order.taxes}
     known = [rates[rate_id] for rate_id in line.rate_ids if rate_id in rates]
     if len(known) > 1:
-        mend = "Solteq's lines have one VAT rate: book the order by hand"
-        raise Unbookable(f"line {line.id}", "it is taxed at several rates", mend)
+        raise Unbookable(f"line {line.id}", "it is taxed at several rates", "line-of-several-vat-rates")
     if not known and line.total_tax:
-        raise Unbookable(f"line {line.id}", "its VAT has no rate in the order", "recalculate the order in the store")
+        raise Unbookable(f"line {line.id}", "its VAT has no rate in the order", "order-sums-differ")
     return known[0] if known else _ZERO
 
 
@@ -370,7 +362,7 @@ def _carry_rounding(order: Order, parts: list[Part], notes: list[str]) -> None:
         difference = due - sum((part.vat for part in of_rate), _ZERO)
         if difference and (not of_rate or abs(difference) > most):
             reason = f"its VAT of {_plain(percent)} % and that of its lines differ by {difference}"
-            raise Unbookable("tax_lines", reason, "recalculate the order in the store")
+            raise Unbookable("tax_lines", reason, "order-sums-differ")
         if difference:
             # The last line that can bear it: VAT that exceeds its line would be nonsense.
             bearing = [part for part in of_rate if 0 <= part.vat + difference <= part.gross]
@@ -379,7 +371,7 @@ def _carry_rounding(order: Order, parts: list[Part], notes: list[str]) -> None:
     difference = order.total - sum((part.gross for part in parts), _ZERO)
     if difference and (not parts or abs(difference) > most):
         reason = f"its total and its lines differ by {difference}"
-        raise Unbookable("total", reason, "recalculate the order in the store")
+        raise Unbookable("total", reason, "order-sums-differ")
     if difference:
         largest = max(part.rate for part in parts)
         of_rate = [part for part in parts if part.rate == largest]
@@ -428,7 +420,7 @@ def _check(document: Mapping[str, Any], order: Order) -> None:
     """A document whose sums disagree is never sent, whatever the store did to its order."""
     vat = sum((tax.total for tax in order.taxes), _ZERO)
     if (document["totals"]["gross"], document["totals"]["vat"]) != (order.total, vat):
-        raise Unbookable("total", "its sums do not agree", "recalculate the order in the store")
+        raise Unbookable("total", "its sums do not agree", "order-sums-differ")
 
 
 def _refund(order: Order, refund: StoreRefund, sale: Receipt, remainder: Remainder, rules: ReceiptRules) -> Receipt:

@@ -25,7 +25,7 @@ from solteq_woo_assets.sync.customer_frames import (
     spelled_out,
 )
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
-from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.snapshot import merge
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 from solteq_woo_assets.sync.wire import Change
@@ -38,7 +38,6 @@ DOUBT_AFTER = 5
 _GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 _TAKEN = {"registration-error-email-exists", "woocommerce_rest_customer_invalid_email", "customer_invalid_email"}
 _REFUSED_AS_A_WHOLE = {400, 413, 422}
-_MEND = "correct it in Solteq or in the store; it is sent again when it changes, or by reconcile_all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,8 +264,8 @@ def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence
         flow,
         "delivery",
         pl.DataFrame(
-            [(o.write.key, o.error_field, o.error, _MEND, changes_hash(o.write.changes)) for o in refused],
-            schema=dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String),
+            [(o.write.key, o.error_field, o.error, "write-refused", changes_hash(o.write.changes)) for o in refused],
+            schema=RECORDS,
             orient="row",
         ),
     )

@@ -26,7 +26,7 @@ from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooE
 from solteq_woo_assets.sync import ledger
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
-from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.snapshot import forget, merge_catalogue
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 from solteq_woo_assets.sync.wire import Change, disagreement, product_write
@@ -475,11 +475,11 @@ def _refused(outcomes: Sequence[Outcome]) -> pl.DataFrame:
                 "key": outcome.write.key,
                 "field": outcome.error_field or "(the product)",
                 "reason": outcome.error,
-                "mend": "correct it in Solteq or in the store; it is sent again when it changes, or by reconcile_all",
+                "code": "write-refused",
                 "raw": changes_hash(outcome.write.changes),
             }
             for outcome in outcomes
             if outcome.state == "refused"
         ],
-        schema=dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String),
+        schema=RECORDS,
     )

@@ -3,23 +3,35 @@
 import duckdb
 import polars as pl
 
-COLUMNS = ("key", "field", "reason", "mend", "raw")
+from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.sync.state import utc_now
+
+RECORDS = pl.Schema(dict.fromkeys(("key", "field", "reason", "code", "raw"), pl.String()))
+"""A record to be held: code is of the catalogue of problems; raw is the document's JSON when it could not be read, the
+hash of what was refused when the other side refused it."""
 
 
 def hold(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, records: pl.DataFrame) -> None:
-    """Put records into quarantine; what was there of the same keys is replaced, its first sighting kept.
+    """Put records into quarantine; what was there of the same keys is replaced.
 
-    :param records: columns key, field, reason, mend and optionally raw
+    The first sighting is kept, and so is that somebody dismissed it, while reason and record are the same.
+
+    :param records: columns of ``RECORDS``, raw optionally
     """
     if records.is_empty():
         return
     if "raw" not in records.columns:
         records = records.with_columns(raw=pl.lit(None, dtype=pl.String))
-    incoming = records.select(COLUMNS).unique(["key", "field"], keep="last", maintain_order=True)  # noqa: F841
+    mend = pl.col("code").replace_strict({code: problem.mend for code, problem in PROBLEMS.items()})
+    incoming = (  # noqa: F841  DuckDB reads it
+        records.select(RECORDS.names())
+        .unique(["key", "field"], keep="last", maintain_order=True)
+        .with_columns(mend=mend)
+    )
     scope = {"flow": flow, "stage": stage}
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE first_sightings AS SELECT key, field, min(first_seen) AS first_seen "
-        "FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming) GROUP BY ALL",
+        "CREATE OR REPLACE TEMP TABLE held_before AS FROM sync.quarantine "
+        "WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming)",
         scope,
     )
     connection.execute(
@@ -27,11 +39,12 @@ def hold(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, records: 
         scope,
     )
     connection.execute(
-        "INSERT INTO sync.quarantine (flow, stage, key, field, reason, mend, raw, first_seen, last_seen) "
-        "SELECT $flow, $stage, key, field, reason, mend, raw, "
-        "coalesce(first_seen, now() AT TIME ZONE 'UTC'), now() AT TIME ZONE 'UTC' "
-        "FROM incoming LEFT JOIN first_sightings USING (key, field)",
-        scope,
+        "INSERT INTO sync.quarantine BY NAME SELECT $flow AS flow, $stage AS stage, key, field, incoming.code, "
+        "incoming.reason, incoming.mend, incoming.raw, coalesce(before.first_seen, $now) AS first_seen, "
+        "$now AS last_seen, CASE WHEN before.reason = incoming.reason AND before.raw IS NOT DISTINCT FROM incoming.raw "
+        "THEN before.dismissed_at END AS dismissed_at "
+        "FROM incoming LEFT JOIN held_before AS before USING (key, field)",
+        scope | {"now": utc_now()},
     )
 
 
@@ -53,3 +66,16 @@ def replace(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, record
         {"flow": flow, "stage": stage},
     )
     hold(connection, flow, stage, records)
+
+
+def dismiss(connection: duckdb.DuckDBPyConnection, key: str, flow: str | None = None) -> int:
+    """Let records be: they are held back on, but no longer counted or told, until they change.
+
+    :return: how many those are
+    """
+    rows = connection.execute(
+        "UPDATE sync.quarantine SET dismissed_at = $now WHERE key = $key AND flow = coalesce($flow, flow) "
+        "AND dismissed_at IS NULL RETURNING key",
+        {"now": utc_now(), "key": key, "flow": flow},
+    ).fetchall()
+    return len(rows)

@@ -9,8 +9,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooClient
-from solteq_woo_assets.sync import quarantine
-from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.sales_frames import PARTS, local_day, sales_frames
 from solteq_woo_assets.sync.snapshot import WOO_OVERLAP, ReadCounts, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -273,12 +272,8 @@ def _hold_unreadable(
     connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument], unreadable: Sequence[UnreadableOrder]
 ) -> int:
     release(connection, FLOW, "feed", pl.DataFrame({"key": [order_key(order.id) for order in orders]}))
-    rows = [
-        (order_key(row.id), row.field, row.problem, "correct the order in the store; it is read again then", None)
-        for row in unreadable
-    ]
-    schema = pl.Schema(dict.fromkeys(quarantine.COLUMNS, pl.String))
-    hold(connection, FLOW, "feed", pl.DataFrame(rows, schema=schema, orient="row"))
+    rows = [(order_key(row.id), row.field, row.problem, "order-unreadable", None) for row in unreadable]
+    hold(connection, FLOW, "feed", pl.DataFrame(rows, schema=RECORDS, orient="row"))
     return len(rows)
 
 

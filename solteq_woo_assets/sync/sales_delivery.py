@@ -27,7 +27,7 @@ from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError
 from solteq_woo_assets.sync import ledger
 from solteq_woo_assets.sync.ledger import DeliveryCounts, changes_hash
-from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.sales import FLOW, ORDERS
 from solteq_woo_assets.sync.sales_plan import settle as settle_orders
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -37,7 +37,6 @@ DOCUMENTS_AT_ONCE = 200
 """So many are entered and settled together: to open and close the database takes as long as to book a few."""
 ATTEMPTS = 3
 """So often a document without an answer is sent in one run, each time after it was looked up."""
-_MEND = "correct what Solteq objects to, then send it again: solteq-woo retry sales, or the job retry_sales"
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,9 +254,8 @@ def _settle_quarantine(connection: duckdb.DuckDBPyConnection, outcomes: Sequence
     keys = pl.DataFrame({"key": [o.write.key for o in outcomes if o.state == "delivered"]}, schema={"key": pl.String})
     release(connection, FLOW, "delivery", keys)
     told = [
-        (o.write.key, "(the document)", o.error, _MEND, changes_hash(o.write.changes))
+        (o.write.key, "(the document)", o.error, "sale-refused", changes_hash(o.write.changes))
         for o in outcomes
         if o.state == "refused" or (o.state == "delivered" and o.error)
     ]
-    schema = pl.Schema(dict.fromkeys(("key", "field", "reason", "mend", "raw"), pl.String))
-    hold(connection, FLOW, "delivery", pl.DataFrame(told, schema=schema, orient="row"))
+    hold(connection, FLOW, "delivery", pl.DataFrame(told, schema=RECORDS, orient="row"))

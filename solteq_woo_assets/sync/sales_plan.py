@@ -22,6 +22,7 @@ from solteq_woo_assets.rules.receipts import (
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
 from solteq_woo_assets.sync.links import sku_key
+from solteq_woo_assets.sync.quarantine import RECORDS
 from solteq_woo_assets.sync.sales import ORDERS, first_day, order_key
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.snapshot import watermark
@@ -35,7 +36,6 @@ SALES_SCHEMA = pl.Schema(
     }
 )
 """Columns of ``delta.sales_delta``."""
-_HELD_SCHEMA = pl.Schema(dict.fromkeys(("key", "field", "reason", "mend"), pl.String))
 
 
 @dataclass
@@ -58,15 +58,14 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
     Those are the orders of the days from the first one on, of days that were backfilled, and whatever was booked once.
     """
     rows: list[tuple[Any, ...]] = []
-    held: list[tuple[str, str, str, str]] = []
+    held: list[tuple[str | None, ...]] = []
     settled: list[tuple[int, str]] = []
     for order, day, mark, booked, pending, code_of in _unsettled(connection, rules):
         due: list[Receipt] = []
         try:
             due = due_receipts(order, booked, replace(rules, code_of=code_of))
         except Unbookable as unbookable:
-            problem = unbookable.problem
-            held.append((order_key(order.id), problem.field, problem.reason, problem.mend))
+            held.append((order_key(order.id), unbookable.field, unbookable.reason, unbookable.code, None))
         else:
             if is_deleted_after_booking(order, [*booked, *due]):
                 held.append(_deleted(order))
@@ -76,7 +75,7 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
         rows += [_row(receipt, day, mark) for receipt in [*again, *due]]
     return Plan(
         pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row"),
-        pl.DataFrame(held, schema=_HELD_SCHEMA, orient="row"),
+        pl.DataFrame(held, schema=RECORDS, orient="row"),
         settled,
     )
 
@@ -88,9 +87,14 @@ def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, s
         connection.execute("INSERT OR REPLACE INTO sync.settled_orders SELECT * FROM rows")
 
 
-def _deleted(order: Order) -> tuple[str, str, str, str]:
-    mend = "restore it in the store, or refund it in Solteq; SOLTEQ_WOO_DELETED_ORDERS=reverse does so by itself"
-    return (order_key(order.id), "status", f"it was {order.gone} in the store after it was booked", mend)
+def _deleted(order: Order) -> tuple[str | None, ...]:
+    return (
+        order_key(order.id),
+        "status",
+        f"it was {order.gone} in the store after it was booked",
+        "order-deleted",
+        None,
+    )
 
 
 _Unsettled = tuple[Order, Any, str, list[Receipt], list[Receipt], Any]

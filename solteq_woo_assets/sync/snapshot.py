@@ -12,11 +12,10 @@ import polars as pl
 from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
 from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
-from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.frames import catalogue_frame
 from solteq_woo_assets.sync.links import link_interrupted
 from solteq_woo_assets.sync.price_history import recorded
-from solteq_woo_assets.sync.quarantine import hold, release
+from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 SOLTEQ_OVERLAP = timedelta(minutes=5)
@@ -257,13 +256,13 @@ def _fresh(
                 "key": document.key or f"(no key) {hashlib.sha256(document.raw.encode()).hexdigest()[:8]}",
                 "field": document.field,
                 "reason": document.reason,
-                "mend": "correct the record in Solteq; it is read again when it changes",
+                "code": "document-unreadable",
                 "raw": document.raw,
                 "modified_at": document.modified_at and document.modified_at.replace(tzinfo=None),
             }
             for document in invalid
         ],
-        schema={**dict.fromkeys(quarantine.COLUMNS, pl.String), "modified_at": pl.Datetime("us")},
+        schema={**RECORDS, "modified_at": pl.Datetime("us")},
     )
     connection.register("arrived", arrived)
     named = " OR ".join(f"concat_ws('@', {', '.join(columns)}) = arrived.key" for columns in _naming(keys, rows))

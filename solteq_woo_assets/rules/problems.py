@@ -1,0 +1,245 @@
+"""The catalogue of problems: why a record is held back, what that means, and what to do about it.
+
+Each row of the quarantine names one by its code. The documentation has a page of each, made from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason for holding a record back.
+
+    :param code: what rows, the command line and the documentation call it; never changed once released
+    :param title: what is wrong, in a few words
+    :param meaning: what it means for the shop while it lasts
+    :param mend: what to do, in the imperative
+    """
+
+    code: str
+    title: str
+    meaning: str
+    mend: str
+
+
+_CATALOGUE = [
+    # Reading
+    Problem(
+        "document-unreadable",
+        "A document of Solteq cannot be read",
+        "A field of the document has a form that it never should have. The record stays in the store as it was; "
+        "all others go on.",
+        "correct the record in Solteq; it is read again when it changes",
+    ),
+    Problem(
+        "order-unreadable",
+        "An order of the store cannot be read",
+        "A field of the order has a form that it never should have, often because a plugin wrote it. The order is "
+        "not booked in Solteq; all others are.",
+        "correct the order in the store; it is read again then",
+    ),
+    # Products
+    Problem(
+        "code-missing",
+        "A product has no code",
+        "The code becomes the SKU, by which the two systems know a product. Without it the product is not sold online.",
+        "give it a code in Solteq",
+    ),
+    Problem(
+        "code-duplicate",
+        "Several active products have the same code",
+        "Nobody can tell which of them the store's product is, so none of them is written. WooCommerce does not tell "
+        "upper from lower case: A1 and a1 are the same SKU.",
+        "keep the code on one of them in Solteq",
+    ),
+    Problem(
+        "code-too-long",
+        "A code is longer than a SKU may be",
+        "WooCommerce takes SKUs of at most 100 characters.",
+        "shorten the code in Solteq",
+    ),
+    Problem(
+        "product-type-unknown",
+        "The type of a product is not known",
+        "Basic, Variant and Service are sold online; gift cards, deposits and custom products are left out on purpose.",
+        "use Basic, Variant or Service in Solteq",
+    ),
+    Problem(
+        "price-missing",
+        "A product has no price",
+        "A product with the price 0 would be given away, so it is not written to the store.",
+        "set a sales price in Solteq",
+    ),
+    Problem(
+        "price-negative",
+        "The price of a product is negative",
+        "It is not written to the store.",
+        "set a sales price in Solteq",
+    ),
+    Problem(
+        "vat-rate-without-class",
+        "A VAT rate has no tax class in the settings",
+        "Which of the store's tax classes has this rate is not known, and a wrong one makes every price and receipt "
+        "wrong. The product is not written.",
+        "add the rate to SOLTEQ_WOO_TAX_CLASSES",
+    ),
+    Problem(
+        "tax-class-missing",
+        "The store lacks a tax class",
+        "The settings name a tax class that WooCommerce does not have. The product is not written.",
+        "add the class in WooCommerce (Settings > Tax), or change SOLTEQ_WOO_TAX_CLASSES",
+    ),
+    Problem(
+        "gtin-invalid",
+        "A GTIN is not 1 to 14 digits",
+        "The product is written without its GTIN.",
+        "correct the GTIN in Solteq",
+    ),
+    Problem(
+        "gtin-duplicate",
+        "A GTIN is on several products",
+        "WooCommerce takes each GTIN once. The product is written without it.",
+        "correct the GTIN in Solteq",
+    ),
+    Problem(
+        "discounted-price-invalid",
+        "A discounted price is not above 0",
+        "The product is written without a sale price.",
+        "correct or remove the discounted price in Solteq",
+    ),
+    Problem(
+        "variant-indistinguishable",
+        "A variant cannot be told from another one of its model",
+        "A shopper who chooses by attributes, such as size and colour, could get either. The variant is not written.",
+        "give each variant attributes of its own in Solteq, such as size and colour",
+    ),
+    Problem(
+        "model-number-is-code",
+        "A model number is also the code of a product",
+        "The model becomes a product of the store with the model number as its SKU, and a SKU is unique.",
+        "give the model another number in Solteq",
+    ),
+    Problem(
+        "variant-is-simple-product",
+        "A variant is a product of its own in the store",
+        "It goes on being sold as it is, with its price and stock, beside the model that it belongs to in Solteq.",
+        "to sell it as a variation, delete that product in WooCommerce",
+    ),
+    Problem(
+        "variation-of-other-product",
+        "A variant is a variation of another product in the store",
+        "It goes on being sold where it is, with its price and stock.",
+        "to move it, delete the variation in WooCommerce",
+    ),
+    Problem(
+        "sku-of-variable-product",
+        "The store's product with this SKU has no price of its own",
+        "Variable and grouped products have the prices of their parts, so the product of Solteq cannot be it.",
+        "change its SKU in WooCommerce, or the code in Solteq",
+    ),
+    Problem(
+        "product-in-bin",
+        "The store's product is in the bin",
+        "Somebody binned a product that is active in Solteq, and the settings say to leave it there.",
+        "restore it in WooCommerce, or set SOLTEQ_WOO_BINNED_PRODUCTS=restore",
+    ),
+    # Campaigns
+    Problem(
+        "campaign-level-unknown",
+        "The level of a campaign is not known",
+        "What the campaign is for cannot be told, so it sets no price.",
+        "use Product, ProductGroup or Supplier in Solteq",
+    ),
+    Problem(
+        "campaign-discount-unknown",
+        "The kind of discount of a campaign is not known",
+        "The campaign sets no price.",
+        "use Percentage, Amount or FixedPrice in Solteq",
+    ),
+    Problem(
+        "campaign-without-value",
+        "A campaign takes nothing off",
+        "Its value is missing, 0 or below. It sets no price.",
+        "set its value in Solteq",
+    ),
+    Problem(
+        "campaign-over-100-percent",
+        "A campaign takes off more than 100 %",
+        "It sets no price.",
+        "set its value in Solteq",
+    ),
+    Problem(
+        "campaign-ends-before-it-begins",
+        "A campaign ends before it begins",
+        "It never runs.",
+        "correct its times in Solteq",
+    ),
+    Problem(
+        "campaign-without-targets",
+        "A campaign is for nothing",
+        "It names no products, groups or suppliers, and sets no price.",
+        "choose its products in Solteq",
+    ),
+    # Customers
+    Problem(
+        "email-on-several-customers",
+        "An e-mail address is on several customers in Solteq",
+        "Who the account in the store belongs to cannot be told, so nothing of it is written to either side.",
+        "merge the customers in Solteq, or give each an e-mail address of its own",
+    ),
+    Problem(
+        "email-taken",
+        "An e-mail address is already somebody else's",
+        "A customer of one side has the address of another person on the other side. Nothing of it is written.",
+        "merge the customers in Solteq, or give each an e-mail address of its own",
+    ),
+    # Sales
+    Problem(
+        "currency-foreign",
+        "An order is not in euros",
+        "Solteq's prices are in euros. The order is not booked.",
+        "book it by hand",
+    ),
+    Problem(
+        "line-without-quantity",
+        "A line of an order has no quantity",
+        "What was sold cannot be told, so the order is not booked.",
+        "correct the order in the store",
+    ),
+    Problem(
+        "line-of-several-vat-rates",
+        "A line of an order is taxed at several rates",
+        "Solteq's lines have one VAT rate. The order is not booked.",
+        "book the order by hand",
+    ),
+    Problem(
+        "order-sums-differ",
+        "The sums of an order do not agree",
+        "Lines, VAT and total contradict each other, most often because a plugin changed the order. It is not booked.",
+        "recalculate the order in the store",
+    ),
+    Problem(
+        "order-deleted",
+        "An order was deleted in the store after it was booked",
+        "The sale stands in Solteq's books.",
+        "restore it in the store, or refund it in Solteq; SOLTEQ_WOO_DELETED_ORDERS=reverse does so by itself",
+    ),
+    # Answers
+    Problem(
+        "write-refused",
+        "The other side refused a write",
+        "What it says stands in the reason. The same write is not sent again by itself; all others go on.",
+        "correct it in Solteq or in the store; it is sent again when it changes, or by the job retry_quarantined",
+    ),
+    Problem(
+        "sale-refused",
+        "Solteq refused a sale, or has another one under its id",
+        "What Solteq says stands in the reason. The sale is not in its books, or not as the store has it, and what "
+        "follows of the same order waits.",
+        "correct what Solteq objects to, then send it again: solteq-woo retry sales, or the job retry_quarantined",
+    ),
+]
+
+PROBLEMS: Mapping[str, Problem] = {problem.code: problem for problem in _CATALOGUE}
+"""Every problem by its code, in the order of the documentation."""
