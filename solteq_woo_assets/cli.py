@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.assets import campaigns, customers, products, sales
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
 from solteq_woo_assets.automation.jobs import (
     CHANGED_SALES,
     DELIVERY_ASSETS,
@@ -53,7 +53,13 @@ SANDBOX_DATA = Path(".sandbox")
 SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
 ROWS_SHOWN = 50
-GUARD_RAILS = {campaigns.FLOW: "price_cuts", products.FLOW: "price_cuts", customers.TO_WOO: "removals"}
+GUARD_RAILS = {
+    campaigns.FLOW: ["price_cuts"],
+    products.FLOW: ["price_cuts", "unpublished"],
+    balances.FLOW: ["out_of_stock"],
+    customers.TO_WOO: ["removals"],
+    sales.FLOW: ["reversals"],
+}
 UNDELIVERED = ("refused", "retried_next_run", "waiting")
 console = Console(stderr=True)
 
@@ -77,7 +83,7 @@ def main() -> None:
 @main.command()
 @click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
-@click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop: price cuts, removed accounts.")
+@click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
 
@@ -87,15 +93,17 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     quarantine.
     """
     settings = _settings()
+    dry_run = dry_run or settings.mode == "shadow"
     definitions = dg.Definitions.merge(
         build_definitions(settings), dg.Definitions(loggers={"console": dg.LoggerDefinition(_terminal_logger)})
     )
     chosen = [flow for flow in FLOW_JOBS if flow in flows or not flows]
     complete = True
+    how = "shadow mode: nothing is sent" if settings.mode == "shadow" else "dry run" if dry_run else ""
     with _standing_in(settings), _instance() as instance:
         for flow in chosen:
             job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
-            console.print(f"[bold]{job.name}[/bold]{' (dry run)' if dry_run else ''}")
+            console.print(f"[bold]{job.name}[/bold]{f' ({how})' if how else ''}")
             selection = _up_to_delta(job, flow) if dry_run else None
             result = job.execute_in_process(
                 run_config={"loggers": {"console": {}}, "ops": _configuration(flow, let_pass and not dry_run)},
@@ -479,11 +487,11 @@ def _terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def _configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
-    if flow == sales.FLOW:
-        return CHANGED_SALES["ops"]
-    if not let_pass or flow not in GUARD_RAILS:
-        return {}
-    return {f"{DELTA_ASSETS[flow]}_{GUARD_RAILS[flow]}": {"config": {"let_pass": True}}}
+    guards = GUARD_RAILS.get(flow, []) if let_pass else []
+    return {
+        **(CHANGED_SALES["ops"] if flow == sales.FLOW else {}),
+        **{f"{DELTA_ASSETS[flow]}_{guard}": {"config": {"let_pass": True}} for guard in guards},
+    }
 
 
 def _up_to_delta(job: dg.JobDefinition, flow: str) -> list[dg.AssetKey]:

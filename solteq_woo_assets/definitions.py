@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
-from solteq_woo_assets.automation.jobs import ERASE_CUSTOMER, FLOW_JOBS, RECONCILE_ALL, RETRY_SALES
+from solteq_woo_assets.assets import balances, campaigns, customers, products, reconciliation, sales
+from solteq_woo_assets.assets.shadow import without_deliveries, would_send
+from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, jobs
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
+from solteq_woo_assets.automation.specs import shown
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
@@ -44,11 +46,19 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         lambda spec: spec.replace_attributes(partitions_def=days),
         [sales.woo_sales, sales.sales_delta, sales.solteq_sales],
     )
-    flows = [products, balances, campaigns, customers]
+    flows = [products, balances, campaigns, customers, reconciliation]
+    loaded = [asset for asset in dg.load_assets_from_modules(flows) if isinstance(asset, dg.AssetsDefinition)]
+    assets = [*dg.map_asset_specs(shown(settings), [*loaded, *by_day])]
+    checks = dg.load_asset_checks_from_modules([*flows, sales])
+    if settings.mode == "shadow":
+        deliveries = set(DELIVERY_ASSETS.values())
+        assets = without_deliveries(assets, deliveries)
+        checks = [check for check in checks if check.check_key.asset_key.to_user_string() not in deliveries]
+        checks += map(would_send, DELTA_ASSETS.values())
     return dg.Definitions(
-        assets=[*dg.load_assets_from_modules(flows), *by_day],
-        asset_checks=dg.load_asset_checks_from_modules([*flows, sales]),
-        jobs=[*FLOW_JOBS.values(), RECONCILE_ALL, RETRY_SALES, ERASE_CUSTOMER],
+        assets=assets,
+        asset_checks=checks,
+        jobs=jobs(settings),
         schedules=flow_schedules(settings),
         sensors=flow_sensors(settings),
         resources={

@@ -170,6 +170,8 @@ class Settings(BaseSettings):
     """So many last days of orders are read whole when the schedule comes round, whatever the store says has changed."""
     deleted_orders: Literal["keep", "reverse"] = "keep"
     """What becomes of a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
+    deleted_orders_at_once: int = Field(default=20, ge=0)
+    """A delivery that reverses more sales than this because their orders are gone from the store is stopped."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 

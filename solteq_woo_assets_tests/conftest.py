@@ -254,6 +254,10 @@ class Shop:
         """What the store's people do when they make a product of their own."""
         self._ask_store("POST", "products", json=fields)
 
+    def edit(self, product: StoreProduct, **fields: Any) -> None:
+        """What the store's people do when they edit a product by hand."""
+        self._ask_store("PUT", f"products/{product.id}", json=fields)
+
     def delete(self, product: StoreProduct) -> None:
         """What the store's people do when they delete for good."""
         self._ask_store("DELETE", f"products/{product.id}", params={"force": "true"})

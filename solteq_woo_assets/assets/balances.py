@@ -9,6 +9,7 @@ import polars as pl
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    READ_FIRST,
     DeltaConfig,
     ReadConfig,
     agreement,
@@ -23,6 +24,7 @@ from solteq_woo_assets.assets.common import (
     take_lease,
     warn_of_quarantine,
 )
+from solteq_woo_assets.assets.guard_rails import GuardRailConfig, out_of_stock
 from solteq_woo_assets.assets.products import woo_catalogue
 from solteq_woo_assets.assets.sales import receipt_rules
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
@@ -35,12 +37,13 @@ from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.frames import balance_frame
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
-from solteq_woo_assets.sync.sales import first_day, read_changed
+from solteq_woo_assets.sync.sales import books_sales, read_changed
 from solteq_woo_assets.sync.sales_under_way import store_sales_under_way
 from solteq_woo_assets.sync.snapshot import read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "balances"
+GROUP = "balances_to_woo"
 TABLE = "snapshot.solteq_balances"
 WRITES_AT_ONCE = 500
 """So many quantities leave between two looks at the store's orders."""
@@ -51,7 +54,14 @@ def balance_feed(settings: Settings) -> Feed:
     return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
 
 
-@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
 def solteq_balances(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -75,12 +85,19 @@ def solteq_balances(
             table=TABLE,
             keys=["product_code", "store_id"],
             frame=balance_frame,
-            full=config.full,
+            full=config.is_full(database, FLOW),
         )
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
 
 
-@dg.asset(group_name=FLOW, kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
 def sales_under_way(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -91,7 +108,7 @@ def sales_under_way(
     """The pieces that were sold in the web store and that Solteq's balances may not show yet.
 
     They must not go back on the shelf. Reads the orders that changed, as the sales flow does. Nothing is under way
-    until the sales flow has run once: who books web sales otherwise has them in Solteq by other means. Table
+    until the sales flow has run once and sent: who books web sales otherwise has them in Solteq by other means. Table
     `snapshot.sales_under_way`.
     """
     with failing_in_words(), effort(woo) as measured:
@@ -103,7 +120,7 @@ def sales_under_way(
 def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> tuple[int, int]:
     """Read the orders that changed; how many those were, and how many pieces are under way."""
     with database.transaction() as connection:
-        if first_day(connection) is None:
+        if not books_sales(connection):
             return 0, 0
     counts = read_changed(database, woo, ZoneInfo(settings.timezone))
     with database.transaction() as connection:
@@ -112,7 +129,7 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
@@ -135,7 +152,7 @@ def balance_delta(
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            changes, refused = store_delta(connection, config, FLOW, "balance_delta", _compare(connection, settings))
+            changes, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, settings))
             products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(
@@ -145,7 +162,8 @@ def balance_delta(
     )
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
+    """The delta as it is by what was last read of both sides."""
     return compare_balances(
         connection,
         balances=connection.table(TABLE),
@@ -172,8 +190,19 @@ def no_stock_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckRe
     return dg.AssetCheckResult(passed=not rows, metadata={"woo_ids": [row[0] for row in rows[:20]], "count": len(rows)})
 
 
+@dg.asset_check(asset=balance_delta, blocking=True, name="out_of_stock")
+def products_out_of_stock(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+) -> dg.AssetCheckResult:
+    """Not too many products go out of stock at once."""
+    return out_of_stock(context, config, settings, database)
+
+
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"woocommerce"},
     owners=OWNERS,
     code_version="1",
@@ -205,7 +234,7 @@ def woo_stock(
             changed, _ = _read_sales(settings, database, woo)
             with database.transaction() as connection:
                 if changed:
-                    store_delta(connection, DeltaConfig(), FLOW, "balance_delta", _compare(connection, settings))
+                    store_delta(connection, DeltaConfig(), FLOW, "balance_delta", compare(connection, settings))
                 lot = _next_keys(connection, sent)[:WRITES_AT_ONCE]
             sent.update(lot)
             counts.merge(
@@ -245,4 +274,4 @@ def stock_agrees(
 ) -> dg.AssetCheckResult:
     """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, FLOW, _compare(connection, settings))
+        return agreement(connection, FLOW, compare(connection, settings))

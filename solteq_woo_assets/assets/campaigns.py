@@ -8,6 +8,7 @@ import duckdb
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    READ_FIRST,
     DeltaConfig,
     ReadConfig,
     agreement,
@@ -40,6 +41,7 @@ from solteq_woo_assets.sync.snapshot import read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "campaigns"
+GROUP = "campaigns_to_woo"
 EXPLAINED = 10
 """So many products of a delta are explained campaign by campaign in its metadata."""
 TABLE = "snapshot.solteq_campaigns"
@@ -50,7 +52,14 @@ def campaign_feed(settings: Settings) -> Feed:
     return Feed(FLOW, settings.solteq_campaigns_path, settings.solteq_campaigns_scope, CampaignDocument)
 
 
-@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
 def solteq_campaigns(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -73,13 +82,13 @@ def solteq_campaigns(
             table=TABLE,
             keys=["id"],
             frame=campaign_frame,
-            full=config.full,
+            full=config.is_full(database, FLOW),
         )
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
@@ -180,7 +189,7 @@ def campaign_price_cuts(
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"woocommerce"},
     owners=OWNERS,
     code_version="1",

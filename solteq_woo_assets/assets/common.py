@@ -1,7 +1,7 @@
 """What the assets of every flow share: how they say what happened, and how they fail."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,8 @@ from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 OWNERS = ["team:integration"]
 PREVIEW_ROWS = 20
+READ_FIRST = {"dagster/priority": "1"}
+"""Where one run does all flows, everything is read, and reported by the reconciliation, before anything is sent."""
 
 
 class ReadConfig(dg.Config):
@@ -31,13 +33,25 @@ class ReadConfig(dg.Config):
 
     full: bool = False
     """Read everything again instead of only what changed."""
+    retry_quarantined: bool = False
+    """Read everything again if a document could not be read before."""
+
+    def is_full(self, database: StateDatabase, flow: str) -> bool:
+        """Whether to read everything."""
+        if self.full or not self.retry_quarantined:
+            return self.full
+        with database.transaction() as connection:
+            held = "SELECT count(*) FROM sync.quarantine WHERE flow = ? AND stage = 'feed'"
+            return count_rows(connection, held, [flow]) > 0
 
 
 class DeltaConfig(dg.Config):
     """What a delta leaves out."""
 
     retry_refused: bool = False
-    """Include the writes that the store refused before, though they are the same."""
+    """Include the writes that the other side refused before, though they are the same."""
+    retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
+    """Include those of these keys alone."""
 
 
 class _CountsRequests(Protocol):
@@ -232,7 +246,7 @@ def store_delta(
     )
     refused = 0
     if not config.retry_refused:
-        changes, refused = without_refused(connection, flow, changes)
+        changes, refused = without_refused(connection, flow, changes, but=config.retry)
     connection.execute(f"DELETE FROM delta.{delta}")
     connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
     # An edge stays due until the campaigns have been compared: another flow may not deliver what it found.
@@ -249,9 +263,12 @@ def store_delta(
 
 
 def without_refused(
-    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame
+    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, *, but: Collection[str] = ()
 ) -> tuple[pl.DataFrame, int]:
-    """Leave out the writes that the store refused and that would be the same again; how many those are."""
+    """Leave out the writes that the other side refused and that would be the same again; how many those are.
+
+    :param but: keys that are to be tried again
+    """
     refused = dict(
         connection.execute(
             "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery'", [flow]
@@ -259,7 +276,7 @@ def without_refused(
     )
     if not refused:
         return changes, 0
-    suspects = changes.filter(pl.col("key").is_in(list(refused)))
+    suspects = changes.filter(pl.col("key").is_in([key for key in refused if key not in but]))
     same = [row["key"] for row in suspects.to_dicts() if changes_hash(row["changes"]) == refused[row["key"]]]
     return changes.filter(~pl.col("key").is_in(same)), len(same)
 

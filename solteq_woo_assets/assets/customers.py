@@ -10,6 +10,7 @@ import polars as pl
 from solteq_woo_assets.assets.common import (
     OWNERS,
     PREVIEW_ROWS,
+    READ_FIRST,
     DeltaConfig,
     Effort,
     ReadConfig,
@@ -47,6 +48,7 @@ from solteq_woo_assets.sync.state import StateDatabase
 
 FLOW = "customers"
 """Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
+GROUP = "customers_both_ways"
 TO_WOO = "customers_to_woo"
 TO_SOLTEQ = "customers_to_solteq"
 DIRECTIONS = (TO_WOO, TO_SOLTEQ)
@@ -59,7 +61,14 @@ def customer_feed(settings: Settings) -> Feed:
     return Feed(FLOW, settings.solteq_customers_path, settings.solteq_customers_scope, CustomerDocument)
 
 
-@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
 def solteq_customers(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -75,12 +84,21 @@ def solteq_customers(
     """
     with failing_in_words(), effort(solteq) as measured:
         take_lease(context, leases, FLOW)
-        counts = read_customers(database, solteq, customer_feed(settings), flow=TO_WOO, full=config.full)
+        counts = read_customers(
+            database, solteq, customer_feed(settings), flow=TO_WOO, full=config.is_full(database, TO_WOO)
+        )
         remarks = _remarks(database, CUSTOMERS)
     return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
 
 
-@dg.asset(group_name=FLOW, kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
 def woo_customer_accounts(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -118,7 +136,7 @@ def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
@@ -152,7 +170,7 @@ def woo_customer_delta(
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
@@ -232,7 +250,9 @@ def removals(
     return customer_removals(context, config, settings, database)
 
 
-@dg.asset(group_name=FLOW, kinds={"woocommerce"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[woo_customer_delta])
+@dg.asset(
+    group_name=GROUP, kinds={"woocommerce"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[woo_customer_delta]
+)
 def woo_customers(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -259,7 +279,7 @@ def woo_customers(
     return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
 
 
-@dg.asset(group_name=FLOW, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
+@dg.asset(group_name=GROUP, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
 def solteq_customer_updates(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],

@@ -13,6 +13,8 @@ from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
 KEYS_SHOWN = 20
+FEW = 10
+"""So many products are never too many to leave the shelf at once."""
 
 
 class GuardRailConfig(dg.Config):
@@ -84,32 +86,92 @@ def price_cuts(
     return _verdict(context, config, database, delta=delta, check="price_cuts", problems=problems, metadata=metadata)
 
 
-def _verdict(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    database: StateDatabase,
-    *,
-    delta: str,
-    check: str,
-    problems: Sequence[str],
-    metadata: Mapping[str, Any],
+def out_of_stock(
+    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
 ) -> dg.AssetCheckResult:
-    """Stop the delta or let it pass, and say so."""
-    if problems and not config.let_pass:  # lest the delivery asset, materialized alone, send it
-        with database.transaction() as connection:
-            connection.execute(
-                f"UPDATE delta.{delta} SET action = 'stopped' WHERE list_contains($sent, action)",
-                {"sent": list(SENT_ACTIONS)},
-            )
-    if problems and config.let_pass:
-        context.instance.add_run_tags(context.run.run_id, {LET_PASS_TAG: f"{delta}: {check}"})
-        context.log.warning(f"Let pass: {'; '.join(problems)}.")
-    words = (
-        f"The delivery is stopped: {'; '.join(problems)}. If that is meant, run the job from the launchpad with "
-        f"ops: {{{delta}_{check}: {{config: {{let_pass: true}}}}}}, or solteq-woo sync with --let-pass."
+    """Whether the delta takes few enough of the products that are in stock out of it."""
+    with database.transaction() as connection:
+        sold_out, in_stock = connection.execute(
+            "WITH changed AS (SELECT key, woo_id, "
+            "map_from_entries(list_transform(changes, lambda c: (c.field, c.new)))['stock_quantity'] AS quantity "
+            "FROM delta.balance_delta WHERE list_contains($sent, action)) "
+            "SELECT list(key ORDER BY key) FILTER (held.stock_quantity > 0 AND quantity::BIGINT <= 0), "
+            "(SELECT count(*) FROM snapshot.woo_catalogue WHERE stock_quantity > 0 AND status <> 'trash') "
+            "FROM changed JOIN snapshot.woo_catalogue AS held ON held.id = changed.woo_id",
+            {"sent": list(SENT_ACTIONS)},
+        ).fetchall()[0]
+    sold_out = sold_out or []
+    problem = (
+        f"it takes {len(sold_out)} of the {in_stock} products that are in stock out of it "
+        f"(SOLTEQ_WOO_OUT_OF_STOCK_PRODUCTS_PERCENT allows {settings.out_of_stock_products_percent} %)"
     )
-    return dg.AssetCheckResult(
-        passed=not problems or config.let_pass, metadata=metadata, description=words if problems else None
+    return _verdict(
+        context,
+        config,
+        database,
+        delta="balance_delta",
+        check="out_of_stock",
+        problems=[problem] if _are_too_many(sold_out, in_stock, settings.out_of_stock_products_percent) else [],
+        metadata={"out_of_stock": len(sold_out), "in_stock": in_stock, "keys": sold_out[:KEYS_SHOWN]},
+    )
+
+
+def unpublished(
+    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
+) -> dg.AssetCheckResult:
+    """Whether the delta takes few enough products off sale: inactive or deleted in Solteq, or gone from its feed."""
+    with database.transaction() as connection:
+        withdrawn, on_sale = connection.execute(
+            "SELECT (SELECT list(key ORDER BY key) FROM delta.product_delta WHERE action = 'withdraw'), "
+            "(SELECT count(*) FROM snapshot.woo_catalogue WHERE status = 'publish')"
+        ).fetchall()[0]
+    withdrawn = withdrawn or []
+    problem = (
+        f"it takes {len(withdrawn)} of the store's {on_sale} published products off sale "
+        f"(SOLTEQ_WOO_UNPUBLISHED_PRODUCTS_PERCENT allows {settings.unpublished_products_percent} %)"
+    )
+    return _verdict(
+        context,
+        config,
+        database,
+        delta="product_delta",
+        check="unpublished",
+        problems=[problem] if _are_too_many(withdrawn, on_sale, settings.unpublished_products_percent) else [],
+        metadata={"off_sale": len(withdrawn), "published": on_sale, "keys": withdrawn[:KEYS_SHOWN]},
+    )
+
+
+def _are_too_many(keys: Sequence[str], of: int, percent: int) -> bool:
+    """A few products never are: in a small shop each is a large share."""
+    return len(keys) > FEW and len(keys) * 100 > percent * of
+
+
+def reversals(
+    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
+) -> dg.AssetCheckResult:
+    """Whether the delta reverses few enough sales of orders that are gone: a restored backup lacks orders, too."""
+    with database.transaction() as connection:
+        keys = [
+            row[0]
+            for row in connection.execute(
+                "SELECT key FROM delta.sales_delta JOIN snapshot.woo_sales AS sold ON sold.id = woo_id "
+                "WHERE kind = 'refund' AND refund_id IS NULL AND gone IS NOT NULL "
+                "AND list_contains($sent, action) ORDER BY key",
+                {"sent": list(SENT_ACTIONS)},
+            ).fetchall()
+        ]
+    problem = (
+        f"it reverses {len(keys)} sales because their orders are gone from the store "
+        f"(SOLTEQ_WOO_DELETED_ORDERS_AT_ONCE allows {settings.deleted_orders_at_once})"
+    )
+    return _verdict(
+        context,
+        config,
+        database,
+        delta="sales_delta",
+        check="reversals",
+        problems=[problem] if len(keys) > settings.deleted_orders_at_once else [],
+        metadata={"reversals": len(keys), "keys": keys[:KEYS_SHOWN]},
     )
 
 
@@ -136,3 +198,39 @@ def customer_removals(
         problems=[problem] if is_problem else [],
         metadata={"removed": removed, "accounts": accounts},
     )
+
+
+def _verdict(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    database: StateDatabase,
+    *,
+    delta: str,
+    check: str,
+    problems: Sequence[str],
+    metadata: Mapping[str, Any],
+) -> dg.AssetCheckResult:
+    """Stop the delta or let it pass, and say so."""
+    if problems and not config.let_pass:  # lest the delivery asset, materialized alone, send it
+        with database.transaction() as connection:
+            connection.execute(
+                f"UPDATE delta.{delta} SET action = 'stopped' WHERE list_contains($sent, action)",
+                {"sent": list(SENT_ACTIONS)},
+            )
+    if problems and config.let_pass:
+        _tag(context, f"{delta}: {check}")
+        context.log.warning(f"Let pass: {'; '.join(problems)}.")
+    words = (
+        f"The delivery is stopped: {'; '.join(problems)}. If that is meant, run the job from the launchpad with "
+        f"ops: {{{delta}_{check}: {{config: {{let_pass: true}}}}}}, or solteq-woo sync with --let-pass."
+    )
+    return dg.AssetCheckResult(
+        passed=not problems or config.let_pass, metadata=metadata, description=words if problems else None
+    )
+
+
+def _tag(context: dg.AssetCheckExecutionContext, what: str) -> None:
+    """Say in the run's tags what was let pass; one run may let several pass."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    before = run.tags.get(LET_PASS_TAG) if run else None
+    context.instance.add_run_tags(context.run.run_id, {LET_PASS_TAG: ", ".join(filter(None, (before, what)))})

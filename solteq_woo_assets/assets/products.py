@@ -7,6 +7,7 @@ import duckdb
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    READ_FIRST,
     DeltaConfig,
     ReadConfig,
     agreement,
@@ -21,7 +22,7 @@ from solteq_woo_assets.assets.common import (
     take_lease,
     warn_of_quarantine,
 )
-from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
+from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts, unpublished
 from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
@@ -37,6 +38,7 @@ from solteq_woo_assets.sync.snapshot import read_catalogue, read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "products"
+GROUP = "products_to_woo"
 TABLE = "snapshot.solteq_products"
 
 
@@ -45,7 +47,14 @@ def product_feed(settings: Settings) -> Feed:
     return Feed(FLOW, settings.solteq_products_path, settings.solteq_products_scope, ProductDocument)
 
 
-@dg.asset(group_name=FLOW, kinds={"solteq", "duckdb"}, owners=OWNERS, code_version="1", pool=FLOW)
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
 def solteq_products(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -69,12 +78,12 @@ def solteq_products(
             table=TABLE,
             keys=["id"],
             frame=product_frame,
-            full=config.full,
+            full=config.is_full(database, FLOW),
         )
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
 
 
-@dg.asset(group_name="store", kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1")
+@dg.asset(group_name="store", kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", op_tags=READ_FIRST)
 def woo_catalogue(
     config: ReadConfig,
     database: dg.ResourceParam[StateDatabase],
@@ -92,7 +101,7 @@ def woo_catalogue(
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
@@ -116,7 +125,7 @@ def product_delta(
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            delta = _compare(connection, settings, clock())
+            delta = compare(connection, settings, clock())
             link(connection, delta.links)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             changes, _ = store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
@@ -128,7 +137,8 @@ def product_delta(
     )
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> ProductDelta:
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> ProductDelta:
+    """The delta as it is at an instant, by what was last read of both sides."""
     rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
     store_classes = rows[0][0] if rows else []
     return compare_products(
@@ -189,8 +199,19 @@ def product_price_cuts(
     return price_cuts(context, config, settings, database, clock, "product_delta")
 
 
+@dg.asset_check(asset=product_delta, blocking=True, name="unpublished")
+def products_unpublished(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+) -> dg.AssetCheckResult:
+    """Not too many products leave the shelf at once."""
+    return unpublished(context, config, settings, database)
+
+
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"woocommerce"},
     owners=OWNERS,
     code_version="1",
@@ -221,4 +242,4 @@ def catalogue_agrees(
 ) -> dg.AssetCheckResult:
     """After delivery the store holds what Solteq says, but for what is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, FLOW, _compare(connection, settings, clock()).changes)
+        return agreement(connection, FLOW, compare(connection, settings, clock()).changes)

@@ -12,6 +12,7 @@ import polars as pl
 
 from solteq_woo_assets.assets.common import (
     OWNERS,
+    READ_FIRST,
     count_rows,
     delivery_metadata,
     delta_metadata,
@@ -24,6 +25,7 @@ from solteq_woo_assets.assets.common import (
     warn_of_quarantine,
     without_refused,
 )
+from solteq_woo_assets.assets.guard_rails import GuardRailConfig, reversals
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.receipts import ReceiptRules
@@ -38,6 +40,7 @@ from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 # It is said at every start otherwise, in the terminal of whoever runs a command; beta and fine (dagster-notes).
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.BetaWarning)
 
+GROUP = "sales_to_solteq"
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="Europe/Helsinki", end_offset=1)
 """Stands for the days of the shop's settings until the definitions are built."""
 IN_ONE_RUN = dg.BackfillPolicy.single_run()
@@ -80,13 +83,14 @@ class SalesDeltaConfig(dg.Config):
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"woocommerce", "duckdb"},
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
     partitions_def=DAYS,
     backfill_policy=IN_ONE_RUN,
+    op_tags=READ_FIRST,
 )
 def woo_sales(
     context: dg.AssetExecutionContext,
@@ -105,7 +109,7 @@ def woo_sales(
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            begin(connection, settings.sales_from, zone, utc_now())
+            begin(connection, settings.sales_from, zone, utc_now(), is_shadow=settings.mode == "shadow")
         days = [date.fromisoformat(key) for key in context.partition_keys]
         if config.changed_only:
             counts = read_changed(
@@ -140,7 +144,7 @@ def _first_partition(context: dg.AssetExecutionContext) -> date:
 
 
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
@@ -218,8 +222,19 @@ def no_document_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetChec
     return dg.AssetCheckResult(passed=not rows, metadata={"keys": [row[0] for row in rows[:20]], "count": len(rows)})
 
 
+@dg.asset_check(asset=sales_delta, blocking=True, name="reversals")
+def sales_reversals(
+    context: dg.AssetCheckExecutionContext,
+    config: GuardRailConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+) -> dg.AssetCheckResult:
+    """Not too many sales are reversed at once because their orders are gone from the store."""
+    return reversals(context, config, settings, database)
+
+
 @dg.asset(
-    group_name=FLOW,
+    group_name=GROUP,
     kinds={"solteq"},
     owners=OWNERS,
     code_version="1",

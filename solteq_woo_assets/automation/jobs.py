@@ -4,6 +4,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
 from solteq_woo_assets.settings import Settings
@@ -108,7 +109,7 @@ RECONCILE_ALL = dg.define_asset_job(
     "reconcile_all",
     selection=dg.AssetSelection.all(),
     description=(
-        "Reads both sides in full, compares everything and puts right what differs; tries again what the store refused."
+        "Reads both sides in full, reports what differs and why, and puts it right; tries again what was refused."
     ),
     executor_def=dg.in_process_executor,
     config={
@@ -120,6 +121,33 @@ RECONCILE_ALL = dg.define_asset_job(
         }
     },
 )
+RETRY_QUARANTINED = dg.define_asset_job(
+    "retry_quarantined",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("reconciliation"),
+    description=(
+        "Tries again everything that is held back: reads a feed in full when a document of it could not be read, "
+        "and sends again what was refused."
+    ),
+    executor_def=dg.in_process_executor,
+    config={
+        "ops": {
+            **{name: {"config": {"retry_quarantined": True}} for name in FULL_READS if name.startswith("solteq_")},
+            **{name: {"config": {"retry_refused": True}} for name in DELTAS},
+            "woo_sales": {"config": {"changed_only": True, "recheck_days": RECONCILED_DAYS}},
+        }
+    },
+)
+FULL_REFRESHES = [
+    dg.define_asset_job(
+        f"full_refresh_{name}",
+        selection=dg.AssetSelection.assets(name),
+        description=f"Reads {name} in full; nothing is compared or sent. The next run of its flow does that.",
+        executor_def=dg.in_process_executor,
+        config={"ops": {name: {"config": {"full": True}}}},
+    )
+    for name in FULL_READS
+]
+"""Of ``woo_sales``, a backfill of days is that."""
 
 
 @dg.job(name="erase_customer", executor_def=dg.in_process_executor)
@@ -153,7 +181,7 @@ DELTA_ASSETS = {
     customers.TO_SOLTEQ: "solteq_customer_delta",
     sales.FLOW: "sales_delta",
 }
-BY_DAY = frozenset({SALES_TO_SOLTEQ.name, RETRY_SALES.name, RECONCILE_ALL.name})
+BY_DAY = frozenset({SALES_TO_SOLTEQ.name, RETRY_SALES.name, RETRY_QUARANTINED.name, RECONCILE_ALL.name})
 """The jobs that run for a day, or several."""
 
 
@@ -163,3 +191,23 @@ def partition_of(job: str, settings: Settings, now: datetime) -> str | None:
     :param now: naive UTC
     """
     return local_day(now, ZoneInfo(settings.timezone)).isoformat() if job in BY_DAY else None
+
+
+def jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+    """Every job of ours; in shadow mode they end at the deltas."""
+    asset_jobs = [*FLOW_JOBS.values(), RECONCILE_ALL, RETRY_QUARANTINED, RETRY_SALES, *FULL_REFRESHES]
+    return [ERASE_CUSTOMER, *(map(_up_to_delta, asset_jobs) if settings.mode == "shadow" else asset_jobs)]
+
+
+def _up_to_delta(job: UnresolvedAssetJobDefinition) -> UnresolvedAssetJobDefinition:
+    """The job without its deliveries, and without what it tells their checks."""
+    deliveries = DELIVERY_ASSETS.values()
+    configured = job.config["ops"] if isinstance(job.config, dict) else {}
+    kept = {name: told for name, told in configured.items() if not name.startswith(tuple(deliveries))}
+    return dg.define_asset_job(
+        job.name,
+        selection=job.selection - dg.AssetSelection.assets(*deliveries),
+        description=f"{job.description} Shadow mode: nothing is sent.",
+        executor_def=dg.in_process_executor,
+        config={"ops": kept},
+    )

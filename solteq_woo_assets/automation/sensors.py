@@ -319,6 +319,8 @@ def _left_over(source: Source, look: Look) -> str | None:
             {"flow": source.flow, "sent": list(SENT_ACTIONS)},
         )
         due = source.due(connection, look.now)
+    if look.settings.mode == "shadow":  # nothing is sent, so nothing of it is left over
+        return due
     if again:
         return f"{again} writes of the last run did not arrive"
     if shown:

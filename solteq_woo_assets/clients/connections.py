@@ -18,6 +18,7 @@ def solteq_client(settings: Settings) -> SolteqClient:
         customers=replace(CUSTOMERS, path=settings.solteq_customers_path, scope=settings.solteq_customers_scope),
         sales=Endpoint(settings.solteq_sales_path, settings.solteq_sales_scope),
         in_flight=settings.requests_in_flight,
+        read_only=settings.mode == "shadow",
     )
 
 
@@ -28,4 +29,5 @@ def woo_client(settings: Settings) -> WooClient:
         settings.woo_consumer_key,
         settings.woo_consumer_secret,
         in_flight=settings.requests_in_flight,
+        read_only=settings.mode == "shadow",
     )

@@ -29,7 +29,7 @@ from solteq_woo_assets.clients.failures import (
     shown,
 )
 from solteq_woo_assets.clients.in_flight import InFlightLimit
-from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError
+from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, RemoteError
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
@@ -78,6 +78,7 @@ class JsonSession:
     :param attempts: of a request that may be repeated, in all
     :param mends: what to do about an error, by its code or its status; ``"redirect"`` and ``"not json"`` too
     :param secrets: never shown, even when the other side repeats them
+    :param read_only: shadow mode: refuse to send anything that could change the other side
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class JsonSession:
         attempts: int = 5,
         mends: Mapping[int | str, str] | None = None,
         secrets: Sequence[str] = (),
+        read_only: bool = False,
     ) -> None:
+        self._read_only = read_only
         self.requests_made = 0
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
@@ -132,7 +135,10 @@ class JsonSession:
 
         :raises RemoteError: of this system's kind; nothing was done
         :raises OutcomeUnknownError: it left, and no answer tells what became of it
+        :raises ConfigurationError: this session only reads
         """
+        if self._read_only:
+            raise ConfigurationError(f"SOLTEQ_WOO_MODE is shadow: nothing is sent to {self._name}")
         content = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
         parts = tuple(sorted(body)) if isinstance(body, dict) else ()
         kind = (method, _route(path), parts, len(content).bit_length())

@@ -121,6 +121,7 @@ class SolteqClient:
         sales: Endpoint = SALES,
         read_seconds: float = 60.0,
         attempts: int = 5,
+        read_only: bool = False,
     ) -> None:
         _check_address("SOLTEQ_API_URL", api_url)
         _check_address("SOLTEQ_IDENTITY_URL", identity_url)
@@ -131,7 +132,7 @@ class SolteqClient:
             "attempts": attempts,
             "secrets": [client_secret.get_secret_value()],
         }
-        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, **wire)
+        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, read_only=read_only, **wire)
         self._identity = JsonSession(identity_url, None, name="Solteq's identity server", mends=_IDENTITY_MENDS, **wire)
         self._client_id = client_id
         self._client_secret = client_secret

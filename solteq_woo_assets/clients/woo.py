@@ -89,6 +89,7 @@ class WooClient:
         in_flight: int = 2,
         read_seconds: float = 60.0,
         attempts: int = 5,
+        read_only: bool = False,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -111,6 +112,7 @@ class WooClient:
             attempts=attempts,
             mends=mends,
             secrets=[secret],
+            read_only=read_only,
         )
         self.customers = WooCustomers(self._session)
         self.orders = WooOrders(self._session)

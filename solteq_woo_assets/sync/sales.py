@@ -18,6 +18,8 @@ FLOW = "sales"
 ORDERS = "snapshot.woo_sales"
 FIRST_DAY = "sales.from"
 """The watermark that holds when booking begins."""
+SHADOW = "sales.shadow"
+"""The watermark that says that so far only shadow mode has begun."""
 ORDERS_PER_TRANSACTION = 5_000
 
 
@@ -39,9 +41,29 @@ def first_day(connection: duckdb.DuckDBPyConnection) -> date | None:
     return begins.position.date() if begins else None
 
 
-def begin(connection: duckdb.DuckDBPyConnection, sales_from: date | None, zone: ZoneInfo, now: datetime) -> None:
-    """Remember when booking begins: the setting, or the day of the first run."""
+def books_sales(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether sales are booked from here, not by somebody else: the flow has run, and not only in shadow mode."""
+    return first_day(connection) is not None and watermark(connection, SHADOW) is None
+
+
+def begin(
+    connection: duckdb.DuckDBPyConnection,
+    sales_from: date | None,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    is_shadow: bool = False,
+) -> None:
+    """Remember when booking begins: the setting, or the day of the first run.
+
+    What shadow mode saw is forgotten by the first run that sends: somebody else booked the sales of those days.
+    """
+    if watermark(connection, SHADOW) is not None and not is_shadow:
+        connection.execute("DELETE FROM sync.watermarks WHERE feed IN (?, ?)", [SHADOW, FIRST_DAY])
+        connection.execute("DELETE FROM sync.sales_days")
     known = first_day(connection)
+    if known is None and is_shadow:
+        _move(connection, SHADOW, now, None)
     begins = sales_from or known or local_day(now, zone)
     if begins != known:
         _move(connection, FIRST_DAY, datetime.combine(begins, time()), None)

@@ -286,6 +286,17 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 """
 
 
+def table_columns() -> dict[str, list[tuple[str, str]]]:
+    """The columns of each table of ours, name and type, in their order."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(_TABLES)
+        rows = connection.execute(
+            "SELECT schema_name || '.' || table_name, list((column_name, data_type) ORDER BY column_index) "
+            "FROM duckdb_columns() WHERE schema_name IN ('snapshot', 'delta', 'sync') GROUP BY 1"
+        ).fetchall()
+    return dict(rows)
+
+
 Clock = Callable[[], datetime]
 """The present, in UTC without a zone. What depends on it takes one, so that a test can set it."""
 

@@ -1,5 +1,7 @@
 """The code location as Dagster and the people in its UI see it: it loads, and everything in it says what it is."""
 
+from datetime import timedelta
+
 import dagster as dg
 import pytest
 from dagster._core.workspace.autodiscovery import loadable_targets_from_loaded_module
@@ -11,22 +13,28 @@ from solteq_woo_assets.settings import Settings
 pytestmark = pytest.mark.usefixtures("no_settings")
 
 FLOW_ASSETS = {
-    "products": {"solteq_products", "product_delta", "woo_products"},
-    "balances": {"solteq_balances", "sales_under_way", "balance_delta", "woo_stock"},
-    "campaigns": {"solteq_campaigns", "campaign_price_delta", "woo_campaign_prices"},
-    "customers": {
+    "products_to_woo": {"solteq_products", "product_delta", "woo_products"},
+    "balances_to_woo": {"solteq_balances", "sales_under_way", "balance_delta", "woo_stock"},
+    "campaigns_to_woo": {"solteq_campaigns", "campaign_price_delta", "woo_campaign_prices"},
+    "customers_both_ways": {
         *("solteq_customers", "woo_customer_accounts"),
         *("woo_customer_delta", "woo_customers"),
         *("solteq_customer_delta", "solteq_customer_updates"),
     },
-    "sales": {"woo_sales", "sales_delta", "solteq_sales"},
+    "sales_to_solteq": {"woo_sales", "sales_delta", "solteq_sales"},
     "store": {"woo_catalogue"},
+    "reconciliation": {"reconciliation"},
 }
 FLOW_JOBS = {
     *("products_to_woo", "balances_to_woo", "campaigns_to_woo"),
     *("customers_to_woo", "customers_to_solteq", "sales_to_solteq"),
 }
 JOBS = FLOW_JOBS | {"reconcile_all"}
+SNAPSHOTS = {
+    *("solteq_products", "solteq_balances", "solteq_campaigns", "solteq_customers"),
+    *("woo_catalogue", "woo_customer_accounts"),
+}
+OTHER_JOBS = {"erase_customer", "retry_sales", "retry_quarantined", *(f"full_refresh_{name}" for name in SNAPSHOTS)}
 REAL_STORE = {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
 
 
@@ -58,7 +66,7 @@ def test_dagster_finds_the_definitions_in_the_module() -> None:
 
 def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> None:
     assert set(assets_of(definitions)) == set().union(*FLOW_ASSETS.values())
-    assert set(jobs_of(definitions)) == JOBS | {"erase_customer", "retry_sales"}
+    assert set(jobs_of(definitions)) == JOBS | OTHER_JOBS
     assert {sensor.name for sensor in definitions.sensors or []} == {f"{job}_sensor" for job in FLOW_JOBS}
     schedules = {f"{job}_schedule" for job in JOBS} | {"customer_accounts_schedule"}
     assert {schedule.name for schedule in definitions.schedules or []} == schedules
@@ -66,8 +74,10 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
         "product_delta:no_sku_twice",
         "product_delta:prices_are_positive",
         "product_delta:price_cuts",
+        "product_delta:unpublished",
         "woo_products:catalogue_agrees",
         "balance_delta:no_stock_twice",
+        "balance_delta:out_of_stock",
         "woo_stock:stock_agrees",
         "campaign_price_delta:price_cuts",
         "woo_campaign_prices:sale_prices_agree",
@@ -75,6 +85,8 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
         "woo_customers:accounts_agree",
         "solteq_customer_updates:customers_agree",
         "sales_delta:no_document_twice",
+        "sales_delta:reversals",
+        "reconciliation:nothing_survives",
         "solteq_sales:days_agree",
     }
 
@@ -104,6 +116,7 @@ def test_lineage_is_snapshot_delta_delivery(definitions: dg.Definitions) -> None
         "woo_sales": set(),
         "sales_delta": {"woo_sales"},
         "solteq_sales": {"sales_delta"},
+        "reconciliation": {*SNAPSHOTS, "sales_under_way", "woo_sales"},
     }
 
 
@@ -128,7 +141,7 @@ def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.De
         **{key.to_user_string(): graph.get_check_spec(key).description for key in graph.asset_check_keys},
     }
     assert [name for name, description in described.items() if not description] == []
-    assert len(described) == 9 + 6 + 8 + 13
+    assert len(described) == 16 + 6 + 8 + 17
 
 
 def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
@@ -139,7 +152,10 @@ def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
         "no_sku_twice",
         "prices_are_positive",
         "price_cuts",
+        "unpublished",
         "no_stock_twice",
+        "out_of_stock",
+        "reversals",
         "removals",
         "no_document_twice",
     }
@@ -151,14 +167,16 @@ def test_each_job_holds_its_flow(definitions: dg.Definitions) -> None:
         for name, job in jobs_of(definitions).items()
     }
     assert selected == {
-        "products_to_woo": FLOW_ASSETS["products"] | FLOW_ASSETS["store"],
-        "balances_to_woo": FLOW_ASSETS["balances"] | FLOW_ASSETS["store"],
-        "campaigns_to_woo": FLOW_ASSETS["campaigns"] | FLOW_ASSETS["store"],
-        "customers_to_woo": FLOW_ASSETS["customers"] - {"solteq_customer_delta", "solteq_customer_updates"},
-        "customers_to_solteq": FLOW_ASSETS["customers"] - {"woo_customer_delta", "woo_customers"},
+        "products_to_woo": FLOW_ASSETS["products_to_woo"] | FLOW_ASSETS["store"],
+        "balances_to_woo": FLOW_ASSETS["balances_to_woo"] | FLOW_ASSETS["store"],
+        "campaigns_to_woo": FLOW_ASSETS["campaigns_to_woo"] | FLOW_ASSETS["store"],
+        "customers_to_woo": FLOW_ASSETS["customers_both_ways"] - {"solteq_customer_delta", "solteq_customer_updates"},
+        "customers_to_solteq": FLOW_ASSETS["customers_both_ways"] - {"woo_customer_delta", "woo_customers"},
         "reconcile_all": set().union(*FLOW_ASSETS.values()),
-        "sales_to_solteq": FLOW_ASSETS["sales"],
+        "sales_to_solteq": FLOW_ASSETS["sales_to_solteq"],
         "retry_sales": {"sales_delta", "solteq_sales"},
+        "retry_quarantined": set().union(*FLOW_ASSETS.values()) - {"reconciliation"},
+        **{f"full_refresh_{name}": {name} for name in SNAPSHOTS},
         "erase_customer": set(),
     }
 
@@ -176,7 +194,8 @@ def test_a_pool_of_one_keeps_runs_of_a_flow_apart(definitions: dg.Definitions, f
         if isinstance(assets, dg.AssetsDefinition)
         for key in assets.keys
     }
-    assert {name for name, pool in pools.items() if pool == flow} == FLOW_ASSETS[flow]
+    groups = {"customers": "customers_both_ways", "sales": "sales_to_solteq"}
+    assert {name for name, pool in pools.items() if pool == flow} == FLOW_ASSETS[groups.get(flow, f"{flow}_to_woo")]
 
 
 @pytest.mark.parametrize(
@@ -212,3 +231,23 @@ def test_sensors_start_switched_on_with_the_sandbox_on_both_sides_alone(
     """On a real shop nothing is sent before the user says so."""
     sensors = build_definitions(Settings.model_validate(settings)).sensors or []
     assert {sensor.default_status for sensor in sensors} == {status}
+
+
+def test_each_asset_shows_the_columns_of_its_table_and_how_old_it_may_be(definitions: dg.Definitions) -> None:
+    """A newcomer sees what is in a table, and a flow that stands still turns red by itself."""
+    for name, spec in assets_of(definitions).items():
+        assert spec.metadata["dagster/column_schema"].columns, name
+        assert spec.metadata["dagster/table_name"].rpartition(".")[2] in (name, "deliveries")
+        assert spec.freshness_policy is not None, name
+
+
+def test_a_flow_is_stale_when_two_turns_of_its_schedule_brought_nothing() -> None:
+    without = {"sales_cron": "", "balances_cron": "*/5 6-22 * * *"}
+    assets = assets_of(build_definitions(Settings.model_validate(without)))
+    assert assets["solteq_sales"].freshness_policy is None, "nothing says how old it may be"
+    assert assets["woo_stock"].freshness_policy == dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=14, minutes=20), warn_window=timedelta(hours=7, minutes=15)
+    ), "it rests at night"
+    assert assets["woo_products"].freshness_policy == dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=2, minutes=10), warn_window=timedelta(hours=1, minutes=10)
+    )

@@ -1,0 +1,165 @@
+"""What differs between the two systems, why, and for how long: one table for all flows, with its history."""
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.assets.common import (
+    OWNERS,
+    PREVIEW_ROWS,
+    READ_FIRST,
+    effort,
+    failing_in_words,
+    markdown_table,
+    without_refused,
+)
+from solteq_woo_assets.rules.differences import SCHEMA, WHYS, differences
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import customer_links, quarantine, sales_plan
+from solteq_woo_assets.sync.sales import first_day
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
+
+GROUP = "reconciliation"
+KEPT = timedelta(days=366)
+_SNAPSHOTS = [
+    products.solteq_products,
+    products.woo_catalogue,
+    balances.solteq_balances,
+    balances.sales_under_way,
+    campaigns.solteq_campaigns,
+    customers.solteq_customers,
+    customers.woo_customer_accounts,
+    "woo_sales",
+]
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    deps=_SNAPSHOTS,
+    op_tags=READ_FIRST,
+)
+def reconciliation(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """What differs between the two systems, field by field, and why, before it is put right.
+
+    Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and somebody
+    changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
+    balance for its product. Quarantined: held back. Each reconciliation adds its rows, which are kept for a year; of
+    customers without values. Table `sync.reconciliation`.
+    """
+    with failing_in_words(), effort() as measured, database.transaction() as connection:
+        found = _found(connection, settings, clock())
+        stored = _store(connection, found, context.run.run_id)
+    counts = dict(stored["why"].value_counts().iter_rows())
+    by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
+    shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
+    return dg.MaterializeResult(
+        metadata={
+            "differing": stored.height,
+            **{why: counts.get(why, 0) for why in WHYS},
+            "surviving": _surviving(stored).height,
+            "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
+            "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
+            **measured.metadata(),
+        }
+    )
+
+
+def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> pl.DataFrame:
+    """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment."""
+    of_products = products.compare(connection, settings, now)
+    of_campaigns = campaigns.compare(connection, settings, now)
+    deltas = {
+        products.FLOW: of_products.changes,
+        campaigns.FLOW: of_campaigns.changes,
+        balances.FLOW: balances.compare(connection, settings),
+    }
+    held = {products.FLOW: of_products.quarantine, campaigns.FLOW: of_campaigns.quarantine}
+    if first_day(connection) is not None:
+        plan = sales_plan.plan(connection, sales.receipt_rules(settings))
+        deltas[sales.FLOW], held[sales.FLOW] = plan.changes, plan.held
+    merge = customer_links.settle(connection, customers.customer_rules(settings))
+    connection.rollback()  # settling links people; here it was only asked what it would write
+    connection.begin()
+    deltas |= {customers.TO_WOO: merge.to_woo, customers.TO_SOLTEQ: merge.to_solteq}
+    held |= {customers.TO_WOO: merge.to_woo_held, customers.TO_SOLTEQ: merge.to_solteq_held}
+    for flow, records in held.items():
+        quarantine.replace(connection, flow, "delta", records)
+    delivered = connection.table("sync.deliveries")
+    rows = [
+        differences(
+            connection,
+            flow=flow,
+            changes=without_refused(connection, flow, changes)[0],
+            deliveries=delivered,
+            is_personal=flow in customers.DIRECTIONS,
+        )
+        for flow, changes in deltas.items()
+    ]
+    quarantined = connection.sql(
+        "SELECT flow, key, field, NULL AS expected, NULL AS held, 'quarantined' AS why, reason "
+        "FROM sync.quarantine WHERE dismissed_at IS NULL"
+    ).pl()
+    return pl.concat([*rows, quarantined.cast(SCHEMA)])  # type: ignore[arg-type]
+
+
+def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:
+    """Add the rows of this reconciliation, with when the same difference was first seen without a break."""
+    now = utc_now()
+    connection.register("found_now", found)
+    stored = connection.sql(
+        """
+        SELECT $now AS reconciled_at, $run_id AS run_id, found_now.*, coalesce(first_seen, $now) AS first_seen
+        FROM found_now LEFT JOIN (
+            SELECT flow, key, field, why, expected, first_seen FROM sync.reconciliation
+            WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)
+        ) AS before ON before.flow = found_now.flow AND before.key = found_now.key
+            AND before.field = found_now.field AND before.why = found_now.why
+            AND before.expected IS NOT DISTINCT FROM found_now.expected
+        """,
+        params={"now": now, "run_id": run_id},
+    ).pl()
+    connection.unregister("found_now")
+    connection.execute("DELETE FROM sync.reconciliation WHERE reconciled_at < ?", [now - KEPT])
+    connection.execute("INSERT INTO sync.reconciliation BY NAME SELECT * FROM stored")
+    return stored
+
+
+def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
+    """Differences of the last reconciliation that the one before saw, too; what waits has its reason elsewhere."""
+    return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), pl.col("why") != "waiting")
+
+
+@dg.asset_check(asset=reconciliation)
+def nothing_survives(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No difference is there that the reconciliation before this one saw, too, and that was not put right since."""
+    with database.transaction() as connection:
+        newest = connection.sql(
+            "FROM sync.reconciliation WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)"
+        ).pl()
+    left = _surviving(newest)
+    names = ", ".join(f"{row['flow']} {row['key']}" for row in left.head(5).to_dicts())
+    words = (
+        f"{left.height} differences were there at the reconciliation before this one, too: {names}. "
+        "The table says why; solteq-woo quarantine list says what to do about what is held back."
+    )
+    shown = left.select("flow", "key", "field", "why", "reason")
+    return dg.AssetCheckResult(
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=words if left.height else None,
+        metadata={
+            "surviving": left.height,
+            "differences": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
+        },
+    )
