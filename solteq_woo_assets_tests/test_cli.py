@@ -1,5 +1,6 @@
 """The command line: what it runs, what it says, and with which code it ends."""
 
+import json
 import os
 import signal
 import socket
@@ -17,8 +18,8 @@ from click.testing import CliRunner
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from solteq_woo_assets import cli
-from solteq_woo_assets.cli import main
+from solteq_woo_assets.cli import main, terminal
+from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running
@@ -241,7 +242,7 @@ def test_dry_run_with_the_store_away_shows_no_old_delta(shop: Shop, solteq_woo: 
 @pytest.fixture
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that breaks no line."""
-    monkeypatch.setattr(cli.console, "width", 400)
+    monkeypatch.setattr(terminal.console, "width", 400)
 
 
 @pytest.mark.usefixtures("wide")
@@ -353,8 +354,8 @@ def test_a_database_that_cannot_be_opened_is_1_in_words(shop: Shop, solteq_woo: 
 
 
 def test_the_module_is_the_command(no_settings: Path) -> None:
-    with_module = module("--help", cwd=no_settings, COLUMNS="80")
-    in_process = CliRunner().invoke(main, ["--help"], prog_name="python -m solteq_woo_assets", terminal_width=80)
+    with_module = module("--help", cwd=no_settings, COLUMNS="80")  # of which click uses 78
+    in_process = CliRunner().invoke(main, ["--help"], prog_name="python -m solteq_woo_assets", terminal_width=78)
     assert with_module.stdout == in_process.output
     assert all(command in with_module.stdout for command in ("sync", "sandbox", "run"))
 
@@ -495,3 +496,65 @@ def test_a_sandbox_that_is_running_is_used(no_settings: Path, sandbox_ports: int
     assert result.exit_code == 0, result.output
     assert "stands in" not in result.output
     assert not (no_settings / ".sandbox").exists()
+
+
+# Quarantine
+
+
+@pytest.fixture
+def held(shop: Shop) -> Shop:
+    """A shop with one product in order, one without a price, and one that cannot be read."""
+    shop.product("GOOD")
+    shop.product("HELD", salesPrice=0)
+    shop.product("TORN", salesPrice="a lot")
+    shop.sync("products_to_woo")
+    return shop
+
+
+@pytest.mark.usefixtures("wide", "held")
+def test_the_quarantine_is_listed_and_each_record_says_what_to_do(solteq_woo: CommandLine) -> None:
+    listed = solteq_woo("quarantine", "list")
+    assert listed.exit_code == 0, listed.output
+    assert "price-missing" in listed.output
+    assert "document-unreadable" in listed.output
+    shown = solteq_woo("quarantine", "show", "HELD")
+    for words in ("price-missing", PROBLEMS["price-missing"].meaning, PROBLEMS["price-missing"].mend, "salesPrice"):
+        assert words in shown.output
+    assert "a lot" in solteq_woo("quarantine", "show", "p-TORN").output, "the document itself"
+    assert solteq_woo("quarantine", "show", "GOOD").exit_code == 1
+
+
+@pytest.mark.usefixtures("wide")
+def test_what_is_dismissed_is_told_no_more_until_it_changes(held: Shop, solteq_woo: CommandLine) -> None:
+    """It stays held back, and the command line exits with 0 when nothing else is wrong."""
+    assert solteq_woo("sync", "products").exit_code == 1
+    assert solteq_woo("quarantine", "dismiss", "HELD", "p-TORN").exit_code == 0
+    assert solteq_woo("quarantine", "dismiss", "GOOD").exit_code == 1
+    assert "Nothing is held back." in solteq_woo("quarantine", "list").output
+    assert "HELD" in solteq_woo("quarantine", "list", "--all").output
+    result = solteq_woo("sync", "products")
+    assert (result.exit_code, "Quarantine" in result.output) == (0, False), result.output
+    assert set(held.store()) == {"GOOD"}
+    held.product("HELD", salesPrice=-1)
+    assert solteq_woo("sync", "products").exit_code == 1, "it is another problem now"
+
+
+@pytest.mark.usefixtures("wide")
+def test_retry_reads_again_what_could_not_be_read_and_sends_again_what_was_refused(
+    held: Shop, solteq_woo: CommandLine
+) -> None:
+    """Without a key everything; with keys what was refused of these alone."""
+    error = {"code": "product_invalid_sku", "message": "Invalid or duplicated SKU.", "data": {}}
+    refusal = {"create": [{"id": 0, "error": error}, {"id": 0, "error": error}]}
+    held.product("X")
+    held.product("Y")
+    held.woo.fault(method="POST", path="products/batch", status=200, body=json.dumps(refusal))
+    held.sync("products_to_woo", "products_to_woo")
+    assert {"X", "Y"}.isdisjoint(held.store()), "the same writes are not sent again by themselves"
+    solteq_woo("quarantine", "retry", "X")
+    assert ("X" in held.store(), "Y" in held.store()) == (True, False)
+    held.solteq.asked()
+    solteq_woo("quarantine", "retry")
+    assert "Y" in held.store()
+    feeds = [each["query"] for each in held.solteq.asked() if each["path"].endswith("/products")]
+    assert all("modified" not in query.lower() for query in feeds), "all products are read, for one could not be read"

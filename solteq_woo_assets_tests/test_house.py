@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "automation": {"automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
     "definitions": {"automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
     "sandbox": {"sandbox"} | FOUNDATION,
-    "cli": {"definitions", "automation", "assets", "sync", "rules", "clients", "sandbox"} | FOUNDATION,
+    "cli": {"cli", "definitions", "automation", "assets", "sync", "rules", "clients", "sandbox"} | FOUNDATION,
 }
 IO = {"requests", "os", "socket", "time", "random", "sqlite3", "subprocess", "pathlib", "dagster"}
 

@@ -1,0 +1,106 @@
+"""Run flows in this process, look ahead, and send again what was refused."""
+
+import sys
+
+import click
+
+from solteq_woo_assets.assets import campaigns, customers, sales
+from solteq_woo_assets.automation.jobs import (
+    DELTA_ASSETS,
+    FLOW_JOBS,
+    RETRY_SALES,
+)
+from solteq_woo_assets.cli.jobs import (
+    all_delivered,
+    configuration,
+    count_quarantined,
+    dagster_instance,
+    definitions_of,
+    load_settings,
+    metadata_of,
+    run_job,
+    up_to_delta,
+)
+from solteq_woo_assets.cli.sandbox import standing_in
+from solteq_woo_assets.cli.terminal import console, print_delta, print_quarantine, print_summary, print_table
+from solteq_woo_assets.cli.times import instant, local
+from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.sync.state import StateDatabase
+
+
+@click.command()
+@click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
+@click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
+@click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop.")
+def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
+    """Run flows in this process, all of them or those that are named.
+
+    campaigns, products, balances, customers_to_woo, customers_to_solteq, sales
+
+    Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
+    quarantine.
+    """
+    settings = load_settings()
+    dry_run = dry_run or settings.mode == "shadow"
+    definitions = definitions_of(settings)
+    chosen = [flow for flow in FLOW_JOBS if flow in flows or not flows]
+    complete = True
+    how = "shadow mode: nothing is sent" if settings.mode == "shadow" else "dry run" if dry_run else ""
+    with standing_in(settings), dagster_instance() as instance:
+        for flow in chosen:
+            job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
+            console.print(f"[bold]{job.name}[/bold]{f' ({how})' if how else ''}")
+            selection = up_to_delta(job, flow) if dry_run else None
+            result = run_job(settings, instance, job, configuration(flow, let_pass and not dry_run), selection)
+            print_summary(result)
+            complete &= result.success and (dry_run or all_delivered(result, flow))
+            if dry_run and metadata_of(result, DELTA_ASSETS[flow]):
+                with StateDatabase(settings.database).transaction() as connection:
+                    delta = connection.table(f"delta.{DELTA_ASSETS[flow]}").pl()
+                print_delta(customers.masked_changes(delta) if flow in customers.DIRECTIONS else delta)
+        print_quarantine(settings)
+        complete &= dry_run or not count_quarantined(settings, chosen)
+    sys.exit(0 if complete else 1)
+
+
+@click.command()
+@click.argument("flow", type=click.Choice([campaigns.FLOW]))
+@click.option("--at", metavar="TIME", help="Local time such as 2026-11-27T00:00. Default: now.")
+def preview(flow: str, at: str | None) -> None:
+    """Show the campaign delta of another time.
+
+    By what was last read of both sides; nothing is kept or sent.
+    """
+    settings = load_settings()
+    now = instant(at, settings)
+    with StateDatabase(settings.database).transaction() as connection:
+        delta = campaigns.compare(connection, settings, now)
+    console.print(f"[bold]campaign_price_delta at {local(now, settings)}[/bold]")
+    print_delta(delta.changes)
+    if delta.changes.is_empty():
+        console.print("Nothing to write.")
+    held = [(key, field, reason, PROBLEMS[code].mend) for key, field, reason, code in delta.quarantine.iter_rows()]
+    print_table(["campaign", "field", "held back because", "to mend"], held)
+
+
+@click.group()
+def retry() -> None:
+    """Send again what was refused."""
+
+
+@retry.command("sales")
+@click.argument("orders", nargs=-1, metavar="[ORDER]...")
+def retry_sales(orders: tuple[str, ...]) -> None:
+    """Send again the sales that Solteq refused: all, or those of these orders or external ids.
+
+    Exits with 1 when anything was refused again.
+    """
+    settings = load_settings()
+    definitions = definitions_of(settings)
+    job = definitions.resolve_job_def(RETRY_SALES.name)
+    config = {"retry": list(orders)} if orders else {"retry_refused": True}
+    with standing_in(settings), dagster_instance() as instance:
+        result = run_job(settings, instance, job, {"sales_delta": {"config": config}})
+        print_summary(result)
+        print_quarantine(settings)
+    sys.exit(0 if result.success and all_delivered(result, sales.FLOW) else 1)

@@ -1,0 +1,105 @@
+"""How commands run the jobs of Dagster."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+
+import dagster as dg
+
+from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.automation.jobs import (
+    CHANGED_SALES,
+    DELIVERY_ASSETS,
+    DELTA_ASSETS,
+    partition_of,
+)
+from solteq_woo_assets.cli.terminal import (
+    terminal_logger,
+)
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
+
+GUARD_RAILS = {
+    campaigns.FLOW: ["price_cuts"],
+    products.FLOW: ["price_cuts", "unpublished"],
+    balances.FLOW: ["out_of_stock"],
+    customers.TO_WOO: ["removals"],
+    sales.FLOW: ["reversals"],
+}
+UNDELIVERED = ("refused", "retried_next_run", "waiting")
+
+
+def load_settings() -> Settings:
+    """The settings, once they are seen to make sense: before anything starts, and not run by run."""
+    settings = Settings.load()
+    with closing(solteq_client(settings)), closing(woo_client(settings)):
+        return settings
+
+
+@contextmanager
+def dagster_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of ``DAGSTER_HOME``, so that the runs are in its UI, or one that is gone afterwards."""
+    if os.environ.get("DAGSTER_HOME"):
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    else:
+        with dg.DagsterInstance.ephemeral() as instance:
+            yield instance
+
+
+def configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
+    guards = GUARD_RAILS.get(flow, []) if let_pass else []
+    return {
+        **(CHANGED_SALES["ops"] if flow == sales.FLOW else {}),
+        **{f"{DELTA_ASSETS[flow]}_{guard}": {"config": {"let_pass": True}} for guard in guards},
+    }
+
+
+def up_to_delta(job: dg.JobDefinition, flow: str) -> list[dg.AssetKey]:
+    delivery = dg.AssetKey(DELIVERY_ASSETS[flow])
+    return [key for key in job.asset_layer.executable_asset_keys if key != delivery]
+
+
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, object]:
+    for event in result.get_asset_materialization_events():
+        if event.asset_key == dg.AssetKey(asset):
+            return {name: value.value for name, value in event.materialization.metadata.items()}
+    return {}
+
+
+def all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
+    metadata = metadata_of(result, DELIVERY_ASSETS[flow])
+    return not any(metadata.get(name) for name in UNDELIVERED)
+
+
+def count_quarantined(settings: Settings, flows: list[str]) -> int:
+    with StateDatabase(settings.database).transaction() as connection:
+        return connection.execute(
+            "SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow) AND dismissed_at IS NULL",
+            {"flows": flows},
+        ).fetchall()[0][0]
+
+
+def run_job(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    job: dg.JobDefinition,
+    ops: Mapping[str, object],
+    selection: Sequence[dg.AssetKey] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run a job of ``definitions_of`` in this process, telling the terminal how it goes; for today, if it is by day."""
+    return job.execute_in_process(
+        run_config={"loggers": {"console": {}}, "ops": ops},
+        partition_key=partition_of(job.name, settings, utc_now()),
+        instance=instance,
+        asset_selection=selection,
+        raise_on_error=False,
+    )
+
+
+def definitions_of(settings: Settings) -> dg.Definitions:
+    """Everything that Dagster loads, with a logger that tells the terminal."""
+    terminal = dg.Definitions(loggers={"console": dg.LoggerDefinition(terminal_logger)})
+    return dg.Definitions.merge(build_definitions(settings), terminal)

@@ -1,0 +1,101 @@
+"""The quarantine: what is held back and why, to be tried again or let be."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTAS, RETRY_QUARANTINED
+from solteq_woo_assets.cli.jobs import all_delivered, dagster_instance, definitions_of, load_settings, run_job
+from solteq_woo_assets.cli.sandbox import standing_in
+from solteq_woo_assets.cli.terminal import console, print_quarantine, print_summary, print_table
+from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.sync import quarantine as records
+from solteq_woo_assets.sync.state import StateDatabase
+
+COLUMNS = ("flow", "key", "problem", "held back because", "since")
+
+
+@click.group()
+def quarantine() -> None:
+    """See what is held back, try it again, or let it be."""
+
+
+@quarantine.command("list")
+@click.option("--all", "with_dismissed", is_flag=True, help="Show also what somebody has dismissed.")
+def list_records(with_dismissed: bool) -> None:
+    """Show every record that is held back, newest first."""
+    rows = _read(
+        "SELECT flow, key, coalesce(code, ''), field || ': ' || reason, strftime(first_seen, '%Y-%m-%d %H:%M UTC') "
+        "FROM sync.quarantine WHERE dismissed_at IS NULL OR $all ORDER BY first_seen DESC, flow, key",
+        {"all": with_dismissed},
+    )
+    print_table(COLUMNS, rows) if rows else console.print("Nothing is held back.")
+
+
+@quarantine.command()
+@click.argument("key")
+def show(key: str) -> None:
+    """Show all that is known of a record: what is wrong, what it means, what to do, and the document."""
+    rows = _read(
+        "SELECT flow, stage, field, reason, mend, code, strftime(first_seen, '%Y-%m-%d %H:%M UTC'), "
+        "strftime(last_seen, '%Y-%m-%d %H:%M UTC'), strftime(dismissed_at, '%Y-%m-%d %H:%M UTC'), raw "
+        "FROM sync.quarantine WHERE key = $key ORDER BY flow, stage, field",
+        {"key": key},
+    )
+    if not rows:
+        raise click.ClickException(f"{key} is not held back.")
+    for flow, stage, field, reason, mend, code, first_seen, last_seen, dismissed_at, raw in rows:
+        problem = PROBLEMS.get(code)
+        facts = [
+            ("flow", flow),
+            ("held back at", {"feed": "reading", "delta": "comparing", "delivery": "sending"}.get(stage, stage)),
+            ("problem", f"{code}: {problem.title}" if problem else None),
+            ("field", field),
+            ("because", reason),
+            ("that means", problem.meaning if problem else None),
+            ("to mend", mend),
+            ("first seen", first_seen),
+            ("last seen", last_seen),
+            ("dismissed", dismissed_at),
+            ("document", raw if stage == "feed" and not flow.startswith("customers") else None),
+        ]
+        print_table(["", key], [(name, fact) for name, fact in facts if fact])
+        console.print()
+
+
+@quarantine.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+def retry(keys: tuple[str, ...]) -> None:
+    """Try again what is held back: everything, or what was refused of these keys.
+
+    Reads a feed in full when a document of it could not be read. Exits with 1 when anything is refused again.
+    """
+    settings = load_settings()
+    job = definitions_of(settings).resolve_job_def(RETRY_QUARANTINED.name)
+    again = {"retry": list(keys)} if keys else {"retry_refused": True}
+    config = RETRY_QUARANTINED.config
+    ops = dict(config["ops"]) if isinstance(config, dict) else {}
+    with standing_in(settings), dagster_instance() as instance:
+        result = run_job(settings, instance, job, ops | {delta: {"config": again} for delta in DELTAS})
+        print_summary(result)
+        print_quarantine(settings)
+    delivered = all(all_delivered(result, flow) for flow in DELIVERY_ASSETS)
+    sys.exit(0 if result.success and delivered else 1)
+
+
+@quarantine.command()
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@click.option("--flow", help="Of this flow alone, when several hold the key back.")
+def dismiss(keys: Sequence[str], flow: str | None) -> None:
+    """Let records be: they stay held back, but are not counted or told any more until they change."""
+    with StateDatabase(load_settings().database).transaction() as connection:
+        dismissed = {key: records.dismiss(connection, key, flow) for key in keys}
+    for key, count in dismissed.items():
+        console.print(f"{key}: {'dismissed' if count else 'is not held back'}.", highlight=False, markup=False)
+    sys.exit(0 if all(dismissed.values()) else 1)
+
+
+def _read(query: str, parameters: dict[str, object]) -> list[tuple[str, ...]]:
+    with StateDatabase(load_settings().database).transaction() as connection:
+        return connection.execute(query, parameters).fetchall()
