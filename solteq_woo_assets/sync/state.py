@@ -21,6 +21,9 @@ LOCK_SECONDS = 60.0
 VERSION = 5
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
+_SMALL = 32 * 2**20
+"""Size in bytes of a file, up to which its engine is kept. A larger one's keeps hundreds of MB of freed memory."""
+
 _STORAGE_ERRORS = (
     duckdb.IOException,
     duckdb.FatalException,
@@ -306,11 +309,28 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+_idle: dict[str, duckdb.DuckDBPyConnection] = {}
+"""The engine of the last transaction, for the next one of the same database. Threads take it out while they use it."""
+
+
+def _stop_idle() -> None:
+    while _idle:
+        with suppress(KeyError):  # another thread was faster
+            _idle.popitem()[1].close()
+
+
+os.register_at_fork(before=_stop_idle)  # a child would have the engine without its threads, and crash
+
+
 class StateDatabase:
-    """The DuckDB file behind a lock file: lock, connect, one transaction, close, whatever happens.
+    """The DuckDB file behind a lock file: lock, open, one transaction, close, whatever happens.
 
     DuckDB shuts out every other process while one has the file open, and fails at once instead of waiting; the
     lock file makes them take turns. Never hold a transaction across an HTTP call.
+
+    The file is attached to an engine, a DuckDB instance without a file of its own, since starting one takes far
+    longer than most transactions (14 of 16 ms). An engine serves one transaction at a time and is thrown away with
+    one that fails, so that nothing of the failure stays. A setting would outlive its transaction: it is refused.
     """
 
     def __init__(self, path: Path, *, lock_seconds: float = LOCK_SECONDS) -> None:
@@ -346,13 +366,12 @@ class StateDatabase:
         :raises StateError: the file cannot be locked, opened or written; it is as it was
         """
         fresh = self.path.with_name(f"{self.path.name}.new")
-        with self._locked(), self._connected() as connection:
-            fresh.unlink(missing_ok=True)
-            connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
-            held = connection.execute("SELECT current_database()").fetchall()[0][0]
-            connection.execute(f'COPY FROM DATABASE "{held}" TO fresh')
-            connection.execute("DETACH fresh")
-            connection.close()
+        with self._locked():
+            with self._connected() as connection:
+                fresh.unlink(missing_ok=True)
+                connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
+                connection.execute("COPY FROM DATABASE state TO fresh")
+                connection.execute("DETACH fresh")
             fresh.chmod(0o600)
             fresh.replace(self.path)
 
@@ -376,30 +395,54 @@ class StateDatabase:
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = None
+        engine = None
         try:
-            connection = self._open()
+            engine = _idle.pop(self._spill, None) or self._started()
+            connection = self._open(engine)
             yield connection
+            connection.close()
+            with suppress(duckdb.Error, OSError):  # it is stored by now, if only in the log: closing never fails
+                engine.execute("DETACH state")
+                if self._may_stay():
+                    _stop_idle()
+                    _idle[self._spill], engine = engine, None
         except _STORAGE_ERRORS as error:
             raise StateError(
                 f"{self.path} cannot be opened or written; nothing of this step was stored. "
                 f"Free some disk space or close what holds the file, then run again. DuckDB says: {error}"
             ) from error
         finally:
-            if connection is not None:
-                connection.close()
+            if engine is not None:
+                engine.close()  # and with it the connection and the file
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
+    @property
+    def _spill(self) -> str:
+        """The folder for what does not fit into memory: where DuckDB has it when it opens the file itself."""
+        return f"{self.path.absolute()}.tmp"
+
+    def _started(self) -> duckdb.DuckDBPyConnection:
+        engine = duckdb.connect(":memory:", config={"temp_directory": self._spill})
+        engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
+        engine.execute("SET lock_configuration = true")
+        return engine
+
+    def _open(self, engine: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for each transaction: temporary tables and registered frames go with it."""
         try:
             if not self.path.exists():
                 self._create()
-            connection = duckdb.connect(str(self.path))
-            connection.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
+            engine.execute(f"ATTACH '{_quoted(self.path)}' AS state")
+            connection = engine.cursor()
+            connection.execute("USE state")
             with suppress(FileExistsError):  # DuckDB would let everybody read its log, which a crash leaves behind
                 os.close(os.open(f"{self.path}.wal", os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o600))
         except OSError as error:
             raise StateError(f"{self.path} cannot be written ({error.strerror}); check its folder") from error
         return connection
+
+    def _may_stay(self) -> bool:
+        """Whether the engine has kept nothing: neither memory nor files."""
+        return self.path.stat().st_size <= _SMALL and not Path(self._spill).exists()
 
     def _create(self) -> None:
         """Put an empty database in place when it is whole: one that was cut short could never be opened again."""

@@ -3,9 +3,14 @@
 import os
 import resource
 import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 
 from solteq_woo_assets.errors import StateError
@@ -211,3 +216,177 @@ def fill(path: Path, room: int) -> None:
         connection.execute("CREATE TABLE IF NOT EXISTS sums (number INTEGER)")
         connection.execute("UPDATE sums SET number = -1")
         connection.execute("CREATE TABLE big AS SELECT range AS i, uuid()::VARCHAR AS u FROM range(200000)")
+
+
+def open_files(path: Path) -> list[str]:
+    """Which of the database's files this process has open."""
+    links = [file for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    return [name for name in (os.readlink(link) for link in links) if name.startswith(str(path))]
+
+
+def in_another_process(path: Path) -> int:
+    """The number, asked by a program that knows nothing of our lock file."""
+    asked = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute('FROM sums').fetchall()[0][0])"
+    answer = subprocess.run([sys.executable, "-c", asked, path], check=True, capture_output=True, text=True)  # noqa: S603
+    return int(answer.stdout)
+
+
+def test_nothing_of_a_transaction_is_left_to_the_next(path: Path) -> None:
+    database = StateDatabase(path)
+    with database.transaction() as connection:
+        connection.execute("CREATE TEMP TABLE passing AS SELECT 1 AS a")
+        connection.execute("CREATE TEMP VIEW seen AS FROM passing")
+        connection.execute("SET VARIABLE kept = 1")
+        connection.register("given", pl.DataFrame({"a": [1]}))
+        assert connection.sql("FROM passing NATURAL JOIN seen NATURAL JOIN given").fetchall() == [(1,)]
+    with database.transaction() as connection:
+        for table in ("passing", "seen", "given"):
+            with pytest.raises(duckdb.CatalogException):
+                connection.table(table)
+        assert connection.execute("SELECT getvariable('kept')").fetchall() == [(None,)]
+        connection.execute("CREATE TEMP TABLE passing (b INTEGER)")
+
+
+@pytest.mark.parametrize("setting", ["threads = 1", "memory_limit = '1GB'", "TimeZone = 'UTC'"])
+def test_a_setting_which_the_next_transaction_would_have_is_refused(path: Path, setting: str) -> None:
+    with StateDatabase(path).transaction() as connection, pytest.raises(duckdb.InvalidInputException):
+        connection.execute(f"SET {setting}")
+
+
+def test_it_has_the_settings_of_a_database_opened_by_itself(path: Path) -> None:
+    names = ("memory_limit", "threads", "temp_directory", "max_temp_directory_size", "TimeZone", "checkpoint_threshold")
+    settings = ", ".join(f"current_setting('{name}')" for name in names)
+    query = f"SELECT {settings}, current_database()"
+    with duckdb.connect(str(path)) as connection:
+        wanted = connection.execute(query).fetchall()
+    with StateDatabase(path).transaction() as connection:
+        assert connection.execute(query).fetchall() == wanted
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
+
+
+def test_frames_by_name_and_tables_by_relation(path: Path) -> None:
+    with StateDatabase(path).transaction() as connection:
+        frame = pl.DataFrame({"number": [3]})
+        connection.execute("INSERT INTO sums FROM frame")
+        assert connection.table("sums").pl()["number"].to_list() == [0, 3]
+        assert connection.table("sync.version").fetchall() == [(VERSION,)]
+        assert frame.height == 1
+
+
+def test_threads_may_have_different_files_open_at_once_and_take_turns_at_one(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.duckdb"
+    with StateDatabase(other).transaction() as connection:
+        connection.execute("CREATE TABLE sums AS SELECT 100 AS number")
+    both_open = threading.Barrier(2, timeout=30)
+
+    def meet(at: Path) -> int:
+        with StateDatabase(at).transaction() as connection:
+            both_open.wait()
+            connection.execute("UPDATE sums SET number = number + 1")
+            both_open.wait()
+        count_up(at, 10)
+        return summed(at)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(meet, (path, other))) == [11, 111]
+        list(threads.map(lambda _: count_up(path, 10), range(4)))
+    assert summed(path) == 51
+
+
+def test_a_transaction_within_one_of_another_file(path: Path, tmp_path: Path) -> None:
+    with StateDatabase(path).transaction() as outer:
+        with StateDatabase(tmp_path / "other.duckdb").transaction() as inner:
+            inner.execute("CREATE TABLE sums AS SELECT 100 AS number")
+        outer.execute("UPDATE sums SET number = 2")
+    assert (summed(path), summed(tmp_path / "other.duckdb")) == (2, 100)
+
+
+def test_after_each_transaction_the_file_is_free_for_others(path: Path) -> None:
+    for number in range(1, 3):
+        count_up(path, 1)
+        assert (open_files(path), in_another_process(path)) == ([], number)
+    with pytest.raises(ZeroDivisionError), StateDatabase(path).transaction() as connection:  # noqa: PT012
+        connection.execute("UPDATE sums SET number = 9")
+        raise ZeroDivisionError
+    assert (open_files(path), in_another_process(path)) == ([], 2)
+
+
+def test_a_result_that_somebody_keeps_does_not_keep_the_file(path: Path) -> None:
+    with StateDatabase(path).transaction() as connection:
+        kept = connection.sql("FROM sums"), connection.cursor(), connection.execute("FROM sums, range(100_000)")
+        kept[2].fetchone()
+    assert (open_files(path), in_another_process(path), len(kept)) == ([], 0, 3)
+
+
+def test_a_commit_that_fails_leaves_the_next_one_alone(path: Path) -> None:
+    assert exit_code(started(fail_and_go_on, path)) == 0
+    assert summed(path) == 2
+
+
+def fail_and_go_on(path: Path) -> None:
+    """Write, fail for want of room, and write once more, in one process; then let the log stay as it is."""
+    count_up(path, 1)
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    with pytest.raises(StateError, match="Free some disk space"):
+        count_up(path, 1)
+    assert open_files(path) == []
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+    count_up(path, 1)
+    assert (open_files(path), in_another_process(path)) == ([], 2)
+
+
+def test_no_room_to_fold_the_log_in_loses_nothing(path: Path) -> None:
+    assert exit_code(started(commit_without_folding, path)) == 0
+    assert summed(path) == 8
+
+
+def commit_without_folding(path: Path) -> None:
+    """Have room for the commit, and none for what follows it."""
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with StateDatabase(path).transaction() as connection:
+        connection.execute("UPDATE sums SET number = 7")
+        connection.commit()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+        connection.begin()
+    log = path.with_name(f"{path.name}.wal")
+    assert (open_files(path), log.stat().st_size > 0, mode(log)) == ([], True, 0o600)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+    count_up(path, 1)
+    assert open_files(path) == []
+
+
+def test_a_forked_child_goes_on_by_itself(path: Path) -> None:
+    assert exit_code(started(fork, path)) == 0
+    assert summed(path) == 3
+
+
+def fork(path: Path) -> None:
+    """Write before a fork, in the child, and in the parent."""
+    count_up(path, 1)
+    child = os.fork()
+    count_up(path, 1)
+    if not child:
+        sys.exit(0)  # as a program ends, which takes down what it inherited
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_large_database_gives_its_memory_back(path: Path) -> None:
+    assert exit_code(started(weigh, path)) == 0
+
+
+def weigh(path: Path) -> None:
+    """What is left of a transaction on a large file is no more than if DuckDB had been closed."""
+    with StateDatabase(path).transaction() as connection:
+        connection.execute("CREATE TABLE big AS SELECT md5(range::VARCHAR) AS hash FROM range(2_500_000)")
+    assert path.stat().st_size > 40 * 2**20
+    before = resident()
+    with StateDatabase(path).transaction() as connection:
+        connection.execute("SELECT count(DISTINCT hash) FROM big").fetchall()
+        assert resident() > before + 100
+    assert resident() < before + 50
+
+
+def resident() -> int:
+    """Memory of this process, in MB."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 2**20
