@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.automation.alerts import alert_sensors
 from solteq_woo_assets.automation.jobs import ERASE_CUSTOMER, FLOW_JOBS, RECONCILE_ALL, RETRY_SALES
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
@@ -50,7 +51,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         asset_checks=dg.load_asset_checks_from_modules([*flows, sales]),
         jobs=[*FLOW_JOBS.values(), RECONCILE_ALL, RETRY_SALES, ERASE_CUSTOMER],
         schedules=flow_schedules(settings),
-        sensors=flow_sensors(settings),
+        sensors=[*flow_sensors(settings), *alert_sensors(settings)],
         resources={
             "settings": settings,
             "database": StateDatabase(settings.database),
