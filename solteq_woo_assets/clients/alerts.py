@@ -135,7 +135,7 @@ _PROBLEMS: tuple[tuple[type[OSError], str], ...] = (
     (ssl.SSLCertVerificationError, "has a certificate that is not valid: {certificate}"),
     (ssl.SSLError, "speaks another encryption: check SOLTEQ_WOO_SMTP_SECURITY and SOLTEQ_WOO_SMTP_PORT"),
     (TimeoutError, f"does not answer within {READ_SECONDS:g} s"),
-    (smtplib.SMTPException, "broke off: check SOLTEQ_WOO_SMTP_SECURITY and SOLTEQ_WOO_SMTP_PORT"),
+    (smtplib.SMTPException, "broke off: check SOLTEQ_WOO_SMTP_SECURITY, SOLTEQ_WOO_SMTP_PORT and the login"),
     (OSError, "cannot be reached ({reason}): check SOLTEQ_WOO_SMTP_HOST and SOLTEQ_WOO_SMTP_PORT"),
 )
 """What went wrong with the mail server, as the end of a sentence about it; the first kind that fits."""
