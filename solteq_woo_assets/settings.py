@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     @classmethod
     def _mail_addresses(cls, value: list[str] | str) -> list[str] | str:
         addresses = value if isinstance(value, list) else [value] if value else []
-        if not all(re.fullmatch(r"[^\r\n]*@[^\r\n]*", each) and "@" in parseaddr(each)[1] for each in addresses):
+        if any("\n" in each or not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(each)[1]) for each in addresses):
             raise ValueError("not an e-mail address; shop@example.com is one")
         return value
 

@@ -29,7 +29,7 @@ from solteq_woo_assets.clients.alerts import Channel, Message, channels
 from solteq_woo_assets.errors import AlertError, StateError
 from solteq_woo_assets.rules.alerts import Alert, due
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.alerts import alerts, forget, forget_channels, keep, record_failure
+from solteq_woo_assets.sync.alerts import alerts, forget, forget_channels, keep, keep_told, record_failure
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 SECONDS = 15
@@ -242,20 +242,20 @@ class Teller:
 
         :return: the problem in words
         """
-        self._keep(alert if alert.over_at else alert.told(now, may_have_arrived=True))
+        self._keep_told(alert if alert.over_at else alert.told(now, may_have_arrived=True))
         try:
             warning = self.channels[alert.channel].send(message(alert, self.settings))
         except AlertError as error:
-            self._keep(alert.told(now, may_have_arrived=True) if error.may_have_arrived else alert)
+            self._keep_told(alert.told(now, may_have_arrived=True) if error.may_have_arrived else alert)
             return str(error)
-        self._keep(alert.told(now))
+        self._keep_told(alert.told(now))
         if warning:
             context.log.warning(warning)
         return None
 
-    def _keep(self, alert: Alert) -> None:
+    def _keep_told(self, alert: Alert) -> None:
         with self.database.transaction() as connection:
-            keep(connection, alert)
+            keep_told(connection, alert)
 
     def tell_without_database(self, context: dg.SensorEvaluationContext, reason: str) -> dg.SkipReason:
         """Say that nobody can be told of anything else; the cursor, which Dagster keeps, knows when it was said.

@@ -65,7 +65,7 @@ class Email:
         refused: Mapping[str, object] = {}
         try:
             refused = self._deliver(self._mail(message))
-        except OSError as error:  # smtplib's and ssl's errors are among them
+        except (OSError, UnicodeError) as error:  # smtplib's and ssl's errors are among the first
             problem = AlertError(
                 f"No e-mail was sent: the mail server {self._settings.smtp_host}:{self._settings.smtp_port} "
                 f"{_what_failed(error)}.",
@@ -119,7 +119,7 @@ def _leave(server: smtplib.SMTP, mail: EmailMessage) -> Mapping[str, object]:
         raise _NoAnswerError from None
 
 
-_PROBLEMS: tuple[tuple[type[OSError], str], ...] = (
+_PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (_NoAnswerError, "broke off before it said whether it has it"),
     (
         smtplib.SMTPAuthenticationError,
@@ -136,16 +136,17 @@ _PROBLEMS: tuple[tuple[type[OSError], str], ...] = (
     (ssl.SSLError, "speaks another encryption: check SOLTEQ_WOO_SMTP_SECURITY and SOLTEQ_WOO_SMTP_PORT"),
     (TimeoutError, f"does not answer within {READ_SECONDS:g} s"),
     (smtplib.SMTPException, "broke off: check SOLTEQ_WOO_SMTP_SECURITY, SOLTEQ_WOO_SMTP_PORT and the login"),
+    (UnicodeError, "was not asked: SOLTEQ_WOO_SMTP_USER or SOLTEQ_WOO_SMTP_PASSWORD has a letter beyond ASCII"),
     (OSError, "cannot be reached ({reason}): check SOLTEQ_WOO_SMTP_HOST and SOLTEQ_WOO_SMTP_PORT"),
 )
 """What went wrong with the mail server, as the end of a sentence about it; the first kind that fits."""
 
 
-def _what_failed(error: OSError) -> str:
+def _what_failed(error: Exception) -> str:
     return next(words for kind, words in _PROBLEMS if isinstance(error, kind)).format(
         code=getattr(error, "smtp_code", ""),
         certificate=getattr(error, "verify_message", "") or "it belongs to another address",
-        reason=error.strerror or type(error).__name__,
+        reason=getattr(error, "strerror", None) or type(error).__name__,
     )
 
 

@@ -42,8 +42,16 @@ def record_failure(
 
 
 def keep(connection: duckdb.DuckDBPyConnection, alert: Alert) -> None:
-    """Store what became of a cause."""
+    """Store what became of a cause, which was read in this transaction."""
     connection.execute(f"INSERT OR REPLACE INTO sync.alerts ({_COLUMNS}) VALUES ({_PLACES})", astuple(alert))
+
+
+def keep_told(connection: duckdb.DuckDBPyConnection, alert: Alert) -> None:
+    """Store who was told, and leave the rest: it may have failed again while the message was under way."""
+    connection.execute(
+        "UPDATE sync.alerts SET told_at = ?, told_run_id = ? WHERE cause = ? AND channel = ?",
+        [alert.told_at, alert.told_run_id, alert.cause, alert.channel],
+    )
 
 
 def forget(connection: duckdb.DuckDBPyConnection, alert: Alert) -> None:

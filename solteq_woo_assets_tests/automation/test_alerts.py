@@ -245,16 +245,16 @@ def test_a_tick_that_dies_while_it_sends_tells_nobody_twice(watched: Watched, mo
     """Between the mail server's yes and the note of it, a full disk or a kill: not again at every tick."""
     watched.fail()
     watched.tick("failed_runs_sensor")
-    real, seen = alerts.keep, []
+    real, seen = alerts.keep_told, []
 
     def full_disk(connection: duckdb.DuckDBPyConnection, alert: Any) -> None:
         seen.append(alert)
-        if len(seen) > 1:
+        if len(seen) > 1:  # the first says that it is about to leave
             raise duckdb.IOException("no space left on device")
         real(connection, alert)
 
     with monkeypatch.context() as patched:
-        patched.setattr(alerts, "keep", full_disk)
+        patched.setattr(alerts, "keep_told", full_disk)
         assert watched.look() == [FAILED, "[shop] The database cannot be used"]
     assert watched.look() == ["[shop] The database can be used again"]
     assert watched.look() == []

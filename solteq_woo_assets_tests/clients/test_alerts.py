@@ -77,6 +77,9 @@ def test_starttls_and_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         assert Email(right).send(HELLO) is None
         wrong = str(problem_of(Email(mail_settings(mailbox.port, **secure, smtp_password=SecretStr("hush-wrong")))))
+        foreign = str(problem_of(Email(mail_settings(mailbox.port, **secure, smtp_password=SecretStr("hush-ä")))))
+    assert "SOLTEQ_WOO_SMTP_PASSWORD has a letter beyond ASCII" in foreign
+    assert "ä" not in foreign
     assert wrong == (
         f"No e-mail was sent: the mail server 127.0.0.1:{mailbox.port} refuses the login (535): "
         "check SOLTEQ_WOO_SMTP_USER and SOLTEQ_WOO_SMTP_PASSWORD."
@@ -186,6 +189,7 @@ def test_without_a_channel_nothing_is_sent() -> None:
     [
         ({"ALERT_EMAIL_TO": "aino@example.com"}, "SOLTEQ_WOO_ALERT_EMAIL_FROM"),
         ({"ALERT_EMAIL_TO": "aino", "ALERT_EMAIL_FROM": "shop@example.com"}, "SOLTEQ_WOO_ALERT_EMAIL_TO"),
+        ({"ALERT_EMAIL_FROM": "shop@"}, "SOLTEQ_WOO_ALERT_EMAIL_FROM"),
         ({"ALERT_EMAIL_FROM": "shop@example.com\nBcc: eve@example.com"}, "SOLTEQ_WOO_ALERT_EMAIL_FROM"),
         ({"ALERT_WEBHOOK_URL": "hooks.example/hush-hook"}, "SOLTEQ_WOO_ALERT_WEBHOOK_URL"),
     ],
