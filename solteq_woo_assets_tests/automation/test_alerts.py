@@ -321,6 +321,26 @@ def test_a_warning_alerts_nobody(watched: Watched) -> None:
     assert watched.look() == []
 
 
+def test_a_check_that_stops_no_run_alerts_too(watched: Watched) -> None:
+    """Severity decides, whatever became of the run; a check that says nothing is told as what it checks."""
+
+    @dg.asset
+    def reconciliation() -> None: ...
+
+    @dg.asset_check(asset=reconciliation)
+    def nothing_survives() -> dg.AssetCheckResult:
+        """No difference is seen twice."""
+        return dg.AssetCheckResult(passed=False)
+
+    result = dg.materialize([reconciliation, nothing_survives], instance=watched.shop.instance)
+    assert result.success
+    definitions = dg.Definitions(assets=[reconciliation], asset_checks=[nothing_survives])
+    with dg.build_sensor_context(watched.shop.instance, repository_def=definitions.get_repository_def()) as context:
+        failing = alerts.failing_checks(context)
+    check = failing["check:reconciliation:nothing_survives"]
+    assert (check.words, check.run_id) == ("No difference is seen twice.", result.run_id)
+
+
 def test_a_channel_that_is_taken_away_is_forgotten(watched: Watched) -> None:
     """Nobody is told a year later, when it is set again, of what is long over."""
     mail = watched.settings.model_dump(include=MAIL)
