@@ -6,6 +6,7 @@ import dagster as dg
 
 from solteq_woo_assets.assets import balances, campaigns, customers, products, reconciliation, sales
 from solteq_woo_assets.assets.shadow import without_deliveries, would_send
+from solteq_woo_assets.automation.alerts import alert_sensors
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, jobs
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
@@ -61,7 +62,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         asset_checks=checks,
         jobs=jobs(settings),
         schedules=schedules,
-        sensors=flow_sensors(settings),
+        sensors=[*flow_sensors(settings), *alert_sensors(settings)],
         resources={
             "settings": settings,
             "database": StateDatabase(settings.database),

@@ -7,6 +7,7 @@ IntegrationError
 ├── RemoteError            the other side answered with an error, or not at all
 │   ├── SolteqError
 │   └── WooError
+├── AlertError             an alert could not be sent
 └── OutcomeUnknownError    a write left, but whether it was done is not known: read back before sending again
 
 Messages say which record, which field and what to do. They never hold secrets or personal data.
@@ -52,6 +53,17 @@ class SolteqError(RemoteError):
 
 class WooError(RemoteError):
     """WooCommerce, or whatever stands in front of it."""
+
+
+class AlertError(IntegrationError):
+    """An alert could not be sent.
+
+    :param may_have_arrived: it left, and no answer came
+    """
+
+    def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
 
 
 class OutcomeUnknownError(IntegrationError):

@@ -4,9 +4,11 @@ Read from the environment and from a ``.env`` file in the working folder. ``.env
 made by ``python -m solteq_woo_assets.settings > .env.example``, and a test keeps the two alike.
 """
 
+import re
 import sys
 from datetime import date, time
 from decimal import Decimal
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -256,6 +258,27 @@ class Settings(BaseSettings):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError("not a TZ database name; Europe/Helsinki is one") from error
         return value
+
+    @field_validator("alert_email_to", "alert_email_from")
+    @classmethod
+    def _mail_addresses(cls, value: list[str] | str) -> list[str] | str:
+        addresses = value if isinstance(value, list) else [value] if value else []
+        if any("\n" in each or not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(each)[1]) for each in addresses):
+            raise ValueError("not an e-mail address; shop@example.com is one")
+        return value
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr) -> SecretStr:
+        if value and not value.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("not a web address; it begins with https://")
+        return value
+
+    @model_validator(mode="after")
+    def _alerts_have_a_sender(self) -> Self:
+        if self.alert_email_to and not self.alert_email_from:
+            raise ValueError("set SOLTEQ_WOO_ALERT_EMAIL_FROM, the sender of the alerts to SOLTEQ_WOO_ALERT_EMAIL_TO")
+        return self
 
     @model_validator(mode="after")
     def _sandbox_stands_in(self) -> Self:

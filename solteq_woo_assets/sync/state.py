@@ -175,11 +175,15 @@ CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);
 
 # Tables that came with version 5.
 _OPERATION_TABLES = """
-CREATE TABLE sync.alerts (  -- what is wrong at present, and whether somebody was told
-    cause VARCHAR PRIMARY KEY,     -- run:JOB or check:ASSET:CHECK
-    words VARCHAR NOT NULL, since TIMESTAMP NOT NULL,
-    told_at TIMESTAMP,             -- NULL: nobody yet
-    over_at TIMESTAMP              -- it is over; the row goes when somebody was told so
+CREATE TABLE sync.alerts (  -- what is wrong at present, and who was told: a row a cause and channel (rules/alerts.py)
+    cause VARCHAR NOT NULL,        -- run:JOB or check:ASSET:CHECK
+    channel VARCHAR NOT NULL,      -- email, webhook
+    words VARCHAR NOT NULL, run_id VARCHAR NOT NULL,  -- of the last failure
+    since TIMESTAMP NOT NULL,
+    told_at TIMESTAMP,             -- when its failing was last told; NULL: never
+    told_run_id VARCHAR,           -- the run that was told of then; NULL: nobody believes that it is failing
+    over_at TIMESTAMP,             -- NULL: it is not
+    PRIMARY KEY (cause, channel)
 );
 CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
     reconciled_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
