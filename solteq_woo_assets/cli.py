@@ -1,5 +1,6 @@
 """The command line, ``solteq-woo``: run the flows, the sandbox, and the Dagster UI."""
 
+import json
 import logging
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -35,6 +37,7 @@ from solteq_woo_assets.automation.jobs import (
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.doctor import Finding, examine, is_ill
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError
 from solteq_woo_assets.rules import skus
 from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META, instant_of
@@ -271,6 +274,45 @@ def retry_sales(orders: tuple[str, ...]) -> None:
         _print_summary(result)
         _print_quarantine(settings)
     sys.exit(0 if result.success and _all_delivered(result, sales.FLOW) else 1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of the lines.")
+def doctor(as_json: bool) -> None:
+    """Look at both systems, the settings and the database, and say what to mend. Changes nothing anywhere.
+
+    Exits with 1 when anything is red.
+    """
+    findings: list[Finding] = []
+    for finding in _findings():
+        findings.append(finding)
+        if not as_json:
+            _print_finding(finding)
+    if as_json:
+        document = {"healthy": not is_ill(findings), "findings": [asdict(finding) for finding in findings]}
+        click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    sys.exit(1 if is_ill(findings) else 0)
+
+
+def _findings() -> Iterator[Finding]:
+    try:
+        settings = Settings.load()
+    except ConfigurationError as error:
+        yield Finding("settings", "red", str(error), "Mend them in the environment or in .env; .env.example lists all.")
+        return
+    with _standing_in(settings):
+        yield from examine(settings)
+
+
+def _print_finding(finding: Finding) -> None:
+    line = Table.grid(padding=(0, 2))
+    line.add_column(width=6, style=finding.level)
+    line.add_column(width=22)
+    line.add_column(overflow="fold")
+    line.add_row(finding.level, Text(finding.check), Text(finding.words))
+    if finding.mend:
+        line.add_row("", "", Text(f"→ {finding.mend}", style="bold"))
+    console.print(line)
 
 
 @main.command()
