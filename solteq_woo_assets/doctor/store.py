@@ -33,24 +33,32 @@ def examine_store(
             yield clock_finding("store clock", "the store", woo.remote_time, clock())
         yield not_looked_at("store sign-in", "the store's API did not answer", "store time zone", *_SET_UP, *_WRITES)
         return
+    has_woo = "wc/v3" in (index.get("namespaces") or [])
+    problem = _sign_in(woo) if has_woo else None  # it tells the clock, too: no cache keeps such an answer
     now = clock()
     yield green("store", "its API answers")
     yield green("store permalinks", "are pretty: the API is under /wp-json")
     yield clock_finding("store clock", "the store", woo.remote_time, now)
     yield time_zone("store time zone", index, settings.timezone, now)
-    if "wc/v3" not in (index.get("namespaces") or []):
+    if not has_woo:
         yield red("store sign-in", "WordPress answers, without WooCommerce", "Turn on the plugin WooCommerce.")
         yield not_looked_at(_SET_UP[0], "WooCommerce is off", *_SET_UP[1:], *_WRITES)
         return
-    try:
-        woo.probes.signs_in()
-    except WooError as error:
-        yield of_error("store sign-in", error)
+    if problem:
+        yield of_error("store sign-in", problem)
         yield not_looked_at(_SET_UP[0], "the key does not open the store", *_SET_UP[1:], *_WRITES)
         return
     yield green("store sign-in", "the key opens the store")
     yield from _set_up(settings, woo, vat_rates)
     yield from examine_writes(settings, woo)
+
+
+def _sign_in(woo: WooClient) -> WooError | None:
+    try:
+        woo.probes.signs_in()
+    except WooError as error:
+        return error
+    return None
 
 
 def _outside(error: WooError) -> Finding:
