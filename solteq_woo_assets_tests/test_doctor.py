@@ -134,6 +134,11 @@ NO_SETTINGS = '{"code": "woocommerce_rest_cannot_view", "message": "Sorry.", "da
             {"store currency": "red", "store prices": "yellow"},
             "the right to manage the store",
         ),
+        (
+            store_fault(path="/wp-json/?", status=401, body='{"code": "rest_login_required", "message": "No."}'),
+            {"store": "red", "store sign-in": "yellow"},
+            "in the plugin that closes it",
+        ),
         (store_fault(path="/wp-json", **HTML, status=200), {"store": "red", "store sign-in": "yellow"}, "firewall"),
         (
             ours(WOO_CONSUMER_SECRET=SecretStr("sesame")),
@@ -370,16 +375,20 @@ ITEM = "INSERT INTO snapshot.woo_catalogue BY NAME SELECT * REPLACE ({}) FROM sn
 @pytest.mark.parametrize(
     ("change", "check", "told"),
     [
-        (ITEM.format("9001 AS id, ' a1 ' AS sku"), "store SKUs twice", "a1"),
-        (ITEM.format("9001 AS id, '' AS sku"), "store SKUs none", "number 9001"),
-        (ITEM.format("9001 AS id, 'variation' AS type, id AS parent_id, '' AS sku"), "store variations", "number 9001"),
-        (ITEM.format("9001 AS id, 'variation' AS type, id AS parent_id"), "store variations", "number 9001"),
-        ("UPDATE snapshot.woo_catalogue SET status = 'trash' WHERE sku = 'A1'", "store bin", "a1"),
-        ("DELETE FROM snapshot.woo_catalogue WHERE sku = 'A1'", "store missing", "a1"),
+        (ITEM.format("9001 AS id, ' a1 ' AS sku"), "duplicate SKUs", "a1"),
+        (ITEM.format("9001 AS id, '' AS sku"), "products without SKU", "number 9001"),
+        (
+            ITEM.format("9001 AS id, 'variation' AS type, id AS parent_id, '' AS sku"),
+            "variations without SKU",
+            "number 9001",
+        ),
+        (ITEM.format("9001 AS id, 'variation' AS type, id AS parent_id"), "variations without SKU", "number 9001"),
+        ("UPDATE snapshot.woo_catalogue SET status = 'trash' WHERE sku = 'A1'", "binned SKUs", "a1"),
+        ("DELETE FROM snapshot.woo_catalogue WHERE sku = 'A1'", "missing SKUs", "a1"),
         (
             "INSERT INTO snapshot.solteq_products BY NAME SELECT * REPLACE ('x' AS id, 'a1' AS code) "
             "FROM snapshot.solteq_products WHERE code = 'A1'",
-            "solteq codes twice",
+            "duplicate codes",
             "a1",
         ),
     ],

@@ -90,17 +90,17 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
 def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Finding]:
     by_itself = "the next products run brings them back" if settings.binned_products == "restore" else "they stay there"
     lines = (
-        ("store SKUs twice", _TWICE, "on several products of the store; one of them gets its prices and stock",
+        ("duplicate SKUs", _TWICE, "are on several products of the store; one of them gets its prices and stock",
             "Keep each SKU on one product in the store."),
-        ("store SKUs none", _WITHOUT, "products of the store without a SKU, which nothing reaches",
+        ("products without SKU", _WITHOUT, "products of the store without a SKU, which nothing reaches",
             "Give them Solteq's code as their SKU, if Solteq sells them."),
-        ("store variations", _VARIATIONS_WITHOUT, "variations without a SKU of their own, which nothing reaches",
+        ("variations without SKU", _VARIATIONS_WITHOUT, "variations without a SKU of their own, which nothing reaches",
             "Give each variation Solteq's code as its SKU."),
-        ("store bin", _BINNED, f"in the store's bin, though Solteq sells them; {by_itself}",
+        ("binned SKUs", _BINNED, f"are in the store's bin, though Solteq sells them; {by_itself}",
             "Restore or delete them in the store; SOLTEQ_WOO_BINNED_PRODUCTS decides what we do."),
-        ("store missing", _MISSING, "sold in Solteq and not in the store",
+        ("missing SKUs", _MISSING, "are sold in Solteq and not in the store",
             "Run solteq-woo sync products; what is left is in its quarantine, with the reason."),
-        ("solteq codes twice", _CODES_TWICE, "codes on several active products in Solteq, which are held back",
+        ("duplicate codes", _CODES_TWICE, "codes on several active products in Solteq, which are held back",
             "Keep each code on one product in Solteq."),
     )  # fmt: skip
     for check, query, words, mend in lines:
@@ -116,12 +116,12 @@ def _campaigns(connection: duckdb.DuckDBPyConnection, settings: Settings, now: d
     connection.execute("DROP TABLE campaigns_judged")
     words = "running or to come that the store cannot express as a discount price"
     mend = "Make them simple public discounts in Solteq, or repeat them in the store by hand (docs/campaigns.md)."
-    return _counted("campaigns", rows, words, mend)
+    return _counted("campaigns", rows, words, mend) if rows else green("campaigns", "all that apply can be expressed")
 
 
 def _counted(check: str, rows: list[tuple[str]], words: str, mend: str) -> Finding:
     if not rows:
-        return green(check, "none: " + words.partition(",")[0].partition(";")[0])
+        return green(check, "none")
     examples = ", ".join(str(row[0])[:80] for row in rows[:_EXAMPLES])
     more = ", …" if len(rows) > _EXAMPLES else ""
     return yellow(check, f"{len(rows)} {words} ({examples}{more})", mend)

@@ -14,6 +14,7 @@ from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.state import Clock
 
 _NOT_FOUND = 404
+_CLOSED = (401, 403)
 _SET_UP = ("store currency", "store prices", "store stock", "store taxes", "VAT rates")
 _WRITES = ("store POST", "store PUT", "store write permission", "store batches")
 
@@ -67,6 +68,12 @@ def _outside(error: WooError) -> Finding:
             "store permalinks",
             "the server answers, and has nothing under /wp-json",
             "Choose any permalinks but Plain (WordPress > Settings > Permalinks). Else check WOO_URL.",
+        )
+    if error.code and error.status in _CLOSED:
+        return red(
+            "store",
+            f"the API's first page is closed to visitors ({error.code})",
+            "Open /wp-json/ to them in the plugin that closes it: the store tells its time zone there.",
         )
     return of_error("store", error)
 
