@@ -303,6 +303,7 @@ def rate(percent: str, **fields: Any) -> TaxRate:
         ("25.5", [rate("25.5"), rate("0", country="SE")], "green"),
         ("25.5", [rate("25.5"), rate("0", is_narrow=True)], "green"),
         ("25.5", [rate("24"), rate("25.5", country="")], "red"),
+        ("25.5", [rate("24"), rate("25.5", is_narrow=True)], "red"),
         ("25.5", [], "red"),
         ("0", [], "green"),
         ("10", [rate("10")], "red"),
