@@ -36,15 +36,23 @@ class RemoteError(IntegrationError):
     :param status: the HTTP status, ``None`` when no answer came
     :param code: the other side's own error code, such as ``product_invalid_sku``
     :param body: the answer's JSON, which may hold personal data; never shown
+    :param mend: what to do about it; the message ends with it
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, code: str | None = None, body: object = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        body: object = None,
+        mend: str = "",
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.body = body
+        self.mend = mend
 
 
 class SolteqError(RemoteError):

@@ -19,8 +19,9 @@ MAY_IMPORT = {
     "assets": {"assets", "sync", "rules", "clients"} | FOUNDATION,
     "automation": {"automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
     "definitions": {"automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
+    "doctor": {"doctor", "sync", "rules", "clients"} | FOUNDATION,
     "sandbox": {"sandbox"} | FOUNDATION,
-    "cli": {"cli", "definitions", "automation", "assets", "sync", "rules", "clients", "sandbox"} | FOUNDATION,
+    "cli": {"cli", "doctor", "definitions", "automation", "assets", "sync", "rules", "clients", "sandbox"} | FOUNDATION,
 }
 IO = {"requests", "os", "socket", "time", "random", "sqlite3", "subprocess", "pathlib", "dagster"}
 

@@ -2,6 +2,7 @@
 
 import click
 
+from solteq_woo_assets.cli.doctor import doctor
 from solteq_woo_assets.cli.erase import erase
 from solteq_woo_assets.cli.explain import explain
 from solteq_woo_assets.cli.flows import preview, retry, sync
@@ -26,5 +27,5 @@ def main() -> None:
     """Keeps Solteq Commerce Cloud and WooCommerce in step."""
 
 
-for command in (sync, preview, explain, retry, quarantine, erase, sandbox, run):
+for command in (sync, preview, explain, doctor, retry, quarantine, erase, sandbox, run):
     main.add_command(command)

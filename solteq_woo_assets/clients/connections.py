@@ -1,14 +1,18 @@
 """The clients, as the settings say."""
 
 from dataclasses import replace
+from typing import Any
 
 from solteq_woo_assets.clients.solteq import CUSTOMERS, Endpoint, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.settings import Settings
 
 
-def solteq_client(settings: Settings) -> SolteqClient:
-    """A client for Solteq or its stand-in."""
+def solteq_client(settings: Settings, **wire: Any) -> SolteqClient:
+    """A client for Solteq or its stand-in; in shadow mode it only reads.
+
+    :param wire: ``attempts``, ``read_seconds`` and ``read_only``, where others than the usual ones are wanted
+    """
     return SolteqClient(
         settings.solteq_api_url,
         settings.solteq_identity_url,
@@ -18,16 +22,16 @@ def solteq_client(settings: Settings) -> SolteqClient:
         customers=replace(CUSTOMERS, path=settings.solteq_customers_path, scope=settings.solteq_customers_scope),
         sales=Endpoint(settings.solteq_sales_path, settings.solteq_sales_scope),
         in_flight=settings.requests_in_flight,
-        read_only=settings.mode == "shadow",
+        **{"read_only": settings.mode == "shadow", **wire},
     )
 
 
-def woo_client(settings: Settings) -> WooClient:
-    """A client for the web store or its stand-in."""
+def woo_client(settings: Settings, **wire: Any) -> WooClient:
+    """A client for the web store or its stand-in; ``wire`` as above."""
     return WooClient(
         settings.woo_url,
         settings.woo_consumer_key,
         settings.woo_consumer_secret,
         in_flight=settings.requests_in_flight,
-        read_only=settings.mode == "shadow",
+        **{"read_only": settings.mode == "shadow", **wire},
     )

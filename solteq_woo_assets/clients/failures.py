@@ -4,7 +4,7 @@ import html
 import re
 import ssl
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -84,6 +84,17 @@ def retry_after_seconds(value: str | None, now: datetime) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def said_time(headers: Mapping[str, str]) -> datetime | None:
+    """When the other side says that it is, naive UTC; of an answer that a cache has kept, its age is added."""
+    age = headers.get("Age", "").strip()
+    try:
+        said = parsedate_to_datetime(headers.get("Date", ""))
+        said += timedelta(seconds=int(age) if age.isdecimal() else 0)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return said.replace(tzinfo=said.tzinfo or UTC).astimezone(UTC).replace(tzinfo=None)
 
 
 def code_and_words(body: Any) -> tuple[str | None, str]:

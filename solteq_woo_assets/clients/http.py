@@ -26,6 +26,7 @@ from solteq_woo_assets.clients.failures import (
     code_and_words,
     diagnose,
     retry_after_seconds,
+    said_time,
     shown,
 )
 from solteq_woo_assets.clients.in_flight import InFlightLimit
@@ -79,6 +80,8 @@ class JsonSession:
     :param mends: what to do about an error, by its code or its status; ``"redirect"`` and ``"not json"`` too
     :param secrets: never shown, even when the other side repeats them
     :param read_only: shadow mode: refuse to send anything that could change the other side
+
+    ``remote_time`` is the other side's clock as its last answer told it, naive UTC; an error is an answer, too.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class JsonSession:
     ) -> None:
         self._read_only = read_only
         self.requests_made = 0
+        self.remote_time: datetime | None = None
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
         self._auth = auth or _Nobody()
@@ -198,6 +202,7 @@ class JsonSession:
                 self._observe(request, None, 0, 0.0)
                 what, not_done, passing = diagnose(error, self._read_seconds)
                 raise self._failure(request, what, not_done=not_done, passing=passing) from None
+            self.remote_time = said_time(response.headers)
             self._observe(request, response.status_code, len(content), time.monotonic() - started)
         return self._read(request, response, content)
 
@@ -301,7 +306,7 @@ class JsonSession:
         todo = self._mends.get(mend, "") if mend is not None else ""
         path = f"{self._base_path}/{request.path.lstrip('/')}"
         message = f"{self._name}: {request.method} {path}: {what.rstrip('.: ')}. {todo}".rstrip()
-        error = self._error(message, status=status, code=code, body=body)
+        error = self._error(message, status=status, code=code, body=body, mend=todo)
         return Failure(error, not_done=not_done, passing=passing, wait=wait)
 
     def _not_json(self, response: requests.Response, content: bytes) -> str:

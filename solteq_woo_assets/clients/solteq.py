@@ -157,6 +157,18 @@ class SolteqClient:
         """Requests so far, tokens and repeated ones included."""
         return self._api.requests_made + self._identity.requests_made
 
+    def sign_in(self, scope: str) -> None:
+        """Get a token for a scope, unless there is one.
+
+        :raises SolteqError: with the code ``invalid_scope`` where the credentials hold and the scope does not
+        """
+        self._tokens.get(" ".join(self._scopes) if scope in self._scopes else scope)
+
+    @property
+    def remote_time(self) -> datetime | None:
+        """Solteq's clock at the API's last answer, naive UTC; without one, at its identity server's."""
+        return self._api.remote_time or self._identity.remote_time
+
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._api.close()

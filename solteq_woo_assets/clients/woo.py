@@ -31,6 +31,7 @@ from solteq_woo_assets.clients.woo_documents import (
 )
 from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooOrders
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
+from solteq_woo_assets.clients.woo_probes import WooProbes
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 
 __all__ = [
@@ -116,11 +117,17 @@ class WooClient:
         )
         self.customers = WooCustomers(self._session)
         self.orders = WooOrders(self._session)
+        self.probes = WooProbes(self._session)
 
     @property
     def requests_made(self) -> int:
         """Requests so far, repeated ones included."""
         return self._session.requests_made
+
+    @property
+    def remote_time(self) -> datetime | None:
+        """The store's clock at its last answer, naive UTC."""
+        return self._session.remote_time
 
     def close(self) -> None:
         """Close the connections that are kept open."""

@@ -15,9 +15,9 @@ Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpo
   ``ids``; the refunds of one are its ``_refunds``, each with an ``id``. No stock, coupon or product is touched.
 - ``POST /_sandbox/orders/shuffle`` ``{"orders": 10, "seed": 0}`` places that many paid orders of what is for sale
   and in stock, as a client would over REST, and answers their ``ids``.
-- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``round_at_subtotal``,
-  ``cost_of_goods_sold``, ``batch_limit``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let
-  it run); ``GET`` reads them.
+- ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``calc_taxes``, ``round_at_subtotal``,
+  ``manage_stock``, ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``),
+  ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 
@@ -41,7 +41,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .server import ControlMiddleware
-from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate
+from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate, guard_key
 from .woo_calls import BATCH, EDITABLE, ID, LIST, ONE, REFUSALS, VIEW, Call, Reply, Route, paging, pick
 from .woo_customers import (
     CUSTOMER_LIST_SCHEMA,
@@ -119,6 +119,8 @@ class Woo:
         headers["Link"] = f'<{base}{_API}/>; rel="https://api.w.org/"'
         url = f"{base}{path}?{asked}" if asked else f"{base}{path}"
         known = self._gate.admits(request.method, url, request.headers.get("authorization", ""))
+        if known:
+            guard_key(request.method, settings["key_permissions"])
         route, ids = _find(_ROUTES, request.method, path[len(_API) :].rstrip("/") or "/")
         if known or route.public:
             headers["Allow"] = ", ".join(route.allow)

@@ -92,6 +92,16 @@ class Gate:
             self._nonces = {seen: at for seen, at in self._nonces.items() if at > now - 2 * _WINDOW_SECONDS}
 
 
+def guard_key(method: str, permissions: str) -> None:
+    """What the key was made for: WooCommerce asks before it looks for the route (WC_REST_Authentication, in its
+    filter of ``rest_pre_dispatch``).
+
+    :raises ApiError: the key may not do this, in the words of WooCommerce's source
+    """
+    if method not in ("GET", "HEAD", "OPTIONS") and permissions == "read":
+        raise _refused("The API key provided does not have write permissions.")
+
+
 def _as_php_has_them(pairs: list[tuple[str, str]]) -> dict[str, str]:
     """WooCommerce signs what PHP made of the query: of one name the last value, and ``a[]`` with its number. So
     who signs ``a[]`` as it was sent, as the standard says, is refused."""

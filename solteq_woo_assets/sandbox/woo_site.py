@@ -125,9 +125,9 @@ def setting(site: Site, group: str, name: str) -> dict[str, Any]:
     values = {
         "woocommerce_currency": site.settings["currency"],
         "woocommerce_default_country": "FI",
-        "woocommerce_calc_taxes": "yes",
+        "woocommerce_calc_taxes": "yes" if site.settings["calc_taxes"] else "no",
         "woocommerce_prices_include_tax": "yes" if site.settings["prices_include_tax"] else "no",
-        "woocommerce_manage_stock": "yes",
+        "woocommerce_manage_stock": "yes" if site.settings["manage_stock"] else "no",
     }
     found = [words for in_group, known, words in _SETTINGS if (in_group, known) == (group, name)]
     if not found:

@@ -21,6 +21,9 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "round_at_subtotal": False,
     "cost_of_goods_sold": False,
     "tax_classes": {},  # further ones, slug: rate, that a shopkeeper would add by hand
+    "calc_taxes": True,
+    "manage_stock": True,
+    "key_permissions": "read_write",  # or "read", as the REST API key was made
     "batch_limit": 100,
     "cron": True,
     "clock": None,

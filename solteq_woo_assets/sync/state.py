@@ -364,6 +364,16 @@ class StateDatabase:
                     connection.rollback()
                 raise
 
+    def version(self) -> int | None:
+        """The version of the tables, ``None`` without any; nothing is made or upgraded.
+
+        :raises StateError: the file cannot be locked, opened or written, or is of a newer installation
+        """
+        if not self.path.exists():
+            return None
+        with self._locked(), self._connected() as connection:
+            return _version(connection)
+
     def rewrite(self) -> None:
         """Write the file anew: what was deleted stays in the bytes of the old one until they are used again.
 

@@ -14,6 +14,7 @@ from solteq_woo_assets.clients.failures import (
     code_and_words,
     diagnose,
     retry_after_seconds,
+    said_time,
     shown,
 )
 
@@ -88,3 +89,15 @@ def test_an_address_that_cannot_be_used_is_final() -> None:
     what, not_done, passing = diagnose(requests.exceptions.InvalidHeader("Bearer secret\n"), 60)
     assert "secret" not in what
     assert (not_done, passing) == (True, False)
+
+
+def test_the_other_sides_clock() -> None:
+    """Protects the doctor's line on clocks: what a cache has kept is older than it says, and no header is no crash."""
+    date, naive = {"Date": "Mon, 23 Nov 2026 05:20:38 GMT"}, NOW.replace(tzinfo=None)
+    assert said_time(date) == naive
+    assert said_time(date | {"Age": "90"}) == naive + timedelta(seconds=90)
+    assert said_time(date | {"Age": "sesame"}) == naive
+    assert said_time({"Date": "Mon, 23 Nov 2026 07:20:38 +0200"}) == naive
+    for nothing in ({}, {"Date": ""}, {"Date": "sesame"}, {"Date": "Mon, 99 Nov 2026 05:20:38 GMT"}):
+        assert said_time(nothing) is None
+    assert said_time(date | {"Age": "9" * 30}) is None

@@ -122,3 +122,17 @@ def test_what_strangers_see(products: str) -> None:
     assert outcome(plain) == NOT_ALLOWED, "permalinks are pretty here"
     page = requests.get(f"{site}/product/none/", timeout=5)
     assert (page.status_code, page.headers["Content-Type"]) == (404, "text/html; charset=UTF-8")
+
+
+def test_a_key_that_may_only_read(products: str) -> None:
+    """Protects doctor: such a key reads, and is refused before the route is looked for, as in WooCommerce's source."""
+    control = products.partition("/wp-json")[0] + "/_sandbox/settings"
+    requests.put(control, json={"key_permissions": "read"}, timeout=5).raise_for_status()
+    auth, words = (CONSUMER_KEY, CONSUMER_SECRET), "The API key provided does not have write permissions."
+    assert outcome(requests.get(products, auth=auth, headers=HTTPS, timeout=5)) == (200, "")
+    for method, path in (("POST", "/batch"), ("PUT", "/1"), ("DELETE", "/1"), ("POST", "/no/such/route")):
+        answer = requests.request(method, products + path, json={}, auth=auth, headers=HTTPS, timeout=5)
+        assert (outcome(answer), answer.json()["message"]) == (REFUSED, words)
+    requests.put(control, json={"key_permissions": "read_write"}, timeout=5).raise_for_status()
+    answer = requests.post(f"{products}/batch", json={}, auth=auth, headers=HTTPS, timeout=5)
+    assert (answer.status_code, answer.json()) == (200, [])

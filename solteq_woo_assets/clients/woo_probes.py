@@ -1,0 +1,148 @@
+"""Questions about a store itself, asked without changing anything there: what ``solteq-woo doctor`` wants to know."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import requests
+import requests.auth
+
+from solteq_woo_assets.clients.http import JsonSession, Params
+from solteq_woo_assets.clients.woo_pages import pages
+from solteq_woo_assets.errors import OutcomeUnknownError, WooError
+
+_API = "wc/v3"
+_TAX_FIELDS = "id,country,state,postcode,city,postcodes,cities,rate,class"
+_TOO_LARGE = 413
+
+NO_PRODUCT = 2**31 - 1
+"""An id that no store reaches and every server can read. A PUT of it is 400 and writes nothing (contract, 16)."""
+USUAL_BATCH = 100
+"""WooCommerce's own limit (contract, 11)."""
+
+
+class Anonymous(requests.auth.AuthBase):
+    """Without credentials, as a visitor."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
+@dataclass(frozen=True)
+class TaxRate:
+    """A tax rate of the store.
+
+    :param is_narrow: it holds for a state, a postcode or a city alone
+    """
+
+    id: int
+    country: str
+    tax_class: str
+    rate: Decimal
+    is_narrow: bool
+
+
+class WooProbes:
+    """Asks, and never changes anything. Thread-safe."""
+
+    def __init__(self, session: JsonSession) -> None:
+        self._session = session
+
+    def index(self) -> Mapping[str, Any]:
+        """What the store tells every visitor: its time zone and the APIs that it has.
+
+        :raises WooError: it is away, or something else answers under ``/wp-json``
+        """
+        return self._object("", {"_fields": "timezone_string,gmt_offset,namespaces"}, Anonymous())
+
+    def signs_in(self) -> None:
+        """:raises WooError: the key does not open the products"""
+        self._session.get(f"{_API}/products", {"per_page": 1, "_fields": "id"})
+
+    def setting(self, name: str) -> str:
+        """A setting's value; its name with its group, such as ``general/woocommerce_default_country``."""
+        return str(self._object(f"{_API}/settings/{name}", {"_fields": "id,value"}).get("value", ""))
+
+    def tax_rates(self) -> list[TaxRate]:
+        """All of them."""
+        found = pages(self._session, f"{_API}/taxes", {}, fields=_TAX_FIELDS, rows=_tax_rates)
+        return [rate for page in found for rate in page]
+
+    def posts_nothing(self) -> None:
+        """An empty batch: 200 and nothing done (recorded, products_batch "empty batch").
+
+        A key that may only read gets 401 before the route is looked for (WooCommerce's class-wc-rest-authentication,
+        check_permissions), a user who may not edit products gets ``woocommerce_rest_cannot_batch``.
+
+        :raises WooError: this is not allowed, or something stands in between
+        """
+        self._send("POST", f"{_API}/products/batch", {"update": []})
+
+    def puts_nothing(self) -> None:
+        """Change nothing of a product that is not there: 400 (recorded, products "update a missing product").
+
+        :raises WooError: this is not allowed, or something stands in between
+        """
+        try:
+            self._send("PUT", f"{_API}/products/{NO_PRODUCT}", {})
+        except WooError as error:
+            if error.code != "woocommerce_rest_product_invalid_id":
+                raise
+
+    def batch_limit(self) -> int | None:
+        """How many items a batch may have; ``None``: more than 100.
+
+        Asked with one more than the usual, of a product that is not there: WooCommerce counts before it looks at any
+        item, and answers 413 with its limit (recorded; class-wc-rest-controller, check_batch_limit, which has a
+        filter). Where the limit is higher, each item is refused by itself.
+
+        :raises WooError: it does not say
+        """
+        items = [{"id": NO_PRODUCT}] * (USUAL_BATCH + 1)
+        try:
+            self._send("POST", f"{_API}/products/batch", {"update": items})
+        except WooError as error:
+            body = error.body if isinstance(error.body, dict) else {}
+            found = re.search(r"\d+", str(body.get("message", "")))  # the sentence is in the store's language
+            if error.status != _TOO_LARGE or not found:
+                raise
+            return int(found[0])
+        return None
+
+    def _send(self, method: str, path: str, body: object) -> None:
+        try:
+            self._session.send(method, path, body)
+        except OutcomeUnknownError as error:
+            # There is nothing whose outcome could be unknown.
+            raise error.__cause__ if isinstance(error.__cause__, WooError) else WooError(str(error)) from None
+
+    def _object(self, path: str, params: Params, auth: requests.auth.AuthBase | None = None) -> dict[str, Any]:
+        body = self._session.get(path, params, auth=auth).body
+        if not isinstance(body, dict):
+            raise WooError(f"WooCommerce: GET {path or 'the index'}: the answer is no object")
+        return body
+
+
+def _tax_rates(body: Any) -> list[TaxRate]:
+    if not isinstance(body, list) or not all(isinstance(raw, dict) for raw in body):
+        raise WooError(f"WooCommerce: GET {_API}/taxes: the answer is no list of rates")
+    narrowing = ("state", "postcode", "city", "postcodes", "cities")
+    return [
+        TaxRate(
+            id=int(raw.get("id") or 0),
+            country=str(raw.get("country") or ""),
+            tax_class=str(raw.get("class") or "standard"),
+            rate=_percent(raw.get("rate")),
+            is_narrow=any(raw.get(name) for name in narrowing),
+        )
+        for raw in body
+    ]
+
+
+def _percent(text: Any) -> Decimal:
+    try:
+        return Decimal(str(text or 0))
+    except InvalidOperation:
+        raise WooError(f"WooCommerce: GET {_API}/taxes: a rate is no number") from None

@@ -1,0 +1,85 @@
+"""The whole examination, line by line."""
+
+from collections.abc import Collection, Iterator
+from contextlib import closing
+from decimal import Decimal
+
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.doctor.database import LOCK_SECONDS, examine_database
+from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, yellow
+from solteq_woo_assets.doctor.records import examine_records, nothing_read, vat_rates_in_use
+from solteq_woo_assets.doctor.solteq import examine_solteq
+from solteq_woo_assets.doctor.store import examine_store
+from solteq_woo_assets.errors import ConfigurationError, StateError
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
+
+_ONCE = {"attempts": 1, "read_seconds": 30.0}
+"""Somebody is waiting, and trouble that passes is worth a line, too."""
+
+
+def examine(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
+    """Look at both systems, the settings and the database; each line as it is known. Nothing is changed anywhere.
+
+    :param clock: this machine's
+    """
+    yield _mode(settings)
+    database = StateDatabase(settings.database, lock_seconds=LOCK_SECONDS)
+    readable = yield from examine_database(database)
+    yield from _alerts(settings)
+    yield from _solteq(settings, clock)
+    rates: Collection[Decimal] = list(settings.tax_classes)
+    if readable:
+        try:
+            rates = vat_rates_in_use(database, settings)
+        except StateError as error:
+            readable = False
+            yield of_error("records", error)
+    yield from _store(settings, rates, clock)
+    if not readable:
+        yield from nothing_read()
+        return
+    try:
+        yield from examine_records(database, settings, clock())
+    except StateError as error:
+        yield of_error("records", error)
+
+
+def _mode(settings: Settings) -> Finding:
+    if settings.mode == "shadow":
+        return yellow("mode", "shadow: deltas are made and nothing is sent", "To send: SOLTEQ_WOO_MODE=live.")
+    return green("mode", "live: what the deltas say is sent")
+
+
+def _alerts(settings: Settings) -> Iterator[Finding]:
+    ways = []
+    if settings.alert_email_to:
+        ways.append(f"e-mail to {len(settings.alert_email_to)}")
+    if settings.alert_webhook_url.get_secret_value():
+        ways.append("a webhook")
+    if settings.alert_email_to and not settings.alert_email_from:
+        yield yellow("alerts", "e-mails would have no sender", "Set SOLTEQ_WOO_ALERT_EMAIL_FROM.")
+    elif ways:
+        yield green("alerts", f"are set up: {' and '.join(ways)}; none was sent now")
+
+
+def _solteq(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    try:
+        client = solteq_client(settings, **_ONCE)
+    except ConfigurationError as error:
+        yield of_error("solteq sign-in", error, "Mend the setting that it names.")
+        yield not_looked_at("solteq products", "the settings make no sense", "the other feeds", "sales", "the clock")
+        return
+    with closing(client):
+        yield from examine_solteq(settings, client, clock)
+
+
+def _store(settings: Settings, rates: Collection[Decimal], clock: Clock) -> Iterator[Finding]:
+    try:
+        client = woo_client(settings, **_ONCE, read_only=False)  # its probes change nothing, in shadow mode either
+    except ConfigurationError as error:
+        yield of_error("store", error, "Mend the setting that it names.")
+        yield not_looked_at("store sign-in", "the settings make no sense", "everything else of the store")
+        return
+    with closing(client):
+        yield from examine_store(settings, client, rates, clock)

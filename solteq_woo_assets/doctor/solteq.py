@@ -1,0 +1,86 @@
+"""Solteq: whether it can be reached, whether the credentials hold, and whether each feed opens with its scope.
+
+Nothing is written. Whether customers and sales may be written shows at the first of them: no request tells without
+writing one (contract, Writes).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC
+from functools import partial
+
+from solteq_woo_assets.clients.solteq import (
+    BalanceDocument,
+    CampaignDocument,
+    CustomerDocument,
+    Feed,
+    ProductDocument,
+    SolteqClient,
+)
+from solteq_woo_assets.doctor.clocks import clock as clock_finding
+from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error
+from solteq_woo_assets.errors import SolteqError
+from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.state import Clock
+
+_FEEDS = {
+    "products": ProductDocument,
+    "balances": BalanceDocument,
+    "campaigns": CampaignDocument,
+    "customers": CustomerDocument,
+}
+
+
+def examine_solteq(settings: Settings, solteq: SolteqClient, clock: Clock) -> Iterator[Finding]:
+    """A line about signing in, one for each feed, one for sales, one about the clock."""
+    doors = _doors(settings, solteq, clock)
+    names = [f"solteq {name}" for name in doors]
+    signed_in = False
+    for place, (name, (scope, read)) in enumerate(zip(names, doors.values(), strict=True)):
+        rest = names[place:]
+        try:
+            solteq.sign_in(scope)
+        except SolteqError as error:
+            if error.code != "invalid_scope":
+                yield of_error("solteq sign-in", error)
+                yield not_looked_at(rest[0], "there is no access token", *rest[1:])
+                break
+            problem: SolteqError | None = error
+        else:
+            problem = _problem(read)
+        if not signed_in:
+            yield green("solteq sign-in", "the credentials hold")
+            signed_in = True
+        if problem is None:
+            yield green(name, f"opens with the scope {scope}")
+        elif problem.status is None:
+            yield of_error(name, problem)
+            if rest[1:]:
+                yield not_looked_at(rest[1], "Solteq's API did not answer", *rest[2:])
+            break
+        else:
+            yield of_error(name, problem)
+    if solteq.remote_time is None:
+        yield not_looked_at("solteq clock", "Solteq did not answer")
+    else:
+        yield clock_finding("solteq clock", "Solteq", solteq.remote_time, clock())
+
+
+def _problem(read: Callable[[], object]) -> SolteqError | None:
+    try:
+        read()
+    except SolteqError as error:
+        return error
+    return None
+
+
+def _doors(settings: Settings, solteq: SolteqClient, clock: Clock) -> dict[str, tuple[str, Callable[[], object]]]:
+    """By name: the scope, and a small read that wants it. Of feeds, what changes from this moment on."""
+    now = clock().replace(tzinfo=UTC)
+    doors: dict[str, tuple[str, Callable[[], object]]] = {}
+    for name, document in _FEEDS.items():
+        path, scope = (getattr(settings, f"solteq_{name}_{part}") for part in ("path", "scope"))
+        feed = Feed(name, path, scope, document)
+        doors[name] = (scope, partial(solteq.newest_page, feed, modified_since=now, page_size=1))
+    nobodys = f"woo:{settings.shop}:order:0"
+    doors["sales"] = (settings.solteq_sales_scope, partial(solteq.sales.find, nobodys))
+    return doors
