@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test week check bench lock clean
+.PHONY: run test week check docs bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
 	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
@@ -24,6 +24,9 @@ check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+docs: $(INSTALLED)  ## the documentation, in build/docs; a broken link fails
+	$(BIN)/sphinx-build -W -n --keep-going -E -q docs build/docs
 
 bench: $(INSTALLED)  ## figures, as a table and JSON; no pass or fail
 	$(BIN)/python -m benchmarks

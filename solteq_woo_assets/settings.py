@@ -6,6 +6,7 @@ made by ``python -m solteq_woo_assets.settings > .env.example``, and a test keep
 
 import re
 import sys
+from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from email.utils import parseaddr
@@ -347,15 +348,38 @@ def _environment_name(location: tuple[int | str, ...]) -> str:
     return name if not name or name.isupper() else f"SOLTEQ_WOO_{name.upper()}"
 
 
+@dataclass(frozen=True)
+class SettingText:
+    """A setting as the documentation shows it.
+
+    :param name: in the environment
+    :param default: as it would be written in ``.env``
+    """
+
+    field: str
+    name: str
+    default: str
+    meaning: str
+
+
+def settings_texts() -> list[SettingText]:
+    """Every setting, in order."""
+    return [
+        SettingText(
+            field,
+            str(info.validation_alias or _environment_name((field,))),
+            _default_text(info.default),
+            info.description or "",
+        )
+        for field, info in Settings.model_fields.items()
+    ]
+
+
 def env_example() -> str:
     """Every setting with its meaning and default, as a ``.env`` file in which nothing is set."""
     lines = ["# Copy to .env and set what you need. Everything has a default; without addresses the sandbox stands in."]
-    for name, info in Settings.model_fields.items():
-        lines += [
-            "",
-            "# " + (info.description or "").replace("\n", "\n# "),
-            f"#{info.validation_alias or _environment_name((name,))}={_default_text(info.default)}",
-        ]
+    for setting in settings_texts():
+        lines += ["", "# " + setting.meaning.replace("\n", "\n# "), f"#{setting.name}={setting.default}"]
     return "\n".join(lines) + "\n"
 
 
