@@ -38,13 +38,16 @@ def write_pages(folder: Path) -> None:
 
 def settings_page() -> str:
     """Every setting: its name in the environment, its default and its meaning."""
+    settings = settings_texts()
+    if gone := GROUPS.keys() - {setting.field for setting in settings}:
+        raise ValueError(f"GROUPS begins groups with settings that are not there: {', '.join(gone)}")
     lines = [
         "# Settings",
         "",
         "Set them in the environment, or in a `.env` file in the folder where the program is started.",
         "Made from `solteq_woo_assets/settings.py`.",
     ]
-    for setting in settings_texts():
+    for setting in settings:
         if setting.field in GROUPS:
             lines += ["", f"## {GROUPS[setting.field]}"]
         lines += ["", *_setting(setting)]
