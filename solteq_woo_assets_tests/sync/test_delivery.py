@@ -422,7 +422,8 @@ def test_a_refusal_of_what_is_not_due_any_more_leaves_the_quarantine(shop: Shop)
     run_flows(shop.settings, "first", "products")
     with shop.database.transaction() as connection:
         connection.execute(
-            "INSERT INTO sync.quarantine VALUES ('products', 'delivery', 'A', 'sku', 'refused', 'mend', 'hash', ?, ?)",
+            "INSERT INTO sync.quarantine "
+            "VALUES ('products', 'delivery', 'A', 'sku', 'refused', 'mend', 'hash', ?, ?, NULL, NULL)",
             [utc_now(), utc_now()],
         )
     run_flows(shop.settings, "again", "products")
