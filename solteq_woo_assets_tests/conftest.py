@@ -93,6 +93,7 @@ class Shop:
         self.instance: dg.DagsterInstance | None = None
         self.clock: Clock = utc_now
         self._edits = 0
+        self._built: tuple[Settings, Clock, dg.Definitions] | None = None
 
     def with_settings(self, **changes: Any) -> Settings:
         """Settings of this shop, with changes; they hold for the runs that follow."""
@@ -178,9 +179,15 @@ class Shop:
         assert result.success, [event.message for event in result.all_events if event.is_failure]
         return metadata(result)
 
+    def definitions(self) -> dg.Definitions:
+        """Everything that Dagster loads, as it is until the settings or the clock are others."""
+        if self._built is None or self._built[0] is not self.settings or self._built[1] is not self.clock:
+            self._built = self.settings, self.clock, build_definitions(self.settings, self.clock)
+        return self._built[2]
+
     def run(self, job: str, **arguments: Any) -> dg.ExecuteInProcessResult:
         """Run a job to its end, whatever it is."""
-        definition = build_definitions(self.settings, self.clock).resolve_job_def(job)
+        definition = self.definitions().resolve_job_def(job)
         if "tags" not in arguments:
             arguments.setdefault("partition_key", partition_of(job, self.settings, self.clock()))
         return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
@@ -226,7 +233,7 @@ class Shop:
 
     def tick(self, flow: str) -> tuple[bool, str]:
         """Whether the flow's sensor requests a run now, and what it says about it."""
-        definitions = build_definitions(self.settings, self.clock)
+        definitions = self.definitions()
         job = "sales_to_solteq" if flow == "sales" else flow if "_to_" in flow else f"{flow}_to_woo"
         sensor = definitions.resolve_sensor_def(f"{job}_sensor")
         with dg.build_sensor_context(

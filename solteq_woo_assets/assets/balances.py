@@ -14,7 +14,7 @@ from solteq_woo_assets.assets.common import (
     ReadConfig,
     agreement,
     count_rows,
-    delivery_metadata,
+    delivery_result,
     delta_metadata,
     effort,
     failing_in_words,
@@ -157,7 +157,7 @@ def balance_delta(
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(
-            changes, quarantined=quarantined, unchanged=products - changes.height - refused, measured=measured
+            settings, changes, quarantined=quarantined, unchanged=products - changes.height - refused, measured=measured
         )
     )
 
@@ -252,10 +252,7 @@ def woo_stock(
             )
             with database.transaction() as connection:
                 due = _next_keys(connection, sent)
-        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
-    if counts.undelivered:
-        context.log.warning(f"{counts.undelivered} of {len(sent)} writes were not delivered.")
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    return delivery_result(context, settings, database, FLOW, counts, measured)
 
 
 def _next_keys(connection: duckdb.DuckDBPyConnection, sent: Collection[str]) -> list[str]:

@@ -25,6 +25,7 @@ from solteq_woo_assets.assets.common import (
     warn_of_quarantine,
 )
 from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
+from solteq_woo_assets.assets.pictures import price_timeline
 from solteq_woo_assets.assets.products import solteq_products, woo_catalogue, woo_products
 from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
@@ -128,6 +129,7 @@ def campaign_price_delta(
     return dg.MaterializeResult(
         metadata={
             **delta_metadata(
+                settings,
                 changes,
                 quarantined=quarantined,
                 unchanged=max(active - len(written) - refused, 0),
@@ -138,6 +140,7 @@ def campaign_price_delta(
             "next_edge": f"{delta.next_edge.isoformat()}Z" if delta.next_edge else "",
             "why": dg.MarkdownMetadataValue(markdown_table(explanation.verdicts)),
             "calendar": dg.MarkdownMetadataValue(markdown_table(explanation.calendar)),
+            **({} if explanation.segments.is_empty() else {"timeline": price_timeline(explanation.segments, now)}),
         }
     )
 

@@ -119,7 +119,9 @@ def read_metadata(counts: ReadCounts, measured: Effort) -> dict[str, Any]:
     }
 
 
-def delta_metadata(changes: pl.DataFrame, *, quarantined: int, unchanged: int, measured: Effort) -> dict[str, Any]:
+def delta_metadata(
+    settings: Settings, changes: pl.DataFrame, *, quarantined: int, unchanged: int, measured: Effort
+) -> dict[str, Any]:
     """What a delta holds: counts by action and a preview of its first rows."""
     by_action = dict(changes["action"].value_counts().iter_rows())
     return {
@@ -129,7 +131,7 @@ def delta_metadata(changes: pl.DataFrame, *, quarantined: int, unchanged: int, m
         "skipped": by_action.get("skip", 0),
         "unchanged": unchanged,
         "quarantined": quarantined,
-        "preview": dg.MarkdownMetadataValue(preview(changes)),
+        "preview": dg.MarkdownMetadataValue(preview(settings, changes)),
         **measured.metadata(),
     }
 
@@ -161,12 +163,7 @@ def send_delta(
             on_progress=progress(context, flow),
             clock=clock,
         )
-        quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
-    if counts.undelivered:
-        context.log.warning(
-            f"{counts.undelivered} of {counts.delivered + counts.undelivered} writes were not delivered."
-        )
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    return delivery_result(context, settings, database, flow, counts, measured)
 
 
 def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
@@ -182,31 +179,84 @@ def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int
     return tell
 
 
-def delivery_metadata(counts: DeliveryCounts, measured: Effort) -> dict[str, Any]:
-    """What became of a delta."""
-    return {
-        "created": counts.by_action["create"],
-        "updated": counts.delivered - counts.by_action["create"],
-        "refused": counts.refused,
-        "retried_next_run": counts.retry,
-        "waiting": counts.waiting,
-        "found_interrupted": counts.interrupted,
-        **measured.metadata(),
-    }
+_SENT = f"""
+SELECT key, action, kind, woo_id, NULL AS parent_id, changes, state || coalesce(': ' || error, '') AS reason
+FROM sync.deliveries WHERE run_id = $run_id AND flow = $flow ORDER BY created_at, key LIMIT {PREVIEW_ROWS}
+"""
 
 
-def preview(changes: pl.DataFrame) -> str:
-    """The first rows of a delta as a Markdown table, writes before what only waits."""
+def delivery_result(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    database: StateDatabase,
+    flow: str,
+    counts: DeliveryCounts,
+    measured: Effort,
+) -> dg.MaterializeResult:
+    """What became of a delta: counts, and the first writes with what the other side made of each."""
+    due = counts.delivered + counts.undelivered
+    if counts.undelivered:
+        context.log.warning(f"{counts.undelivered} of {due} writes were not delivered.")
+    with failing_in_words():
+        quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
+        with database.transaction() as connection:
+            sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
+    return dg.MaterializeResult(
+        metadata={
+            "records_in": due,
+            "sent": counts.delivered,
+            "created": counts.by_action["create"],
+            "updated": counts.delivered - counts.by_action["create"],
+            "refused": counts.refused,
+            "retried_next_run": counts.retry,
+            "waiting": counts.waiting,
+            "found_interrupted": counts.interrupted,
+            "quarantined": quarantined,
+            "preview": dg.MarkdownMetadataValue(preview(settings, sent, of=due)),
+            **measured.metadata(),
+        }
+    )
+
+
+def preview(settings: Settings, changes: pl.DataFrame, *, of: int | None = None) -> str:
+    """The first rows of a delta as a Markdown table, writes before what only waits; keys lead to the store's admin.
+
+    :param of: how many rows there are in all, if not those of ``changes``
+    """
     if changes.is_empty():
         return "Nothing to write."
     ordered = changes.sort(~pl.col("action").is_in(SENT_ACTIONS), maintain_order=True)
     lines = ["| key | action | field: old → new | why |", "| --- | --- | --- | --- |"]
     for row in ordered.head(PREVIEW_ROWS).to_dicts():
-        fields = "; ".join(f"{_cell(c['field'])}: {_cell(c['old'])} → {_cell(c['new'])}" for c in row["changes"])
-        lines.append(f"| {_cell(row['key'])} | {row['action']} | {fields} | {_cell(row['reason'])} |")
-    if changes.height > PREVIEW_ROWS:
-        lines.append(f"\n… and {changes.height - PREVIEW_ROWS} rows more.")
+        fields = "; ".join(_field(each) for each in row["changes"])
+        key = _linked(_cell(row["key"]), admin_page(settings, row["kind"], row["parent_id"] or row["woo_id"]))
+        lines.append(f"| {key} | {row['action']} | {fields} | {_cell(row['reason'])} |")
+    more = (changes.height if of is None else of) - PREVIEW_ROWS
+    if more > 0:
+        lines.append(f"\n… and {more} rows more.")
     return "\n".join(lines)
+
+
+def _field(change: Mapping[str, str | None]) -> str:
+    """A field with its values, or alone where the ledger keeps none: those of persons."""
+    if change["old"] is None and change["new"] is None:
+        return _cell(change["field"])
+    return f"{_cell(change['field'])}: {_cell(change['old'])} → {_cell(change['new'])}"
+
+
+def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
+    """Where the store's people see a product, order or account; of a variation its parent.
+
+    WordPress leads from the page of a post to that of an order, wherever the store keeps its orders.
+    """
+    if woo_id is None:
+        return None
+    page = f"user-edit.php?user_id={woo_id}" if kind == "customer" else f"post.php?post={woo_id}&action=edit"
+    return f"{settings.woo_url.rstrip('/').removesuffix('/wp-json')}/wp-admin/{page}"
+
+
+def _linked(text: str, page: str | None) -> str:
+    return f"[{text}]({page})" if page else text
 
 
 def markdown_table(rows: pl.DataFrame) -> str:

@@ -15,7 +15,7 @@ from solteq_woo_assets.assets.common import (
     Effort,
     ReadConfig,
     agreement,
-    delivery_metadata,
+    delivery_result,
     delta_metadata,
     effort,
     failing_in_words,
@@ -166,7 +166,7 @@ def woo_customer_delta(
         with database.transaction() as connection:
             merge = _settle(connection, config, settings)
         quarantined = warn_of_quarantine(context, database, TO_WOO)
-    return _delta_result(merge, merge.to_woo, quarantined, measured)
+    return _delta_result(settings, merge, merge.to_woo, quarantined, measured)
 
 
 @dg.asset(
@@ -193,7 +193,7 @@ def solteq_customer_delta(
         with database.transaction() as connection:
             merge = _settle(connection, config, settings)
         quarantined = warn_of_quarantine(context, database, TO_SOLTEQ)
-    return _delta_result(merge, merge.to_solteq, quarantined, measured)
+    return _delta_result(settings, merge, merge.to_solteq, quarantined, measured)
 
 
 def customer_rules(settings: Settings) -> CustomerRules:
@@ -218,9 +218,11 @@ def _settle(connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings
     return merge
 
 
-def _delta_result(merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort) -> dg.MaterializeResult:
+def _delta_result(
+    settings: Settings, merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort
+) -> dg.MaterializeResult:
     metadata = delta_metadata(
-        masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
+        settings, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
     )
     conflicts = int(changes["conflicts"].list.len().sum() or 0)
     return dg.MaterializeResult(metadata={**metadata, "conflicts": conflicts})
@@ -275,8 +277,7 @@ def woo_customers(
             tax_code_meta=settings.tax_code_meta,
             on_progress=progress(context, FLOW),
         )
-        quarantined = warn_of_quarantine(context, database, TO_WOO) if counts.refused else 0
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    return delivery_result(context, settings, database, TO_WOO, counts, measured)
 
 
 @dg.asset(group_name=GROUP, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
@@ -305,8 +306,7 @@ def solteq_customer_updates(
             counts.by_action += again.by_action
             counts.refused += again.refused
             counts.retry += again.retry
-        quarantined = warn_of_quarantine(context, database, TO_SOLTEQ) if counts.refused else 0
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    return delivery_result(context, settings, database, TO_SOLTEQ, counts, measured)
 
 
 def _send_to_solteq(

@@ -133,7 +133,7 @@ def product_delta(
         quarantined = warn_of_quarantine(context, database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
     return dg.MaterializeResult(
-        metadata=delta_metadata(changes, quarantined=quarantined, unchanged=unchanged, measured=measured)
+        metadata=delta_metadata(settings, changes, quarantined=quarantined, unchanged=unchanged, measured=measured)
     )
 
 

@@ -14,7 +14,7 @@ from solteq_woo_assets.assets.common import (
     OWNERS,
     READ_FIRST,
     count_rows,
-    delivery_metadata,
+    delivery_result,
     delta_metadata,
     effort,
     failing_in_words,
@@ -26,6 +26,7 @@ from solteq_woo_assets.assets.common import (
     without_refused,
 )
 from solteq_woo_assets.assets.guard_rails import GuardRailConfig, reversals
+from solteq_woo_assets.assets.pictures import sales_per_day
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.receipts import ReceiptRules
@@ -43,6 +44,7 @@ warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.Bet
 GROUP = "sales_to_solteq"
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="Europe/Helsinki", end_offset=1)
 """Stands for the days of the shop's settings until the definitions are built."""
+DAYS_SHOWN = 30
 IN_ONE_RUN = dg.BackfillPolicy.single_run()
 
 
@@ -177,7 +179,9 @@ def sales_delta(
     remarked = changes.filter(pl.col("notes").list.len() > 0)
     for row in remarked.head(20).to_dicts():
         context.log.info(f"{row['key']}: {'; '.join(row['notes'])}")
-    metadata = delta_metadata(changes.drop("document"), quarantined=quarantined, unchanged=settled, measured=measured)
+    metadata = delta_metadata(
+        settings, changes.drop("document"), quarantined=quarantined, unchanged=settled, measured=measured
+    )
     gross = changes["document"].str.json_path_match("$.totals.gross").cast(pl.Decimal(18, 2)).sum()
     more = {"gross": float(gross or 0), "refused_before": refused, "with_remarks": remarked.height}
     return dg.MaterializeResult(metadata={**metadata, **more})
@@ -264,15 +268,17 @@ def solteq_sales(
             in_flight=settings.requests_in_flight,
             on_progress=progress(context, "documents"),
         )
-        quarantined = warn_of_quarantine(context, database, FLOW) if counts.refused else 0
         days = [date.fromisoformat(key) for key in context.partition_keys]
         with database.transaction() as connection:
             touched = sales_books.days_of_run(connection, context.run.run_id)
             by_day = sales_books.booked_by_day(connection, {*days, *touched})
+            shown = sales_books.last_days(local_day(utc_now(), ZoneInfo(settings.timezone)), DAYS_SHOWN)
+            in_store = sales_books.orders_by_day(connection, shown, receipt_rules(settings))
+            in_solteq = sales_books.booked_by_day(connection, shown)
     _tell_by_day(context, by_day, days)
-    if counts.undelivered:
-        context.log.warning(f"{counts.undelivered} documents were not booked.")
-    return dg.MaterializeResult(metadata={**delivery_metadata(counts, measured), "quarantined": quarantined})
+    if counts.delivered:
+        context.add_asset_metadata({"last_30_days": sales_per_day(in_store, in_solteq, shown)})
+    return delivery_result(context, settings, database, FLOW, counts, measured)
 
 
 class DaysCheckConfig(dg.Config):

@@ -11,20 +11,22 @@ from rich.text import Text
 
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console
+from solteq_woo_assets.clients.alerts import send_test
 from solteq_woo_assets.doctor import Finding, examine, is_ill
-from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.errors import AlertError, ConfigurationError
 from solteq_woo_assets.settings import Settings
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="JSON on stdout instead of the lines.")
-def doctor(as_json: bool) -> None:
+@click.option("--send-alert", is_flag=True, help="Send a test alert over each channel that is set.")
+def doctor(as_json: bool, send_alert: bool) -> None:
     """Look at both systems, the settings and the database, and say what to mend. Changes nothing anywhere.
 
     Exits with 1 when anything is red.
     """
     findings: list[Finding] = []
-    for finding in _findings():
+    for finding in _findings(send_alert):
         findings.append(finding)
         if not as_json:
             _print_finding(finding)
@@ -34,7 +36,7 @@ def doctor(as_json: bool) -> None:
     sys.exit(1 if is_ill(findings) else 0)
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(send_alert: bool) -> Iterator[Finding]:
     try:
         settings = Settings.load()
     except ConfigurationError as error:
@@ -42,6 +44,20 @@ def _findings() -> Iterator[Finding]:
         return
     with standing_in(settings):
         yield from examine(settings)
+    if send_alert:
+        yield _sent(settings)
+
+
+def _sent(settings: Settings) -> Finding:
+    """A test alert has been sent, or what kept it."""
+    try:
+        channels = send_test(settings)
+    except AlertError as error:
+        return Finding("test alert", "red", str(error), "Mend the settings of alerts, or what they lead to.")
+    if not channels:
+        mend = "Set SOLTEQ_WOO_ALERT_EMAIL_TO or SOLTEQ_WOO_ALERT_WEBHOOK_URL."
+        return Finding("test alert", "yellow", "nobody would be told of anything", mend)
+    return Finding("test alert", "green", f"was sent by {' and '.join(channels)}")
 
 
 def _print_finding(finding: Finding) -> None:

@@ -30,11 +30,13 @@ class Explanation:
     ``prices``: code, sales_price, sale_price, set_by, lowest_price_30d.
     ``verdicts``: code, campaign, touches, window, price, verdict; also campaigns that are over, off or not public.
     ``calendar``: code, opens, closes, price, campaign, for the coming 60 days.
+    ``segments``: the same as numbers: code, opens, closes (UTC; NULL: without an end), price, regular_price.
     """
 
     prices: pl.DataFrame
     verdicts: pl.DataFrame
     calendar: pl.DataFrame
+    segments: pl.DataFrame
 
 
 _PRICES = f"""
@@ -108,6 +110,14 @@ ORDER BY code, segments.opens
 """
 
 
+_SEGMENTS = f"""
+SELECT
+    trim(code) AS code, opens, closes, segments.price::DOUBLE AS price,
+    {regular_price("sales_price")}::DOUBLE AS regular_price
+FROM segments JOIN sold USING (id) ORDER BY code, opens
+"""
+
+
 def explain_prices(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -131,6 +141,7 @@ def explain_prices(
         prices=connection.sql(_PRICES, params={"now": now}).pl(),
         verdicts=connection.sql(_VERDICTS, params={"now": now, "zone": zone}).pl(),
         calendar=connection.sql(_CALENDAR, params={"zone": zone}).pl(),
+        segments=connection.sql(_SEGMENTS).pl(),
     )
     connection.unregister("segments")
     forget_prices(connection)

@@ -21,8 +21,8 @@ LOCK_SECONDS = 60.0
 VERSION = 5
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
-_SMALL = 32 * 2**20
-"""Size in bytes of a file, up to which its engine is kept. A larger one's keeps hundreds of MB of freed memory."""
+_SMALL = 8 * 2**20
+"""Size in bytes of a file, up to which its engine is kept: that of a larger one would keep hundreds of MB of memory."""
 
 _STORAGE_ERRORS = (
     duckdb.IOException,
