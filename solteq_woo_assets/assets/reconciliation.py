@@ -77,6 +77,8 @@ def reconciliation(
 
 def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> pl.DataFrame:
     """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment."""
+    connection.commit()  # the tables, if this made or upgraded them: they are not to be rolled back below
+    connection.begin()
     of_products = products.compare(connection, settings, now)
     of_campaigns = campaigns.compare(connection, settings, now)
     deltas = {
@@ -110,7 +112,9 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datet
         "SELECT flow, key, field, NULL AS expected, NULL AS held, 'quarantined' AS why, reason "
         "FROM sync.quarantine WHERE dismissed_at IS NULL"
     ).pl()
-    return pl.concat([*rows, quarantined.cast(SCHEMA)])  # type: ignore[arg-type]
+    found = pl.concat([*rows, quarantined.cast(SCHEMA)])  # type: ignore[arg-type]
+    # What is held back at two stages is told once.
+    return found.unique([name for name in SCHEMA if name != "reason"], keep="first", maintain_order=True)
 
 
 def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:
@@ -121,8 +125,14 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
         """
         SELECT $now AS reconciled_at, $run_id AS run_id, found_now.*, coalesce(first_seen, $now) AS first_seen
         FROM found_now LEFT JOIN (
-            SELECT flow, key, field, why, expected, first_seen FROM sync.reconciliation
+            SELECT flow, key, field, why, expected, min(first_seen) AS first_seen FROM sync.reconciliation AS row
             WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)
+                AND NOT EXISTS (  -- it was put right since, and differs anew
+                    FROM sync.deliveries AS sent WHERE sent.flow = row.flow AND sent.key = row.key
+                    AND sent.state = 'delivered' AND sent.settled_at >= row.reconciled_at
+                    AND (row.field = '(all)' OR list_contains(list_transform(changes, lambda c: c.field), row.field))
+                )
+            GROUP BY ALL
         ) AS before ON before.flow = found_now.flow AND before.key = found_now.key
             AND before.field = found_now.field AND before.why = found_now.why
             AND before.expected IS NOT DISTINCT FROM found_now.expected

@@ -102,3 +102,44 @@ def test_customers_are_reconciled_without_their_values_and_without_linking_them(
     reconcile(shop)
     assert newest(shop) == {("customers_to_woo", "C-1", "phone", None, None, "changed")}
     assert "409999999" not in str(shop.rows("FROM sync.reconciliation"))
+
+
+def report(shop: Shop) -> None:
+    """The reconciliation alone, of what was read before."""
+    selection = [dg.AssetKey("reconciliation")]
+    result = shop.run("reconcile_all", asset_selection=selection, run_config={})
+    assert result.success, [event.message for event in result.all_events if event.is_failure]
+
+
+def test_it_runs_first_of_all_on_a_new_database(shop: Shop) -> None:
+    """It makes the tables then, and forgetting what linking customers wrote must not forget those."""
+    report(shop)
+    assert newest(shop) == set()
+
+
+def test_what_is_held_back_at_two_stages_is_told_once_however_often(shop: Shop) -> None:
+    """Its rows would double each night otherwise, until the disk is full."""
+    shop.sync("products_to_woo")
+    with shop.database.transaction() as connection:
+        for stage in ("feed", "delivery"):
+            connection.execute(
+                "INSERT INTO sync.quarantine BY NAME SELECT 'products' AS flow, $stage AS stage, 'A' AS key, "
+                "'name' AS field, $stage AS reason, 'mend it' AS mend, TIMESTAMP '2026-01-01' AS first_seen, "
+                "TIMESTAMP '2026-01-01' AS last_seen",
+                {"stage": stage},
+            )
+    for _ in range(3):
+        report(shop)
+    assert shop.rows("SELECT count(*) FROM sync.reconciliation WHERE key = 'A'") == [(3,)]
+
+
+def test_what_was_put_right_and_differs_anew_does_not_survive(shop: Shop) -> None:
+    """Somebody takes a piece from the shelf each day; each night it is put right, and nobody needs to be woken."""
+    shop.product("A")
+    shop.balance("A", 5)
+    shop.sync()
+    for _ in range(2):
+        shop.edit(shop.store()["A"], stock_quantity=4)
+        told, sound = reconcile(shop)
+        assert (told["differing"], sound) == (1, True)
+        assert shop.store()["A"].stock_quantity == 5
