@@ -86,6 +86,13 @@ def price_cuts(
     return _verdict(context, config, database, delta=delta, check="price_cuts", problems=problems, metadata=metadata)
 
 
+# Of what the store does not count, it says itself whether there is any. A family is in stock by its variations.
+_IN_STOCK = (
+    "(held.stock_quantity > 0 OR held.manage_stock IS NOT TRUE AND held.stock_status = 'instock' "
+    "AND held.type NOT IN ('variable', 'grouped'))"
+)
+
+
 def out_of_stock(
     context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
 ) -> dg.AssetCheckResult:
@@ -95,8 +102,8 @@ def out_of_stock(
             "WITH changed AS (SELECT key, woo_id, "
             "map_from_entries(list_transform(changes, lambda c: (c.field, c.new)))['stock_quantity'] AS quantity "
             "FROM delta.balance_delta WHERE list_contains($sent, action)) "
-            "SELECT list(key ORDER BY key) FILTER (held.stock_quantity > 0 AND quantity::BIGINT <= 0), "
-            "(SELECT count(*) FROM snapshot.woo_catalogue WHERE stock_quantity > 0 AND status <> 'trash') "
+            f"SELECT list(key ORDER BY key) FILTER ({_IN_STOCK} AND quantity::BIGINT <= 0), "
+            f"(SELECT count(*) FROM snapshot.woo_catalogue AS held WHERE {_IN_STOCK} AND status <> 'trash') "
             "FROM changed JOIN snapshot.woo_catalogue AS held ON held.id = changed.woo_id",
             {"sent": list(SENT_ACTIONS)},
         ).fetchall()[0]

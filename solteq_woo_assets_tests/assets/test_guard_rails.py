@@ -59,6 +59,19 @@ def test_too_many_products_out_of_stock_stop_the_delivery_until_they_are_let_pas
     assert tag(stocked) == "balance_delta: out_of_stock"
 
 
+def test_products_whose_stock_the_store_did_not_manage_are_guarded_too(shop: Shop) -> None:
+    """They sold without a count until the first delivery of balances, which must not close the store either."""
+    for code in CODES:
+        shop.product(code)
+        shop.balance(code, 0)
+        shop.make(name=code, sku=code, type="simple", status="publish", regular_price="10.00", manage_stock=False)
+    shop.sync("products_to_woo")
+    result = shop.run("balances_to_woo")
+    assert not result.success
+    assert "it takes 12 of the 12 products that are in stock out of it" in failed_check(result)
+    assert {product.stock_quantity for product in shop.store().values()} == {None}
+
+
 def test_a_few_that_sell_out_stop_nothing(stocked: Shop) -> None:
     """In a small shop each is a large share, and stock that is not told is sold twice."""
     for code in CODES[:10]:
