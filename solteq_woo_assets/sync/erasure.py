@@ -86,7 +86,7 @@ def _erase(connection: duckdb.DuckDBPyConnection, person: Person) -> None:
         "sync.customer_conflicts",
     ):
         connection.execute(f"DELETE FROM {table} WHERE solteq_id = $solteq_id OR woo_id = $woo_id", ids)
-    for table in ("sync.quarantine", "sync.deliveries"):
+    for table in ("sync.quarantine", "sync.deliveries", "sync.reconciliation"):
         connection.execute(
             f"DELETE FROM {table} WHERE list_contains($flows, flow) AND list_contains($keys, key)",
             {"flows": _FLOWS, "keys": keys},

@@ -87,6 +87,18 @@ def test_the_job_in_the_ui_erases_by_id(garden: Shop) -> None:
     assert not garden.run("erase_customer", run_config=config).success
 
 
+def test_the_history_of_reconciliations_forgets_an_erased_person(garden: Shop) -> None:
+    """Its rows are kept for a year, and their reasons are words about a person."""
+    with garden.database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO sync.reconciliation BY NAME SELECT now()::TIMESTAMP AS reconciled_at, 'r' AS run_id, "
+            "unnest(['customers_to_woo', 'products']) AS flow, 'C-1' AS key, 'email' AS field, 'quarantined' AS why, "
+            "'customer C-7 has this e-mail address too' AS reason, now()::TIMESTAMP AS first_seen"
+        )
+    erase(garden.database, "C-1")
+    assert garden.rows("SELECT flow FROM sync.reconciliation") == [("products",)]
+
+
 def test_the_command_line_erases_by_e_mail(garden: Shop, solteq_woo: CommandLine) -> None:
     result = solteq_woo("erase", "--customer", "aino2@example.com", "--yes")
     assert (result.exit_code, "Erased: customer C-2." in result.stderr) == (0, True)
