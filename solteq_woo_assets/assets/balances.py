@@ -1,6 +1,5 @@
 """Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
 
-from collections.abc import Collection
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -220,23 +219,25 @@ def woo_stock(
     """The stock quantities, sent to the web store; variations through their parent's batch.
 
     Only the quantity, that stock is managed, and the balances per store as private meta. Right before each lot leaves,
-    the store is asked for new orders: a piece that was sold a moment ago is not put back on the shelf. Each write is
-    in the ledger, `sync.deliveries`, before it leaves.
+    the store is asked for new orders: a piece that was sold a moment ago is not put back on the shelf. What only then
+    turns out to differ waits for the next run, whose guard rails look at it. Each write is in the ledger,
+    `sync.deliveries`, before it leaves.
     """
     counts = DeliveryCounts()
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
-        sent: set[str] = set()
         with database.transaction() as connection:
-            due = _next_keys(connection, sent)
+            due = _due_keys(connection)
             counts.interrupted = close_earlier(connection, FLOW, context.run.run_id, due)
         while due:
             changed, _ = _read_sales(settings, database, woo)
             with database.transaction() as connection:
-                if changed:
-                    store_delta(connection, DeltaConfig(), FLOW, "balance_delta", compare(connection, settings))
-                lot = _next_keys(connection, sent)[:WRITES_AT_ONCE]
-            sent.update(lot)
+                if changed:  # what is due was not refused, or is to be tried again
+                    again = DeltaConfig(retry=due)
+                    store_delta(connection, again, FLOW, "balance_delta", compare(connection, settings))
+                left = set(due).intersection(_due_keys(connection))
+            due = [key for key in due if key in left]
+            lot, due = due[:WRITES_AT_ONCE], due[WRITES_AT_ONCE:]
             counts.merge(
                 deliver(
                     database,
@@ -250,17 +251,14 @@ def woo_stock(
                     clock=clock,
                 )
             )
-            with database.transaction() as connection:
-                due = _next_keys(connection, sent)
     return delivery_result(context, settings, database, FLOW, counts, measured)
 
 
-def _next_keys(connection: duckdb.DuckDBPyConnection, sent: Collection[str]) -> list[str]:
-    """Keys of the delta that are still to be sent, variations of a family together."""
+def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Keys of the delta that are to be sent, variations of a family together."""
     rows = connection.execute(
-        "SELECT key FROM delta.balance_delta WHERE list_contains($actions, action) AND NOT list_contains($sent, key) "
-        "ORDER BY parent_id NULLS FIRST, key",
-        {"actions": list(SENT_ACTIONS), "sent": list(sent)},
+        "SELECT key FROM delta.balance_delta WHERE list_contains($actions, action) ORDER BY parent_id NULLS FIRST, key",
+        {"actions": list(SENT_ACTIONS)},
     ).fetchall()
     return [row[0] for row in rows]
 
