@@ -268,9 +268,14 @@ def markdown_table(rows: pl.DataFrame) -> str:
     return "\n".join(lines)
 
 
+_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*[]|~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
 def _cell(value: str | None) -> str:
-    text = "–" if value in (None, "") else str(value)
-    return (text if len(text) <= 80 else f"{text[:77]}…").replace("|", "\\|").replace("\n", " ")  # noqa: PLR2004
+    """A value as it is, whatever it holds: names and SKUs are no Markdown."""
+    text = "–" if value in (None, "") else " ".join(str(value).split())
+    text = text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004
+    return text.translate(_ESCAPED)
 
 
 def store_delta(
