@@ -113,7 +113,12 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datet
         "FROM sync.quarantine WHERE dismissed_at IS NULL"
     ).pl()
     found = pl.concat([*rows, quarantined.cast(SCHEMA)])  # type: ignore[arg-type]
-    # What is held back at two stages is told once.
+    # A sale price that both flows would write is the campaigns'; what is held back at two stages is told once.
+    values = ["key", "field", "expected", "held"]
+    of_campaigns = found.filter(pl.col("flow") == campaigns.FLOW, pl.col("field") != "(all)").select(values)
+    theirs = found.filter(pl.col("flow") == products.FLOW, pl.col("why").is_in(["edited", "changed"]))
+    twice = theirs.join(of_campaigns, on=values, how="semi", nulls_equal=True)
+    found = found.join(twice, on=SCHEMA.names(), how="anti", nulls_equal=True, maintain_order="left")
     return found.unique([name for name in SCHEMA if name != "reason"], keep="first", maintain_order=True)
 
 

@@ -143,3 +143,13 @@ def test_what_was_put_right_and_differs_anew_does_not_survive(shop: Shop) -> Non
         told, sound = reconcile(shop)
         assert (told["differing"], sound) == (1, True)
         assert shop.store()["A"].stock_quantity == 5
+
+
+def test_a_sale_price_that_two_flows_would_write_is_told_once(shop: Shop) -> None:
+    """Products and campaigns both know of it; the campaigns say which, and that somebody edited it."""
+    shop.product("A")
+    shop.campaign("C", "A")
+    shop.sync("products_to_woo", "campaigns_to_woo")
+    shop.edit(shop.store()["A"], sale_price="1.00")
+    reconcile(shop)
+    assert [row[:3] for row in newest(shop)] == [("campaigns", "A", "sale_price")]
