@@ -106,8 +106,8 @@ def test_sync_runs_all_flows_and_says_so(shop: Shop, solteq_woo: CommandLine) ->
     assert sorted(progress) == sorted(steps), "each step as it begins"
     assert "    1 of 1 products settled" in lines
     summary = {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line and line[0] != " "}
-    assert summary["woo_products"].startswith("created 1 1 ")
-    assert summary["woo_stock"].startswith("updated 1 1 ")
+    assert summary["woo_products"].startswith("records_in 1, sent 1, created 1 1 ")
+    assert summary["woo_stock"].startswith("records_in 1, sent 1, updated 1 1 ")
 
 
 def test_sync_of_one_flow_leaves_the_other_alone(shop: Shop, solteq_woo: CommandLine) -> None:
