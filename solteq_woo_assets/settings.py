@@ -166,7 +166,8 @@ class Settings(BaseSettings):
     }
     """Solteq's payment type of each payment method of the store, METHOD=TYPE, comma-separated. Others go as Other."""
     sales_from: Annotated[date | None, BeforeValidator(lambda value: value or None)] = None
-    """Orders made before this day are booked only when their day is backfilled. Empty: the day of the first run."""
+    """Orders made and paid before this day are booked only when their day is backfilled. Empty: the day of the first
+    run."""
     sales_first_day: date = date(2024, 1, 1)
     """The first day of sales that can be backfilled in the Dagster UI."""
     sales_recheck_days: int = Field(default=7, ge=0, le=366)

@@ -314,7 +314,8 @@ class _StoreSender:
             except ValidationError as error:
                 problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
                 field = ".".join(map(str, problem["loc"])) or "(the customer)"
-                outcomes.append(Outcome(write, "refused", error=f"not sent: {problem['msg']}", error_field=field))
+                reason = problem["msg"].removeprefix("Value error, ")
+                outcomes.append(Outcome(write, "refused", error=f"not sent: {reason}", error_field=field))
         if not sound:
             return outcomes
         creates = [each for each in sound if each[0].woo_id is None]

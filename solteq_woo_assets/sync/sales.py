@@ -46,6 +46,23 @@ def books_sales(connection: duckdb.DuckDBPyConnection) -> bool:
     return first_day(connection) is not None and watermark(connection, SHADOW) is None
 
 
+def is_booked_here(
+    connection: duckdb.DuckDBPyConnection, zone: ZoneInfo
+) -> tuple[str, dict[str, date | datetime | None]]:
+    """Which rows of ``snapshot.woo_sales`` are to be booked, as a condition and its parameters.
+
+    Those made since the first day, on a day that was backfilled, or booked already; and an older order that is paid
+    since then, say by an invoice: who booked before has nothing to do with it any more. Not so with cash on delivery,
+    which is a sale when it is made, and which the store calls paid when it is completed.
+    """
+    begins = first_day(connection)
+    condition = """(day >= $begins OR day IN (SELECT day FROM sync.sales_days)
+        OR id IN (SELECT order_id FROM sync.sales)
+        OR (paid_at >= $begins_at
+            AND id NOT IN (SELECT order_id FROM snapshot.woo_sales_payments WHERE method = 'cod')))"""
+    return condition, {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
+
+
 def begin(
     connection: duckdb.DuckDBPyConnection,
     sales_from: date | None,

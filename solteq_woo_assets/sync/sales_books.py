@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -13,7 +14,7 @@ import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale
 from solteq_woo_assets.rules.receipts import ReceiptRules, Unbookable, due_receipts
-from solteq_woo_assets.sync.sales import FLOW, ORDERS, first_day
+from solteq_woo_assets.sync.sales import FLOW, ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.state import StateDatabase
 
@@ -182,7 +183,7 @@ def compare(
     :param find: asks Solteq for a document; without it, what Solteq answered when it was booked counts
     """
     agreement = Agreement()
-    for rows, booked in _orders_of(database, days):
+    for rows, booked in _orders_of(database, days, rules.zone):
         held = booked
         if find:
             agreement.read_back += sum(map(len, booked.values()))
@@ -230,16 +231,16 @@ def _read_back(booked: Sequence[_Booked], find: Callable[[str], HeldSale | None]
 _Lot = tuple[list[dict[str, Any]], dict[int, list[_Booked]]]
 
 
-def _orders_of(database: StateDatabase, days: Collection[date]) -> Iterator[_Lot]:
+def _orders_of(database: StateDatabase, days: Collection[date], zone: ZoneInfo) -> Iterator[_Lot]:
     """Orders of these days that are to be booked, in lots, with the documents that Solteq has of each."""
     last = 0
     while True:
         with database.transaction() as connection:
+            is_ours, ours = is_booked_here(connection, zone)
             connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT * FROM {ORDERS} WHERE day IN (SELECT unnest($days)) "
-                "AND id > $last AND (day >= $begins OR day IN (SELECT day FROM sync.sales_days) "
-                "OR id IN (SELECT order_id FROM sync.sales)) ORDER BY id LIMIT $most",
-                {"days": list(days), "last": last, "begins": first_day(connection), "most": ORDERS_AT_ONCE},
+                f"AND id > $last AND {is_ours} ORDER BY id LIMIT $most",
+                {"days": list(days), "last": last, "most": ORDERS_AT_ONCE, **ours},
             )
             rows = connection.sql(ORDERS_QUERY).pl().to_dicts()
             booked = _grouped(

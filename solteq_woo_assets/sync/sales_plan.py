@@ -23,7 +23,7 @@ from solteq_woo_assets.rules.receipts import (
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.quarantine import RECORDS
-from solteq_woo_assets.sync.sales import ORDERS, first_day, order_key
+from solteq_woo_assets.sync.sales import ORDERS, is_booked_here, order_key
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.snapshot import watermark
 
@@ -104,14 +104,14 @@ def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> It
     """Orders of which something may be due, with what was booked and what was sent without an answer."""
     # What decides which documents an order makes is part of the mark, so that a changed setting is seen.
     ways = f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders}"
+    is_ours, ours = is_booked_here(connection, rules.zone)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE candidates AS SELECT * FROM ("
         f"SELECT *, concat_ws(' ', content, gone, $ways) AS mark FROM {ORDERS} "
-        "WHERE day >= $begins OR day IN (SELECT day FROM sync.sales_days) OR id IN (SELECT order_id FROM sync.sales)"
-        ") AS sold WHERE NOT EXISTS (FROM sync.settled_orders AS settled "
+        f"WHERE {is_ours}) AS sold WHERE NOT EXISTS (FROM sync.settled_orders AS settled "
         "WHERE settled.order_id = sold.id AND settled.content = sold.mark) "
         "OR id IN (SELECT order_id FROM sync.sales WHERE state = 'pending')",
-        {"ways": ways, "begins": first_day(connection)},
+        {"ways": ways, **ours},
     )
     codes_are_known = watermark(connection, "snapshot.solteq_products") is not None
     last = 0

@@ -187,6 +187,22 @@ def test_older_orders_are_booked_when_their_days_are_backfilled_and_not_before(s
     assert len(shop.booked()) == 3
 
 
+def test_an_older_order_that_is_paid_since_the_first_day_is_booked(shop: Shop) -> None:
+    """An invoice of last week: who booked before is turned off, and nobody else would book it."""
+    line, made = order_line("A1", "30.00"), "2026-11-03T10:00:00"
+    invoice = shop.order(line, status="on-hold", date_created_gmt=made, date_paid_gmt=None)
+    on_delivery = shop.order(line, payment_method="cod", date_created_gmt=made, date_paid_gmt=None)
+    shop.order(line, date_created_gmt=made)
+    shop.sync_sales()
+    assert shop.booked() == []
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    shop.edit_order(invoice, line, date_created_gmt=made, date_paid_gmt=now)
+    shop.edit_order(on_delivery, line, payment_method="cod", date_created_gmt=made, date_paid_gmt=now)
+    told = shop.sync_sales()
+    assert [sale["externalId"] for sale in shop.booked()] == [f"woo:shop:order:{invoice}"]
+    assert told["solteq_sales"]["created"] == 1
+
+
 def test_each_day_has_its_numbers(shop: Shop) -> None:
     """Numbers, so that the UI plots them; of days that the run was for, and of others that it touched."""
     shop.order(order_line("A1", "25.10"), date_created_gmt="2026-11-03T10:00:00")
