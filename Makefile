@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test week check docs bench lock clean
+.PHONY: run test screenshots week check docs bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
 	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
@@ -15,7 +15,10 @@ run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops 
 	exec $(BIN)/solteq-woo run
 
 test: $(INSTALLED)  ## all tests
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
+
+screenshots: $(INSTALLED)  ## the documentation's pictures of the UI, taken by the browser tests
+	SCREENSHOTS=1 $(BIN)/pytest -p no:cacheprovider solteq_woo_assets_tests/browser
 
 week: $(INSTALLED)  ## a shop's week in bad weather: 5,000 orders, 50 runs killed; takes 20 minutes
 	$(BIN)/python -W ignore -m solteq_woo_assets_tests.sync.week
