@@ -45,11 +45,12 @@ def test_the_lineage_shows_every_asset(ui: Ui) -> None:
         for name in names:
             expect(page.get_by_text(name, exact=True).first).to_be_attached()
     unfolded = quote(",".join(f"global@global:{group}" for group in names_of), safe="")
-    ui.page.set_viewport_size({"width": 3000, "height": 2000})
+    ui.page.set_viewport_size({"width": 2000, "height": 3000})
     page = ui.open(f"/asset-groups/?direction=horizontal&expanded={unfolded}")
     for group in names_of:
         expect(page.get_by_text(str(group), exact=True).first).to_be_visible()
     expect(page.get_by_text("solteq_products", exact=True).first).to_be_visible()
+    expect(page.get_by_text("Loading...")).to_have_count(0)
     ui.picture("lineage")
 
 
