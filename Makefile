@@ -15,7 +15,8 @@ run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops 
 	exec $(BIN)/solteq-woo run
 
 test: $(INSTALLED)  ## all tests
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest solteq_woo_assets_tests/browser  # alone: a browser, the UI and the daemon keep both cores busy
+	$(BIN)/pytest -n auto --ignore solteq_woo_assets_tests/browser
 
 screenshots: $(INSTALLED)  ## the documentation's pictures of the UI, taken by the browser tests
 	SCREENSHOTS=1 $(BIN)/pytest -p no:cacheprovider solteq_woo_assets_tests/browser

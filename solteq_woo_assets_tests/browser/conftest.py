@@ -37,7 +37,7 @@ class Site:
     woo: Control
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """``solteq-woo run`` as a new user starts it, in an empty folder; the sandbox stands in for both sides."""
     for url in (SANDBOX["SOLTEQ_API_URL"], SANDBOX["WOO_URL"]):
@@ -103,7 +103,7 @@ class Ui:
             self.page.screenshot(path=IMAGES / f"{name}.png")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:

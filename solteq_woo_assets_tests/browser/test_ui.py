@@ -14,12 +14,10 @@ from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.browser.conftest import LOCATION, PERSON, Ui
 from solteq_woo_assets_tests.conftest import order_document, order_line, product_document
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 def wait_for(ui: Ui, path: str, text: str | re.Pattern[str]) -> None:
     """Look again until it is there, as people do: a page keeps showing the event that it was opened with."""
-    for _ in range(30):
+    for _ in range(60):
         found = ui.open(path).get_by_text(text).first
         try:
             expect(found).to_be_visible(timeout=4_000)
@@ -31,7 +29,8 @@ def wait_for(ui: Ui, path: str, text: str | re.Pattern[str]) -> None:
 
 def wait_for_first_sync(ui: Ui) -> None:
     """The sensors bring the sandbox's catalogue to the store by themselves."""
-    wait_for(ui, "/assets/woo_stock?view=events", "Materialized in run")
+    for delivery in ("woo_products", "woo_stock"):
+        wait_for(ui, f"/assets/{delivery}?view=events", "Materialized in run")
 
 
 def test_the_lineage_shows_every_asset(ui: Ui) -> None:
@@ -69,7 +68,6 @@ def test_a_change_arrives_and_its_preview_tells_what_it_was(ui: Ui) -> None:
 def test_three_days_of_sales_are_backfilled_and_turn_green(ui: Ui) -> None:
     wait_for_first_sync(ui)
     ui.site.solteq.put("products", {"documents": [product_document("UI-2", salesPrice=10)]})
-    wait_for(ui, "/assets/woo_products?view=events", "UI-2")
     days = [(datetime.now(UTC) - timedelta(days=back)).date() for back in (12, 11, 10)]
     orders = [
         order_document(order_line("UI-2", "10.00"), date_created_gmt=f"{day}T10:00:00", billing=PERSON) for day in days
