@@ -146,16 +146,16 @@ class Settings(BaseSettings):
     campaign_choice: Literal["lowest", "priority"] = "lowest"
     """Which of several campaigns sets the price: the lowest price; or the highest priority, and then the lowest."""
     price_cut_percent: int = Field(default=50, ge=0, le=100)
-    """A delivery that cuts prices by more than this is stopped when it does so for too many products."""
+    """Price cuts by more than this, in percent, are stopped when they are of too many products."""
     price_cut_products_percent: int = Field(default=20, ge=0, le=100)
-    """Too many: more than this share of the store's products, in percent. 100 never stops a delivery."""
+    """Too many: more than this share of the store's products, in percent. 100 never stops any."""
     mind_purchase_price: bool = False
-    """Stop a delivery that would sell a product below its purchase price."""
+    """Stop prices below the purchase price."""
     out_of_stock_products_percent: int = Field(default=20, ge=0, le=100)
-    """A delivery that takes more than this share of the store's products out of stock, in percent, is stopped."""
+    """Products that go out of stock are stopped when they are more than this share of those in stock, in percent."""
     unpublished_products_percent: int = Field(default=5, ge=0, le=100)
-    """A delivery that takes more than this share of the store's products off sale because Solteq has them no more, in
-    percent, is stopped."""
+    """Products that leave the shelf because Solteq has them no more are stopped when they are more than this share of
+    the published ones, in percent."""
     customer_accounts: Literal["existing", "groups", "all"] = "existing"
     """Which Solteq customers get an account in the store: only those who have one already; those with an e-mail address
     in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     deleted_customers: Literal["keep", "remove"] = "keep"
     """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
     customer_removals_percent: int = Field(default=5, ge=0, le=100)
-    """A delivery that removes more than this share of the store's accounts, in percent, is stopped."""
+    """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent."""
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""
@@ -192,8 +192,8 @@ class Settings(BaseSettings):
     """So many last days of orders are read whole when the schedule comes round, whatever the store says has changed."""
     deleted_orders: Literal["keep", "reverse"] = "keep"
     """What becomes of a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
-    deleted_orders_at_once: int = Field(default=20, ge=0)
-    """A delivery that reverses more sales than this because their orders are gone from the store is stopped."""
+    reversals_at_once: int = Field(default=20, ge=0)
+    """More reversals of booked sales than this at once are stopped: of orders cancelled, edited or deleted."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 

@@ -252,7 +252,10 @@ def test_a_guard_rail_says_how_to_let_pass_and_is_let_pass(shop: Shop, solteq_wo
     shop.campaign("slip", "A1", value=90)
     stopped = solteq_woo("sync", "campaigns")
     assert stopped.exit_code == 1
-    assert "The delivery is stopped: it cuts the price of 1 of the store's 1 products" in stopped.output
+    assert (
+        "These writes are stopped, the others are sent: it cuts the price of 1 of the store's 1 products"
+        in stopped.output
+    )
     assert "--let-pass" in stopped.output
     assert shop.store()["A1"].sale_price is None
     assert solteq_woo("sync", "--let-pass").exit_code == 0

@@ -23,7 +23,7 @@ from solteq_woo_assets.assets.common import (
     take_lease,
     warn_of_quarantine,
 )
-from solteq_woo_assets.assets.guard_rails import GuardRailConfig, out_of_stock
+from solteq_woo_assets.assets.guard_rails import check_specs, guard, report
 from solteq_woo_assets.assets.products import woo_catalogue
 from solteq_woo_assets.assets.sales import receipt_rules
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
@@ -39,7 +39,7 @@ from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, close_ea
 from solteq_woo_assets.sync.sales import books_sales, read_changed
 from solteq_woo_assets.sync.sales_under_way import store_sales_under_way
 from solteq_woo_assets.sync.snapshot import read_feed
-from solteq_woo_assets.sync.state import Clock, StateDatabase
+from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 FLOW = "balances"
 GROUP = "balances_to_woo"
@@ -134,6 +134,7 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
     code_version="1",
     pool=FLOW,
     deps=[solteq_balances, woo_catalogue, sales_under_way],
+    check_specs=check_specs("balance_delta"),
 )
 def balance_delta(
     context: dg.AssetExecutionContext,
@@ -151,13 +152,15 @@ def balance_delta(
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            changes, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, settings))
+            _, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, settings))
+            changes, verdicts = guard(connection, settings, utc_now(), "balance_delta", let_pass=config.let_pass)
             products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(
             settings, changes, quarantined=quarantined, unchanged=products - changes.height - refused, measured=measured
-        )
+        ),
+        check_results=report(context, "balance_delta", verdicts, config.let_pass),
     )
 
 
@@ -187,17 +190,6 @@ def no_stock_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckRe
             "SELECT woo_id FROM delta.balance_delta WHERE woo_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1"
         ).fetchall()
     return dg.AssetCheckResult(passed=not rows, metadata={"woo_ids": [row[0] for row in rows[:20]], "count": len(rows)})
-
-
-@dg.asset_check(asset=balance_delta, blocking=True, name="out_of_stock")
-def products_out_of_stock(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-) -> dg.AssetCheckResult:
-    """Not too many products go out of stock at once."""
-    return out_of_stock(context, config, settings, database)
 
 
 @dg.asset(
@@ -235,6 +227,7 @@ def woo_stock(
                 if changed:  # what is due was not refused, or is to be tried again
                     again = DeltaConfig(retry=due)
                     store_delta(connection, again, FLOW, "balance_delta", compare(connection, settings))
+                    guard(connection, settings, utc_now(), "balance_delta", judged=due)
                 left = set(due).intersection(_due_keys(connection))
             due = [key for key in due if key in left]
             lot, due = due[:WRITES_AT_ONCE], due[WRITES_AT_ONCE:]
@@ -251,7 +244,7 @@ def woo_stock(
                     clock=clock,
                 )
             )
-    return delivery_result(context, settings, database, FLOW, counts, measured)
+    return delivery_result(context, settings, database, FLOW, "balance_delta", counts, measured)
 
 
 def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -24,7 +24,7 @@ from solteq_woo_assets.assets.common import (
     take_lease,
     warn_of_quarantine,
 )
-from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts
+from solteq_woo_assets.assets.guard_rails import check_specs, guard, report
 from solteq_woo_assets.assets.pictures import price_timeline
 from solteq_woo_assets.assets.products import solteq_products, woo_catalogue, woo_products
 from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClient
@@ -96,6 +96,7 @@ def solteq_campaigns(
     pool=FLOW,
     # A product's price goes with it, so where one run does both flows, campaigns are compared with what it brought.
     deps=[solteq_campaigns, solteq_products, woo_catalogue, woo_products],
+    check_specs=check_specs("campaign_price_delta"),
 )
 def campaign_price_delta(
     context: dg.AssetExecutionContext,
@@ -117,9 +118,8 @@ def campaign_price_delta(
             now = clock()
             delta = compare(connection, settings, now)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
-            changes, refused = store_delta(
-                connection, config, FLOW, "campaign_price_delta", delta.changes, delta.next_edge
-            )
+            _, refused = store_delta(connection, config, FLOW, "campaign_price_delta", delta.changes, delta.next_edge)
+            changes, verdicts = guard(connection, settings, now, "campaign_price_delta", let_pass=config.let_pass)
             active = count_rows(
                 connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
             )
@@ -141,7 +141,8 @@ def campaign_price_delta(
             "why": dg.MarkdownMetadataValue(markdown_table(explanation.verdicts)),
             "calendar": dg.MarkdownMetadataValue(markdown_table(explanation.calendar)),
             **({} if explanation.segments.is_empty() else {"timeline": price_timeline(explanation.segments, now)}),
-        }
+        },
+        check_results=report(context, "campaign_price_delta", verdicts, config.let_pass),
     )
 
 
@@ -177,18 +178,6 @@ def explain(
         rules=pricing_rules(connection, settings),
         now=now,
     )
-
-
-@dg.asset_check(asset=campaign_price_delta, blocking=True, name="price_cuts")
-def campaign_price_cuts(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    clock: dg.ResourceParam[Clock],
-) -> dg.AssetCheckResult:
-    """Not too many prices fall by too much at once, and none below its purchase price when that is minded."""
-    return price_cuts(context, config, settings, database, clock, "campaign_price_delta")
 
 
 @dg.asset(

@@ -16,6 +16,7 @@ from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import IntegrationError
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import failures
 from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
@@ -52,6 +53,8 @@ class DeltaConfig(dg.Config):
     """Include the writes that the other side refused before, though they are the same."""
     retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
     """Include those of these keys alone."""
+    let_pass: list[str] = []  # noqa: RUF012
+    """Names of guard rails that stop nothing this time; the run's tags say so."""
 
 
 class _CountsRequests(Protocol):
@@ -129,6 +132,7 @@ def delta_metadata(
         "updated": sum(by_action.get(action, 0) for action in SENT_ACTIONS if action != "create"),
         "waiting": by_action.get("wait", 0),
         "skipped": by_action.get("skip", 0),
+        "stopped": by_action.get("stopped", 0),
         "unchanged": unchanged,
         "quarantined": quarantined,
         "preview": dg.MarkdownMetadataValue(preview(settings, changes)),
@@ -163,7 +167,7 @@ def send_delta(
             on_progress=progress(context, flow),
             clock=clock,
         )
-    return delivery_result(context, settings, database, flow, counts, measured)
+    return delivery_result(context, settings, database, flow, delta, counts, measured)
 
 
 def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
@@ -190,10 +194,14 @@ def delivery_result(
     settings: Settings,
     database: StateDatabase,
     flow: str,
+    delta: str,
     counts: DeliveryCounts,
     measured: Effort,
 ) -> dg.MaterializeResult:
-    """What became of a delta: counts, and the first writes with what the other side made of each."""
+    """What became of a delta: counts, and the first writes with what the other side made of each.
+
+    :param delta: the delta asset's name
+    """
     due = counts.delivered + counts.undelivered
     if counts.undelivered:
         context.log.warning(f"{counts.undelivered} of {due} writes were not delivered.")
@@ -201,6 +209,7 @@ def delivery_result(
         quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
         with database.transaction() as connection:
             sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
+            stopped = count_rows(connection, f"SELECT count(*) FROM delta.{delta} WHERE action = 'stopped'")
     return dg.MaterializeResult(
         metadata={
             "records_in": due,
@@ -210,6 +219,7 @@ def delivery_result(
             "refused": counts.refused,
             "retried_next_run": counts.retry,
             "waiting": counts.waiting,
+            "stopped": stopped,
             "found_interrupted": counts.interrupted,
             "quarantined": quarantined,
             "preview": dg.MarkdownMetadataValue(preview(settings, sent, of=due)),
@@ -294,11 +304,12 @@ def store_delta(
     :param next_edge: when the next sale begins or ends
     :return: the rows that were stored, and how many were refused before
     """
-    due = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key")  # noqa: F841  DuckDB reads it
+    due = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key")
     connection.execute(
         "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)",
         [flow],
     )
+    failures.keep_only(connection, flow, due)
     refused = 0
     if not config.retry_refused:
         changes, refused = without_refused(connection, flow, changes, but=config.retry)
@@ -322,11 +333,15 @@ def without_refused(
 ) -> tuple[pl.DataFrame, int]:
     """Leave out the writes that the other side refused and that would be the same again; how many those are.
 
+    Those at which it failed wait until they are to be tried again.
+
     :param but: keys that are to be tried again
     """
+    changes = failures.waiting(connection, flow, changes, utc_now(), but=but)
     refused = dict(
         connection.execute(
-            "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery'", [flow]
+            "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code IS DISTINCT FROM ?",
+            [flow, failures.CODE],
         ).fetchall()
     )
     if not refused:

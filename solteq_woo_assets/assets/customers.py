@@ -26,7 +26,7 @@ from solteq_woo_assets.assets.common import (
     take_lease,
     warn_of_quarantine,
 )
-from solteq_woo_assets.assets.guard_rails import GuardRailConfig, customer_removals
+from solteq_woo_assets.assets.guard_rails import Verdict, check_specs, guard, report
 from solteq_woo_assets.clients.solteq import CustomerDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.customers import CustomerRules, Merge
@@ -44,7 +44,7 @@ from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_
 from solteq_woo_assets.sync.erasure import erase
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import DeliveryCounts
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 FLOW = "customers"
 """Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
@@ -142,6 +142,7 @@ def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
     code_version="1",
     pool=FLOW,
     deps=[solteq_customers, woo_customer_accounts],
+    check_specs=check_specs("woo_customer_delta"),
 )
 def woo_customer_delta(
     context: dg.AssetExecutionContext,
@@ -164,9 +165,12 @@ def woo_customer_delta(
         if ids:
             refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
         with database.transaction() as connection:
-            merge = _settle(connection, config, settings)
+            merge, changes, verdicts = _settle(connection, config, settings)
         quarantined = warn_of_quarantine(context, database, TO_WOO)
-    return _delta_result(settings, merge, merge.to_woo, quarantined, measured)
+    return dg.MaterializeResult(
+        metadata=_delta_metadata(settings, merge, changes, quarantined, measured),
+        check_results=report(context, "woo_customer_delta", verdicts, config.let_pass),
+    )
 
 
 @dg.asset(
@@ -191,9 +195,10 @@ def solteq_customer_delta(
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            merge = _settle(connection, config, settings)
+            merge, _, _ = _settle(connection, config, settings)
         quarantined = warn_of_quarantine(context, database, TO_SOLTEQ)
-    return _delta_result(settings, merge, merge.to_solteq, quarantined, measured)
+    metadata = _delta_metadata(settings, merge, merge.to_solteq, quarantined, measured)
+    return dg.MaterializeResult(metadata=metadata)
 
 
 def customer_rules(settings: Settings) -> CustomerRules:
@@ -208,24 +213,30 @@ def customer_rules(settings: Settings) -> CustomerRules:
     )
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings) -> Merge:
-    """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor."""
+def _settle(
+    connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings
+) -> tuple[Merge, pl.DataFrame, list[Verdict]]:
+    """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor.
+
+    :return: the merge, the store's delta as its guard rails left it, and what they say
+    """
     merge = customer_links.settle(connection, customer_rules(settings))
     quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
     store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
-    return merge
+    changes, verdicts = guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=config.let_pass)
+    return merge, changes, verdicts
 
 
-def _delta_result(
+def _delta_metadata(
     settings: Settings, merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort
-) -> dg.MaterializeResult:
+) -> dict[str, Any]:
     metadata = delta_metadata(
         settings, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
     )
     conflicts = int(changes["conflicts"].list.len().sum() or 0)
-    return dg.MaterializeResult(metadata={**metadata, "conflicts": conflicts})
+    return {**metadata, "conflicts": conflicts}
 
 
 def masked_changes(changes: pl.DataFrame) -> pl.DataFrame:
@@ -239,17 +250,6 @@ def masked_changes(changes: pl.DataFrame) -> pl.DataFrame:
 
 def _shown(field: str, value: str | None) -> str:
     return value or "" if field in ("type", "external_id", "solteq_customer_id") else masked(field, value)
-
-
-@dg.asset_check(asset=woo_customer_delta, blocking=True)
-def removals(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-) -> dg.AssetCheckResult:
-    """Not too many accounts are removed at once: the store keeps nothing of a removed account."""
-    return customer_removals(context, config, settings, database)
 
 
 @dg.asset(
@@ -277,7 +277,7 @@ def woo_customers(
             tax_code_meta=settings.tax_code_meta,
             on_progress=progress(context, FLOW),
         )
-    return delivery_result(context, settings, database, TO_WOO, counts, measured)
+    return delivery_result(context, settings, database, TO_WOO, "woo_customer_delta", counts, measured)
 
 
 @dg.asset(group_name=GROUP, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
@@ -306,7 +306,7 @@ def solteq_customer_updates(
             counts.by_action += again.by_action
             counts.refused += again.refused
             counts.retry += again.retry
-    return delivery_result(context, settings, database, TO_SOLTEQ, counts, measured)
+    return delivery_result(context, settings, database, TO_SOLTEQ, "solteq_customer_delta", counts, measured)
 
 
 def _send_to_solteq(

@@ -1,15 +1,22 @@
-"""Blocking checks on what a delivery would do: a slip in the back office should not reach the shoppers."""
+"""Guard rails: a slip in the back office should not reach the shoppers.
 
-from collections.abc import Mapping, Sequence
+They judge a delta in the transaction that stores it, so that no delivery meets a row that was not judged. What goes
+too far is stopped, with what hangs on it; all other rows go on. The check of the rail says so.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import duckdb
+import polars as pl
 
 from solteq_woo_assets.rules.pricing import public_price
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS
-from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
 KEYS_SHOWN = 20
@@ -17,12 +24,21 @@ FEW = 10
 """So many products are never too many to leave the shelf at once."""
 
 
-class GuardRailConfig(dg.Config):
-    """Whether a guard rail stops the delivery."""
+@dataclass(frozen=True)
+class Verdict:
+    """What a guard rail says of a delta.
 
-    let_pass: bool = False
-    """Send the delta although the check says no; the run's tags say so."""
+    :param problems: in what the delta goes too far, in words; none: in nothing
+    :param keys: the rows that do
+    """
 
+    rail: str
+    problems: Sequence[str]
+    keys: Sequence[str]
+    metadata: Mapping[str, Any]
+
+
+Rail = Callable[[duckdb.DuckDBPyConnection, Settings, datetime, str], Verdict]
 
 # What a shopper pays now, and the lowest price that the delta brings, now or in a window to come.
 _PRICES = f"""
@@ -52,29 +68,24 @@ FROM lowest LEFT JOIN purchases ON purchases.sku = {sku_key("key")}
 """
 
 
-def price_cuts(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: Settings,
-    database: StateDatabase,
-    clock: Clock,
-    delta: str,
-) -> dg.AssetCheckResult:
-    """Whether a delta cuts few enough prices, and sells nothing below its purchase price when told to mind it."""
-    with database.transaction() as connection:
-        cut, below, products = connection.execute(
-            _PRICES.format(delta=delta),
-            {"sent": list(SENT_ACTIONS), "now": clock(), "percent": settings.price_cut_percent},
-        ).fetchall()[0]
+def price_cuts(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many prices fall by too much at once, and none below its purchase price when that is minded."""
+    cut, below, products = connection.execute(
+        _PRICES.format(delta=delta),
+        {"sent": list(SENT_ACTIONS), "now": now, "percent": settings.price_cut_percent},
+    ).fetchall()[0]
     cut, below = cut or [], below or []
     problems: list[str] = []
+    keys: list[str] = []
     if len(cut) * 100 > settings.price_cut_products_percent * products:
+        keys += cut
         problems.append(
             f"it cuts the price of {len(cut)} of the store's {products} products by more than "
             f"{settings.price_cut_percent} % (SOLTEQ_WOO_PRICE_CUT_PRODUCTS_PERCENT allows "
             f"{settings.price_cut_products_percent} %)"
         )
     if below and settings.mind_purchase_price:
+        keys += below
         problems.append(f"it sells {len(below)} products below their purchase price (SOLTEQ_WOO_MIND_PURCHASE_PRICE)")
     metadata = {
         "cut": len(cut),
@@ -83,7 +94,7 @@ def price_cuts(
         "below_purchase_price_keys": below[:KEYS_SHOWN],
         "products": products,
     }
-    return _verdict(context, config, database, delta=delta, check="price_cuts", problems=problems, metadata=metadata)
+    return Verdict("price_cuts", problems, keys, metadata)
 
 
 # Of what the store does not count, it says itself whether there is any. A family is in stock by its variations.
@@ -93,58 +104,48 @@ _IN_STOCK = (
 )
 
 
-def out_of_stock(
-    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
-) -> dg.AssetCheckResult:
-    """Whether the delta takes few enough of the products that are in stock out of it."""
-    with database.transaction() as connection:
-        sold_out, in_stock = connection.execute(
-            "WITH changed AS (SELECT key, woo_id, "
-            "map_from_entries(list_transform(changes, lambda c: (c.field, c.new)))['stock_quantity'] AS quantity "
-            "FROM delta.balance_delta WHERE list_contains($sent, action)) "
-            f"SELECT list(key ORDER BY key) FILTER ({_IN_STOCK} AND quantity::BIGINT <= 0), "
-            f"(SELECT count(*) FROM snapshot.woo_catalogue AS held WHERE {_IN_STOCK} AND status <> 'trash') "
-            "FROM changed JOIN snapshot.woo_catalogue AS held ON held.id = changed.woo_id",
-            {"sent": list(SENT_ACTIONS)},
-        ).fetchall()[0]
+def out_of_stock(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many of the products that are in stock go out of it at once."""
+    del now
+    sold_out, in_stock = connection.execute(
+        "WITH changed AS (SELECT key, woo_id, "
+        "map_from_entries(list_transform(changes, lambda c: (c.field, c.new)))['stock_quantity'] AS quantity "
+        f"FROM delta.{delta} WHERE list_contains($sent, action)) "
+        f"SELECT list(key ORDER BY key) FILTER ({_IN_STOCK} AND quantity::BIGINT <= 0), "
+        f"(SELECT count(*) FROM snapshot.woo_catalogue AS held WHERE {_IN_STOCK} AND status <> 'trash') "
+        "FROM changed JOIN snapshot.woo_catalogue AS held ON held.id = changed.woo_id",
+        {"sent": list(SENT_ACTIONS)},
+    ).fetchall()[0]
     sold_out = sold_out or []
     problem = (
         f"it takes {len(sold_out)} of the {in_stock} products that are in stock out of it "
         f"(SOLTEQ_WOO_OUT_OF_STOCK_PRODUCTS_PERCENT allows {settings.out_of_stock_products_percent} %)"
     )
-    return _verdict(
-        context,
-        config,
-        database,
-        delta="balance_delta",
-        check="out_of_stock",
-        problems=[problem] if _are_too_many(sold_out, in_stock, settings.out_of_stock_products_percent) else [],
-        metadata={"out_of_stock": len(sold_out), "in_stock": in_stock, "keys": sold_out[:KEYS_SHOWN]},
+    return Verdict(
+        "out_of_stock",
+        [problem] if _are_too_many(sold_out, in_stock, settings.out_of_stock_products_percent) else [],
+        sold_out,
+        {"out_of_stock": len(sold_out), "in_stock": in_stock, "keys": sold_out[:KEYS_SHOWN]},
     )
 
 
-def unpublished(
-    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
-) -> dg.AssetCheckResult:
-    """Whether the delta takes few enough products off sale: inactive or deleted in Solteq, or gone from its feed."""
-    with database.transaction() as connection:
-        withdrawn, on_sale = connection.execute(
-            "SELECT (SELECT list(key ORDER BY key) FROM delta.product_delta WHERE action = 'withdraw'), "
-            "(SELECT count(*) FROM snapshot.woo_catalogue WHERE status = 'publish')"
-        ).fetchall()[0]
+def unpublished(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many products leave the shelf at once: inactive or deleted in Solteq, or gone from its feed."""
+    del now
+    withdrawn, on_sale = connection.execute(
+        f"SELECT (SELECT list(key ORDER BY key) FROM delta.{delta} WHERE action = 'withdraw'), "
+        "(SELECT count(*) FROM snapshot.woo_catalogue WHERE status = 'publish')"
+    ).fetchall()[0]
     withdrawn = withdrawn or []
     problem = (
         f"it takes {len(withdrawn)} of the store's {on_sale} published products off sale "
         f"(SOLTEQ_WOO_UNPUBLISHED_PRODUCTS_PERCENT allows {settings.unpublished_products_percent} %)"
     )
-    return _verdict(
-        context,
-        config,
-        database,
-        delta="product_delta",
-        check="unpublished",
-        problems=[problem] if _are_too_many(withdrawn, on_sale, settings.unpublished_products_percent) else [],
-        metadata={"off_sale": len(withdrawn), "published": on_sale, "keys": withdrawn[:KEYS_SHOWN]},
+    return Verdict(
+        "unpublished",
+        [problem] if _are_too_many(withdrawn, on_sale, settings.unpublished_products_percent) else [],
+        withdrawn,
+        {"off_sale": len(withdrawn), "published": on_sale, "keys": withdrawn[:KEYS_SHOWN]},
     )
 
 
@@ -153,90 +154,148 @@ def _are_too_many(keys: Sequence[str], of: int, percent: int) -> bool:
     return len(keys) > FEW and len(keys) * 100 > percent * of
 
 
-def reversals(
-    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
-) -> dg.AssetCheckResult:
-    """Whether the delta reverses few enough sales of orders that are gone: a restored backup lacks orders, too."""
-    with database.transaction() as connection:
-        keys = [
-            row[0]
-            for row in connection.execute(
-                "SELECT key FROM delta.sales_delta JOIN snapshot.woo_sales AS sold ON sold.id = woo_id "
-                "WHERE kind = 'refund' AND refund_id IS NULL AND gone IS NOT NULL "
-                "AND list_contains($sent, action) ORDER BY key",
-                {"sent": list(SENT_ACTIONS)},
-            ).fetchall()
-        ]
+def reversals(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many booked sales are reversed at once: a restored backup lacks orders, a plugin cancels them all.
+
+    What an earlier run sent without an answer was judged then.
+    """
+    del now
+    rows = connection.execute(
+        f"SELECT key, coalesce(gone, status) FROM delta.{delta} JOIN snapshot.woo_sales AS sold ON sold.id = woo_id "
+        "WHERE kind = 'refund' AND refund_id IS NULL AND list_contains($sent, action) "
+        "AND key NOT IN (SELECT external_id FROM sync.sales) ORDER BY key",
+        {"sent": list(SENT_ACTIONS)},
+    ).fetchall()
+    keys = [key for key, _ in rows]
+    gone = sum(why in ("binned", "deleted") for _, why in rows)
     problem = (
-        f"it reverses {len(keys)} sales because their orders are gone from the store "
-        f"(SOLTEQ_WOO_DELETED_ORDERS_AT_ONCE allows {settings.deleted_orders_at_once})"
+        f"it reverses {len(keys)} booked sales, {gone} of them because their orders are gone from the store "
+        f"(SOLTEQ_WOO_REVERSALS_AT_ONCE allows {settings.reversals_at_once})"
     )
-    return _verdict(
-        context,
-        config,
-        database,
-        delta="sales_delta",
-        check="reversals",
-        problems=[problem] if len(keys) > settings.deleted_orders_at_once else [],
-        metadata={"reversals": len(keys), "keys": keys[:KEYS_SHOWN]},
+    return Verdict(
+        "reversals",
+        [problem] if len(keys) > settings.reversals_at_once else [],
+        keys,
+        {"reversals": len(keys), "of_orders_that_are_gone": gone, "keys": keys[:KEYS_SHOWN]},
     )
 
 
-def customer_removals(
-    context: dg.AssetCheckExecutionContext, config: GuardRailConfig, settings: Settings, database: StateDatabase
-) -> dg.AssetCheckResult:
-    """Whether the delta removes few enough of the store's accounts."""
-    with database.transaction() as connection:
-        removed, accounts = connection.execute(
-            "SELECT (SELECT count(*) FROM delta.woo_customer_delta WHERE action = 'remove'), "
-            "(SELECT count(*) FROM snapshot.woo_customer_accounts)"
-        ).fetchall()[0]
+def removals(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many accounts are removed at once: the store keeps nothing of a removed account."""
+    del now
+    removed, accounts = connection.execute(
+        f"SELECT (SELECT list(key ORDER BY key) FROM delta.{delta} WHERE action = 'remove'), "
+        "(SELECT count(*) FROM snapshot.woo_customer_accounts)"
+    ).fetchall()[0]
+    removed = removed or []
     problem = (
-        f"it removes {removed} of the store's {accounts} accounts (SOLTEQ_WOO_CUSTOMER_REMOVALS_PERCENT allows "
+        f"it removes {len(removed)} of the store's {accounts} accounts (SOLTEQ_WOO_CUSTOMER_REMOVALS_PERCENT allows "
         f"{settings.customer_removals_percent} %)"
     )
-    is_problem = removed * 100 > settings.customer_removals_percent * accounts
-    return _verdict(
-        context,
-        config,
-        database,
-        delta="woo_customer_delta",
-        check="removals",
-        problems=[problem] if is_problem else [],
-        metadata={"removed": removed, "accounts": accounts},
-    )
+    is_problem = len(removed) * 100 > settings.customer_removals_percent * accounts
+    metadata = {"removed": len(removed), "accounts": accounts}
+    return Verdict("removals", [problem] if is_problem else [], removed, metadata)
 
 
-def _verdict(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    database: StateDatabase,
-    *,
+RAILS: Mapping[str, Sequence[Rail]] = {
+    "product_delta": [price_cuts, unpublished],
+    "campaign_price_delta": [price_cuts],
+    "balance_delta": [out_of_stock],
+    "woo_customer_delta": [removals],
+    "sales_delta": [reversals],
+}
+"""The rails of each delta; a rail is called by its function's name."""
+
+
+def check_specs(delta: str) -> list[dg.AssetCheckSpec]:
+    """The checks by which the rails of a delta say what they stopped. They do not block: the other rows go on."""
+    return [
+        dg.AssetCheckSpec(rail.__name__, asset=delta, description=(rail.__doc__ or "").partition("\n\n")[0])
+        for rail in RAILS[delta]
+    ]
+
+
+def guard(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    now: datetime,
     delta: str,
-    check: str,
-    problems: Sequence[str],
-    metadata: Mapping[str, Any],
+    *,
+    let_pass: Sequence[str] = (),
+    judged: Collection[str] = (),
+) -> tuple[pl.DataFrame, list[Verdict]]:
+    """Judge a delta that was just stored, and stop the rows that go too far with what hangs on them.
+
+    :param let_pass: names of rails that stop nothing this time
+    :param judged: keys that were judged a moment ago and may go
+    :return: the delta as it is now, and what each rail says
+    """
+    verdicts = [rail(connection, settings, now, delta) for rail in RAILS[delta]]
+    for verdict in verdicts:
+        if verdict.problems and verdict.rail not in let_pass:
+            keys = set(verdict.keys).difference(judged)
+            _stop(connection, delta, _with_dependents(connection, delta, keys) - set(judged), verdict.rail)
+    return connection.table(f"delta.{delta}").pl(), verdicts
+
+
+def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str], rail: str) -> None:
+    connection.execute(
+        f"UPDATE delta.{delta} SET action = 'stopped', reason = $why || reason "
+        "WHERE list_contains($sent, action) AND list_contains($keys, key)",
+        {"sent": list(SENT_ACTIONS), "keys": list(keys), "why": f"stopped by {rail}: "},
+    )
+
+
+def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str]) -> set[str]:
+    """The rows, and those that would be wrong without them."""
+    if delta == "sales_delta":  # of an order what comes after its reversal: the sale that takes its place, its refunds
+        query = (
+            "SELECT later.key FROM delta.sales_delta AS later JOIN delta.sales_delta AS stopped USING (woo_id) "
+            "WHERE list_contains($keys, stopped.key) AND later.version > stopped.version"
+        )
+    else:  # the family of a parent, and a parent that is converted for a variation
+        parents = (
+            f"SELECT lower(trim(key)) FROM delta.{delta} WHERE list_contains($keys, key) UNION "
+            f"SELECT lower(trim(parent.key)) FROM delta.{delta} AS parent JOIN delta.{delta} AS child "
+            "ON lower(trim(child.parent_key)) = lower(trim(parent.key)) "
+            "WHERE parent.action = 'convert' AND list_contains($keys, child.key)"
+        )
+        query = (
+            f"WITH parents AS ({parents}) SELECT key FROM delta.{delta} WHERE "
+            "lower(trim(parent_key)) IN (FROM parents) OR kind <> 'variation' AND lower(trim(key)) IN (FROM parents)"
+        )
+    return {*keys, *(row[0] for row in connection.execute(query, {"keys": list(keys)}).fetchall())}
+
+
+def report(
+    context: dg.AssetExecutionContext, delta: str, verdicts: Iterable[Verdict], let_pass: Sequence[str]
+) -> list[dg.AssetCheckResult]:
+    """The results of the rails' checks; what was let pass is in the run's tags."""
+    return [_result(context, delta, verdict, is_let_pass=verdict.rail in let_pass) for verdict in verdicts]
+
+
+def _result(
+    context: dg.AssetExecutionContext, delta: str, verdict: Verdict, *, is_let_pass: bool
 ) -> dg.AssetCheckResult:
-    """Stop the delta or let it pass, and say so."""
-    if problems and not config.let_pass:  # lest the delivery asset, materialized alone, send it
-        with database.transaction() as connection:
-            connection.execute(
-                f"UPDATE delta.{delta} SET action = 'stopped' WHERE list_contains($sent, action)",
-                {"sent": list(SENT_ACTIONS)},
-            )
-    if problems and config.let_pass:
-        _tag(context, f"{delta}: {check}")
-        context.log.warning(f"Let pass: {'; '.join(problems)}.")
+    problems = "; ".join(verdict.problems)
+    if problems and is_let_pass:
+        _tag(context, f"{delta}: {verdict.rail}")
+        context.log.warning(f"Let pass: {problems}.")
     words = (
-        f"The delivery is stopped: {'; '.join(problems)}. If that is meant, run the job from the launchpad with "
-        f"ops: {{{delta}_{check}: {{config: {{let_pass: true}}}}}}, or solteq-woo sync with --let-pass."
+        f"These writes are stopped, the others are sent: {problems}. If that is meant, run the job from the launchpad "
+        f"with ops: {{{delta}: {{config: {{let_pass: [{verdict.rail}]}}}}}}, or solteq-woo sync with --let-pass."
     )
+    if problems and not is_let_pass:
+        context.log.warning(words)
     return dg.AssetCheckResult(
-        passed=not problems or config.let_pass, metadata=metadata, description=words if problems else None
+        check_name=verdict.rail,
+        passed=not problems or is_let_pass,
+        metadata=dict(verdict.metadata),
+        description=words if problems else None,
     )
 
 
-def _tag(context: dg.AssetCheckExecutionContext, what: str) -> None:
+def _tag(context: dg.AssetExecutionContext, what: str) -> None:
     """Say in the run's tags what was let pass; one run may let several pass."""
     run = context.instance.get_run_by_id(context.run.run_id)
     before = run.tags.get(LET_PASS_TAG) if run else None

@@ -22,7 +22,7 @@ from solteq_woo_assets.assets.common import (
     take_lease,
     warn_of_quarantine,
 )
-from solteq_woo_assets.assets.guard_rails import GuardRailConfig, price_cuts, unpublished
+from solteq_woo_assets.assets.guard_rails import check_specs, guard, report
 from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
@@ -109,6 +109,7 @@ def woo_catalogue(
     code_version="1",
     pool=FLOW,
     deps=[solteq_products, woo_catalogue],
+    check_specs=check_specs("product_delta"),
 )
 def product_delta(
     context: dg.AssetExecutionContext,
@@ -127,15 +128,18 @@ def product_delta(
     with failing_in_words(), effort() as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            delta = compare(connection, settings, clock())
+            now = clock()
+            delta = compare(connection, settings, now)
             link(connection, delta.links)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
-            changes, _ = store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
+            store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
+            changes, verdicts = guard(connection, settings, now, "product_delta", let_pass=config.let_pass)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
     return dg.MaterializeResult(
-        metadata=delta_metadata(settings, changes, quarantined=quarantined, unchanged=unchanged, measured=measured)
+        metadata=delta_metadata(settings, changes, quarantined=quarantined, unchanged=unchanged, measured=measured),
+        check_results=report(context, "product_delta", verdicts, config.let_pass),
     )
 
 
@@ -187,29 +191,6 @@ def prices_are_positive(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCh
             {"sent": list(SENT_ACTIONS)},
         ).fetchall()
     return dg.AssetCheckResult(passed=not rows, metadata={"keys": [row[0] for row in rows[:20]], "count": len(rows)})
-
-
-@dg.asset_check(asset=product_delta, blocking=True, name="price_cuts")
-def product_price_cuts(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    clock: dg.ResourceParam[Clock],
-) -> dg.AssetCheckResult:
-    """Not too many prices fall by too much at once, and none below its purchase price when that is minded."""
-    return price_cuts(context, config, settings, database, clock, "product_delta")
-
-
-@dg.asset_check(asset=product_delta, blocking=True, name="unpublished")
-def products_unpublished(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-) -> dg.AssetCheckResult:
-    """Not too many products leave the shelf at once."""
-    return unpublished(context, config, settings, database)
 
 
 @dg.asset(

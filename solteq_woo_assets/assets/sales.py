@@ -25,13 +25,13 @@ from solteq_woo_assets.assets.common import (
     warn_of_quarantine,
     without_refused,
 )
-from solteq_woo_assets.assets.guard_rails import GuardRailConfig, reversals
+from solteq_woo_assets.assets.guard_rails import check_specs, guard, report
 from solteq_woo_assets.assets.pictures import sales_per_day
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.receipts import ReceiptRules
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync import quarantine, sales_books, sales_plan
+from solteq_woo_assets.sync import failures, quarantine, sales_books, sales_plan
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.sales import FLOW, begin, read_changed, read_days
 from solteq_woo_assets.sync.sales_delivery import deliver_sales
@@ -82,6 +82,8 @@ class SalesDeltaConfig(dg.Config):
     """Include documents that Solteq refused before, though they are the same."""
     retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
     """Include those of these orders alone: numbers of orders, or external ids."""
+    let_pass: list[str] = []  # noqa: RUF012
+    """Names of guard rails that stop nothing this time; the run's tags say so."""
 
 
 @dg.asset(
@@ -154,6 +156,7 @@ def _first_partition(context: dg.AssetExecutionContext) -> date:
     deps=[woo_sales],
     partitions_def=DAYS,
     backfill_policy=IN_ONE_RUN,
+    check_specs=check_specs("sales_delta"),
 )
 def sales_delta(
     context: dg.AssetExecutionContext,
@@ -173,7 +176,8 @@ def sales_delta(
             plan = sales_plan.plan(connection, receipt_rules(settings))
             sales_plan.settle(connection, plan.settled)
             quarantine.replace(connection, FLOW, "delta", plan.held)
-            changes, refused = _store(connection, config, plan.changes)
+            refused = _store(connection, config, plan.changes)
+            changes, verdicts = guard(connection, settings, utc_now(), "sales_delta", let_pass=config.let_pass)
             settled = count_rows(connection, "SELECT count(*) FROM sync.settled_orders")
         quarantined = warn_of_quarantine(context, database, FLOW)
     remarked = changes.filter(pl.col("notes").list.len() > 0)
@@ -184,20 +188,21 @@ def sales_delta(
     )
     gross = changes["document"].str.json_path_match("$.totals.gross").cast(pl.Decimal(18, 2)).sum()
     more = {"gross": float(gross or 0), "refused_before": refused, "with_remarks": remarked.height}
-    return dg.MaterializeResult(metadata={**metadata, **more})
+    return dg.MaterializeResult(
+        metadata={**metadata, **more}, check_results=report(context, "sales_delta", verdicts, config.let_pass)
+    )
 
 
-def _store(
-    connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, changes: pl.DataFrame
-) -> tuple[pl.DataFrame, int]:
+def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, changes: pl.DataFrame) -> int:
     """Make the delta just these documents, without those that Solteq refused and what follows them.
 
-    :return: the documents that were stored, and how many were refused before
+    :return: how many were refused before
     """
-    due = changes.select("key")  # noqa: F841  DuckDB reads it
+    due = changes.select("key")
     connection.execute(
         "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)", [FLOW]
     )
+    failures.keep_only(connection, FLOW, due)
     again, others = changes.clear(), changes
     if config.retry:
         is_meant = pl.col("key").is_in(config.retry) | pl.col("woo_id").cast(pl.String).is_in(config.retry)
@@ -206,12 +211,12 @@ def _store(
     if not config.retry_refused:
         kept, refused = without_refused(connection, FLOW, others)
         dropped = others.join(kept, on="key", how="anti")["woo_id"].to_list()
-        others = sales_plan.without_orders(others, dropped)
+        others = sales_plan.with_whole_orders_waiting(sales_plan.without_orders(kept, dropped))
     changes = pl.concat([again, others])
     connection.execute("DELETE FROM delta.sales_delta")
     connection.execute("INSERT INTO delta.sales_delta BY NAME SELECT * FROM changes")
     connection.execute("INSERT OR REPLACE INTO sync.comparisons (flow, computed_at) VALUES (?, ?)", [FLOW, utc_now()])
-    return changes, refused
+    return refused
 
 
 @dg.asset_check(asset=sales_delta, blocking=True)
@@ -224,17 +229,6 @@ def no_document_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetChec
             "WHERE state = 'booked'"
         ).fetchall()
     return dg.AssetCheckResult(passed=not rows, metadata={"keys": [row[0] for row in rows[:20]], "count": len(rows)})
-
-
-@dg.asset_check(asset=sales_delta, blocking=True, name="reversals")
-def sales_reversals(
-    context: dg.AssetCheckExecutionContext,
-    config: GuardRailConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-) -> dg.AssetCheckResult:
-    """Not too many sales are reversed at once because their orders are gone from the store."""
-    return reversals(context, config, settings, database)
 
 
 @dg.asset(
@@ -278,7 +272,7 @@ def solteq_sales(
     _tell_by_day(context, by_day, days)
     if counts.delivered:
         context.add_asset_metadata({"last_30_days": sales_per_day(in_store, in_solteq, shown)})
-    return delivery_result(context, settings, database, FLOW, counts, measured)
+    return delivery_result(context, settings, database, FLOW, "sales_delta", counts, measured)
 
 
 class DaysCheckConfig(dg.Config):

@@ -6,7 +6,8 @@ from contextlib import closing, contextmanager
 
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.assets import sales
+from solteq_woo_assets.assets.guard_rails import RAILS
 from solteq_woo_assets.automation.jobs import (
     CHANGED_SALES,
     DELIVERY_ASSETS,
@@ -21,14 +22,7 @@ from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
-GUARD_RAILS = {
-    campaigns.FLOW: ["price_cuts"],
-    products.FLOW: ["price_cuts", "unpublished"],
-    balances.FLOW: ["out_of_stock"],
-    customers.TO_WOO: ["removals"],
-    sales.FLOW: ["reversals"],
-}
-UNDELIVERED = ("refused", "retried_next_run", "waiting")
+UNDELIVERED = ("refused", "retried_next_run", "waiting", "stopped")
 
 
 def load_settings() -> Settings:
@@ -50,10 +44,11 @@ def dagster_instance() -> Iterator[dg.DagsterInstance]:
 
 
 def configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
-    guards = GUARD_RAILS.get(flow, []) if let_pass else []
+    delta = DELTA_ASSETS[flow]
+    rails = [rail.__name__ for rail in RAILS.get(delta, [])] if let_pass else []
     return {
         **(CHANGED_SALES["ops"] if flow == sales.FLOW else {}),
-        **{f"{DELTA_ASSETS[flow]}_{guard}": {"config": {"let_pass": True}} for guard in guards},
+        **({delta: {"config": {"let_pass": rails}}} if rails else {}),
     }
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.clients.http import JsonSession, Params
-from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
+from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes, takes_writes
 from solteq_woo_assets.clients.woo_customers import (
     CustomerBatch,
     CustomerPage,
@@ -198,6 +198,10 @@ class WooClient:
             return outcomes(batch, response, partial(_product, "batch", parent_id=batch.parent_id))
         except WooError as error:
             raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+
+    def takes_writes(self) -> bool:
+        """Whether the store takes a batch of nothing: the same rights, and no text that a firewall could mind."""
+        return takes_writes(self._session, f"{_API}/products/batch")
 
     def store_facts(self) -> StoreFacts:
         """What the store's settings say about prices, stock, time and tax classes."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from solteq_woo_assets.clients.failures import shown
-from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 
 T = TypeVar("T")
 
@@ -64,6 +64,15 @@ def outcomes(batch: Batch, response: JsonResponse, item: Callable[[Any], T]) -> 
                 )
             found.append(_refused(raw) or item(raw))
     return found
+
+
+def takes_writes(session: JsonSession, path: str) -> bool:
+    """Whether the store takes a batch without items, which needs the rights of any other."""
+    try:
+        session.send("POST", path, {"update": []})
+    except (WooError, OutcomeUnknownError):
+        return False
+    return True
 
 
 def _refused(item: Mapping[str, Any]) -> ItemRefused | None:

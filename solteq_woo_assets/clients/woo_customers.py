@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from solteq_woo_assets.clients.http import JsonSession
-from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
+from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes, takes_writes
 from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, NaiveUtc, Text
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
@@ -235,6 +235,10 @@ class WooCustomers:
             return outcomes(batch, response, StoreCustomer.from_wire)
         except WooError as error:
             raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+
+    def takes_writes(self) -> bool:
+        """Whether the store takes a batch of nothing: the same rights, and no text that a firewall could mind."""
+        return takes_writes(self._session, f"{_PATH}/batch")
 
     def delete(self, customer_id: int) -> bool:
         """Remove an account for good; whether it was there.

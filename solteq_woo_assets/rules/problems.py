@@ -233,6 +233,23 @@ _CATALOGUE = [
         "correct it in Solteq or in the store; it is sent again when it changes, or by the job retry_quarantined",
     ),
     Problem(
+        "write-blocked",
+        "Something in front of the other side refuses a write",
+        "It answers 403, 406, 418 or a page of its own, while it lets others pass: mostly a firewall or a security "
+        "plugin that takes a word in a text for an attack. What it says stands in the reason. The same write is not "
+        "sent again by itself; all others go on.",
+        "let this machine's address, or these requests, through the firewall, or change the text in Solteq or in the "
+        "store; then run the job retry_quarantined",
+    ),
+    Problem(
+        "write-fails",
+        "The other side fails each time a write is sent",
+        "It gives an error of its own (5xx) or no answer, in three runs and more, while it takes others. The write is "
+        "tried again ever more rarely, at least once a day; all others go on.",
+        "look into the other side's log at the time of the failure: often a plugin crashes at this record; to try at "
+        "once, run the job retry_quarantined",
+    ),
+    Problem(
         "sale-refused",
         "Solteq refused a sale, or has another one under its id",
         "What Solteq says stands in the reason. The sale is not in its books, or not as the store has it, and what "

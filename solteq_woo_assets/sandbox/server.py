@@ -42,6 +42,7 @@ class Fault:
 
     :param method: the HTTP method, ``None`` for any
     :param path: a part of the path with its query, as sent (``"/products?page=2"``); empty for any
+    :param content: a part of the body, such as a word that a firewall minds; empty for any
     :param skip: how many matching requests pass unharmed first
     :param times: how many are hit after that, ``None`` for ever
     :param chance: how likely each of those is to be hit
@@ -54,6 +55,7 @@ class Fault:
 
     method: str | None = None
     path: str = ""
+    content: str = ""
     skip: int = 0
     times: int | None = 1
     chance: float = 1.0
@@ -63,9 +65,11 @@ class Fault:
     delay_seconds: float = 0.0
     drop: Literal["before", "after"] | None = None
 
-    def takes(self, method: str, target: str) -> bool:
+    def takes(self, method: str, target: str, body: bytes) -> bool:
         """Whether this request is hit; counts it."""
         if self.times == 0 or self.path not in target or self.method not in (None, method):
+            return False
+        if self.content.encode() not in body:
             return False
         if self.skip:
             self.skip -= 1
@@ -120,7 +124,7 @@ class ControlMiddleware:
         items = _batch_items(body) if path.endswith("/batch") else None
         self.requests.append({"method": method, "path": path, "query": query, "items": items})
         target = f"{path}?{query}" if query else path
-        fault = next((each for each in self.faults if each.takes(method, target)), None)
+        fault = next((each for each in self.faults if each.takes(method, target, body)), None)
         if fault is None:
             await self.app(scope, _replayed(body, receive), send)
             return

@@ -11,9 +11,8 @@ The order of things is what makes it safe to be killed at any point:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,10 +21,11 @@ import polars as pl
 from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
-from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooError
-from solteq_woo_assets.sync import ledger
+from solteq_woo_assets.errors import IntegrationError, WooError
+from solteq_woo_assets.sync import failures, ledger
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
+from solteq_woo_assets.sync.lots import LotSender, Phase, deliver_lots, lots_of
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.snapshot import forget, merge_catalogue
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
@@ -33,16 +33,9 @@ from solteq_woo_assets.sync.wire import Change, disagreement, product_write
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""
-LOTS_AHEAD = 16
-"""Batches handed out at once. Sending goes on while answers are stored, and those that came meanwhile are stored
-together: to open and close the database takes as long as a quick store needs for a batch."""
 
 GONE_CODES = {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"}
 TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
-TOO_LARGE = 413
-REFUSED_AS_A_WHOLE = {400, TOO_LARGE, 422}
-DOUBT_AFTER = 5
-"""So many items that fail one by one and nothing that passes: it is the store that fails, not they."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +68,7 @@ class Outcome:
     error_field: str = ""
     found: Sequence[StoreProduct] = ()
     is_gone: bool = False
+    code: str = "write-refused"
 
 
 def deliver(
@@ -97,37 +91,25 @@ def deliver(
     :param on_progress: called with the number of writes settled and of all
     :raises IntegrationError: the store went away, or the database; what was delivered is settled by then
     """
-    counts = DeliveryCounts()
     with database.transaction() as connection:
         writes = _read_writes(connection, table, keys)
-        counts.interrupted = ledger.begin(connection, flow, run_id, writes)
     sender = _Sender(woo)
-    open_writes = {write.delivery_id: write for write in writes}
-
-    def settle(outcomes: Sequence[Outcome]) -> None:
-        if not outcomes:
-            return
-        with database.transaction() as connection:
-            outcomes = _settle(connection, flow, outcomes, clock())
-        counts.add(outcomes)
-        for outcome in outcomes:
-            del open_writes[outcome.write.delivery_id]
-        on_progress(len(writes) - len(open_writes), len(writes))
-
-    try:
-        with ThreadPoolExecutor(in_flight, thread_name_prefix="delivery") as pool:
-            first = [write for write in writes if write.kind != "variation"]
-            _send_all(pool, sender, ((None, lot) for lot in _lots(first, sender)), settle)
-            variations = [write for write in writes if write.kind == "variation"]
-            if variations:
-                lots = _by_parent(database, variations, sender, settle)
-                _send_all(pool, sender, lots, settle)
-        settle(sender.judged())
-    except IntegrationError:
-        with database.transaction() as connection:
-            ledger.settle_unsent(connection, open_writes.values(), sender.sent)
-        raise
-    return counts
+    first = [write for write in writes if write.kind != "variation"]
+    variations = [write for write in writes if write.kind == "variation"]
+    phases: list[Phase[Outcome, Write]] = [lambda settle: lots_of(first, sender)]
+    if variations:
+        phases.append(lambda settle: _by_parent(database, variations, sender, settle))
+    return deliver_lots(
+        database,
+        flow,
+        run_id,
+        writes,
+        sender,
+        phases,
+        in_flight=in_flight,
+        keep=lambda connection, outcomes: _settle(connection, flow, outcomes, clock()),
+        tell=on_progress,
+    )
 
 
 def _read_writes(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str] | None) -> list[Write]:
@@ -141,20 +123,12 @@ def _read_writes(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequen
     return [Write(**row) for row in rows.to_dicts()]
 
 
-def _lots(writes: Sequence[Write], sender: "_Sender") -> Iterator[list[Write]]:
-    start = 0
-    while start < len(writes):
-        lot = list(writes[start : start + sender.batch_size])  # asked each time: the host may take less than 100
-        yield lot
-        start += len(lot)
-
-
 def _by_parent(
     database: StateDatabase,
     variations: Sequence[Write],
     sender: "_Sender",
     settle: Callable[[Sequence[Outcome]], None],
-) -> Iterator[tuple[int | None, list[Write]]]:
+) -> Iterator[list[Write]]:
     """One call per parent. New variations whose parent did not arrive, or did not become variable, wait."""
     known, variable = _parents(database, variations)
     families: defaultdict[int, list[Write]] = defaultdict(list)
@@ -166,11 +140,10 @@ def _by_parent(
         elif write.woo_id is None and parent_id not in variable:
             waiting.append(Outcome(write, "waiting", error=f"its parent {write.parent_key} is not a variable product"))
         else:
-            families[parent_id].append(write)
+            families[parent_id].append(replace(write, parent_id=parent_id))
     settle(waiting)
-    for parent_id, family in families.items():
-        for lot in _lots(family, sender):
-            yield parent_id, lot
+    for family in families.values():
+        yield from lots_of(family, sender)
 
 
 def _parents(database: StateDatabase, variations: Sequence[Write]) -> tuple[dict[str, int], set[int]]:
@@ -193,157 +166,48 @@ def _parents(database: StateDatabase, variations: Sequence[Write]) -> tuple[dict
     return known, {row[0] for row in variable}
 
 
-def _send_all(
-    pool: ThreadPoolExecutor,
-    sender: "_Sender",
-    lots: Iterator[tuple[int | None, list[Write]]],
-    settle: Callable[[Sequence[Outcome]], None],
-) -> None:
-    """Send lots side by side. Answers that came while the last were stored are stored together."""
-    running: set[Future[Sent]] = set()
-    try:
-        while True:
-            while len(running) < LOTS_AHEAD and (lot := next(lots, None)) is not None:
-                running.add(pool.submit(sender.send, lot[1], lot[0]))
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            sent = [future.result() for future in done]
-            settle([outcome for each in sent for outcome in each.outcomes])
-            if failed := next((each.error for each in sent if each.error), None):
-                raise failed
-    except BaseException:
-        for future in running:
-            future.cancel()
-        late = [future.result() for future in wait(running).done if not future.cancelled() and not future.exception()]
-        settle([outcome for each in late for outcome in each.outcomes])
-        raise
+class _Sender(LotSender[Write, Outcome]):
+    """Sends batches of products, or of the variations of one parent."""
 
-
-@dataclass
-class Sent:
-    """What became of a lot, and the error that ended it, if one did."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    error: IntegrationError | None = None
-
-
-class _Sender:
-    """Sends batches. A refused or unanswered batch is halved until the bad item stands alone.
-
-    An item that fails alone is to blame only if others pass: a store that fails whatever is sent would otherwise
-    put a whole catalogue into quarantine.
-    """
+    error = WooError
 
     def __init__(self, woo: WooClient) -> None:
+        super().__init__("the store", BATCH_SIZE)
         self._woo = woo
-        self.batch_size = BATCH_SIZE
-        self.sent: set[str] = set()
-        """Delivery ids that left, answered or not."""
-        self._has_passed = False
-        self._failed_in_a_row = 0
-        self._alone: list[tuple[Write, IntegrationError]] = []
 
-    def send(self, writes: Sequence[Write], parent_id: int | None) -> Sent:
-        """Send writes that share a parent, or have none. The error is that the store is away, or refuses us."""
-        sent = Sent()
-        try:
-            self._send(writes, parent_id, sent.outcomes)
-        except IntegrationError as error:
-            sent.error = error
-        return sent
-
-    def judged(self) -> list[Outcome]:
-        """The items that failed standing alone.
-
-        :raises WooError: nothing passed, so it is not they that are to blame
-        """
-        if self._alone and not self._has_passed:
-            raise WooError(f"The store fails whatever is sent; the next run tries again. {self._alone[0][1]}")
-        return [
-            Outcome(write, "refused", error=f"the store fails each time it is sent: {error}")
-            for write, error in self._alone
-        ]
-
-    def _send(
-        self,
-        writes: Sequence[Write],
-        parent_id: int | None,
-        outcomes: list[Outcome],
-        *,
-        is_last_try: bool = False,
-    ) -> None:
-        if len(writes) > self.batch_size and not self._is_in_doubt:  # handed out before the host refused as many
-            self._send_halves(writes, parent_id, outcomes)
-            return
+    def _bodies(self, writes: Sequence[Write], outcomes: list[Outcome]) -> dict[Write, ProductWrite]:
         sound, refused = _validated(writes)
         outcomes += refused
-        if not sound:
-            return
-        writes = list(sound)
-        creates = [write for write in writes if write.woo_id is None]
-        updates = [write for write in writes if write.woo_id is not None]
+        return sound
+
+    def _post(self, bodies: Mapping[Write, ProductWrite]) -> list[tuple[Write, StoreProduct | ItemRefused]]:
+        creates = [write for write in bodies if write.woo_id is None]
+        updates = [write for write in bodies if write.woo_id is not None]
         batch = Batch(
-            creates=[sound[write] for write in creates],
-            updates=[sound[write] for write in updates],
-            parent_id=parent_id,
+            creates=[bodies[write] for write in creates],
+            updates=[bodies[write] for write in updates],
+            parent_id=next(iter(bodies)).parent_id,
         )
-        self.sent.update(write.delivery_id for write in writes)
-        try:
-            answers = self._woo.write(batch)
-        except OutcomeUnknownError as error:
-            writes = self._not_done(writes, parent_id, outcomes)
-            if len(writes) == 1 and not is_last_try:
-                self._send(writes, parent_id, outcomes, is_last_try=True)
-            else:
-                self._send_apart(writes, parent_id, outcomes, error)
-            return
-        except WooError as error:
-            if error.status not in REFUSED_AS_A_WHOLE:
-                self.sent.difference_update(write.delivery_id for write in writes)
-                raise
-            if error.status == TOO_LARGE and not self._is_in_doubt:
-                # A single item that is too large says nothing about how many may go.
-                self.batch_size = min(self.batch_size, (len(writes) + 1) // 2) if len(writes) > 1 else BATCH_SIZE
-            self._send_apart(writes, parent_id, outcomes, error)
-            return
-        self._has_passed = True
-        self._failed_in_a_row = 0
-        for write, answer in zip([*creates, *updates], answers, strict=True):
-            outcomes.append(self._outcome(write, answer))
+        return list(zip([*creates, *updates], self._woo.write(batch), strict=True))
 
-    def _send_apart(
-        self, writes: Sequence[Write], parent_id: int | None, outcomes: list[Outcome], error: IntegrationError
-    ) -> None:
-        """After a batch that failed as a whole."""
-        if len(writes) > 1:
-            self._send_halves(writes, parent_id, outcomes)
-        elif writes:
-            self._failed_in_a_row += 1
-            self._alone.append((writes[0], error))
+    def _outcome(self, write: Write, state: str, error: str, code: str) -> Outcome:
+        return Outcome(write, state, error=error, code=code)
 
-    def _send_halves(self, writes: Sequence[Write], parent_id: int | None, outcomes: list[Outcome]) -> None:
-        middle = len(writes) // 2
-        for half in (writes[:middle], writes[middle:]):
-            if self._is_in_doubt:  # each lot is still tried as a whole, lest a few bad items keep all others waiting
-                outcomes += [Outcome(write, "retry", error="left to the next run: the store fails") for write in half]
-            else:
-                self._send(half, parent_id, outcomes)
+    def _takes_writes(self, error: IntegrationError) -> bool:
+        del error
+        return self._woo.takes_writes()
 
-    @property
-    def _is_in_doubt(self) -> bool:
-        return self._failed_in_a_row >= DOUBT_AFTER
+    def _lacks_rights(self) -> bool:
+        return not self._woo.takes_writes()
 
-    def _not_done(self, writes: Sequence[Write], parent_id: int | None, outcomes: list[Outcome]) -> list[Write]:
+    def _not_done(self, writes: Sequence[Write], outcomes: list[Outcome]) -> list[Write]:
         """No answer: see in the store what was done; the rest may be sent again."""
-        held = self._read_back(writes, parent_id)
+        held = self._read_back(writes, writes[0].parent_id)
         rest: list[Write] = []
         for write in writes:
             product = held.get(write.delivery_id)
             if product is not None and disagreement(product, write.changes) is None:
                 outcomes.append(Outcome(write, "delivered", product))
-                self._has_passed = True
-                self._failed_in_a_row = 0
             elif product is not None and write.woo_id is None:
                 outcomes.append(Outcome(write, "retry", error="created, but not as sent", found=[product]))
             else:
@@ -363,7 +227,7 @@ class _Sender:
                     found[write.delivery_id] = product
         return found
 
-    def _outcome(self, write: Write, answer: StoreProduct | ItemRefused) -> Outcome:
+    def _answered(self, write: Write, answer: StoreProduct | ItemRefused) -> Outcome:
         if isinstance(answer, StoreProduct):
             if _is_another(write, answer):
                 return Outcome(write, "retry", answer, error=f"product {answer.id} of the store is another by now")
@@ -422,6 +286,7 @@ def _settle(
     if gone:
         forget(connection, gone, seen=now)
         connection.execute("DELETE FROM sync.links WHERE list_contains($ids, woo_id)", {"ids": gone})
+    outcomes = failures.note(connection, flow, outcomes, utc_now())
     ledger.settle(
         connection,
         [(o.write.delivery_id, o.state, o.error or None, o.product.id if o.product else None) for o in outcomes],
@@ -475,7 +340,7 @@ def _refused(outcomes: Sequence[Outcome]) -> pl.DataFrame:
                 "key": outcome.write.key,
                 "field": outcome.error_field or "(the product)",
                 "reason": outcome.error,
-                "code": "write-refused",
+                "code": outcome.code,
                 "raw": changes_hash(outcome.write.changes),
             }
             for outcome in outcomes

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import duckdb
 import polars as pl
@@ -34,12 +34,21 @@ class Write(Protocol):
 
 
 class Outcome(Protocol):
-    """What became of a write: delivered, refused, retry or waiting."""
+    """What became of a write, a dataclass: delivered, refused, retry or waiting.
+
+    ``code``: of the catalogue of problems, when it is refused, or when the other side fails at it.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def write(self) -> Write: ...
     @property
     def state(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def code(self) -> str: ...
 
 
 @dataclass

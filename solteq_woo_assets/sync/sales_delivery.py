@@ -68,6 +68,7 @@ class Outcome:
     state: str
     held: HeldSale | None = None
     error: str = ""
+    code: str = "sale-refused"
 
 
 def deliver_sales(

@@ -205,3 +205,10 @@ def dump(document: Mapping[str, Any]) -> str:
 def without_orders(changes: pl.DataFrame, refused: Iterable[int]) -> pl.DataFrame:
     """Leave out all that is due of these orders: what follows a refused document would be refused, too."""
     return changes.filter(~pl.col("woo_id").is_in(list(refused)))
+
+
+def with_whole_orders_waiting(changes: pl.DataFrame) -> pl.DataFrame:
+    """Let all that is due of an order wait when a document of it waits."""
+    waiting = changes.filter(pl.col("action") == "wait")["woo_id"].to_list()
+    is_meant = pl.col("woo_id").is_in(waiting)
+    return changes.with_columns(action=pl.when(is_meant).then(pl.lit("wait")).otherwise(pl.col("action")))

@@ -184,6 +184,18 @@ CREATE TABLE sync.identity (  -- the two systems and the shop that this database
 );
 """
 
+# Table that came with version 6.
+_FAILURES_TABLE = """
+CREATE TABLE sync.failures (  -- writes at which the other side failed though it took others (sync/failures.py)
+    flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
+    content VARCHAR NOT NULL,      -- fingerprint of the changes: another write of the same key is sent at once
+    runs INTEGER NOT NULL,         -- in so many it failed; 0: the other side failed at whatever was sent
+    since TIMESTAMP NOT NULL,
+    next_at TIMESTAMP NOT NULL,    -- not sent again before
+    PRIMARY KEY (flow, key)
+);
+"""
+
 # Tables that came with version 5.
 _OPERATION_TABLES = """
 CREATE TABLE sync.alerts (  -- what is wrong at present, and who was told: a row a cause and channel (rules/alerts.py)
@@ -207,6 +219,7 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 
 _UPGRADE_FROM_5 = f"""
 {_IDENTITY_TABLE}
+{_FAILURES_TABLE}
 """
 
 _UPGRADE_FROM_4 = f"""
@@ -306,6 +319,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_SALES_TABLES}
 {_OPERATION_TABLES}
 {_IDENTITY_TABLE}
+{_FAILURES_TABLE}
 """
 
 
