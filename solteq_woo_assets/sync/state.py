@@ -18,7 +18,7 @@ from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
 """How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
-VERSION = 5
+VERSION = 6
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
 _SMALL = 8 * 2**20
@@ -173,6 +173,17 @@ CREATE TABLE sync.settled_orders (  -- orders of which nothing is due, and what 
 CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);  -- that were read whole, to be booked
 """
 
+# Table that came with version 6.
+_IDENTITY_TABLE = """
+CREATE TABLE sync.identity (  -- the two systems and the shop that this database was made with (sync/identity.py)
+    side VARCHAR PRIMARY KEY,      -- solteq, woo, shop
+    says VARCHAR,                  -- what the side says of itself; NULL when it says nothing
+    address VARCHAR NOT NULL,      -- host and path; of shop its name
+    access VARCHAR NOT NULL,       -- fingerprint of the address and the credentials' name that it was met with
+    asked_at TIMESTAMP NOT NULL    -- when it was last asked who it is
+);
+"""
+
 # Tables that came with version 5.
 _OPERATION_TABLES = """
 CREATE TABLE sync.alerts (  -- what is wrong at present, and who was told: a row a cause and channel (rules/alerts.py)
@@ -192,6 +203,10 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
     reason VARCHAR NOT NULL,
     first_seen TIMESTAMP NOT NULL  -- the first of the unbroken reconciliations that saw the same difference
 );
+"""
+
+_UPGRADE_FROM_5 = f"""
+{_IDENTITY_TABLE}
 """
 
 _UPGRADE_FROM_4 = f"""
@@ -214,7 +229,7 @@ DELETE FROM snapshot.woo_catalogue;
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
 """
 
-_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3, _UPGRADE_FROM_4)
+_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3, _UPGRADE_FROM_4, _UPGRADE_FROM_5)
 """From each version to the next."""
 
 _TABLES = f"""
@@ -290,6 +305,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_CUSTOMER_TABLES}
 {_SALES_TABLES}
 {_OPERATION_TABLES}
+{_IDENTITY_TABLE}
 """
 
 
