@@ -16,8 +16,9 @@ Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpo
 - ``POST /_sandbox/orders/shuffle`` ``{"orders": 10, "seed": 0}`` places that many paid orders of what is for sale
   and in stock, as a client would over REST, and answers their ``ids``.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``calc_taxes``, ``round_at_subtotal``,
-  ``manage_stock``, ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``),
-  ``tax_classes`` (further ones with their rates), ``decimal_comma``, ``shown_with_tax``, ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+  ``tax_classes`` (further ones with their rates), ``decimal_comma``, ``shown_with_tax``, ``manage_stock``,
+  ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``), ``cron`` or the ``clock``
+  (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 
