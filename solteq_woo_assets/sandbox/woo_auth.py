@@ -43,6 +43,16 @@ class ApiError(Exception):
         return {"code": self.code, "message": self.message, "data": self.data}
 
 
+class PhpError(ApiError):
+    """The store's own code failed; WordPress tells nothing then of what the path can be asked."""
+
+    def __init__(self) -> None:
+        handbook = "https://wordpress.org/documentation/article/faq-troubleshooting/"
+        link = f'<a href="{handbook}">Learn more about troubleshooting WordPress.</a>'
+        message = f"<p>There has been a critical error on this website.</p><p>{link}</p>"
+        super().__init__(500, "internal_server_error", message)
+
+
 @dataclass
 class Gate:
     """Checks credentials and remembers nonces; these are forgotten at a restart, which no client can tell."""
