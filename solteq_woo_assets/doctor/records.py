@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from solteq_woo_assets.doctor.findings import Finding, green, yellow
+from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
 from solteq_woo_assets.rules.pricing import PricingRules, judge_campaigns
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
@@ -85,6 +85,18 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
         yield _campaigns(connection, settings, now)
     else:
         yield _unread("campaigns", "campaigns")
+    yield _conflicts(connection)
+
+
+def _conflicts(connection: duckdb.DuckDBPyConnection) -> Finding:
+    check = "sales conflicts"
+    rows = connection.execute(
+        "SELECT 'order ' || order_id || ': ' || reason FROM sync.sales_conflicts ORDER BY since"
+    ).fetchall()
+    if not rows:
+        return green(check, "none")
+    shown = _counted(check, rows, "orders are held back, since others are in their place", "")
+    return red(check, shown.words, "solteq-woo quarantine show says of each what to do.")
 
 
 def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Finding]:
