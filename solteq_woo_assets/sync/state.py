@@ -173,8 +173,17 @@ CREATE TABLE sync.settled_orders (  -- orders of which nothing is due, and what 
 CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);  -- that were read whole, to be booked
 """
 
-# Table that came with version 6.
-_IDENTITY_TABLE = """
+# Tables that came with version 6.
+_OWNER_TABLES = """
+CREATE TABLE sync.sales_lookups (  -- orders that Solteq was asked for, since the ledger had nothing of them
+    order_id BIGINT PRIMARY KEY,
+    content VARCHAR                -- what the order was like then; NULL: Solteq has more than we know, ask again
+);
+CREATE TABLE sync.sales_conflicts (  -- orders in whose place there is another; nothing is sent of them
+    order_id BIGINT PRIMARY KEY,
+    external_id VARCHAR,           -- under which Solteq has another document; NULL: the store has another order
+    reason VARCHAR NOT NULL, since TIMESTAMP NOT NULL
+);
 CREATE TABLE sync.identity (  -- the two systems and the shop that this database was made with (sync/identity.py)
     side VARCHAR PRIMARY KEY,      -- solteq, woo, shop
     says VARCHAR,                  -- what the side says of itself; NULL when it says nothing
@@ -206,7 +215,7 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 """
 
 _UPGRADE_FROM_5 = f"""
-{_IDENTITY_TABLE}
+{_OWNER_TABLES}
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
 """
 
@@ -307,7 +316,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_CUSTOMER_TABLES}
 {_SALES_TABLES}
 {_OPERATION_TABLES}
-{_IDENTITY_TABLE}
+{_OWNER_TABLES}
 """
 
 
