@@ -57,26 +57,88 @@ class Sent(Generic[O]):
     error: IntegrationError | None = None
 
 
-class LotSender(ABC, Generic[W, O]):
+class Judge(ABC, Generic[W, O]):
+    """Tells what is to blame when writes fail: they, or the other side. Thread-safe.
+
+    :param side: the other side's name, for sentences
+    """
+
+    error: type[RemoteError]
+    """Of this side."""
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+        self._lock = threading.RLock()
+        self._has_passed = False
+        self._failed_in_a_row = 0
+        self._alone: list[tuple[W, IntegrationError]] = []
+
+    @abstractmethod
+    def _outcome(self, write: W, state: str, error: str, code: str) -> O:
+        """What became of a write that has no answer of its own."""
+
+    @abstractmethod
+    def _takes_writes(self, error: IntegrationError) -> bool:
+        """Whether the other side works, and takes a write that cannot be like the one that met this error."""
+
+    def judged(self) -> Sent[O]:
+        """What is to blame for the writes that failed standing alone: they, or the other side, as an error."""
+        if not self._alone:
+            return Sent()
+        signs = [self._has_passed, not self.is_in_doubt]
+        last = self._alone[-1][1]
+        if all(signs) or (any(signs) and self._takes_writes(last)):
+            return Sent([self._blamed(*each) for each in self._alone])
+        earlier = self._alone[: -self._failed_in_a_row] if self._has_passed else []
+        words = f"{self._side[0].upper()}{self._side[1:]} fails whatever is sent; the next run tries again. {last}"
+        return Sent([self._blamed(*each) for each in earlier], self.error(words))
+
+    @property
+    def alone(self) -> list[W]:
+        """The writes that failed standing alone."""
+        return [write for write, _ in self._alone]
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether so many failed in a row that it may be the other side."""
+        return self._failed_in_a_row >= DOUBT_AFTER
+
+    def _blamed(self, write: W, error: IntegrationError) -> O:
+        if is_blocked(error):
+            reason = f"it is refused each time it is sent, while others are taken: {error}"
+            return self._outcome(write, "refused", reason, "write-blocked")
+        reason = f"{self._side} fails each time it is sent: {error}"
+        if isinstance(error, RemoteError) and error.status in _INVALID:
+            return self._outcome(write, "refused", reason, "write-refused")
+        return self._outcome(write, "retry", reason, "write-fails")
+
+    def _left(self, writes: Sequence[W], state: str = "retry") -> list[O]:
+        return [self._outcome(write, state, f"left to the next run: {self._side} fails", "") for write in writes]
+
+    def _passed(self) -> None:
+        with self._lock:
+            self._has_passed = True
+            self._failed_in_a_row = 0
+
+    def _failed(self, write: W, error: IntegrationError) -> None:
+        with self._lock:
+            self._failed_in_a_row += 1
+            self._alone.append((write, error))
+
+
+class LotSender(Judge[W, O]):
     """Sends lots to one side. Thread-safe.
 
     :param side: the other side's name, for sentences
     :param batch_size: the most writes that one request takes; smaller once the host has said so
     """
 
-    error: type[RemoteError]
-    """Of this side."""
-
     def __init__(self, side: str, batch_size: int) -> None:
-        self._side = side
+        super().__init__(side)
         self._most = self.batch_size = batch_size
         self.sent: set[str] = set()
         """Delivery ids of what left and may have been done."""
-        self._lock = threading.RLock()
-        self._has_passed = False
         self._has_rights = False
-        self._failed_in_a_row = 0
-        self._alone: list[tuple[W, IntegrationError]] = []
 
     @abstractmethod
     def _post(self, bodies: Mapping[W, Any]) -> list[tuple[W, Any]]:
@@ -93,14 +155,6 @@ class LotSender(ABC, Generic[W, O]):
     @abstractmethod
     def _bodies(self, writes: Sequence[W], outcomes: list[O]) -> dict[W, Any]:
         """Each write as it goes on the wire; the outcomes of those that cannot go are added to ``outcomes``."""
-
-    @abstractmethod
-    def _outcome(self, write: W, state: str, error: str, code: str) -> O:
-        """What became of a write that has no answer of its own."""
-
-    @abstractmethod
-    def _takes_writes(self, error: IntegrationError) -> bool:
-        """Whether the other side works, and takes a write that cannot be like the one that met this error."""
 
     def _lacks_rights(self) -> bool:
         """Whether even a write of nothing is refused."""
@@ -120,37 +174,11 @@ class LotSender(ABC, Generic[W, O]):
             sent.error = error
         return sent
 
-    def judged(self) -> Sent[O]:
-        """What is to blame for the writes that failed standing alone: they, or the other side, as an error."""
-        if not self._alone:
-            return Sent()
-        signs = [self._has_passed, not self._is_in_doubt]
-        last = self._alone[-1][1]
-        if all(signs) or (any(signs) and self._takes_writes(last)):
-            return Sent([self._blamed(*each) for each in self._alone])
-        earlier = self._alone[: -self._failed_in_a_row] if self._has_passed else []
-        words = f"{self._side.capitalize()} fails whatever is sent; the next run tries again. {last}"
-        return Sent([self._blamed(*each) for each in earlier], self.error(words))
-
-    @property
-    def alone(self) -> list[W]:
-        """The writes that failed standing alone."""
-        return [write for write, _ in self._alone]
-
-    def _blamed(self, write: W, error: IntegrationError) -> O:
-        if is_blocked(error):
-            reason = f"it is refused each time it is sent, while others are taken: {error}"
-            return self._outcome(write, "refused", reason, "write-blocked")
-        reason = f"{self._side} fails each time it is sent: {error}"
-        if isinstance(error, RemoteError) and error.status in _INVALID:
-            return self._outcome(write, "refused", reason, "write-refused")
-        return self._outcome(write, "retry", reason, "write-fails")
-
     def _send(self, writes: Sequence[W], outcomes: list[O], *, is_last_try: bool = False) -> None:
-        if self._most == 1 and self._is_in_doubt:  # nothing can be sent together to see what passes
+        if self._most == 1 and self.is_in_doubt:  # nothing can be sent together to see what passes
             outcomes += self._left(writes)
             return
-        if len(writes) > self.batch_size and not self._is_in_doubt:  # handed out before the host refused as many
+        if len(writes) > self.batch_size and not self.is_in_doubt:  # handed out before the host refused as many
             self._send_halves(writes, outcomes)
             return
         bodies = self._bodies(writes, outcomes)
@@ -186,7 +214,7 @@ class LotSender(ABC, Generic[W, O]):
             if self._lacks_rights():
                 raise error
             self._has_rights = True
-        if error.status == TOO_LARGE and not self._is_in_doubt:
+        if error.status == TOO_LARGE and not self.is_in_doubt:
             # A single item that is too large says nothing about how many may go.
             self.batch_size = min(self.batch_size, (writes + 1) // 2) if writes > 1 else self._most
 
@@ -195,29 +223,15 @@ class LotSender(ABC, Generic[W, O]):
         if len(writes) > 1:
             self._send_halves(writes, outcomes)
         elif writes:
-            with self._lock:
-                self._failed_in_a_row += 1
-                self._alone.append((writes[0], error))
+            self._failed(writes[0], error)
 
     def _send_halves(self, writes: Sequence[W], outcomes: list[O]) -> None:
         middle = len(writes) // 2
         for half in (writes[:middle], writes[middle:]):
-            if self._is_in_doubt:  # each lot is still tried as a whole, lest a few bad items keep all others waiting
+            if self.is_in_doubt:  # each lot is still tried as a whole, lest a few bad items keep all others waiting
                 outcomes += self._left(half)
             else:
                 self._send(half, outcomes)
-
-    def _left(self, writes: Sequence[W]) -> list[O]:
-        return [self._outcome(write, "retry", f"left to the next run: {self._side} fails", "") for write in writes]
-
-    def _passed(self) -> None:
-        with self._lock:
-            self._has_passed = True
-            self._failed_in_a_row = 0
-
-    @property
-    def _is_in_doubt(self) -> bool:
-        return self._failed_in_a_row >= DOUBT_AFTER
 
 
 def lots_of(writes: Sequence[W], sender: LotSender[W, Any]) -> Iterator[list[W]]:

@@ -24,9 +24,11 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
-from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError
-from solteq_woo_assets.sync import ledger
+from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, SolteqError
+from solteq_woo_assets.rules.adoption import differs
+from solteq_woo_assets.sync import failures, ledger
 from solteq_woo_assets.sync.ledger import DeliveryCounts, changes_hash
+from solteq_woo_assets.sync.lots import Judge, is_away, is_blocked
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.sales import FLOW, ORDERS
 from solteq_woo_assets.sync.sales_plan import settle as settle_orders
@@ -62,13 +64,17 @@ class Write:
 @dataclass(frozen=True)
 class Outcome:
     """What became of a document: delivered, refused, retry (no answer, or Solteq went away), or waiting (for the one
-    before it)."""
+    before it).
+
+    :param knows_more: Solteq has something of the order that the ledger does not know: it is looked up by the next run
+    """
 
     write: Write
     state: str
     held: HeldSale | None = None
     error: str = ""
     code: str = "sale-refused"
+    knows_more: bool = False
 
 
 def deliver_sales(
@@ -91,6 +97,15 @@ def deliver_sales(
         counts.interrupted = ledger.close_earlier(connection, FLOW, run_id, [write.key for write in writes])
     sender = _Sender(solteq)
     done = 0
+
+    def settle(outcomes: Sequence[Outcome]) -> None:
+        nonlocal done
+        with database.transaction() as connection:
+            outcomes = _settle(connection, outcomes)
+        counts.add(outcomes)
+        done += len(outcomes)
+        on_progress(done, len(writes))
+
     with ThreadPoolExecutor(in_flight, thread_name_prefix=FLOW) as pool:
         for lot in _lots(writes):
             with database.transaction() as connection:
@@ -98,15 +113,28 @@ def deliver_sales(
                 _enter(connection, run_id, lot)
             orders = [list(of_order) for _, of_order in groupby(lot, lambda write: write.woo_id)]
             sent = pool.map(sender.send, orders, [customers.get(order[0].woo_id, {}) for order in orders])
-            outcomes = [outcome for of_order in sent for outcome in of_order]
-            with database.transaction() as connection:
-                _settle(connection, outcomes)
-            counts.add(outcomes)
-            done += len(lot)
-            on_progress(done, len(writes))
-            if sender.error:
-                raise sender.error
+            settle([outcome for of_order in sent for outcome in of_order])
+            if sender.away:
+                break
+    _judge(database, sender, settle)
     return counts
+
+
+def _judge(database: StateDatabase, sender: "_Sender", settle: Callable[[Sequence[Outcome]], None]) -> None:
+    """Settle the documents that failed.
+
+    :raises IntegrationError: Solteq is to blame for it, or went away
+    """
+    judged = sender.judged()
+    error = sender.away or judged.error
+    blamed = {outcome.write.key for outcome in judged.outcomes}
+    others = [each for each in sender.unsettled() if each.write.key not in blamed]
+    if judged.outcomes or others:
+        settle([*judged.outcomes, *others])
+    if error:
+        with database.transaction() as connection:
+            failures.suspect(connection, FLOW, [outcome.write for outcome in others], utc_now())
+        raise error
 
 
 def _read_writes(connection: duckdb.DuckDBPyConnection) -> list[Write]:
@@ -116,7 +144,9 @@ def _read_writes(connection: duckdb.DuckDBPyConnection) -> list[Write]:
         "held.external_id IS NOT NULL AS was_sent "
         "FROM delta.sales_delta AS delta LEFT JOIN sync.sales AS held ON held.external_id = delta.key "
         "WHERE action = 'create' AND held.state IS DISTINCT FROM 'booked' "
-        "ORDER BY day, woo_id, delta.version, kind <> 'sale', delta.refund_id NULLS LAST"
+        "ORDER BY woo_id IN (SELECT failing.woo_id FROM delta.sales_delta AS failing JOIN sync.failures AS failure "
+        f"ON failure.key = failing.key AND failure.flow = '{FLOW}'), "  # what failed goes last
+        "day, woo_id, delta.version, kind <> 'sale', delta.refund_id NULLS LAST"
     ).pl()
     return [Write(**row) for row in rows.to_dicts()]
 
@@ -166,61 +196,105 @@ def _enter(connection: duckdb.DuckDBPyConnection, run_id: str, lot: Sequence[Wri
     )
 
 
-class _Sender:
-    """Sends the documents of orders. Once Solteq is away, ``error`` says why and nothing more is sent."""
+class _Sender(Judge[Write, Outcome]):
+    """Sends the documents of orders. Once Solteq is away, ``away`` says why and nothing more is sent."""
+
+    error = SolteqError
 
     def __init__(self, solteq: SolteqClient) -> None:
+        super().__init__("Solteq")
         self._solteq = solteq
-        self.error: IntegrationError | None = None
+        self.away: IntegrationError | None = None
 
     def send(self, writes: Sequence[Write], customer: Mapping[str, str]) -> list[Outcome]:
-        """Send an order's documents one after the other; what follows one that did not arrive waits for it."""
+        """Send an order's documents one after the other; what follows one that did not arrive waits for it.
+
+        :return: what became of them, but for one that failed, which is judged in the end
+        """
         outcomes: list[Outcome] = []
         for place, write in enumerate(writes):
-            if self.error:
-                return outcomes + [Outcome(each, "waiting", error="Solteq went away") for each in writes[place:]]
+            if self.away or self.is_in_doubt:
+                return outcomes + self._left(writes[place:], "waiting")
             try:
                 outcome = self._book(write, customer)
             except IntegrationError as error:
-                self.error = error
+                self.away = error
                 outcome = Outcome(write, "retry", error=str(error))
-            outcomes.append(outcome)
-            if outcome.state != "delivered":
+            outcomes += [outcome] if outcome else []
+            if outcome is None or outcome.state != "delivered":
                 words = f"it waits for {write.key}"
                 return outcomes + [Outcome(each, "waiting", error=words) for each in writes[place + 1 :]]
+            self._passed()
         return outcomes
 
-    def _book(self, write: Write, customer: Mapping[str, str]) -> Outcome:
-        """Book a document, once: one that may have been sent before is looked up first.
+    def unsettled(self) -> list[Outcome]:
+        """The documents that failed while Solteq is to blame; of one without an answer it is asked by the next run."""
+        return [
+            Outcome(write, "retry" if isinstance(error, OutcomeUnknownError) else "waiting", error=str(error))
+            for write, error in self._alone
+        ]
+
+    def _book(self, write: Write, customer: Mapping[str, str]) -> Outcome | None:
+        """Book a document, once: one that may have been sent before is looked up first. ``None``: it failed.
 
         :raises IntegrationError: Solteq is away
         """
         document: dict[str, Any] = simplejson.loads(write.document, use_decimal=True)
         if customer:
             document["customer"] = customer
-        held = self._solteq.sales.find(write.key) if write.was_sent else None
+        was_sent = write.was_sent
+        held = self._solteq.sales.find(write.key) if was_sent else None
+        failed: IntegrationError | None = None
         for _ in range(ATTEMPTS):
             if held is not None:
-                return _delivered(write, held, document)
+                break
             try:
                 answer = self._solteq.sales.book(document)
-            except OutcomeUnknownError:
+            except OutcomeUnknownError as error:
+                was_sent, failed = True, error
                 held = self._solteq.sales.find(write.key)
                 continue
+            except SolteqError as error:
+                if is_away(error):
+                    raise
+                failed = error
+                break
             if isinstance(answer, Refused):
                 return Outcome(write, "refused", error=answer.reason)
+            if answer.document is None:
+                return Outcome(write, "delivered", answer)
             held = answer
-        return _delivered(write, held, document) if held else Outcome(write, "retry", error="Solteq gives no answer")
+        if held is not None:
+            return _met(write, held, document, was_sent=was_sent)
+        if failed is not None:
+            self._failed(write, failed)
+        return None
+
+    def _outcome(self, write: Write, state: str, error: str, code: str) -> Outcome:
+        return Outcome(write, state, error=error, code=code)
+
+    def _takes_writes(self, error: IntegrationError) -> bool:
+        """Solteq has no write that changes nothing. That it answers a look-up tells that it works, and no rights."""
+        if is_blocked(error):
+            return False
+        try:
+            self._solteq.sales.find(self._alone[-1][0].key)
+        except IntegrationError:
+            return False
+        return True
 
 
-def _delivered(write: Write, held: HeldSale, document: dict[str, Any]) -> Outcome:
-    gross = document["totals"]["gross"]
-    if held.gross is not None and held.gross != gross:
-        return Outcome(write, "delivered", held, f"Solteq holds {write.key} with {held.gross}, not {gross}")
-    return Outcome(write, "delivered", held)
+def _met(write: Write, held: HeldSale, document: dict[str, Any], *, was_sent: bool) -> Outcome:
+    """Solteq has a document under this id. If it is not what was sent from here, the ledger does not know all."""
+    difference = differs(held.document, document) if held.document is not None else None
+    if was_sent and difference is None:
+        return Outcome(write, "delivered", held)
+    why = difference or "it was not sent from here"
+    return Outcome(write, "retry", error=f"Solteq has {write.key} already: {why}", knows_more=True)
 
 
-def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
+def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    outcomes = failures.note(connection, FLOW, outcomes, utc_now())
     ledger.settle(connection, [(o.write.delivery_id, o.state, o.error or None, None) for o in outcomes])
     booked = [(o.write.key, o.held.id, o.held.at) for o in outcomes if o.state == "delivered" and o.held is not None]
     rows = pl.DataFrame(  # noqa: F841
@@ -230,13 +304,16 @@ def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) 
         "UPDATE sync.sales AS held SET state = 'booked', solteq_id = rows.solteq_id, booked_at = rows.at "
         "FROM rows WHERE held.external_id = rows.external_id"
     )
-    # What Solteq refused, or what was not sent since it waits, is not there: it is planned anew.
+    # What was refused, or what was not sent since it waits, is not there: it is planned anew.
     certainly_not = [
-        o.write.key for o in outcomes if o.state == "refused" or (o.state == "waiting" and not o.write.was_sent)
+        o.write.key
+        for o in outcomes
+        if (o.state == "refused" and o.code != failures.CODE) or (o.state == "waiting" and not o.write.was_sent)
     ]
     connection.execute(
         "DELETE FROM sync.sales WHERE state = 'pending' AND list_contains($keys, external_id)", {"keys": certainly_not}
     )
+    _look_up_again(connection, [o.write.woo_id for o in outcomes if o.knows_more])
     _settle_quarantine(connection, outcomes)
     by_order: defaultdict[int, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -249,14 +326,22 @@ def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) 
             if all(outcome.state == "delivered" for outcome in of_order)
         ],
     )
+    return outcomes
+
+
+def _look_up_again(connection: duckdb.DuckDBPyConnection, orders: Sequence[int]) -> None:
+    """Let the next run ask what Solteq has of these orders before it sends anything of them."""
+    for order_id in orders:
+        connection.execute("INSERT OR REPLACE INTO sync.sales_lookups VALUES (?, NULL)", [order_id])
+        connection.execute("DELETE FROM sync.sales WHERE state = 'pending' AND order_id = ?", [order_id])
 
 
 def _settle_quarantine(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
     keys = pl.DataFrame({"key": [o.write.key for o in outcomes if o.state == "delivered"]}, schema={"key": pl.String})
     release(connection, FLOW, "delivery", keys)
     told = [
-        (o.write.key, "(the document)", o.error, "sale-refused", changes_hash(o.write.changes))
+        (o.write.key, "(the document)", o.error, o.code, changes_hash(o.write.changes))
         for o in outcomes
-        if o.state == "refused" or (o.state == "delivered" and o.error)
+        if o.state == "refused"
     ]
     hold(connection, FLOW, "delivery", pl.DataFrame(told, schema=RECORDS, orient="row"))
