@@ -32,7 +32,7 @@ it is never late: what is due is done before each request. Without, it runs when
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -41,6 +41,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .clock import Clock
 from .server import ControlMiddleware
 from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate, PhpError, guard_key
 from .woo_calls import BATCH, EDITABLE, ID, LIST, ONE, REFUSALS, VIEW, Call, Reply, Route, paging, pick
@@ -77,12 +78,13 @@ _INVALID_VARIATION = "woocommerce_rest_product_variation_invalid_id"
 class Woo:
     """The app itself. Each request is one transaction, done in one go on the event loop, none beside it."""
 
-    def __init__(self, database: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, database: Path, settings: dict[str, Any], clock: Clock) -> None:
         self._store = Store(database)
+        self._clock = clock
         if settings:
             with self._store.transaction():
                 self._store.change_settings(settings)
-        self._gate = Gate()
+        self._gate = Gate(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # the server's start and stop
@@ -105,7 +107,7 @@ class Woo:
         settings = self._store.settings()
         scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
         base = f"{scheme}://{request.headers.get('host', 'localhost')}"
-        now = settings["clock"] or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        now = settings["clock"] or self._clock.now().strftime("%Y-%m-%dT%H:%M:%S")
         site, query = Site(base, now, settings), _query(asked)
         if len(path) + len(asked) > _LONGEST_ADDRESS:
             return _page(414, "Request-URI Too Long")
@@ -144,7 +146,8 @@ def create_app(database: Path, **settings: Any) -> ASGIApp:
     :param database: survives restarts and ``kill -9``; two servers at once may share it, slowly
     :param settings: of ``PUT /_sandbox/settings``, set before it is served
     """
-    return ControlMiddleware(Woo(database, settings))
+    clock = Clock()
+    return ControlMiddleware(Woo(database, settings, clock), clock)
 
 
 def _page(status: int, title: str) -> Reply:
