@@ -153,9 +153,11 @@ CREATE TABLE snapshot.woo_sales_payments (
     order_id BIGINT PRIMARY KEY, method VARCHAR, title VARCHAR, amount DECIMAL(18,4), reference VARCHAR
 );
 CREATE TABLE snapshot.sales_under_way (  -- pieces sold in the store that Solteq's balances may not show yet
+    key VARCHAR NOT NULL,          -- the document's external id; of an order without one "order" and its id
     order_id BIGINT NOT NULL, sku VARCHAR NOT NULL, quantity DECIMAL(18,4) NOT NULL,
     booked_at TIMESTAMP,           -- by Solteq's clock; NULL until it is booked
-    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL
+    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (key, sku)
 );
 CREATE TABLE delta.sales_delta ({_CHANGES},
     day DATE NOT NULL,             -- of the order
@@ -213,6 +215,8 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 _UPGRADE_FROM_5 = f"""
 {_IDENTITY_TABLE}
 UPDATE snapshot.woo_sales_coupons SET code = '' WHERE code IS NULL;
+ALTER TABLE snapshot.sales_under_way ADD COLUMN IF NOT EXISTS key VARCHAR;
+UPDATE snapshot.sales_under_way SET key = 'order ' || order_id || ' ' || rowid WHERE key IS NULL;
 """
 
 _UPGRADE_FROM_4 = f"""

@@ -214,6 +214,9 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
             ('A', '1', 2, FALSE, TIMESTAMP '2026-01-02'), ('A', '1', 1, FALSE, TIMESTAMP '2026-01-01'),
             ('A', '2', 3, FALSE, TIMESTAMP '2026-01-01');
         INSERT INTO snapshot.woo_sales_coupons VALUES (1, NULL, 1, 0), (1, NULL, 1, 0);
+        ALTER TABLE snapshot.sales_under_way DROP COLUMN key;
+        INSERT INTO snapshot.sales_under_way (order_id, sku, quantity, is_paid, ordered_at) VALUES
+            (1, 'A', 1, TRUE, TIMESTAMP '2026-01-01'), (1, 'A', 2, TRUE, TIMESTAMP '2026-01-01');
         INSERT INTO sync.links VALUES ('product', 'a', 1, NULL), ('product', 'a', 2, 'draft');
         """
     )
@@ -227,6 +230,7 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
             "snapshot.woo_sales_lines": [(1, 100, 20), (1, 101, -5)],
             "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
             "snapshot.woo_sales_coupons": [(1, "")],
+            "snapshot.sales_under_way": [(1, "A", 1), (1, "A", 2)],
             "sync.links": [("product", "a", 2, "draft")],
         }.items():
             shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
@@ -240,6 +244,7 @@ COLUMNS_SHOWN = {
     "snapshot.woo_sales_lines": ["order_id", "line_id", "total"],
     "snapshot.solteq_balances": ["product_code", "store_id", "free_balance"],
     "snapshot.woo_sales_coupons": ["order_id", "code"],
+    "snapshot.sales_under_way": ["order_id", "sku", "quantity"],
 }
 
 
