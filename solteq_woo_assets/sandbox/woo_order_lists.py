@@ -47,12 +47,16 @@ ORDER_LIST_SCHEMA: dict[str, Schema] = REFUND_LIST_SCHEMA | {
 
 
 def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> list[int]:
-    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids."""
+    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids.
+
+    An order that is there keeps the time at which it was made, unless that is told.
+    """
     rows: list[tuple[Any, ...]] = []
     refunds: list[tuple[Any, ...]] = []
     for given in orders:
         order = {"id": given.get("id") or store.next_id(), "status": "processing", "customer_id": 0}
-        order |= {"date_created_gmt": now, "date_modified_gmt": now, **given}
+        made = store.execute("SELECT created FROM orders WHERE id = ?", (order["id"],)).fetchone()
+        order |= {"date_created_gmt": made[0] if made else now, "date_modified_gmt": now, **given}
         order["date_created"] = site_time(order["date_created_gmt"])
         order["date_modified"] = site_time(order["date_modified_gmt"])
         if (own := order.pop("_refunds", None)) is not None:
@@ -115,9 +119,13 @@ def refunds_of(store: Store, order_id: int) -> list[dict[str, Any]]:
 def summary(refunds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Refunds as their order shows them."""
     return [
-        {"id": each["id"], "reason": each.get("reason") or "", "total": f"-{number(each.get('amount', 0)):f}"}
+        {"id": each["id"], "reason": each.get("reason") or "", "total": _taken(each.get("amount", 0))}
         for each in refunds
     ]
+
+
+def _taken(amount: Any) -> str:
+    return "-" if amount == "" else f"-{number(amount):f}"
 
 
 def page_of_orders(store: Store, params: dict[str, Any]) -> tuple[int, list[str]]:
@@ -210,4 +218,4 @@ def _refund_row(refund: Mapping[str, Any], order: Mapping[str, Any]) -> tuple[An
 def _summary(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
     newest_first = sorted(sorted(rows), key=lambda row: row[2], reverse=True)  # of one second the first comes first
     shown = summary(json.loads(row[4]) for row in newest_first)
-    return [each | {"total": money(each["total"])} for each in shown]
+    return [each if each["total"] == "-" else each | {"total": money(each["total"])} for each in shown]
