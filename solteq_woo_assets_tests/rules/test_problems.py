@@ -7,14 +7,21 @@ import pytest
 from solteq_woo_assets.rules.problems import PROBLEMS, Problem
 from solteq_woo_assets_tests.test_house import FILES, PACKAGE
 
-NAMED = re.compile(r"""(?:\b(?:code|problem)["']?: (?:str = )?|CODE = |else |THEN |ELSE |, |^ +)["']([a-z]+(?:-[a-z0-9]+)+)["']""", re.MULTILINE)
+NAMED = re.compile(
+    r"""(?:\b(?:code|problem)["']?: (?:str = )?|CODE = |else |THEN |ELSE |, |^ +)["']([a-z]+(?:-[a-z0-9]+)+)["']""",
+    re.MULTILINE,
+)
 PLACES = [path for path in FILES if path.relative_to(PACKAGE).parts[0] in ("rules", "sync")]
 
 
 def test_every_problem_that_is_named_is_in_the_catalogue_and_the_other_way_round() -> None:
     """A row with a code of no page could not be looked up, and a page of no row would mislead."""
     sources = {path: path.read_text(encoding="utf-8") for path in PLACES if path.name != "problems.py"}
-    named = {code for source in sources.values() for code in NAMED.findall(source)} - {"utf-8", "auto-draft", "checkout-draft"}
+    named = {code for source in sources.values() for code in NAMED.findall(source)} - {
+        "utf-8",
+        "auto-draft",
+        "checkout-draft",
+    }
     assert named == set(PROBLEMS)
 
 

@@ -185,7 +185,7 @@ def keys(path: Path) -> dict[str, list[str]]:
 def without_keys(path: Path) -> None:
     """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
     with StateDatabase(path).transaction() as connection:
-        for table in ("identity", "sales_lookups", "sales_conflicts"):
+        for table in ("identity", "failures", "sales_lookups", "sales_conflicts"):
             connection.execute(f"DROP TABLE sync.{table}")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
         for table in keys_of_version_6(connection):
