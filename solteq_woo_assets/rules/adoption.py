@@ -6,6 +6,7 @@ found must be of this very order before anything is built on it.
 """
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -17,11 +18,13 @@ from solteq_woo_assets.rules.receipts import (
     ReceiptRules,
     Unbookable,
     current_sale,
+    due_receipts,
     refund_content,
     refund_id,
     reversal_id,
     sale_content,
     sale_id,
+    with_decimals,
 )
 
 Document = Mapping[str, Any]
@@ -55,29 +58,42 @@ def find_documents(
     found: Found = []
     for version in count(1):
         external_id = sale_id(rules.shop, order.id, version)
-        document = yield external_id
+        document = yield from _asked(external_id)
         if document is None:
             return found
         _check_head(document, order, external_id, is_first=version == 1 and not is_ours)
         is_same = _is_same_sale(document, order, version, rules)
         content = sale_content(order) if is_same else _CHANGED
-        found.append(Receipt(external_id, order.id, "Sale", version, document, content, "", None, (ADOPTED,)))
-        for refund in order.refunds:
+        sale = Receipt(external_id, order.id, "Sale", version, document, content, "", None, (ADOPTED,))
+        found.append(sale)
+        expected = _refunds_of(order, sale, rules) if is_same else {}
+        for refund in sorted(order.refunds, key=lambda refund: refund.id):
             external_id = refund_id(rules.shop, refund.id, version)
-            document = yield external_id
+            document = yield from _asked(external_id)
             if document is not None:
-                refunded = refund_content(refund) if _money(document, "gross") == -refund.amount else _CHANGED
+                is_so = _money(document, "gross") == expected.get(external_id)
+                refunded = refund_content(refund) if is_so else _CHANGED
                 found.append(
                     Receipt(external_id, order.id, "Refund", version, document, refunded, "", refund.id, (ADOPTED,))
                 )
         external_id = reversal_id(rules.shop, order.id, version)
-        document = yield external_id
+        document = yield from _asked(external_id)
         if document is None:
             if not is_same and not is_ours:
                 raise AnotherOrder(found[-1].external_id, "its lines or totals are not those of the order")
             return found
         found.append(Receipt(external_id, order.id, "Refund", version, document, content, "", None, (ADOPTED,)))
     return found  # never: count does not end
+
+
+def _asked(external_id: str) -> Generator[str, Document | None, Document | None]:
+    document = yield external_id
+    if document is None:
+        return None
+    try:
+        return with_decimals(document)
+    except ValueError as error:
+        raise AnotherOrder(external_id, f"it cannot be read: {error}") from None
 
 
 def differs(held: Document, sent: Document) -> str | None:
@@ -90,7 +106,7 @@ def differs(held: Document, sent: Document) -> str | None:
     if _instant(held.get("paidAt")) != _instant(sent["paidAt"]):
         return f"it was paid at {held.get('paidAt')}, not at {sent['paidAt']}"
     if _money(held, "gross") != _money(sent, "gross") or _money(held, "vat") != _money(sent, "vat"):
-        return f"its total is {_money(held, 'gross')}, not {_money(sent, 'gross')}"
+        return f"its total is {_plain(_money(held, 'gross'))}, not {_plain(_money(sent, 'gross'))}"
     return None if _lines(held) == _lines(sent) else "its lines are others"
 
 
@@ -114,6 +130,13 @@ def _is_same_sale(document: Document, order: Order, version: int, rules: Receipt
     return same_totals and _lines(document) == _lines(wanted)
 
 
+def _refunds_of(order: Order, sale: Receipt, rules: ReceiptRules) -> dict[str, Decimal | None]:
+    """What each refund of the store comes to once it is booked, by external id, whatever became of the order."""
+    as_sale = replace(order, gone=None, status=rules.sale_statuses[0])
+    refunds = [receipt for receipt in due_receipts(as_sale, [sale], rules) if receipt.refund_id is not None]
+    return {receipt.external_id: _money(receipt.document, "gross") for receipt in refunds}
+
+
 def _lines(document: Document) -> list[tuple[Any, ...]]:
     """The lines by what counts in the books."""
     lines = document.get("lines")
@@ -132,6 +155,10 @@ def _number(value: Any) -> Decimal | None:
         return Decimal(str(value)).normalize() + 0
     except InvalidOperation:
         return None
+
+
+def _plain(number: Decimal | None) -> str:
+    return "unknown" if number is None else f"{number:.2f}"
 
 
 def _instant(text: Any) -> datetime | None:
