@@ -49,7 +49,11 @@ CREATE TABLE snapshot.solteq_campaigns (  -- newest version of each campaign doc
     id VARCHAR NOT NULL, name VARCHAR, type VARCHAR, level VARCHAR, targets VARCHAR[],
     discount_type VARCHAR, value DECIMAL(18,4),
     valid_from TIMESTAMP, valid_to TIMESTAMP,  -- local to the shop, valid_to exclusive; NULL is open
+    valid_days VARCHAR[],          -- Mon … Sun; empty or NULL is every day
+    valid_hours_from TIME, valid_hours_to TIME,  -- local, valid_hours_to exclusive, midnight is the end of the day;
+                                   -- before valid_hours_from it is on the next day; NULL is the whole day
     store_ids VARCHAR[], customer_groups VARCHAR[], customers VARCHAR[], priority INTEGER,
+    unknown_fields VARCHAR[],      -- names of fields that say something which we do not know
     active BOOLEAN NOT NULL, deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
 );
 CREATE TABLE delta.campaign_price_delta ({_CHANGES},
@@ -206,6 +210,14 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 
 _UPGRADE_FROM_5 = f"""
 {_IDENTITY_TABLE}
+-- A database of version 1 got the table as it is now.
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_days VARCHAR[];
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_hours_from TIME;
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_hours_to TIME;
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS unknown_fields VARCHAR[];
+-- Campaigns are read anew, with what they are restricted by; and every feed of which documents could not be read.
+DELETE FROM sync.watermarks WHERE feed = 'snapshot.solteq_campaigns'
+    OR feed IN (SELECT 'snapshot.solteq_' || flow FROM sync.quarantine WHERE stage = 'feed');
 """
 
 _UPGRADE_FROM_4 = f"""

@@ -16,10 +16,10 @@ from solteq_woo_assets.rules.pricing import (
     HELSINKI,
     PricingRules,
     forget_prices,
-    instant_of,
     price_products,
     timeline,
 )
+from solteq_woo_assets.rules.windows import instant_of
 from solteq_woo_assets.sync.state import StateDatabase
 from solteq_woo_assets_tests.rules.conftest import Sides, rows
 
