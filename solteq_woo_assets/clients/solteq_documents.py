@@ -284,7 +284,7 @@ class CampaignDocument(Document):
         """Names of fields that the contract does not have and that say something: each may be a restriction."""
         hours = self.valid_hours.model_extra if self.valid_hours else None
         fields = {**(self.model_extra or {}), **{f"validHours.{name}": each for name, each in (hours or {}).items()}}
-        names = [_storable(name)[:_LONGEST_FIELD] for name, each in fields.items() if not _is_empty(each)]
+        names = [name[:_LONGEST_FIELD] for name, each in fields.items() if not _is_empty(each)]
         return sorted(names)[:_MOST_FIELDS]
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import requests
 import simplejson
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from solteq_woo_assets.clients.solteq import (
@@ -23,13 +25,15 @@ from solteq_woo_assets.clients.solteq import (
     SolteqClient,
     Stale,
     Taken,
-    Tombstone,
 )
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 from solteq_woo_assets.sandbox import solteq as sandbox
 from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.sync.customer_frames import customer_document as written_document
+from solteq_woo_assets.sync.customer_frames import customer_frame
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
+from solteq_woo_assets_tests.conftest import customer_document, without
 
 AINO = "aino.esimerkki@example.com"
 AINO_DOCUMENT: Mapping[str, Any] = {
@@ -290,6 +294,8 @@ class TestPrivacy:
         page = validated(CustomerDocument, [document])
         (row,) = customer_frame(page.documents).to_dicts()
         assert (row["billing_street"], row["billing_city"], row["external_ids"]) == ("", "Oulu", [])
-        written = written_document(row["document"], [{"field": "external_id", "old": None, "new": "woo:shop:customer:1"}])
+        written = written_document(
+            row["document"], [{"field": "external_id", "old": None, "new": "woo:shop:customer:1"}]
+        )
         assert written["addresses"] == document["addresses"]
         assert written["identifiers"][:2] == document["identifiers"]
