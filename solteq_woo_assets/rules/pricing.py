@@ -273,7 +273,7 @@ SELECT
     product, id, sale_price, opens, closes, position,
     CASE WHEN opens > $now THEN opens END AS date_on_sale_from_gmt,
     CASE WHEN isfinite(closes) THEN closes - INTERVAL 1 SECOND END AS date_on_sale_to_gmt,
-    {price_text("round(lowest_prices.price, 2)")} AS lowest_price_30d
+    {price_text("round(lowest_prices.price, 2)")} AS lowest_price_30d, holds_until
 FROM offers_now LEFT JOIN lowest_prices USING (id)
 """
 
@@ -430,6 +430,8 @@ def forget_prices(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def next_edge(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """When the first of the offers begins or ends: until then the store holds what it should."""
-    edge = "CASE WHEN date_on_sale_from_gmt IS NOT NULL THEN opens WHEN isfinite(closes) THEN closes END"
+    """When the first of the offers begins or ends, or tells another lowest price: until then all stays as it is."""
+    edge = """CASE WHEN date_on_sale_from_gmt IS NOT NULL THEN opens
+        ELSE least(CASE WHEN isfinite(closes) THEN closes END, CASE WHEN lowest_price_30d <> '' THEN holds_until END)
+    END"""
     return connection.execute(f"SELECT min({edge}) FROM offers").fetchall()[0][0]
