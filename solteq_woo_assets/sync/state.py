@@ -219,6 +219,7 @@ ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS unknown_fields VA
 -- Campaigns are read anew, with what they are restricted by; and every feed of which documents could not be read.
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.solteq_campaigns'
     OR feed IN (SELECT 'snapshot.solteq_' || flow FROM sync.quarantine WHERE stage = 'feed');
+ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
 """
 
 _UPGRADE_FROM_4 = f"""
@@ -286,7 +287,8 @@ CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed beg
     position TIMESTAMP NOT NULL,   -- read from here, inclusive
     newest TIMESTAMP,              -- the newest modification seen
     full_read_at TIMESTAMP,        -- when everything was last read
-    read_at TIMESTAMP              -- when the last complete read began
+    read_at TIMESTAMP,             -- when the last complete read ended
+    read_at_there TIMESTAMP        -- when it began, by the other side's clock
 );
 CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
     delivery_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,

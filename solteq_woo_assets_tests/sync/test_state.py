@@ -148,7 +148,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             CREATE TABLE sync.price_history (
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
             );
-            ALTER TABLE sync.watermarks DROP COLUMN read_at;
+            ALTER TABLE sync.watermarks DROP COLUMN read_at; ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
             UPDATE sync.version SET version = 1;
             INSERT INTO sync.links VALUES ('product', 'a1', 1, NULL);
             INSERT INTO snapshot.woo_catalogue (id, type, status, date_modified_gmt)
@@ -164,6 +164,31 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
         assert connection.execute("SELECT count(*) FROM snapshot.woo_catalogue").fetchall() == [(0,)]
         assert connection.execute("SELECT key FROM sync.links").fetchall() == [("a1",)]
         assert connection.execute("SELECT version FROM sync.version").fetchall() == [(VERSION,)]
+
+
+def test_a_database_of_version_5_reads_anew_what_it_read_by_other_rules(path: Path, tmp_path: Path) -> None:
+    """Campaigns, for what restricts them, and the feeds of which a document could not be read."""
+    with StateDatabase(path).transaction() as connection:
+        connection.execute(
+            """
+            DROP TABLE sync.identity; DROP TABLE sums;
+            ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
+            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN valid_days;
+            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN valid_hours_from;
+            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN valid_hours_to;
+            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN unknown_fields;
+            UPDATE sync.version SET version = 5;
+            INSERT INTO sync.watermarks (feed, position) SELECT unnest(
+                ['snapshot.solteq_products', 'snapshot.solteq_balances', 'snapshot.solteq_campaigns']
+            ), TIMESTAMP '2026-01-01';
+            INSERT INTO sync.quarantine BY NAME SELECT unnest(['products', 'balances']) AS flow,
+                unnest(['feed', 'delta']) AS stage, 'A' AS key, 'categories' AS field, 'Field required' AS reason,
+                '' AS mend, TIMESTAMP '2026-01-01' AS first_seen, TIMESTAMP '2026-01-01' AS last_seen;
+            """
+        )
+    assert columns(path) == columns(tmp_path / "new.duckdb")
+    with StateDatabase(path).transaction() as connection:
+        assert connection.execute("SELECT feed FROM sync.watermarks").fetchall() == [("snapshot.solteq_balances",)]
 
 
 def test_only_the_owner_may_read_it(path: Path) -> None:
