@@ -26,7 +26,7 @@ _FOUR_DECIMALS = Decimal("0.0001")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _LAST_CALENDAR_YEAR = 2999
 _ALL = 100
-_MOST_FIELDS, _LONGEST_FIELD = 20, 60
+_LONGEST_FIELD = 60
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_NAMES = {name: day for day, full in zip(WEEKDAYS, _FULL_NAMES, strict=True) for name in (day.lower(), full)}
@@ -284,8 +284,7 @@ class CampaignDocument(Document):
         """Names of fields that the contract does not have and that say something: each may be a restriction."""
         hours = self.valid_hours.model_extra if self.valid_hours else None
         fields = {**(self.model_extra or {}), **{f"validHours.{name}": each for name, each in (hours or {}).items()}}
-        names = [name[:_LONGEST_FIELD] for name, each in fields.items() if not _is_empty(each)]
-        return sorted(names)[:_MOST_FIELDS]
+        return sorted(name[:_LONGEST_FIELD] for name, each in fields.items() if not _is_empty(each))
 
 
 class BalanceDocument(Document):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from solteq_woo_assets.rules.explanation import explain_prices
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets_tests.rules.conftest import NOW, PRICING, Sides, rows
@@ -166,6 +167,24 @@ def test_days_and_hours_are_sent_one_window_after_the_other(product: Sides) -> N
         "date_on_sale_from_gmt": "2026-11-25T09:00:00",
         "date_on_sale_to_gmt": "2026-11-25T10:59:59",
     }
+
+
+def verdict(sides: Sides, now: datetime) -> tuple[str, str, list[str]]:
+    """Of the only campaign of product A: its window, what becomes of it, and when the calendar has it."""
+    tables = {name: sides.connection.table(f"snapshot.solteq_{name}") for name in ("products", "campaigns")}
+    history = sides.connection.table("sync.price_history")
+    explained = explain_prices(sides.connection, **tables, history=history, rules=PRICING, now=now)
+    (row,) = explained.verdicts.to_dicts()
+    return row["window"], row["verdict"], explained.calendar["opens"].to_list()
+
+
+def test_days_and_hours_are_explained(product: Sides) -> None:
+    hours = {"valid_hours_from": time(11), "valid_hours_to": time(13)}
+    product.campaign(1, "A", valid_days=["Mon", "Wed"], valid_to=local(30), **hours)
+    window = "Mon, Wed 11:00–13:00, since ever – 30.11.2026 00:00"
+    assert verdict(product, NOW) == (window, "sets the price", ["23.11.2026 12:00", "25.11.2026 11:00"])
+    assert verdict(product, at(11)) == (window, "is to come", ["25.11.2026 11:00"])
+    assert verdict(product, local(25, 11)) == (window, "is over", [])
 
 
 def test_hours_over_midnight_are_of_the_day_on_which_they_begin(product: Sides) -> None:
