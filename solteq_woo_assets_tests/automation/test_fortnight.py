@@ -185,7 +185,7 @@ def test_at_every_minute_a_shopper_pays_what_the_campaigns_say(shop: Shop) -> No
         assert fortnight.paid() == fortnight.wanted(now), minute
         assert fortnight.shown(now) == fortnight.wanted(now), minute
     edges = [reason for reason in why if "begins or ends" in reason]
-    assert (len(edges), len(why)) == (7, 16), f"a run at each edge and each change, and no other: {why}"
+    assert (len(edges), len(why)) == (17, 26), f"a run at each edge and each change, and no other: {why}"
     assert {row.meta.get("_solteq_lowest_price_30d") for row in shop.store().values()} == {None}, "14 days of history"
 
 
