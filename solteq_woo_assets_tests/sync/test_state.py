@@ -1,12 +1,16 @@
 """The database: taking turns, all or nothing, and words when it cannot be had."""
 
+import ctypes
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -14,7 +18,7 @@ import polars as pl
 import pytest
 
 from solteq_woo_assets.errors import StateError
-from solteq_woo_assets.sync.state import VERSION, StateDatabase
+from solteq_woo_assets.sync.state import VERSION, StateDatabase, table_columns
 from solteq_woo_assets_tests.sync.processes import exit_code, started
 
 TABLES = ("snapshot.solteq_products", "delta.product_delta", "sync.deliveries", "sync.leases", "sync.quarantine")
@@ -140,6 +144,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             DROP TABLE snapshot.woo_sales_coupons; DROP TABLE snapshot.woo_sales_refunds;
             DROP TABLE snapshot.woo_sales_payments; DROP TABLE snapshot.sales_under_way; DROP TABLE delta.sales_delta;
             DROP TABLE sync.alerts; DROP TABLE sync.reconciliation; DROP TABLE sync.identity;
+            DROP TABLE sync.sales_lookups; DROP TABLE sync.sales_conflicts;
             ALTER TABLE sync.quarantine DROP COLUMN code; ALTER TABLE sync.quarantine DROP COLUMN dismissed_at;
             DROP TABLE sync.sales; DROP TABLE sync.settled_orders; DROP TABLE sync.sales_days;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
@@ -166,18 +171,105 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
         assert connection.execute("SELECT version FROM sync.version").fetchall() == [(VERSION,)]
 
 
-def test_a_database_of_version_5_reads_anew_what_it_read_by_other_rules(path: Path, tmp_path: Path) -> None:
-    """Campaigns, for what restricts them, and the feeds of which a document could not be read."""
+def keys(path: Path) -> dict[str, list[str]]:
+    """The primary key of each table that has one."""
     with StateDatabase(path).transaction() as connection:
-        connection.execute(
+        return dict(
+            connection.execute(
+                "SELECT schema_name || '.' || table_name, constraint_column_names FROM duckdb_constraints() "
+                "WHERE constraint_type = 'PRIMARY KEY'"
+            ).fetchall()
+        )
+
+
+def without_keys(path: Path) -> None:
+    """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
+    with StateDatabase(path).transaction() as connection:
+        for table in ("identity", "sales_lookups", "sales_conflicts"):
+            connection.execute(f"DROP TABLE sync.{table}")
+        connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
+        for table in keys_of_version_6(connection):
+            connection.execute(f"CREATE TEMP TABLE old AS FROM {table}; DROP TABLE {table}")
+            connection.execute(f"CREATE TABLE {table} AS FROM old; DROP TABLE old")
+        connection.execute("UPDATE sync.version SET version = 5")
+
+
+def keys_of_version_6(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Tables whose key came with version 6."""
+    rows = connection.execute(
+        "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_constraints() "
+        "WHERE constraint_type = 'PRIMARY KEY' AND (schema_name = 'snapshot' OR table_name IN "
+        "('sales_delta', 'deliveries', 'links', 'quarantine'))"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def test_every_table_of_what_a_side_has_has_a_key(path: Path) -> None:
+    assert {table for table in table_columns() if table.startswith("snapshot.")} - keys(path).keys() == set()
+
+
+def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: Path, tmp_path: Path) -> None:
+    without_keys(path)
+    raw = duckdb.connect(str(path))
+    raw.execute(
+        """
+        INSERT INTO snapshot.woo_sales_refunds VALUES
+            (1, 10, TIMESTAMP '2026-01-01', 5), (1, 10, TIMESTAMP '2026-01-01', 5), (1, 11, TIMESTAMP '2026-01-02', 7);
+        INSERT INTO snapshot.woo_sales_lines (order_id, refund_id, line_id, kind, total) VALUES
+            (1, NULL, 100, 'Product', 20), (1, 10, 101, 'Product', -4), (1, 10, 101, 'Product', -5);
+        INSERT INTO snapshot.solteq_balances (product_code, store_id, free_balance, deleted, modified_at) VALUES
+            ('A', '1', 2, FALSE, TIMESTAMP '2026-01-02'), ('A', '1', 1, FALSE, TIMESTAMP '2026-01-01'),
+            ('A', '2', 3, FALSE, TIMESTAMP '2026-01-01');
+        INSERT INTO snapshot.woo_sales_coupons VALUES (1, NULL, 1, 0), (1, NULL, 1, 0);
+        ALTER TABLE snapshot.sales_under_way DROP COLUMN key;
+        INSERT INTO snapshot.sales_under_way (order_id, sku, quantity, is_paid, ordered_at) VALUES
+            (1, 'A', 1, TRUE, TIMESTAMP '2026-01-01'), (1, 'A', 2, TRUE, TIMESTAMP '2026-01-01');
+        INSERT INTO sync.links VALUES ('product', 'a', 1, NULL), ('product', 'a', 2, 'draft');
+        """
+    )
+    raw.close()
+    new = tmp_path / "new.duckdb"
+    assert keys(path) == keys(new)
+    assert columns(path) - {("main", "sums", "number", "INTEGER")} == columns(new)
+    with StateDatabase(path).transaction() as connection:
+        for table, left in {
+            "snapshot.woo_sales_refunds": [(1, 10), (1, 11)],
+            "snapshot.woo_sales_lines": [(1, 100, 20), (1, 101, -5)],
+            "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
+            "snapshot.woo_sales_coupons": [(1, "")],
+            "snapshot.sales_under_way": [(1, "A", 1), (1, "A", 2)],
+            "sync.links": [("product", "a", 2, "draft")],
+        }.items():
+            shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
+            assert connection.execute(f"SELECT {shown} FROM {table} ORDER BY ALL").fetchall() == left
+        with pytest.raises(duckdb.ConstraintException):
+            connection.execute("INSERT INTO snapshot.woo_sales_refunds VALUES (1, 10, TIMESTAMP '2026-01-01', 5)")
+
+
+COLUMNS_SHOWN = {
+    "snapshot.woo_sales_refunds": ["order_id", "refund_id"],
+    "snapshot.woo_sales_lines": ["order_id", "line_id", "total"],
+    "snapshot.solteq_balances": ["product_code", "store_id", "free_balance"],
+    "snapshot.woo_sales_coupons": ["order_id", "code"],
+    "snapshot.sales_under_way": ["order_id", "sku", "quantity"],
+}
+
+
+def test_a_rewritten_database_keeps_its_keys(path: Path) -> None:
+    """Erasing a customer rewrites the file."""
+    before = keys(path)
+    StateDatabase(path).rewrite()
+    assert keys(path) == before
+
+
+def test_a_database_of_version_5_reads_anew_what_it_read_by_other_rules(path: Path) -> None:
+    """Campaigns, for what restricts them, and the feeds of which a document could not be read."""
+    without_keys(path)
+    with duckdb.connect(str(path)) as raw:
+        for column in ("valid_days", "valid_hours_from", "valid_hours_to", "unknown_fields"):
+            raw.execute(f"ALTER TABLE snapshot.solteq_campaigns DROP COLUMN {column}")
+        raw.execute(
             """
-            DROP TABLE sync.identity; DROP TABLE sums;
-            ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
-            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN valid_days;
-            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN valid_hours_from;
-            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN valid_hours_to;
-            ALTER TABLE snapshot.solteq_campaigns DROP COLUMN unknown_fields;
-            UPDATE sync.version SET version = 5;
             INSERT INTO sync.watermarks (feed, position) SELECT unnest(
                 ['snapshot.solteq_products', 'snapshot.solteq_balances', 'snapshot.solteq_campaigns']
             ), TIMESTAMP '2026-01-01';
@@ -186,14 +278,64 @@ def test_a_database_of_version_5_reads_anew_what_it_read_by_other_rules(path: Pa
                 '' AS mend, TIMESTAMP '2026-01-01' AS first_seen, TIMESTAMP '2026-01-01' AS last_seen;
             """
         )
-    assert columns(path) == columns(tmp_path / "new.duckdb")
     with StateDatabase(path).transaction() as connection:
         assert connection.execute("SELECT feed FROM sync.watermarks").fetchall() == [("snapshot.solteq_balances",)]
+        added = "SELECT valid_days, valid_hours_from, valid_hours_to, unknown_fields FROM snapshot.solteq_campaigns"
+        assert connection.execute(added).fetchall() == []
 
 
 def test_only_the_owner_may_read_it(path: Path) -> None:
     """It holds customers."""
-    assert {file.name: mode(file) for file in path.parent.iterdir() if mode(file) != 0o600} == {}
+    private = path.with_name(f"{path.name}.tmp")
+    assert mode(private) == 0o700
+    assert {file.name: mode(file) for file in path.parent.iterdir() if mode(file) != 0o600} == {private.name: 0o700}
+
+
+IN_CREATE = 0x100
+
+
+@contextmanager
+def created_in(folder: Path) -> Iterator[list[str]]:
+    """The names of files that are made in a folder while the block lasts, as the kernel tells (inotify)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, str(folder).encode(), IN_CREATE) > 0
+    names: list[str] = []
+    try:
+        yield names
+        with suppress(BlockingIOError):
+            events = os.read(watch, 1 << 20)
+            while events:
+                length = struct.unpack_from("iIII", events)[3]
+                names.append(events[16 : 16 + length].rstrip(b"\0").decode())
+                events = events[16 + length :]
+    finally:
+        os.close(watch)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_nobody_may_read_a_file_while_it_is_made(tmp_path: Path) -> None:
+    """DuckDB makes files that all may read. It makes them in a folder that only the owner may enter."""
+    database = StateDatabase(tmp_path / "state.duckdb")
+    with created_in(tmp_path) as names:
+        with database.transaction() as connection:
+            connection.execute("CREATE TABLE sync.many AS SELECT range::VARCHAR AS name FROM range(100000)")
+            spill = connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0]
+        database.rewrite()
+    ours = {"state.duckdb.lock", "state.duckdb.wal", "state.duckdb.tmp"}  # made with their modes before DuckDB comes
+    assert set(names) <= ours
+    assert names.count("state.duckdb.wal") == 1, "DuckDB has made none anew"
+    private = tmp_path / "state.duckdb.tmp"
+    assert (Path(spill), mode(private)) == (private, 0o700)
+    assert list(private.iterdir()) == []
+
+
+def test_a_folder_for_spilled_rows_that_all_may_enter_is_closed(tmp_path: Path) -> None:
+    """DuckDB makes one of this name when somebody opens the file by hand."""
+    private = tmp_path / "state.duckdb.tmp"
+    private.mkdir(mode=0o755)
+    with StateDatabase(tmp_path / "state.duckdb").transaction():
+        assert mode(private) == 0o700
 
 
 def commit_and_die(path: Path) -> None:
