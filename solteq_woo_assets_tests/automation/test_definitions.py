@@ -158,7 +158,6 @@ def test_only_a_delta_that_makes_no_sense_stops_the_delivery(definitions: dg.Def
         "no_sku_twice",
         "prices_are_positive",
         "no_stock_twice",
-        "no_document_twice",
     }
 
 
