@@ -220,6 +220,12 @@ _CATALOGUE = [
         "recalculate the order in the store",
     ),
     Problem(
+        "document-twice",
+        "A document of an order would be booked twice",
+        "Solteq has it already, or two orders would make it. Nothing of the order is sent; all others are.",
+        "compare the order in the store with its sale in Solteq, correct what differs by hand, then dismiss the row",
+    ),
+    Problem(
         "order-deleted",
         "An order was deleted in the store after it was booked",
         "The sale stands in Solteq's books.",

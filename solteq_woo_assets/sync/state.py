@@ -228,6 +228,7 @@ UPDATE sync.links SET solteq_id = product.id FROM (
 ) AS product WHERE links.key = product.key;
 {_OWNER_TABLES}
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
+ALTER TABLE sync.watermarks ADD COLUMN made_for VARCHAR;
 UPDATE snapshot.woo_sales_coupons SET code = '' WHERE code IS NULL;
 ALTER TABLE snapshot.sales_under_way ADD COLUMN IF NOT EXISTS key VARCHAR;
 UPDATE snapshot.sales_under_way SET key = 'order ' || order_id || ' ' || rowid WHERE key IS NULL;
@@ -301,7 +302,8 @@ CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed beg
     newest TIMESTAMP,              -- the newest modification seen
     full_read_at TIMESTAMP,        -- when everything was last read
     read_at TIMESTAMP,             -- when the last complete read ended
-    read_at_there TIMESTAMP        -- when it began, by the other side's clock
+    read_at_there TIMESTAMP,       -- when it began, by the other side's clock
+    made_for VARCHAR               -- the settings that decided what was read; NULL: those of today
 );
 CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
     delivery_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,

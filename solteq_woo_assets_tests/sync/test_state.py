@@ -154,6 +154,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
             );
             ALTER TABLE sync.links DROP COLUMN solteq_id;
+            ALTER TABLE sync.watermarks DROP COLUMN made_for;
             ALTER TABLE sync.watermarks DROP COLUMN read_at; ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
             UPDATE sync.version SET version = 1;
             INSERT INTO sync.links VALUES ('product', 'a1', 1, NULL);
@@ -190,6 +191,7 @@ def without_keys(path: Path) -> None:
             connection.execute(f"DROP TABLE sync.{table}")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
         connection.execute("ALTER TABLE sync.links DROP COLUMN solteq_id")
+        connection.execute("ALTER TABLE sync.watermarks DROP COLUMN made_for")
         for table in keys_of_version_6(connection):
             connection.execute(f"CREATE TEMP TABLE old AS FROM {table}; DROP TABLE {table}")
             connection.execute(f"CREATE TABLE {table} AS FROM old; DROP TABLE old")
