@@ -176,6 +176,13 @@ _CATALOGUE = [
         "correct its times in Solteq",
     ),
     Problem(
+        "campaign-never-valid",
+        "A campaign is never valid",
+        "None of its weekdays and hours is between its beginning and its end, or a clock change skips all of its time. "
+        "It never runs.",
+        "correct its days, hours or times in Solteq",
+    ),
+    Problem(
         "campaign-without-targets",
         "A campaign is for nothing",
         "It names no products, groups or suppliers, and sets no price.",

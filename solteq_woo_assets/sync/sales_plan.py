@@ -4,7 +4,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -19,6 +18,7 @@ from solteq_woo_assets.rules.receipts import (
     Unbookable,
     due_receipts,
     is_deleted_after_booking,
+    with_decimals,
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
 from solteq_woo_assets.sync.links import sku_key
@@ -193,7 +193,7 @@ def _receipts(
     for external_id, order_id, kind, version, document, content, refund_id, notes, state in rows:
         held = simplejson.loads(document, use_decimal=True)
         receipt = Receipt(
-            external_id, order_id, kind, version, _decimals(held), content, "", refund_id, tuple(notes or ())
+            external_id, order_id, kind, version, with_decimals(held), content, "", refund_id, tuple(notes or ())
         )
         booked[order_id].append(receipt)
         if state == "pending":
@@ -206,12 +206,6 @@ def _receipts(
 def _sending_order(receipt: Receipt) -> tuple[int, int]:
     """A sale before its refunds, and those before the reversal that ends the version."""
     return receipt.version, 0 if receipt.type == "Sale" else 2 if receipt.is_reversal else 1
-
-
-def _decimals(document: dict[str, Any]) -> dict[str, Any]:
-    """JSON says 5 where money is 5.00: numbers of lines are decimals again."""
-    names = ("quantity", "unitPrice", "discount", "vatRate", "vatAmount", "total")
-    return document | {"lines": [line | {name: Decimal(line[name]) for name in names} for line in document["lines"]]}
 
 
 def _row(receipt: Receipt, day: Any, settles: str) -> tuple[Any, ...]:
