@@ -104,17 +104,11 @@ def _twice(connection: duckdb.DuckDBPyConnection, changes: pl.DataFrame) -> dict
 
 def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, ...]]:
     """Orders of which nothing is sent until somebody has decided whose they are."""
-    rows = connection.execute("SELECT order_id, external_id, reason FROM sync.sales_conflicts").fetchall()
-    return [
-        (
-            order_key(order_id),
-            "externalId" if external_id else "date_created",
-            reason,
-            "sale-conflict" if external_id else "order-replaced",
-            None,
-        )
-        for order_id, external_id, reason in rows
-    ]
+    rows = connection.execute(
+        "SELECT order_id, reason, CASE WHEN external_id IS NULL THEN 'date_created' ELSE 'externalId' END, "
+        "CASE WHEN external_id IS NULL THEN 'order-replaced' ELSE 'sale-conflict' END FROM sync.sales_conflicts"
+    ).fetchall()
+    return [(order_key(order_id), field, reason, code, None) for order_id, reason, field, code in rows]
 
 
 def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
