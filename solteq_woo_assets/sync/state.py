@@ -148,11 +148,6 @@ CREATE TABLE snapshot.woo_sales_refunds (
 CREATE TABLE snapshot.woo_sales_payments (
     order_id BIGINT NOT NULL, method VARCHAR, title VARCHAR, amount DECIMAL(18,4), reference VARCHAR
 );
-CREATE TABLE snapshot.sales_under_way (  -- pieces sold in the store that Solteq's balances may not show yet
-    order_id BIGINT NOT NULL, sku VARCHAR NOT NULL, quantity DECIMAL(18,4) NOT NULL,
-    booked_at TIMESTAMP,           -- by Solteq's clock; NULL until it is booked
-    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL
-);
 CREATE TABLE delta.sales_delta ({_CHANGES},
     day DATE NOT NULL,             -- of the order
     refund_id BIGINT, version INTEGER NOT NULL,
@@ -205,8 +200,31 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 );
 """
 
+# Tables of version 6: pieces sold in the store that Solteq's balances may not show yet.
+_UNDER_WAY_TABLES = """
+CREATE TABLE snapshot.sales_under_way (  -- by line of an order: what the store holds, and what documents took
+    order_id BIGINT NOT NULL, line_id VARCHAR NOT NULL,
+    document VARCHAR NOT NULL,     -- the externalId of a document; empty: what the store itself holds
+    sku VARCHAR NOT NULL,
+    quantity DECIMAL(18,4) NOT NULL,  -- that the store took from its stock, or the document from Solteq's balance
+    booked_at TIMESTAMP,           -- of a document, by Solteq's clock; NULL until it is booked
+    is_shown BOOLEAN NOT NULL,     -- of a document: the balances show it, whenever they were written
+    since TIMESTAMP NOT NULL,      -- when it was ordered
+    why VARCHAR NOT NULL,          -- the store's pieces are not in Solteq's balances
+    PRIMARY KEY (order_id, line_id, document)
+);
+CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked by other means
+    order_id BIGINT PRIMARY KEY,
+    content VARCHAR NOT NULL,      -- what the order was like then
+    lines STRUCT(line_id VARCHAR, quantity DECIMAL(18,4))[] NOT NULL,  -- pieces that the balances have lost so
+    since TIMESTAMP NOT NULL
+);
+"""
+
 _UPGRADE_FROM_5 = f"""
 {_IDENTITY_TABLE}
+DROP TABLE IF EXISTS snapshot.sales_under_way;
+{_UNDER_WAY_TABLES}
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
 """
 
@@ -308,6 +326,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_SALES_TABLES}
 {_OPERATION_TABLES}
 {_IDENTITY_TABLE}
+{_UNDER_WAY_TABLES}
 """
 
 
