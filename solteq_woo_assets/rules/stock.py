@@ -68,7 +68,8 @@ _QUANTITIES = f"""
 CREATE TEMP TABLE quantities AS
 SELECT
     sku_key, min(sku) AS sku,
-    {sellable_quantity("sum(free_balance) FILTER (is_sold_online)", "$stock_buffer", "any_value(sold.pieces)")} AS quantity,
+    {sellable_quantity("sum(free_balance) FILTER (is_sold_online)", "$stock_buffer", "any_value(sold.pieces)")}
+        AS quantity,
     coalesce(any_value(sold.pieces), 0) AS under_way
 FROM newest LEFT JOIN (SELECT sku_key, sum(pieces) AS pieces FROM under_way_now GROUP BY ALL) AS sold USING (sku_key)
 GROUP BY ALL

@@ -3,6 +3,7 @@ are, and their pieces are in Solteq's balances."""
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 
 import duckdb
@@ -53,10 +54,22 @@ def remember(connection: duckdb.DuckDBPyConnection, order_id: int) -> None:
     )
 
 
+def pieces_held(connection: duckdb.DuckDBPyConnection, order_ids: Sequence[int]) -> float:
+    """How many pieces these orders had under way at the last look, before the balances are asked."""
+    return connection.execute(
+        "SELECT coalesce(sum(greatest(held, sold)), 0)::DOUBLE FROM ("
+        "SELECT coalesce(sum(quantity) FILTER (document = ''), 0) AS held, "
+        "coalesce(sum(quantity) FILTER (document <> '' AND NOT is_shown), 0) AS sold "
+        "FROM snapshot.sales_under_way WHERE list_contains($ids, order_id) GROUP BY order_id, line_id)",
+        {"ids": list(order_ids)},
+    ).fetchall()[0][0]
+
+
 def forget(connection: duckdb.DuckDBPyConnection, order_id: int) -> None:
     """Book the order from here after all."""
-    connection.execute("DELETE FROM sync.booked_elsewhere WHERE order_id = ?", [order_id])
-    connection.execute("DELETE FROM sync.settled_orders WHERE order_id = ?", [order_id])
+    rows = connection.execute("DELETE FROM sync.booked_elsewhere WHERE order_id = ? RETURNING order_id", [order_id])
+    if rows.fetchall():
+        connection.execute("DELETE FROM sync.settled_orders WHERE order_id = ?", [order_id])
 
 
 def orders_of(connection: duckdb.DuckDBPyConnection, key: str) -> list[int]:
@@ -74,10 +87,10 @@ def orders_of(connection: duckdb.DuckDBPyConnection, key: str) -> list[int]:
 
 
 def moved_pieces(document: str) -> dict[tuple[str, str], Decimal]:
-    """What a document, as JSON, takes from Solteq's balances, by line and product; a refund gives back, but for what
-    did not go back on the shelf (contract, second edition: ``restock``)."""
+    """What a document, as JSON, takes from Solteq's balances, by line and product. A refund gives back what it says
+    that went back on the shelf (contract, second edition: ``restock``)."""
     moved = defaultdict[tuple[str, str], Decimal](Decimal)
     for line in simplejson.loads(document, use_decimal=True)["lines"]:
-        if line["kind"] == "Product" and "productCode" in line and line.get("restock") is not False:
+        if line["kind"] == "Product" and "productCode" in line and (line["quantity"] > 0 or line.get("restock")):
             moved[line["lineId"], line["productCode"]] += Decimal(line["quantity"])
     return moved

@@ -99,9 +99,11 @@ def store_sales_under_way(connection: duckdb.DuckDBPyConnection, rules: ReceiptR
     connection.execute(f"DELETE FROM {TABLE}")
     connection.execute(_ROWS, {"shown_until": shown_until})
     return connection.execute(
-        "SELECT coalesce(sum(pieces), 0)::BIGINT FROM (SELECT greatest(coalesce(sum(quantity) FILTER (document = ''), 0), "
-        "coalesce(sum(quantity) FILTER (document <> ''), 0)) - coalesce(sum(quantity) FILTER (is_shown), 0) AS pieces "
-        f"FROM {TABLE} GROUP BY order_id, line_id) WHERE pieces > 0"
+        "SELECT coalesce(sum(greatest(held, sold) - shown), 0)::BIGINT FROM ("
+        "SELECT coalesce(sum(quantity) FILTER (document = ''), 0) AS held, "
+        "coalesce(sum(quantity) FILTER (document <> ''), 0) AS sold, "
+        "coalesce(sum(quantity) FILTER (is_shown), 0) AS shown "
+        f"FROM {TABLE} GROUP BY order_id, line_id) WHERE greatest(held, sold) > shown"
     ).fetchall()[0][0]
 
 

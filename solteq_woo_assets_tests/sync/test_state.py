@@ -140,6 +140,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             DROP TABLE snapshot.woo_sales_coupons; DROP TABLE snapshot.woo_sales_refunds;
             DROP TABLE snapshot.woo_sales_payments; DROP TABLE snapshot.sales_under_way; DROP TABLE delta.sales_delta;
             DROP TABLE sync.alerts; DROP TABLE sync.reconciliation; DROP TABLE sync.identity;
+            DROP TABLE sync.booked_elsewhere;
             ALTER TABLE sync.quarantine DROP COLUMN code; ALTER TABLE sync.quarantine DROP COLUMN dismissed_at;
             DROP TABLE sync.sales; DROP TABLE sync.settled_orders; DROP TABLE sync.sales_days;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
