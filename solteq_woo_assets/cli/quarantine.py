@@ -6,7 +6,14 @@ from collections.abc import Sequence
 import click
 
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTAS, RETRY_QUARANTINED
-from solteq_woo_assets.cli.jobs import all_delivered, dagster_instance, definitions_of, load_settings, run_job
+from solteq_woo_assets.cli.jobs import (
+    all_delivered,
+    dagster_instance,
+    definitions_of,
+    existing_database,
+    load_settings,
+    run_job,
+)
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_quarantine, print_summary, print_table
 from solteq_woo_assets.rules.problems import PROBLEMS
@@ -101,7 +108,7 @@ def dismiss(keys: Sequence[str], flow: str | None, elsewhere: bool | None) -> No
     A sale that was booked in Solteq by other means is not booked again, and its pieces are in Solteq's balances: they
     are held from the shelf no more. An order that only holds pieces can be dismissed so, too.
     """
-    database = StateDatabase(load_settings().database)
+    database = existing_database(load_settings())
     answers = [_dismiss(database, key, flow, elsewhere) for key in keys]
     for key, answer in zip(keys, answers, strict=True):
         console.print(f"{key}: {answer or 'is not held back'}.", highlight=False, markup=False)
@@ -140,5 +147,5 @@ def _asked(key: str, pieces: float) -> bool:
 
 
 def _read(query: str, parameters: dict[str, object]) -> list[tuple[str, ...]]:
-    with StateDatabase(load_settings().database).transaction() as connection:
+    with existing_database(load_settings()).transaction() as connection:
         return connection.execute(query, parameters).fetchall()

@@ -31,7 +31,7 @@ _NOT_FOUND = 404
 
 
 def _money(value: object) -> object:
-    return "0" if value in ("", None) else value
+    return "0" if value in ("", "-", None) else value
 
 
 def _listed(value: object) -> object:
