@@ -30,6 +30,7 @@ from solteq_woo_assets.clients.failures import (
     shown,
 )
 from solteq_woo_assets.clients.in_flight import InFlightLimit
+from solteq_woo_assets.clients.json_reader import read_json
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, RemoteError
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -256,8 +257,8 @@ class JsonSession:
             what = f"answered {status} and points to {target or 'nowhere'}"
             raise self._failure(request, what, status=status, mend="redirect", not_done=True, passing=False)
         try:
-            body = simplejson.loads(_whole_characters(content.decode("utf-8-sig")), use_decimal=True)
-        except (ValueError, RecursionError):
+            body = read_json(content)
+        except ValueError:
             what = self._not_json(response, content)
             if is_good:
                 mend = "not json"
@@ -346,15 +347,3 @@ def _session(in_flight: int) -> requests.Session:
 def _route(path: str) -> str:
     """The path without the parts that hold a digit: ids, mostly."""
     return re.sub(r"[^/]*\d[^/]*", "*", path)
-
-
-_ESCAPED_HALVES = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-
-
-def _whole_characters(text: str) -> str:
-    """JSON can escape half a character (a cut emoji), which no database stores: it becomes the sign for unreadable."""
-    if "\\ud" not in text and "\\uD" not in text:
-        return text
-    return _ESCAPED_HALVES.sub(lambda found: "\\ufffd" if len(found[0]) == len("\\ud800") else found[0], text)

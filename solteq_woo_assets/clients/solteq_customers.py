@@ -85,7 +85,11 @@ class CustomerDocument(Document):
     def _keep_raw(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {**value, "raw": simplejson.dumps(value, use_decimal=True, ensure_ascii=False)}
+        try:
+            raw = simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
+        except (TypeError, RecursionError):  # what cannot be kept could not be sent back, and a write replaces all
+            raise ValueError("holds a value that cannot be read") from None
+        return {**value, "raw": raw}
 
 
 CUSTOMERS = Feed("customers", "customer/v1-ext/customers", "customer-api", CustomerDocument)

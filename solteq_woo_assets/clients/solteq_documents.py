@@ -7,7 +7,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-import simplejson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -20,12 +19,13 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from solteq_woo_assets.clients.bounds import FIRST_YEAR, LONGEST_KEY, Key, bounded, in_calendar, words_of
+from solteq_woo_assets.clients.json_reader import written
+
 _THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
-_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _LAST_CALENDAR_YEAR = 2999
 _ALL = 100
-_TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
 
 
 def _number(value: object) -> Decimal:
@@ -33,9 +33,7 @@ def _number(value: object) -> Decimal:
     number = Decimal(value) if type(value) is int else value
     if not isinstance(number, Decimal):
         raise ValueError("must be a JSON number")
-    if not number.is_finite() or abs(number) >= _TOO_MUCH:
-        raise ValueError("must have at most 14 digits before the decimal point")
-    return number
+    return bounded(number)
 
 
 def _money(value: object) -> Decimal:
@@ -63,9 +61,7 @@ def _instant(value: object) -> datetime:
         instant = None
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ValueError("must be a time in ISO 8601 with its zone, such as 2026-11-23T05:20:38Z")
-    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"must be a time in the years {_FIRST_YEAR} to {_LAST_YEAR}")
-    return instant.astimezone(UTC)
+    return in_calendar(instant).astimezone(UTC)
 
 
 def _local_time(value: object) -> datetime | None:
@@ -78,7 +74,7 @@ def _local_time(value: object) -> datetime | None:
         local = None
     if not isinstance(local, datetime) or local.tzinfo is not None:
         raise ValueError("must be local time in ISO 8601 without a zone, such as 2026-11-27T00:00:00")
-    return local.replace(microsecond=0) if _FIRST_YEAR < local.year <= _LAST_CALENDAR_YEAR else None
+    return local.replace(microsecond=0) if FIRST_YEAR < local.year <= _LAST_CALENDAR_YEAR else None
 
 
 def _value(value: object) -> object:
@@ -92,7 +88,6 @@ Percent = Annotated[Decimal, PlainValidator(_percent)]
 Quantity = Annotated[Decimal, PlainValidator(_quantity)]
 Instant = Annotated[datetime, PlainValidator(_instant)]
 LocalTime = Annotated[datetime | None, PlainValidator(_local_time)]
-Key = Annotated[str, Field(min_length=1)]
 
 
 class Document(BaseModel):
@@ -292,10 +287,10 @@ def _invalid(document: type[Document], raw: Any, error: ValidationError) -> Inva
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     key = document.key_of(raw)
     return InvalidDocument(
-        key=_storable(key) if key else None,
-        field=_storable(".".join(str(part) for part in first["loc"])),
-        reason=first["msg"].removeprefix("Value error, ") + more,
-        raw=_storable(simplejson.dumps(raw, use_decimal=True, ensure_ascii=False)),
+        key=_storable(key)[:LONGEST_KEY] if key else None,
+        field=_storable(".".join(str(part) for part in first["loc"]))[:LONGEST_KEY],
+        reason=words_of(first["msg"]) + more,
+        raw=_storable(written(raw)),
         modified_at=_version(raw),
     )
 
