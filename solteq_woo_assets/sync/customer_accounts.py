@@ -65,7 +65,7 @@ def read_accounts(
             with database.transaction() as connection:
                 counts = _store_pages(connection, [newest, ordered], tax_code_meta)
                 counts.removed = forget_accounts(connection, asked.difference(ordered.ids))
-                _store_position(connection, started)
+                _store_position(connection, woo.their_time(started))
             return counts
     return _read_all(database, woo, known, tax_code_meta=tax_code_meta, started=started)
 
@@ -121,12 +121,15 @@ def _read_all(
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, set(known).difference(seen))
         release_gone(connection, ACCOUNTS_OF_STORE, seen)
-        _store_position(connection, started)
+        _store_position(connection, woo.their_time(started))
     return counts
 
 
 def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime) -> None:
-    """From where orders are looked through the next time; accounts themselves have no such thing."""
+    """From where orders are looked through the next time; accounts themselves have no such thing.
+
+    :param started: when the read began, by the store's clock
+    """
     connection.execute(
         "INSERT INTO sync.watermarks (feed, position) VALUES ($feed, $position) "
         "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position",
