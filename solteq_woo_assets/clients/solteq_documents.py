@@ -288,7 +288,7 @@ def _invalid(document: type[Document], raw: Any, error: ValidationError) -> Inva
     key = document.key_of(raw)
     return InvalidDocument(
         key=_storable(key)[:LONGEST_KEY] if key else None,
-        field=_storable(".".join(str(part) for part in first["loc"]))[:LONGEST_KEY],
+        field=_storable(".".join(str(part) for part in first["loc"]))[:LONGEST_KEY] or "(all)",
         reason=words_of(first["msg"]) + more,
         raw=_storable(written(raw)),
         modified_at=_version(raw),

@@ -144,6 +144,25 @@ class Unbookable(Exception):
         self.field, self.reason, self.code = field, reason, code
 
 
+def sale_id(shop: str, order_id: int, version: int) -> str:
+    """The external id of a version's sale."""
+    return f"woo:{shop}:order:{order_id}{_numbered(version)}"
+
+
+def refund_id(shop: str, store_refund_id: int, version: int) -> str:
+    """The external id of a refund of the store, of one version."""
+    return f"woo:{shop}:refund:{store_refund_id}{_numbered(version)}"
+
+
+def reversal_id(shop: str, order_id: int, version: int) -> str:
+    """The external id of what ends a version."""
+    return f"woo:{shop}:order:{order_id}:reversal:{version}"
+
+
+def _numbered(version: int) -> str:
+    return f":version:{version}" if version > 1 else ""
+
+
 def business_date(paid_at: datetime, zone: ZoneInfo, end_of_business_day: time) -> date:
     """The business day of a payment: with 04:00, 6.9. holds what was paid from 6.9. 04:00 to 7.9. 04:00 local time
     (contract, Business date).
@@ -247,7 +266,7 @@ class _Version:
             return []
         lines = [_refund_line(part) for part in remainder.all_of_it()]
         document = _refund_document(order, order.modified_at, self.sale, lines, rules)
-        external_id = f"woo:{rules.shop}:order:{order.id}:reversal:{self.sale.version}"
+        external_id = reversal_id(rules.shop, order.id, self.sale.version)
         return [
             Receipt(
                 external_id,
@@ -292,12 +311,20 @@ def _version(order: Order, version: int, rules: ReceiptRules, why: str) -> list[
     return [sale, *_Version(sale, []).refunds(order, rules)]
 
 
+def current_sale(order: Order, version: int, rules: ReceiptRules) -> Receipt:
+    """The sale of the order as it is now, as this version.
+
+    :raises Unbookable: the order makes no sound document
+    """
+    return _sale(order, version, rules, "")
+
+
 def _sale(order: Order, version: int, rules: ReceiptRules, why: str) -> Receipt:
     if order.currency != "EUR":
         raise Unbookable("currency", f"it is in {order.currency or 'no currency'}", "currency-foreign")
     lines, notes = _sale_lines(order, rules)
     paid_at = order.paid_at or order.completed_at or order.created_at
-    external_id = f"woo:{rules.shop}:order:{order.id}" + (f":version:{version}" if version > 1 else "")
+    external_id = sale_id(rules.shop, order.id, version)
     document = {
         "externalId": external_id,
         "type": "Sale",
@@ -443,8 +470,7 @@ def _refund(order: Order, refund: StoreRefund, sale: Receipt, remainder: Remaind
     for part in remainder.spread(left):
         line_id = f"refund-{refund.id}-{_plain(part.rate)}"
         lines.append(_refund_line(replace(part, line_id=line_id, kind=_FEE, name="Refund")))
-    number = f":version:{sale.version}" if sale.version > 1 else ""
-    external_id = f"woo:{rules.shop}:refund:{refund.id}{number}"
+    external_id = refund_id(rules.shop, refund.id, sale.version)
     document = {"externalId": external_id, **_refund_document(order, refund.created_at, sale, lines, rules)}
     return Receipt(
         external_id,
