@@ -1,6 +1,6 @@
 """The store's orders in the database: read by what changed, or by whole days, to the same rows."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -175,7 +175,7 @@ class _Reader:
     def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> tuple[list[RefundDocument], list[Unreadable]]:
         """Refunds that are not known, since one is never edited; and the orders of those that cannot be read."""
         named = {refund.id: order.id for order in orders for refund in order.refunds}
-        unknown = {refund_id: named[refund_id] for refund_id in self._not_known(named)}
+        unknown = self._unknown(named)
         refunds: dict[int, RefundDocument] = {}
         unreadable: dict[int, Unreadable] = {}
         for page in self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values()))):
@@ -190,16 +190,6 @@ class _Reader:
         sound = [refund for refund in refunds.values() if refund.parent_id not in unreadable]
         return sound, list(unreadable.values())
 
-    def _not_known(self, refunds: Collection[int]) -> set[int]:
-        if not refunds:
-            return set()
-        with self._database.transaction() as connection:
-            known = connection.execute(
-                "SELECT refund_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
-                {"ids": list(refunds)},
-            ).fetchall()
-        return set(refunds).difference(row[0] for row in known)
-
     def keep_refunded(self, since: datetime) -> None:
         """Read the orders of refunds that are not known, though the orders were not said to have changed.
 
@@ -207,8 +197,21 @@ class _Reader:
         """
         pages = self._woo.orders.refunded_since(since)
         parents = {refund.id: refund.parent_id for page in pages for refund in page.refunds}
-        orders = {parents[refund_id] for refund_id in self._not_known(parents)} - {0}
-        self.keep(self._woo.orders.by_id(sorted(orders)))
+        self.keep(self._woo.orders.by_id(sorted(set(self._unknown(parents).values()) - {0})))
+
+    def _unknown(self, orders: Mapping[int, int]) -> dict[int, int]:
+        """Those of the refunds that are not stored with their orders.
+
+        :param orders: the order of each refund
+        """
+        if not orders:
+            return {}
+        with self._database.transaction() as connection:
+            known = connection.execute(
+                "SELECT refund_id, order_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
+                {"ids": list(orders)},
+            ).fetchall()
+        return dict(orders.items() - set(known))
 
     def keep_bin(self) -> None:
         """Mark what is in the bin, and read what left it."""
@@ -266,7 +269,9 @@ def store_orders(
 ) -> int:
     """Store orders as the store gave them, unless a newer version is there; how many are new or changed.
 
-    :param refunds: of these orders, those that are not stored yet
+    Another flow may have stored the same orders and refunds meanwhile: then they are written over.
+
+    :param refunds: of these orders, those that were not stored when they were read
     """
     now = utc_now()  # of the transaction, not of the read: a comparison made meanwhile has not seen them
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
@@ -291,15 +296,14 @@ def store_orders(
         else:
             connection.execute(f"DELETE FROM snapshot.{table} WHERE order_id IN (SELECT id FROM changed)")
         connection.execute(
-            f"INSERT INTO snapshot.{table} BY NAME "
+            f"INSERT OR REPLACE INTO snapshot.{table} BY NAME "
             "SELECT * FROM parts_of_orders WHERE order_id IN (SELECT id FROM changed)"
         )
-    connection.execute(f"DELETE FROM {ORDERS} WHERE id IN (SELECT id FROM fresh)")
     connection.execute(
         "UPDATE fresh SET email = NULL, name = NULL "
         "WHERE customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased')"
     )
-    connection.execute(f"INSERT INTO {ORDERS} BY NAME SELECT * FROM fresh")
+    connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME SELECT * FROM fresh")
     return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
 
 

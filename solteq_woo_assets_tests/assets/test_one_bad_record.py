@@ -61,6 +61,7 @@ def test_a_number_that_cannot_be_read_stops_no_other_product(shop: Shop, number:
 
 def test_a_refund_that_cannot_be_read_holds_its_order_alone(shop: Shop) -> None:
     """What is booked of the order stays; a refund of nothing is one (contract, 39)."""
+    shop.product("A")
     shop.sync_sales()
     made = {"date_created_gmt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")}
     first, second = (shop.order(order_line("A", "10.00"), **made) for _ in "ab")
