@@ -151,6 +151,26 @@ class Settings(BaseSettings):
     """WooCommerce tax class (slug) of each VAT rate, RATE=CLASS, comma-separated; standard is the standard class."""
     campaign_choice: Literal["lowest", "priority"] = "lowest"
     """Which of several campaigns sets the price: the lowest price; or the highest priority, and then the lowest."""
+    harmless_campaign_fields: Listed = [
+        "description",
+        "translations",
+        "notes",
+        "comment",
+        "imageUrl",
+        "externalId",
+        "createdAt",
+        "createdBy",
+        "updatedAt",
+        "updatedBy",
+        "modifiedBy",
+        "version",
+        "_etag",
+        "_ts",
+        "_rid",
+        "_self",
+        "_attachments",
+    ]
+    """Fields of Solteq's campaigns that restrict nothing, comma-separated. One with another unknown field is held."""
     price_cut_percent: Percent = 50
     """A delivery that cuts prices by more than this is stopped when it does so for too many products."""
     price_cut_products_percent: Percent = 20
@@ -233,6 +253,15 @@ class Settings(BaseSettings):
     """When sales are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
     reconcile_cron: Cron = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
+
+    keep_price_history_days: int = Field(default=396, ge=120, le=36_500)
+    """Days for which past prices are kept; the lowest price of the last 30 days and what shoppers were shown go by
+    them."""
+    keep_sales_days: int = Field(default=3653, ge=2192, le=36_500)
+    """Days for which the documents that Solteq was sent and their ledger are kept: ten years, at least six."""
+    keep_history_days: int = Field(default=90, ge=35, le=36_500)
+    """Days for which the ledger of other writes, values that lost a conflict and reconciliations are kept. The newest
+    write of each field is always kept."""
 
     alert_email_to: Listed = []
     """Who gets an e-mail when something is wrong, and when it is over, comma-separated. Empty: nobody."""

@@ -212,9 +212,12 @@ class WooOrders:
             yield _orders(self._page({"include": some, "status": status}, 0))
 
     def modified(self, modified_after: datetime) -> dict[int, datetime]:
-        """The first page of what ``changed`` would give: ids and when they were modified. The question of a sensor."""
+        """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
+
+        The question of a sensor: what is new is in it, however many orders changed before.
+        """
         params: Params = {"modified_after": _second(modified_after), "dates_are_gmt": "true", "status": "any"}
-        window: Params = {"per_page": PAGE_ROWS, "orderby": "id", "order": "asc"}
+        window: Params = {"per_page": PAGE_ROWS, "orderby": "modified", "order": "desc"}
         answer = self._session.get(_PATH, {**params, **window, "_fields": "id,date_modified_gmt"})
         rows = [_short(_Modified, raw) for raw in _list_of(answer.body, _PATH)]
         return {row.id: row.date_modified_gmt for row in rows if isinstance(row, _Modified)}

@@ -7,7 +7,7 @@ next ones read:
 ``documents``  their product documents, with every document of the same code or model
 ``codes``      one row a product code: its prices, tax class and GTIN
 ``verdicts``   the codes that cannot be sold online, and why
-``linked``     which store product a code was before
+``linked``     which store product a document was before, whatever its code was then
 ``held``       the store products that could be theirs
 ``matches``    which store product a code already is: by SKU, then by link, then by GTIN
 ``models``     which model numbers are variable products, and which store product is their parent
@@ -80,8 +80,8 @@ class ProductDelta:
     """The writes to come, what is held back, and who is who.
 
     ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, code.
-    ``links``: key, woo_id of the codes and model numbers that are in the store; where ``status_is_ours``, the status
-    to go back to (``status_before``) is forgotten: the product is on sale on both sides.
+    ``links``: key, woo_id, solteq_id of the codes and model numbers that are in the store; where ``status_is_ours``,
+    the status to go back to (``status_before``) is forgotten: the product is on sale on both sides.
     ``next_edge``: when the next sale begins or ends, if any does.
     """
 
@@ -119,12 +119,12 @@ LEFT JOIN tax_classes USING (vat_rate)
 LEFT JOIN shared_models ON shared_models.model_number = product.model_number
 WHERE NOT coalesce(
     product.active AND NOT product.deleted AND product.product_type IN ('Basic', 'Variant', 'Service')
-    AND links.woo_id IS NOT NULL AND links.status_before IS NULL AND store.status <> 'trash'
+    AND links.solteq_id = product.id AND links.status_before IS NULL AND store.status <> 'trash'
     AND store.regular_price = {regular_price("product.sales_price")}
     AND {sale_agrees("store", "offer")}
     AND (product.discounted_price > 0 OR product.discounted_price IS NULL)
-    AND CASE store.tax_class WHEN 'parent' THEN parent.tax_class ELSE store.tax_class END = tax_classes.slug
-    AND tax_classes.known
+    AND (product.vat_rate IS NULL OR tax_classes.known
+        AND CASE store.tax_class WHEN 'parent' THEN parent.tax_class ELSE store.tax_class END = tax_classes.slug)
     AND store.purchase_price IS NOT DISTINCT FROM {price_text(purchase_price("product.purchase_price"))}
     AND (NOT store.has_cost_of_goods OR product.purchase_price IS NULL
         OR store.cost_of_goods_sold = {purchase_price("product.purchase_price")})
@@ -191,7 +191,8 @@ WITH single AS (
     FROM padded
 )
 SELECT
-    sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number, name, on_sale, deleted, type,
+    sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number,
+    nullif(trim(name), '') AS name, on_sale, deleted, type,
     claimants, vat_rate, sales_price, discounted_price, gtin_given,
     -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
     list_filter(attributes, lambda a, i: i = list_position(
@@ -229,7 +230,7 @@ SELECT sku_key, verdict.* FROM (
             'reason': 'the price is negative', 'problem': 'price-negative'}
         WHEN coalesce(regular_price, 0) = 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
             'reason': 'there is no price', 'problem': 'price-missing'}
-        WHEN tax_class IS NULL THEN {'held': 'quarantine', 'field': 'vatRate',
+        WHEN tax_class IS NULL AND vat_rate IS NOT NULL THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'VAT ' || vat_rate || ' % has no tax class',
             'problem': 'vat-rate-without-class'}
         WHEN NOT tax_class_is_known THEN {'held': 'quarantine', 'field': 'vatRate',
@@ -243,10 +244,13 @@ SELECT sku_key, verdict.* FROM (
 ) WHERE verdict IS NOT NULL
 """
 
+# A document's id stays when its code changes: the link goes with the id, under the code that the document has now.
 _LINKED = """
 CREATE TEMP TABLE linked AS
-SELECT key, woo_id, status_before FROM links
-WHERE key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
+SELECT coalesce(codes.sku_key, links.key) AS key, woo_id, status_before
+FROM links LEFT JOIN codes ON codes.id = links.solteq_id
+WHERE codes.id IS NOT NULL OR links.key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
+QUALIFY row_number() OVER (PARTITION BY coalesce(codes.sku_key, links.key) ORDER BY codes.id IS NULL, woo_id) = 1
 """
 
 # Two store products with one SKU (imports can make them): the one that is not in the bin, then the older one.
@@ -292,6 +296,7 @@ WITH by_sku AS (
     JOIN unclaimed ON ltrim(unclaimed.global_unique_id, '0') = ltrim(strays.gtin, '0')
     WHERE strays.on_sale AND strays.sku_key NOT IN (SELECT sku_key FROM by_link)
         AND unclaimed.id NOT IN (SELECT woo_id FROM linked_elsewhere)
+        AND unclaimed.id NOT IN (SELECT woo_id FROM by_link)
     GROUP BY strays.sku_key
     HAVING count(*) = 1
 )
@@ -441,15 +446,20 @@ FROM items JOIN held ON held.id = coalesce(items.woo_id, items.parent_id)
 WHERE items.on_sale AND items.verdict IS NULL AND held.status = 'trash' AND $binned_products = 'leave'
 """
 
+# The store puts what has no tax class into its standard one. With another VAT rate that would be a wrong price, so a
+# product without a VAT rate is not shown to shoppers before somebody has looked at it.
 _CREATED = f"""
 SELECT
     sku AS key, 'create' AS action, kind, NULL::BIGINT AS woo_id,
     CASE kind WHEN 'variation' THEN items.model_number END AS parent_key,
     CASE kind WHEN 'variation' THEN items.parent_id END AS parent_id,
     list_filter([
-        {{'field': 'name', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN items.name END}},
+        {{'field': 'name', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN coalesce(items.name, items.sku) END}},
         {{'field': 'type', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN 'simple' END}},
-        {{'field': 'status', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN $new_product_status END}},
+        {{'field': 'status', 'old': NULL, 'new': CASE
+            WHEN kind = 'simple' AND vat_rate IS NULL AND $new_product_status = 'publish' THEN 'draft'
+            WHEN kind = 'simple' THEN $new_product_status
+        END}},
         {{'field': 'sku', 'old': NULL, 'new': items.sku}},
         {{'field': 'regular_price', 'old': NULL, 'new': {price_text("items.regular_price")}}},
         {{'field': 'sale_price', 'old': NULL, 'new': {price_text("items.sale_price")}}},
@@ -465,7 +475,7 @@ SELECT
         {{'field': 'manage_stock', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN 'true' END}},
         {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
     ], lambda change: change.new IS NOT NULL) AS changes,
-    'new in Solteq' AS reason
+    'new in Solteq' || CASE WHEN vat_rate IS NULL THEN '; without a VAT rate there' ELSE '' END AS reason
 FROM items
 WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
     AND NOT (kind = 'variation' AND coalesce(parent_status, '') = 'trash' AND $binned_products = 'leave')
@@ -505,7 +515,7 @@ WITH compared AS (
         {{'field': 'sku', 'old': held_sku, 'new': sku}},
         {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
             'new': {price_text("regular_price")}}},
-        {{'field': 'tax_class', 'old': held_tax_class, 'new': tax_class}},
+        {{'field': 'tax_class', 'old': held_tax_class, 'new': coalesce(tax_class, held_tax_class)}},
         {{'field': 'global_unique_id', 'old': coalesce(global_unique_id, ''),
             'new': coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')}},
         {{'field': '{PURCHASE_PRICE_META}', 'old': held_purchase_price, 'new': {price_text("purchase_price")}}},
@@ -549,7 +559,7 @@ SELECT
     held.lowest_price_30d,
     linked.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
-    coalesce(arg_min(items.tax_class, items.sku_key) FILTER (is_sold), '') AS wanted_tax_class,
+    arg_min(items.tax_class, items.sku_key) FILTER (is_sold) AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
     flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
     list(items.gtin) AS gtins,
@@ -568,10 +578,10 @@ ORDER BY models.model_key
 
 _LINKS = """
 SELECT items.sku_key AS key, woo_id, NULL::VARCHAR AS status_before,
-    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours
+    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id
 FROM items JOIN held ON held.id = items.woo_id WHERE verdict IS DISTINCT FROM 'skip'
 UNION ALL
-SELECT models.model_key, models.parent_id, NULL, FALSE FROM models JOIN held ON held.id = models.parent_id
+SELECT models.model_key, models.parent_id, NULL, FALSE, NULL FROM models JOIN held ON held.id = models.parent_id
 WHERE held.type = 'variable' AND NOT is_also_code AND NOT is_undecided
 """
 
@@ -644,15 +654,18 @@ def _parent_changes(models: list[dict[str, Any]], rules: CatalogueRules) -> pl.D
 def _created_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:
     if not model["sold_count"]:
         return None
+    first, last, tax_class = model["first_name"], model["last_name"], model["wanted_tax_class"]
+    is_for_all = tax_class is not None or rules.new_product_status != "publish"
     new = {
-        "name": common_name(model["first_name"], model["last_name"]),
+        "name": common_name(first, last) if first else model["model_number"],
         "type": "variable",
-        "status": rules.new_product_status,
+        "status": rules.new_product_status if is_for_all else "draft",
         "sku": model["model_number"],
-        "tax_class": model["wanted_tax_class"],
+        "tax_class": tax_class,
         "attributes": _json(merged_attributes([], model["pairs"])),
     }
-    return _row(model, "create", "new in Solteq", {field: (None, value) for field, value in new.items()})
+    reason = "new in Solteq" if tax_class is not None else "new in Solteq; without a VAT rate there"
+    return _row(model, "create", reason, {field: (None, value) for field, value in new.items() if value is not None})
 
 
 def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:

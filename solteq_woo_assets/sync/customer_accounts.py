@@ -51,7 +51,7 @@ def read_accounts(
     started = utc_now()
     with database.transaction() as connection:
         before = watermark(connection, ACCOUNTS)
-        full = full or before is None
+        full = full or before is None or not before.is_made_for(tax_code_meta)
         known = known_accounts(connection)
     orders = woo.customers.orders(before.position, with_addresses=guests) if before else []
     if guests:
@@ -65,7 +65,7 @@ def read_accounts(
             with database.transaction() as connection:
                 counts = _store_pages(connection, [newest, ordered], tax_code_meta)
                 counts.removed = forget_accounts(connection, asked.difference(ordered.ids))
-                _store_position(connection, woo.their_time(started))
+                _store_position(connection, woo.their_time(started), tax_code_meta)
             return counts
     return _read_all(database, woo, known, tax_code_meta=tax_code_meta, started=started)
 
@@ -121,19 +121,19 @@ def _read_all(
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, set(known).difference(seen))
         release_gone(connection, ACCOUNTS_OF_STORE, seen)
-        _store_position(connection, woo.their_time(started))
+        _store_position(connection, woo.their_time(started), tax_code_meta)
     return counts
 
 
-def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime) -> None:
+def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime, tax_code_meta: str) -> None:
     """From where orders are looked through the next time; accounts themselves have no such thing.
 
     :param started: when the read began, by the store's clock
     """
     connection.execute(
-        "INSERT INTO sync.watermarks (feed, position) VALUES ($feed, $position) "
-        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position",
-        {"feed": ACCOUNTS, "position": started - WOO_OVERLAP},
+        "INSERT INTO sync.watermarks (feed, position, made_for) VALUES ($feed, $position, $made_for) "
+        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, made_for = EXCLUDED.made_for",
+        {"feed": ACCOUNTS, "position": started - WOO_OVERLAP, "made_for": tax_code_meta},
     )
 
 

@@ -4,7 +4,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -19,6 +18,7 @@ from solteq_woo_assets.rules.receipts import (
     Unbookable,
     due_receipts,
     is_deleted_after_booking,
+    with_decimals,
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
 from solteq_woo_assets.sync.links import sku_key
@@ -82,26 +82,33 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
                 settled.append((order.id, mark))
         again = [replace(receipt, reason="sent before, without an answer") for receipt in pending]
         rows += [_row(receipt, day, mark) for receipt in [*again, *due]]
-    return Plan(
-        pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row"),
-        pl.DataFrame(held, schema=RECORDS, orient="row"),
-        settled,
-    )
+    changes = pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row")
+    twice = _twice(connection, changes)
+    held += [
+        (order_key(order), "externalId", f"{key} would be booked twice", "document-twice", None)
+        for order, key in twice.items()
+    ]
+    changes = without_orders(changes, twice)
+    return Plan(changes, pl.DataFrame(held, schema=RECORDS, orient="row"), settled)
+
+
+def _twice(connection: duckdb.DuckDBPyConnection, changes: pl.DataFrame) -> dict[int, str]:
+    """Orders with a document that is due twice, or that Solteq has said it has, and its external id."""
+    booked = connection.execute(
+        "SELECT external_id FROM sync.sales WHERE state = 'booked' AND list_contains($keys, external_id)",
+        {"keys": changes["key"].to_list()},
+    ).fetchall()
+    is_wrong = pl.col("key").is_duplicated() | pl.col("key").is_in([key for (key,) in booked])
+    return dict(changes.filter(is_wrong).select("woo_id", "key").iter_rows())
 
 
 def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, ...]]:
     """Orders of which nothing is sent until somebody has decided whose they are."""
-    rows = connection.execute("SELECT order_id, external_id, reason FROM sync.sales_conflicts").fetchall()
-    return [
-        (
-            order_key(order_id),
-            "externalId" if external_id else "date_created",
-            reason,
-            "sale-conflict" if external_id else "order-replaced",
-            None,
-        )
-        for order_id, external_id, reason in rows
-    ]
+    rows = connection.execute(
+        "SELECT order_id, reason, CASE WHEN external_id IS NULL THEN 'date_created' ELSE 'externalId' END, "
+        "CASE WHEN external_id IS NULL THEN 'order-replaced' ELSE 'sale-conflict' END FROM sync.sales_conflicts"
+    ).fetchall()
+    return [(order_key(order_id), field, reason, code, None) for order_id, reason, field, code in rows]
 
 
 def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
@@ -180,7 +187,7 @@ def _receipts(
     for external_id, order_id, kind, version, document, content, refund_id, notes, state in rows:
         held = simplejson.loads(document, use_decimal=True)
         receipt = Receipt(
-            external_id, order_id, kind, version, _decimals(held), content, "", refund_id, tuple(notes or ())
+            external_id, order_id, kind, version, with_decimals(held), content, "", refund_id, tuple(notes or ())
         )
         booked[order_id].append(receipt)
         if state == "pending":
@@ -193,12 +200,6 @@ def _receipts(
 def _sending_order(receipt: Receipt) -> tuple[int, int]:
     """A sale before its refunds, and those before the reversal that ends the version."""
     return receipt.version, 0 if receipt.type == "Sale" else 2 if receipt.is_reversal else 1
-
-
-def _decimals(document: dict[str, Any]) -> dict[str, Any]:
-    """JSON says 5 where money is 5.00: numbers of lines are decimals again."""
-    names = ("quantity", "unitPrice", "discount", "vatRate", "vatAmount", "total")
-    return document | {"lines": [line | {name: Decimal(line[name]) for name in names} for line in document["lines"]]}
 
 
 def _row(receipt: Receipt, day: Any, settles: str) -> tuple[Any, ...]:

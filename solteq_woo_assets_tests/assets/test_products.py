@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 import simplejson
 
-from solteq_woo_assets_tests.conftest import Shop, product_document
+from solteq_woo_assets_tests.conftest import (
+    Shop,
+    balance_document,
+    campaign_document,
+    customer_document,
+    product_document,
+    without,
+)
 
 
 def test_a_product_arrives_as_a_draft_and_the_second_run_writes_nothing(shop: Shop) -> None:
@@ -128,6 +135,52 @@ def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
     shop.sync("products_to_woo")
     assert set(shop.store()) == {"GOOD", "BAD", "WORSE"}
     assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_documents_that_say_no_more_than_they_must_arrive(shop: Shop, null: bool) -> None:
+    """All else missing, or null: nothing is held back."""
+    for code in ("A", "B"):
+        whole = product_document(code, gtin="6412345678909", supplier="Lumikon Oy")
+        put_sparse(shop, "products", whole, {"id", "code", "salesPrice"}, null)
+    put_sparse(shop, "balances", balance_document("A", 7), {"productCode", "storeId", "freeBalance"}, null)
+    kept = {"id", "level", "targets", "discountType", "value"}
+    put_sparse(shop, "campaigns", campaign_document("c", "A"), kept, null)
+    put_sparse(shop, "customers", customer_document(1), {"id"}, null)
+    shop.with_settings(new_product_status="publish")
+    shop.sync()
+    shop.sync_job("customers_to_woo")
+    product = shop.store()["A"]
+    assert (product.name, product.status, product.tax_class) == ("A", "draft", "")
+    assert (product.regular_price, product.sale_price, product.stock_quantity) == (Decimal(10), Decimal(8), 7)
+    assert shop.rows("SELECT flow, key, field FROM sync.quarantine") == []
+    assert shop.rows("SELECT id, type FROM snapshot.solteq_customers") == [("C-1", "Private")]
+    shop.woo.asked()
+    shop.sync()
+    assert shop.woo.writes() == []
+
+
+def test_a_feed_that_leaves_out_what_is_empty_says_the_same(shop: Shop) -> None:
+    """The store holds what a full document made; the sparse one changes nothing."""
+    shop.product("A", gtin=None, purchasePrice=4, discountedPrice=None)
+    shop.product("OLD", active=False)
+    for size in "SL":
+        shop.product(f"T-{size}", modelNumber="T", attributes={"Koko": size})
+    shop.balance("A", 7)
+    shop.campaign("c", "A", "T")
+    shop.sync()
+    before = shop.rows("SELECT * FROM snapshot.solteq_products ORDER BY id")
+    shop.solteq.put("behaviour", {"sparse": True})
+    shop.woo.asked()
+    shop.sync("reconcile_all")
+    assert shop.woo.writes() == []
+    assert shop.rows("SELECT * FROM snapshot.solteq_products ORDER BY id") == before
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def put_sparse(shop: Shop, feed: str, whole: dict[str, Any], kept: set[str], null: bool) -> None:
+    """Put a document into Solteq of which only these fields say something."""
+    shop.solteq.put(feed, {"documents": [without(whole, whole.keys() - kept, null=null)]})
 
 
 def test_bare_tombstone_withdraws_the_product(shop: Shop) -> None:
@@ -285,5 +338,40 @@ def test_binned_variable_product_comes_back_with_its_variations(shop: Shop) -> N
     shop.sync("reconcile_all")
     assert set(shop.store()) == {"T", "T-S", "T-L"}
     shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
+def test_a_code_that_changed_in_solteq_keeps_its_product_and_its_variation(shop: Shop) -> None:
+    """Without a GTIN: the product keeps its id, its page and its texts; nothing is made and nothing taken off sale."""
+    shop.product("A1", id="p-1")
+    for size in ("S", "L"):
+        shop.product(f"M-{size}", id=f"p-{size}", modelNumber="M", productType="Variant", attributes={"Koko": size})
+    shop.sync("campaigns_to_woo", "products_to_woo")
+    before = shop.store()
+    shop.edit(before["A1"], name="Kaupan oma nimi", status="publish")
+    shop.sync("products_to_woo")  # shoppers see its price now
+    history = shop.rows("SELECT price, valid_from FROM sync.price_history WHERE sku = 'a1'")
+    assert history
+    shop.product("A1X", id="p-1")
+    shop.product("M-SX", id="p-S", modelNumber="M", productType="Variant", attributes={"Koko": "S"})
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    after = shop.store()
+    assert {sku: product.id for sku, product in after.items()} == {
+        "A1X": before["A1"].id,
+        "M": before["M"].id,
+        "M-SX": before["M-S"].id,
+        "M-L": before["M-L"].id,
+    }
+    assert (after["A1X"].name, after["A1X"].status) == ("Kaupan oma nimi", "publish")
+    assert sum(write["items"] for write in shop.woo.writes()) == 2
+    assert set(history) <= set(shop.rows("SELECT price, valid_from FROM sync.price_history WHERE sku = 'a1x'"))
+    links = "SELECT key, woo_id, solteq_id FROM sync.links WHERE solteq_id IS NOT NULL ORDER BY key"
+    assert [(key, solteq_id) for key, _, solteq_id in shop.rows(links)] == [
+        ("a1x", "p-1"),
+        ("m-l", "p-L"),
+        ("m-sx", "p-S"),
+    ]
     shop.sync("products_to_woo")
     assert shop.woo.writes() == []
