@@ -21,6 +21,7 @@ from solteq_woo_assets.rules.receipts import (
     with_decimals,
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
+from solteq_woo_assets.sync.booked_elsewhere import known, order_content
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.quarantine import RECORDS
 from solteq_woo_assets.sync.sales import ORDERS, is_booked_here, order_key
@@ -69,7 +70,14 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
     rows: list[tuple[Any, ...]] = []
     held = _in_conflict(connection)
     settled: list[tuple[int, str]] = []
+    elsewhere = known(connection)
     for order, day, mark, booked, pending, code_of in _unsettled(connection, rules):
+        if order.id in elsewhere:
+            if order_content(order) == elsewhere[order.id]:
+                settled.append((order.id, mark))
+            else:
+                held.append(_changed_elsewhere(order))
+            continue
         due: list[Receipt] = []
         try:
             due = due_receipts(order, booked, replace(rules, code_of=code_of))
@@ -126,6 +134,11 @@ def _deleted(order: Order) -> tuple[str | None, ...]:
         "order-deleted",
         None,
     )
+
+
+def _changed_elsewhere(order: Order) -> tuple[str | None, ...]:
+    reason = "somebody said that it was booked by other means, and it changed in the store since"
+    return order_key(order.id), "(the order)", reason, "order-booked-elsewhere", None
 
 
 _Unsettled = tuple[Order, Any, str, list[Receipt], list[Receipt], Any]
