@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pyarrow as pa
 
+from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import OrderLine
 from solteq_woo_assets.rules.receipts import Line, Order, StoreRefund, Tax
@@ -174,13 +175,9 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
         line.total,
         line.total_tax,
         [tax.id for tax in line.taxes if tax.total != ""],
-        int(refunded) if refunded.isdecimal() else None,
-        _number(reduced),
+        id_or_zero(refunded) or None,
+        max(number_or_none(reduced) or Decimal(0), Decimal(0)),
     )
-
-
-def _number(text: str) -> Decimal:
-    return Decimal(text) if text.replace(".", "", 1).isdecimal() else Decimal(0)
 
 
 def order_of(row: Mapping[str, Any]) -> Order:
