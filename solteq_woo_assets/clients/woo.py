@@ -91,6 +91,7 @@ class WooClient:
         read_seconds: float = 60.0,
         attempts: int = 5,
         read_only: bool = False,
+        order_meta: Collection[str] = (),
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -116,7 +117,7 @@ class WooClient:
             read_only=read_only,
         )
         self.customers = WooCustomers(self._session)
-        self.orders = WooOrders(self._session)
+        self.orders = WooOrders(self._session, order_meta)
         self.probes = WooProbes(self._session)
 
     @property

@@ -125,6 +125,7 @@ CREATE TABLE snapshot.woo_sales (  -- the store's orders, of every status
     status VARCHAR NOT NULL, currency VARCHAR, created_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL,
     paid_at TIMESTAMP, completed_at TIMESTAMP, total DECIMAL(18,4), total_tax DECIMAL(18,4),
     customer_id BIGINT, email VARCHAR, name VARCHAR,
+    payment_meta VARCHAR,          -- JSON: what the meta keys of SOLTEQ_WOO_PAYMENT_META hold
     gone VARCHAR,                  -- binned or deleted, when the store lists it no more
     content VARCHAR NOT NULL,      -- fingerprint of all of it, to tell a change from a mere write
     read_at TIMESTAMP NOT NULL     -- when it was new or had changed
@@ -133,8 +134,10 @@ CREATE TABLE snapshot.woo_sales_lines (  -- of orders, and of refunds, where all
     order_id BIGINT NOT NULL, refund_id BIGINT, line_id BIGINT NOT NULL, kind VARCHAR NOT NULL, name VARCHAR,
     sku VARCHAR, quantity DECIMAL(18,4), subtotal DECIMAL(18,4), subtotal_tax DECIMAL(18,4),
     total DECIMAL(18,4), total_tax DECIMAL(18,4), rate_ids BIGINT[],
+    rate_taxes DECIMAL(18,4)[],    -- the VAT at each of rate_ids
     refunded_line BIGINT,          -- of a refund's line: the order's line
-    reduced_stock DECIMAL(18,4)    -- pieces that the store took from its stock
+    reduced_stock DECIMAL(18,4),   -- pieces that the store took from its stock
+    restocked DECIMAL(18,4)        -- pieces that refunds put back; NULL: read before version 6
 );
 CREATE TABLE snapshot.woo_sales_taxes (
     order_id BIGINT NOT NULL, rate_id BIGINT NOT NULL, "percent" DECIMAL(18,4), total DECIMAL(18,4)
@@ -206,6 +209,11 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 
 _UPGRADE_FROM_5 = f"""
 {_IDENTITY_TABLE}
+ALTER TABLE snapshot.woo_sales ADD COLUMN payment_meta VARCHAR;
+ALTER TABLE snapshot.woo_sales_lines ADD COLUMN rate_taxes DECIMAL(18,4)[];
+ALTER TABLE snapshot.woo_sales_lines ADD COLUMN restocked DECIMAL(18,4);
+-- The rules of what is due have changed: a refund of cash on delivery was not booked, for one.
+DELETE FROM sync.settled_orders;
 """
 
 _UPGRADE_FROM_4 = f"""
