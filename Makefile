@@ -40,8 +40,8 @@ lock: $(INSTALLED)  ## pins every dependency again, within the bounds of pyproje
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-header --no-emit-index-url --output-file requirements.lock
 
-clean:  ## the sandbox's data, Dagster's and ours; not .env
-	rm -rf .sandbox .dagster solteq_woo.duckdb*
+clean:  ## the sandbox's data with its database, and Dagster's; not .env, not a real shop's database
+	rm -rf .sandbox .dagster
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

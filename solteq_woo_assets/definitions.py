@@ -15,6 +15,7 @@ from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.identity import Identity, sides
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
@@ -37,9 +38,11 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         yield client
         client.close()
 
-    @dg.resource(description="Which flows this run holds")
-    def leases() -> Iterator[FlowLeases]:
-        with FlowLeases(StateDatabase(settings.database)) as held:
+    @dg.resource(description="Which flows this run holds", required_resource_keys={"solteq", "woo"})
+    def leases(context: dg.InitResourceContext) -> Iterator[FlowLeases]:
+        database = StateDatabase(settings.database)
+        identity = Identity(database, sides(settings, context.resources.solteq, context.resources.woo))
+        with FlowLeases(database, admit=identity.check) as held:
             yield held
 
     schedules = flow_schedules(settings)  # first, since it says which cron makes no sense

@@ -3,6 +3,7 @@
 IntegrationError
 ├── ConfigurationError     a setting is missing or makes no sense
 ├── StateError             the database cannot be opened or written
+├── ForeignDatabaseError  the database was made with another system or shop
 ├── FlowBusyError          another run of the same flow is under way
 ├── RemoteError            the other side answered with an error, or not at all
 │   ├── SolteqError
@@ -24,6 +25,10 @@ class ConfigurationError(IntegrationError):
 
 class StateError(IntegrationError):
     """The database cannot be opened or written."""
+
+
+class ForeignDatabaseError(IntegrationError):
+    """The database was made with another system or shop."""
 
 
 class FlowBusyError(IntegrationError):

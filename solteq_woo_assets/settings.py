@@ -29,6 +29,11 @@ SANDBOX = {
     "WOO_CONSUMER_SECRET": "cs_sandbox",
 }
 """Where the sandbox listens, and its credentials; it holds only made-up data, so they are no secret."""
+SANDBOX_DATA = Path(".sandbox")
+"""Where the sandbox keeps its data, and where the database is while it stands in."""
+DATABASE = Path("solteq_woo.duckdb")
+
+_NOT_SET = Path()
 
 
 def _comma_separated(value: object) -> object:
@@ -65,6 +70,14 @@ def _access(name: str) -> Any:
     return Field("", validation_alias=name, validate_default=True)
 
 
+_CREDENTIALS = {
+    "SOLTEQ_API_URL": ["SOLTEQ_IDENTITY_URL", "SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET"],
+    "WOO_URL": ["WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET"],
+}
+"""What an address needs."""
+_ADDRESS_OF = {"solteq": "SOLTEQ_API_URL", "woo": "WOO_URL"}
+
+
 class Settings(BaseSettings):
     """What the user decides. Names without a prefix are the two systems; the rest begin with ``SOLTEQ_WOO_``."""
 
@@ -79,7 +92,8 @@ class Settings(BaseSettings):
     )
 
     solteq_api_url: str = _access("SOLTEQ_API_URL")
-    """Address of the Solteq API, such as https://api.solteqpos.com. Empty: the sandbox stands in for Solteq."""
+    """Address of the Solteq API, such as https://api.solteqpos.com. Without it and WOO_URL the sandbox stands in for
+    both."""
     solteq_identity_url: str = _access("SOLTEQ_IDENTITY_URL")
     """Address of Solteq's identity server, such as https://login.smartretail.cloud."""
     solteq_client_id: str = _access("SOLTEQ_CLIENT_ID")
@@ -87,16 +101,20 @@ class Settings(BaseSettings):
     solteq_client_secret: SecretStr = _access("SOLTEQ_CLIENT_SECRET")
     """OAuth2 client secret."""
     woo_url: str = _access("WOO_URL")
-    """Address of the web store, such as https://shop.example. Empty: the sandbox stands in for the store."""
+    """Address of the web store, such as https://shop.example."""
     woo_consumer_key: str = _access("WOO_CONSUMER_KEY")
     """REST API key with read and write permission (WooCommerce > Settings > Advanced > REST API)."""
     woo_consumer_secret: SecretStr = _access("WOO_CONSUMER_SECRET")
     """The key's secret."""
 
+    sandbox: Literal["", "solteq", "woo"] = ""
+    """The one side without an address that the sandbox stands in for, while the other side is real. Empty: both sides
+    are real, or none."""
     mode: Literal["live", "shadow"] = "live"
     """Shadow: everything runs up to the deltas and nothing is sent, to run beside another connector for some weeks."""
-    database: Path = Path("solteq_woo.duckdb")
-    """The DuckDB file that holds snapshots, deltas and the ledger."""
+    database: Path = _NOT_SET
+    """The DuckDB file that holds snapshots, deltas and the ledger. Empty: solteq_woo.duckdb in the working folder; in
+    the folder .sandbox while the sandbox stands in for a side."""
     shop: str = "shop"
     """Name of the web store in external ids, such as woo:<shop>:order:<id>. Never change it on a running shop."""
     web_store: str = "verkko"
@@ -284,21 +302,31 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sandbox_stands_in(self) -> Self:
-        """A side without an address is the sandbox's; one with an address needs all of its credentials."""
-        missing: list[str] = []
-        for url, names in {
-            "SOLTEQ_API_URL": ["SOLTEQ_IDENTITY_URL", "SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET"],
-            "WOO_URL": ["WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET"],
-        }.items():
-            if self._text(url) in ("", SANDBOX[url]):
-                for name in (url, *names):
-                    value = SecretStr(SANDBOX[name]) if name.endswith("SECRET") else SANDBOX[name]
-                    object.__setattr__(self, name.lower(), value)
-            else:
-                missing += [name for name in names if not self._text(name)]
+        """Both sides have an address, or none, unless ``sandbox`` names the one that has none."""
+        absent = [name for name in _CREDENTIALS if self._text(name) in ("", SANDBOX[name])]
+        if self.sandbox and absent != [_ADDRESS_OF[self.sandbox]]:
+            address = _ADDRESS_OF[self.sandbox]
+            other = next(name for name in _CREDENTIALS if name != address)
+            raise ValueError(f"SOLTEQ_WOO_SANDBOX={self.sandbox} goes with {other} set and {address} not set")
+        if len(absent) == 1 and not self.sandbox:
+            side = next(side for side, name in _ADDRESS_OF.items() if name == absent[0])
+            raise ValueError(
+                f"set {absent[0]} to the real address, or SOLTEQ_WOO_SANDBOX={side} to let the sandbox stand in for it"
+            )
+        for address in absent:
+            self._use_sandbox(address)
+        missing = [name for names in _CREDENTIALS.values() for name in names if not self._text(name)]
         if missing:
             raise ValueError(f"set {', '.join(missing)} in the environment or in .env")
+        if self.database == _NOT_SET:
+            object.__setattr__(self, "database", SANDBOX_DATA / DATABASE if absent else DATABASE)
         return self
+
+    def _use_sandbox(self, address: str) -> None:
+        """Its credentials go with its address: real ones are never sent to it."""
+        for name in (address, *_CREDENTIALS[address]):
+            value = SecretStr(SANDBOX[name]) if name.endswith("SECRET") else SANDBOX[name]
+            object.__setattr__(self, name.lower(), value)
 
     def _text(self, name: str) -> str:
         value = getattr(self, name.lower())
@@ -393,7 +421,7 @@ def _default_text(default: object) -> str:
         return ",".join(default)
     if isinstance(default, time):
         return f"{default:%H:%M}"
-    if default is None:
+    if default is None or default == _NOT_SET:
         return ""
     return str(default).lower() if isinstance(default, bool) else str(default)
 

@@ -110,12 +110,63 @@ def test_without_addresses_the_sandbox_stands_in(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("real", "sides"), [(REAL_SOLTEQ, (False, True)), (REAL_STORE, (True, False))], ids=["solteq", "store"]
+    ("real", "side", "sides"),
+    [(REAL_SOLTEQ, "woo", (False, True)), (REAL_STORE, "solteq", (True, False))],
+    ids=["solteq", "store"],
 )
-def test_one_side_may_be_real(monkeypatch: pytest.MonkeyPatch, real: dict[str, str], sides: tuple[bool, bool]) -> None:
-    set_all(monkeypatch, real)
-    settings = Settings.load()
-    assert (settings.solteq_is_sandbox, settings.woo_is_sandbox) == sides
+class TestOneRealSide:
+    def test_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, real: dict[str, str], side: str, sides: tuple[bool, bool]
+    ) -> None:
+        """Made-up products do not end up in a real store because an address is missing."""
+        set_all(monkeypatch, real)
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.load()
+        absent = "SOLTEQ_API_URL" if sides[0] else "WOO_URL"
+        assert str(caught.value) == (
+            f"set {absent} to the real address, or SOLTEQ_WOO_SANDBOX={side} to let the sandbox stand in for it"
+        )
+
+    def test_is_taken_when_the_other_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, real: dict[str, str], side: str, sides: tuple[bool, bool]
+    ) -> None:
+        set_all(monkeypatch, {**real, "SOLTEQ_WOO_SANDBOX": side})
+        settings = Settings.load()
+        assert (settings.solteq_is_sandbox, settings.woo_is_sandbox) == sides
+        assert settings.database == Path(".sandbox/solteq_woo.duckdb")
+
+    def test_is_refused_when_it_is_the_one_that_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, real: dict[str, str], side: str, sides: tuple[bool, bool]
+    ) -> None:
+        wrong = "solteq" if side == "woo" else "woo"
+        set_all(monkeypatch, {**real, "SOLTEQ_WOO_SANDBOX": wrong})
+        real_address, absent = ("WOO_URL", "SOLTEQ_API_URL") if sides[0] else ("SOLTEQ_API_URL", "WOO_URL")
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.load()
+        words = f"SOLTEQ_WOO_SANDBOX={wrong} goes with {absent} set and {real_address} not set"
+        assert str(caught.value) == words
+
+
+@pytest.mark.parametrize("addresses", [{}, {**REAL_SOLTEQ, **REAL_STORE}], ids=["none", "both"])
+def test_a_side_for_the_sandbox_goes_with_one_address(
+    monkeypatch: pytest.MonkeyPatch, addresses: dict[str, str]
+) -> None:
+    set_all(monkeypatch, {**addresses, "SOLTEQ_WOO_SANDBOX": "woo"})
+    with pytest.raises(ConfigurationError, match="goes with SOLTEQ_API_URL set and WOO_URL not set"):
+        Settings.load()
+
+
+def test_the_sandbox_has_a_database_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real shop that is set later in the same folder begins with a fresh one."""
+    assert Settings.load().database == Path(".sandbox/solteq_woo.duckdb")
+    set_all(monkeypatch, {**REAL_SOLTEQ, **REAL_STORE})
+    assert Settings.load().database == Path("solteq_woo.duckdb")
+
+
+@pytest.mark.parametrize("addresses", [{}, {**REAL_SOLTEQ, **REAL_STORE}], ids=["sandbox", "real"])
+def test_a_database_that_is_set_wins(monkeypatch: pytest.MonkeyPatch, addresses: dict[str, str]) -> None:
+    set_all(monkeypatch, {**addresses, "SOLTEQ_WOO_DATABASE": "solteq_woo.duckdb"})
+    assert Settings.load().database == Path("solteq_woo.duckdb")
 
 
 @pytest.mark.parametrize("missing", [*list(REAL_SOLTEQ)[1:], *list(REAL_STORE)[1:]])

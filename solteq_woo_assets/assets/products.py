@@ -88,6 +88,7 @@ def woo_catalogue(
     config: ReadConfig,
     database: dg.ResourceParam[StateDatabase],
     woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
     clock: dg.ResourceParam[Clock],
 ) -> dg.MaterializeResult:
     """The products and variations that the web store holds now: ids, SKUs, prices, sale windows and stock.
@@ -96,6 +97,7 @@ def woo_catalogue(
     is gone. Table `snapshot.woo_catalogue`.
     """
     with failing_in_words(), effort(woo) as measured:
+        leases.admit()  # it takes no lease: several flows read it side by side
         counts = read_catalogue(database, woo, full=config.full, clock=clock)
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
 

@@ -240,6 +240,7 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
         leases: dg.ResourceParam[FlowLeases],
         clock: dg.ResourceParam[Clock],
     ) -> dg.RunRequest | dg.SkipReason:
+        leases.admit()
         crashed = leases.crashed_run(source.lease or source.flow)
         if crashed:
             report_crashed(context.instance, crashed)

@@ -7,6 +7,7 @@ from solteq_woo_assets.cli.erase import erase
 from solteq_woo_assets.cli.explain import explain
 from solteq_woo_assets.cli.flows import preview, retry, sync
 from solteq_woo_assets.cli.quarantine import quarantine
+from solteq_woo_assets.cli.rebind import rebind
 from solteq_woo_assets.cli.sandbox import run, sandbox
 from solteq_woo_assets.errors import IntegrationError
 
@@ -27,5 +28,5 @@ def main() -> None:
     """Keeps Solteq Commerce Cloud and WooCommerce in step."""
 
 
-for command in (sync, preview, explain, doctor, retry, quarantine, erase, sandbox, run):
+for command in (sync, preview, explain, doctor, retry, quarantine, erase, rebind, sandbox, run):
     main.add_command(command)

@@ -22,9 +22,8 @@ from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running, serve
-from solteq_woo_assets.settings import SANDBOX, Settings
+from solteq_woo_assets.settings import SANDBOX, SANDBOX_DATA, Settings
 
-SANDBOX_DATA = Path(".sandbox")
 SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
 
@@ -66,7 +65,7 @@ def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
 @click.command()
 @click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
 def run(port: int) -> None:
-    """Start the Dagster UI with its daemon, and the sandbox for each side that has no address, until Ctrl-C."""
+    """Start the Dagster UI with its daemon, and the sandbox where it stands in, until Ctrl-C."""
     settings = load_settings()
     build_definitions(settings)  # what is wrong with a cron is better said here than in Dagster's log
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").absolute())))

@@ -1,5 +1,6 @@
 """Solteq Commerce Cloud: its feeds as documents."""
 
+import base64
 import ipaddress
 import threading
 import time
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 import requests.auth
+import simplejson
 from oauthlib.oauth2 import BackendApplicationClient
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
@@ -70,6 +72,10 @@ TOKEN_REPEATS = 5
 """How often one continuation token may come back before the feed is taken to run in circles."""
 EMPTY_PAGES = 1000
 """How many empty pages in a row a feed may have."""
+
+_NAMES_OF_TENANT = ("tenant_id", "tenantId", "tenant", "tid", "company_id", "companyId", "company")
+TENANT_CLAIMS = (*_NAMES_OF_TENANT, *(f"client_{name}" for name in _NAMES_OF_TENANT))
+"""What identity servers call the claim that names the customer; IdentityServer puts ``client_`` before a client's."""
 
 _MARGIN_SECONDS, _MARGIN_SHARE = 60.0, 0.1
 _UNSTATED_LIFE_SECONDS = 300
@@ -163,6 +169,14 @@ class SolteqClient:
         :raises SolteqError: with the code ``invalid_scope`` where the credentials hold and the scope does not
         """
         self._tokens.get(" ".join(self._scopes) if scope in self._scopes else scope)
+
+    def tenant(self, scope: str) -> str | None:
+        """Whose data this is, by the claims of the access token; ``None`` when it names nobody.
+
+        :raises SolteqError: there is no token to be had
+        """
+        claims = _claims(self._tokens.get(" ".join(self._scopes) if scope in self._scopes else scope))
+        return next((str(claims[name]) for name in TENANT_CLAIMS if claims.get(name)), None)
 
     @property
     def remote_time(self) -> datetime | None:
@@ -282,6 +296,17 @@ class _Bearer(requests.auth.AuthBase):
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         r.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         return r
+
+
+def _claims(token: SecretStr) -> Mapping[str, Any]:
+    """What a JWT says, read without checking who signed it: it came from the identity server itself."""
+    _, _, payload = token.get_secret_value().partition(".")
+    payload = payload.partition(".")[0]
+    try:
+        claims = simplejson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except ValueError:
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def _check_address(setting: str, address: str) -> None:

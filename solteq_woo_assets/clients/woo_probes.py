@@ -51,11 +51,11 @@ class WooProbes:
         self._session = session
 
     def index(self) -> Mapping[str, Any]:
-        """What the store tells every visitor: its time zone and the APIs that it has.
+        """What the store tells every visitor: its address, its time zone and the APIs that it has.
 
         :raises WooError: it is away, or something else answers under ``/wp-json``
         """
-        return self._object("", {"_fields": "timezone_string,gmt_offset,namespaces"}, Anonymous())
+        return self._object("", {"_fields": "home,timezone_string,gmt_offset,namespaces"}, Anonymous())
 
     def signs_in(self) -> None:
         """:raises WooError: the key does not open the products"""

@@ -6,12 +6,13 @@ from decimal import Decimal
 
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.doctor.database import LOCK_SECONDS, examine_database
-from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, yellow
+from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red, yellow
 from solteq_woo_assets.doctor.records import examine_records, nothing_read, vat_rates_in_use
 from solteq_woo_assets.doctor.solteq import examine_solteq
 from solteq_woo_assets.doctor.store import examine_store
-from solteq_woo_assets.errors import ConfigurationError, StateError
+from solteq_woo_assets.errors import ConfigurationError, IntegrationError, StateError
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.identity import Identity, sides
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 _ONCE = {"attempts": 1, "read_seconds": 30.0}
@@ -39,6 +40,7 @@ def examine(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
     if not readable:
         yield from nothing_read()
         return
+    yield _owners(settings, database)
     try:
         yield from examine_records(database, settings, clock())
     except StateError as error:
@@ -60,6 +62,18 @@ def _alerts(settings: Settings) -> Iterator[Finding]:
     if ways:
         words = f"are set up: {' and '.join(ways)}; solteq-woo doctor --send-alert tries them"
         yield green("alerts", words)
+
+
+def _owners(settings: Settings, database: StateDatabase) -> Finding:
+    """Whether the database was made with these systems and this shop."""
+    check, mend = "database owners", "Set SOLTEQ_WOO_DATABASE to a new file, or run solteq-woo rebind."
+    try:
+        with closing(solteq_client(settings, **_ONCE)) as solteq, closing(woo_client(settings, **_ONCE)) as woo:
+            met = Identity(database, sides(settings, solteq, woo)).meet(ask_all=True)
+    except IntegrationError:
+        return not_looked_at(check, "a system does not answer, or a setting makes no sense")
+    strangers = [each.words() for each in met if each.is_stranger]
+    return red(check, "; ".join(strangers), mend) if strangers else green(check, "are the systems of the settings")
 
 
 def _solteq(settings: Settings, clock: Clock) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ import re
 import secrets
 import sqlite3
 import time
+import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -59,6 +60,7 @@ DEFAULT_PAGE_SIZE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UTC_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|\+00:00)")
 _SCHEMA = """
+CREATE TABLE IF NOT EXISTS tenant (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tokens (token TEXT PRIMARY KEY, scopes TEXT NOT NULL, expires REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS customer_keys (kind TEXT NOT NULL, value TEXT NOT NULL, place INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS customer_keys_value ON customer_keys (kind, value);
@@ -161,6 +163,11 @@ class Documents:
         if version == 0:
             self._found(seed)
         self._db.executescript(_SCHEMA)  # with what came since the file was made
+        self._db.execute(
+            "INSERT INTO tenant SELECT ? WHERE NOT EXISTS (SELECT 1 FROM tenant)",
+            (str(uuid.uuid4()),),
+        )
+        self.tenant: str = self._db.execute("SELECT id FROM tenant").fetchone()[0]
         if version == 1:  # of the time when customers could only be read
             with self._transaction():
                 for place, document in self._db.execute("SELECT place, document FROM customers").fetchall():
@@ -374,8 +381,10 @@ class Documents:
 
     def issue(self, scopes: str, seconds: int) -> str:
         """A new token."""
-        head = base64.urlsafe_b64encode(b'{"alg":"RS256","typ":"at+jwt"}').decode().rstrip("=")
-        token = f"{head}.{secrets.token_urlsafe(48)}.{secrets.token_urlsafe(32)}"
+        claims = {"tenant": self.tenant, "scope": scopes.split(), "jti": secrets.token_hex(16)}
+        parts = ({"alg": "RS256", "typ": "at+jwt"}, claims)
+        head, payload = (base64.urlsafe_b64encode(_dumps(part).encode()).decode().rstrip("=") for part in parts)
+        token = f"{head}.{payload}.{secrets.token_urlsafe(32)}"
         now = time.time()
         with self._transaction():
             self._db.execute("DELETE FROM tokens WHERE expires <= ?", (now,))

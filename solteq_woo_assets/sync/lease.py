@@ -1,6 +1,7 @@
 """Runs of one flow never overlap, whoever started them: the daemon, the UI or the command line."""
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Self
 
@@ -17,10 +18,15 @@ class FlowLeases:
 
     Who holds a flow is a row in ``sync.leases``. That the holder is alive is a lock on a file beside the database,
     which the operating system lets go of when a process dies, however it dies.
+
+    :param admit: raises when nobody may run on this database (sync/identity.py); asked before a lease is taken
     """
 
-    def __init__(self, database: StateDatabase, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self, database: StateDatabase, *, wait_seconds: float = WAIT_SECONDS, admit: Callable[[], None] = lambda: None
+    ) -> None:
         self._database = database
+        self.admit = admit
         self._wait_seconds = wait_seconds
         self._held: dict[str, FileLock] = {}
 
@@ -29,9 +35,11 @@ class FlowLeases:
 
         :return: the id of a run that held it and crashed, if there is one
         :raises FlowBusyError: the other run goes on for longer than is worth waiting
+        :raises ForeignDatabaseError: the database belongs to other systems
         """
         if flow in self._held:
             return None
+        self.admit()
         lock = self._lock(flow)
         try:
             lock.acquire(timeout=self._wait_seconds)

@@ -180,9 +180,10 @@ CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);
 _IDENTITY_TABLE = """
 CREATE TABLE sync.identity (  -- the two systems and the shop that this database was made with (sync/identity.py)
     side VARCHAR PRIMARY KEY,      -- solteq, woo, shop
-    identity VARCHAR NOT NULL,     -- what the side says of itself, else its address; of shop its name
-    address VARCHAR NOT NULL,      -- where it was met last, without credentials
-    since TIMESTAMP NOT NULL, asked_at TIMESTAMP NOT NULL
+    says VARCHAR,                  -- what the side says of itself; NULL when it says nothing
+    address VARCHAR NOT NULL,      -- host and path; of shop its name
+    access VARCHAR NOT NULL,       -- fingerprint of the address and the credentials' name that it was met with
+    asked_at TIMESTAMP NOT NULL    -- when it was last asked who it is
 );
 """
 

@@ -35,7 +35,12 @@ SNAPSHOTS = {
     *("woo_catalogue", "woo_customer_accounts"),
 }
 OTHER_JOBS = {"erase_customer", "retry_sales", "retry_quarantined", *(f"full_refresh_{name}" for name in SNAPSHOTS)}
-REAL_STORE = {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
+REAL_STORE = {
+    "WOO_URL": "https://shop.example",
+    "WOO_CONSUMER_KEY": "ck",
+    "WOO_CONSUMER_SECRET": "cs",
+    "sandbox": "solteq",
+}
 
 
 @pytest.fixture

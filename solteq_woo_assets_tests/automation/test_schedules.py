@@ -74,7 +74,12 @@ def test_schedules_start_switched_on_with_the_sandbox_on_both_sides_alone(shop: 
         for side, settings in {
             "sandbox": Settings(),
             "real store": Settings.model_validate(
-                {"WOO_URL": "https://shop.example", "WOO_CONSUMER_KEY": "ck", "WOO_CONSUMER_SECRET": "cs"}
+                {
+                    "WOO_URL": "https://shop.example",
+                    "WOO_CONSUMER_KEY": "ck",
+                    "WOO_CONSUMER_SECRET": "cs",
+                    "sandbox": "solteq",
+                }
             ),
             "real": shop.settings,
         }.items()

@@ -1,0 +1,54 @@
+"""Give a database to other systems than those that it was made with."""
+
+from contextlib import closing
+
+import click
+
+from solteq_woo_assets.cli.jobs import load_settings
+from solteq_woo_assets.cli.sandbox import standing_in
+from solteq_woo_assets.cli.terminal import console, print_table
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.sync import identity
+from solteq_woo_assets.sync.state import StateDatabase
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="They are the same systems under another name or address: forget nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rebind(keep: bool, yes: bool) -> None:
+    """Let the database belong to the systems and the shop of the settings, and forget what held for others.
+
+    Says what it will forget, and asks. What both systems hold is not touched.
+    """
+    settings = load_settings()
+    database = StateDatabase(settings.database)
+    if not settings.database.exists():
+        raise click.ClickException(f"There is no database at {settings.database}; the first run makes one.")
+    with standing_in(settings), closing(solteq_client(settings)) as solteq, closing(woo_client(settings)) as woo:
+        met = identity.Identity(database, identity.sides(settings, solteq, woo)).meet(ask_all=True)
+    strangers = [each for each in met if each.is_stranger]
+    if not strangers:
+        console.print("The database belongs to these systems already.")
+        return
+    for stranger in strangers:
+        console.print(f"{settings.database}: {stranger.words()}.", highlight=False, markup=False)
+    names = {stranger.side.name for stranger in strangers}
+    if not keep:
+        _print_loss(database, names)
+    if not yes:
+        click.confirm("Forget nothing, and go on with it?" if keep else "Forget all of that for good?", abort=True)
+    with database.transaction() as connection:
+        if not keep:
+            identity.forget(connection, names)
+        for stranger in strangers:
+            identity.remember(connection, stranger)
+    console.print("The database belongs to the systems of the settings now. The next run reads them in full.")
+
+
+def _print_loss(database: StateDatabase, names: set[str]) -> None:
+    with database.transaction() as connection:
+        rows = [
+            (table, str(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]))
+            for table in identity.forgotten(names)
+        ]
+    print_table(["table that will be empty", "rows"], [row for row in rows if row[1] != "0"])
