@@ -58,7 +58,7 @@ def _pairs(value: object) -> object:
         return value
     pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
     if not all(name.strip() and kind.strip() for name, _, kind in pairs):
-        raise ValueError("write it as METHOD=TYPE,METHOD=TYPE, for example paytrail=Card,bacs=Invoice")
+        raise ValueError("write it as NAME=TYPE,NAME=TYPE, for example paytrail=Card,bacs=Invoice")
     return {name.strip(): kind.strip() for name, _, kind in pairs}
 
 
@@ -183,6 +183,12 @@ class Settings(BaseSettings):
         "cod": "Cash",
     }
     """Solteq's payment type of each payment method of the store, METHOD=TYPE, comma-separated. Others go as Other."""
+    payment_fees: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = {}
+    """Fees of the store's orders that are means of payment, by their names: NAME=TYPE with Solteq's payment type,
+    comma-separated, such as Gift card=GiftCard. Other negative fees are lines of the sale, a discount."""
+    payment_meta: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = {}
+    """Meta keys of the store's orders in which a plugin keeps what was paid by gift card, VAT included: KEY=TYPE,
+    comma-separated, such as _gift_card_amount=GiftCard. The order's method paid the rest."""
     sales_from: Annotated[date | None, BeforeValidator(lambda value: value or None)] = None
     """Orders made and paid before this day are booked only when their day is backfilled. Empty: the day of the first
     run."""
@@ -192,6 +198,9 @@ class Settings(BaseSettings):
     """So many last days of orders are read whole when the schedule comes round, whatever the store says has changed."""
     deleted_orders: Literal["keep", "reverse"] = "keep"
     """What becomes of a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
+    old_order_refunds: Literal["report", "book"] = "report"
+    """What becomes of a refund or cancellation of an order whose sale was booked before the first day, not from here:
+    reported in quarantine, or booked as a refund that names the order's number."""
     deleted_orders_at_once: int = Field(default=20, ge=0)
     """A delivery that reverses more sales than this because their orders are gone from the store is stopped."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)

@@ -1,6 +1,6 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -77,6 +77,7 @@ _OVER_HTTP = (
 class WooClient:
     """Reads and writes the store's products. Thread-safe.
 
+    :param order_meta: keys of the orders' meta that are read
     :param url: the shop's address; over https it gets Basic credentials, over http only OAuth 1.0a signatures
     :raises ConfigurationError: no web address
     """

@@ -109,7 +109,7 @@ class ReceiptRules:
     payment_fees: Mapping[str, str] = field(default_factory=dict)
     payment_meta: Mapping[str, str] = field(default_factory=dict)
     deleted_orders: str = "keep"
-    older_order_refunds: str = "report"
+    old_order_refunds: str = "report"
     code_of: Callable[[str], str | None] = lambda sku: sku or None
 
 

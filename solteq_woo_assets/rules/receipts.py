@@ -24,7 +24,7 @@ _UNIT = Decimal("0.0001")
 _ZERO = Decimal(0)
 REVERSED_STATUSES = ("cancelled", "failed")
 _REFUNDED = "refunded"  # what the store calls a sale that was refunded in full: it was one, and so is booked
-OLDER = 0
+OLD = 0
 """The version of an order whose sale somebody else booked, before the first day: only its refunds are ours."""
 
 
@@ -108,9 +108,9 @@ def due_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRules) -
 
 
 def _first_or_again(order: Order, booked: Sequence[Receipt], rules: ReceiptRules) -> list[Receipt]:
-    if all(receipt.version == OLDER and not receipt.is_reversal for receipt in booked):
+    if all(receipt.version == OLD and not receipt.is_reversal for receipt in booked):
         return _version(order, 1, rules, "paid", booked)
-    last = max(max(receipt.version for receipt in booked), 1)
+    last = max(1, *(receipt.version for receipt in booked))
     return _version(order, last + 1, rules, "a sale again", booked)
 
 
@@ -127,9 +127,7 @@ def standing_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRul
     return _version(order, 1, rules, "", ())
 
 
-def older_order_receipts(
-    order: Order, booked: Sequence[Receipt], rules: ReceiptRules, since: datetime
-) -> list[Receipt]:
+def old_order_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRules, since: datetime) -> list[Receipt]:
     """Refunds made since then, and the cancellation, of an order whose sale somebody else booked before.
 
     They refer to no document of ours, only to the order's number. An order that was never paid has none.
@@ -139,7 +137,7 @@ def older_order_receipts(
     """
     if order.gone or order.paid_at is None:
         return []
-    version = _Version(_sale(order, OLDER, rules, ""), [])
+    version = _Version(_sale(order, OLD, rules, ""), [])
     refunds = version.refunds(order, rules)
     made = {refund.id: refund.created_at for refund in order.refunds}
     due = [receipt for receipt in refunds if receipt.refund_id is None or made[receipt.refund_id] >= since]
@@ -152,7 +150,7 @@ def older_order_receipts(
 def is_deleted_after_booking(order: Order, booked: Sequence[Receipt]) -> bool:
     """Whether somebody has to decide what becomes of a booked sale that the store deleted."""
     active = _active(booked)
-    return bool(order.gone) and active is not None and not active.remainder().is_nothing
+    return bool(order.gone) and active is not None and not active.left()[0].is_nothing
 
 
 def sale_content(order: Order) -> str:
@@ -202,7 +200,7 @@ class _Version:
     def is_paid_by_method_alone(self, order: Order) -> bool:
         """Whether it was booked without means of payment beside the order's method."""
         payments = self.sale.document["payments"]
-        return len(payments) < 2 and self.sale.document["totals"]["gross"] == order.total
+        return len(payments) <= 1 and self.sale.document["totals"]["gross"] == order.total
 
     def after(self, refunds: Sequence[Receipt]) -> "_Version":
         """With these refunds booked, too."""
@@ -255,12 +253,10 @@ def _active(booked: Sequence[Receipt]) -> _Version | None:
 
 def _counts_for(receipt: Receipt, version: int) -> bool:
     """Whether a refund is one of this version. One that was booked before its sale was, is one of the first."""
-    return receipt.version == version or (version == 1 and receipt.version == OLDER and not receipt.is_reversal)
+    return receipt.version == version or (version == 1 and receipt.version == OLD and not receipt.is_reversal)
 
 
-def _version(
-    order: Order, version: int, rules: ReceiptRules, why: str, booked: Sequence[Receipt]
-) -> list[Receipt]:
+def _version(order: Order, version: int, rules: ReceiptRules, why: str, booked: Sequence[Receipt]) -> list[Receipt]:
     if not order.lines and not order.total:
         return []  # an order of nothing
     sale = _sale(order, version, rules, why)
@@ -408,9 +404,7 @@ def _check(document: Mapping[str, Any], order: Order) -> None:
         raise Unbookable("total", "its sums do not agree", "order-sums-differ")
 
 
-def _went_back(
-    order: Order, told: Sequence[Receipt], refunded: Sequence[Receipt]
-) -> dict[tuple[int, str], bool]:
+def _went_back(order: Order, told: Sequence[Receipt], refunded: Sequence[Receipt]) -> dict[tuple[int, str], bool]:
     """Whether the pieces of each refund went back on the shelf, by refund and line.
 
     A refund that an earlier version told of says yes: what is left of that version is taken back as a whole, and
@@ -484,7 +478,7 @@ def _refundable(
 def _of_parts(line: Line, remainder: Remainder) -> list[tuple[Part, Decimal, Decimal]]:
     """A refund's line over what the sale has of the order's line: each part, its gross and its VAT."""
     parts = remainder.parts_of(str(line.refunded_line))
-    if len(parts) < 2:
+    if len(parts) <= 1:
         return [(part, -line.gross, -line.total_tax) for part in parts]
     sign = 1 if line.gross <= 0 else -1
     nets = in_proportion(abs(line.total), [abs(part.gross - part.vat) for part in parts])
@@ -509,7 +503,7 @@ def _refund_document(
     payments: Sequence[Payment],
     rules: ReceiptRules,
 ) -> dict[str, Any]:
-    refers_to = {} if sale.version == OLDER else {"refersTo": sale.external_id}
+    refers_to = {} if sale.version == OLD else {"refersTo": sale.external_id}
     return {
         "type": "Refund",
         **refers_to,

@@ -34,7 +34,7 @@ def shares(line: Line, order: Order) -> list[Share]:
     if not vat and line.total_tax:
         raise Unbookable(f"line {line.id}", "its VAT has no rate in the order", "order-sums-differ")
     costs = _costs(order)
-    if len(vat) < 2 and not _is_partly_untaxed(line, vat, costs):
+    if len(vat) <= 1 and not _is_partly_untaxed(line, vat, costs):
         return [Share(next(iter(vat), _ZERO), line.total, line.total_tax)]
     if line.kind == PRODUCT or len(line.rate_taxes) != len(line.rate_ids):
         raise _several(line)
@@ -65,7 +65,7 @@ def _costs(order: Order) -> dict[Decimal, Decimal]:
     costs: defaultdict[Decimal, Decimal] = defaultdict(Decimal)
     for line in order.lines:
         rates = {percents[rate_id] for rate_id in line.rate_ids if rate_id in percents}
-        if line.total > 0 and len(rates) < 2:
+        if line.total > 0 and len(rates) <= 1:
             costs[next(iter(rates), _ZERO)] += line.total
     return dict(costs)
 

@@ -314,7 +314,7 @@ class Documents:
     def _moved_balances(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         moved: dict[tuple[str, str], dict[str, Any]] = {}
         for line in document["lines"]:
-            if line["kind"] != "Product" or "productCode" not in line:
+            if line["kind"] != "Product" or "productCode" not in line or line.get("restock") is False:
                 continue
             balance = self._balance_for(line["productCode"], document["storeId"])
             if balance is not None:

@@ -18,15 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
+from solteq_woo_assets.rules.orders import Line, Order, ReceiptRules, StoreRefund, Tax, Unbookable
 from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets.rules.receipts import (
-    Line,
-    Order,
     Receipt,
-    ReceiptRules,
-    StoreRefund,
-    Tax,
-    Unbookable,
     business_date,
     due_receipts,
     is_deleted_after_booking,
@@ -68,7 +63,7 @@ def order(*lines: Line, **fields: Any) -> Order:
         "status": "processing",
         "currency": "EUR",
         "created_at": PAID,
-        "modified_at": PAID,
+        "found_at": PAID,
         "paid_at": PAID,
         "completed_at": None,
         "total": sum((each.total + each.total_tax for each in lines), Decimal(0)),
@@ -167,7 +162,7 @@ def through_the_tables(document: OrderDocument, refunds: Sequence[RefundDocument
         for table, frame in frames.items():
             connection.register("frame", frame)
             connection.execute(f"CREATE TABLE snapshot.{table} AS FROM frame")
-        connection.execute("CREATE TEMP TABLE chosen AS FROM snapshot.woo_sales")
+        connection.execute("CREATE TEMP TABLE chosen AS SELECT *, modified_at AS read_at FROM snapshot.woo_sales")
         (row,) = connection.sql(ORDERS_QUERY).pl().to_dicts()
     return order_of(row)
 
@@ -419,7 +414,7 @@ def test_a_deleted_order_is_reported_until_somebody_decides(gone: str) -> None:
 def test_a_new_sku_name_or_setting_changes_nothing_that_is_booked() -> None:
     """The store shows the SKUs of today: a renamed product must not reverse its old sales."""
     booked = booked_all(order(line(1, "30.00")))
-    shown = order(replace(line(1, "30.00"), sku="", name="Uusi nimi"), payment_method="bacs", modified_at=PAID)
+    shown = order(replace(line(1, "30.00"), sku="", name="Uusi nimi"), payment_method="bacs", found_at=PAID)
     assert due_receipts(shown, booked, replace(RULES, payment_types={}, end_of_business_day=time(4))) == []
 
 
