@@ -45,7 +45,6 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         with FlowLeases(database, admit=identity.check) as held:
             yield held
 
-    schedules = flow_schedules(settings)  # first, since it says which cron makes no sense
     days = sales.days_of(settings)
     by_day = dg.map_asset_specs(
         lambda spec: spec.replace_attributes(partitions_def=days),
@@ -64,7 +63,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         assets=assets,
         asset_checks=checks,
         jobs=jobs(settings),
-        schedules=schedules,
+        schedules=flow_schedules(settings),
         sensors=[*flow_sensors(settings), *alert_sensors(settings)],
         resources={
             "settings": settings,

@@ -4,19 +4,29 @@ Read from the environment and from a ``.env`` file in the working folder. ``.env
 made by ``python -m solteq_woo_assets.settings > .env.example``, and a test keeps the two alike.
 """
 
+import os
 import re
 import sys
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from solteq_woo_assets import settings_checks as checks
 from solteq_woo_assets.errors import ConfigurationError
 
 SANDBOX = {
@@ -36,32 +46,23 @@ DATABASE = Path("solteq_woo.duckdb")
 _NOT_SET = Path()
 
 
-def _comma_separated(value: object) -> object:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
 def _tax_class_pairs(value: object) -> object:
     """``25.5=standard,0=zero-rate`` as a mapping; WooCommerce writes its standard class as an empty slug."""
-    if not isinstance(value, str):
-        return value
-    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-    if not all(separator for _, separator, _ in pairs):
-        raise ValueError("write it as RATE=CLASS,RATE=CLASS, for example 25.5=standard,13.5=reduced-rate")
-    return {rate.strip(): "" if slug.strip() == "standard" else slug.strip() for rate, _, slug in pairs}
+    read = checks.pairs(value, "RATE=CLASS,RATE=CLASS, for example 25.5=standard,13.5=reduced-rate")
+    if isinstance(value, str) and isinstance(read, dict):
+        return {rate: "" if slug == "standard" else slug for rate, slug in read.items()}
+    return read
 
 
-def _pairs(value: object) -> object:
+def _payment_pairs(value: object) -> object:
     """``paytrail=Card,bacs=Invoice`` as a mapping."""
-    if not isinstance(value, str):
-        return value
-    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-    if not all(name.strip() and kind.strip() for name, _, kind in pairs):
-        raise ValueError("write it as NAME=TYPE,NAME=TYPE, for example paytrail=Card,bacs=Invoice")
-    return {name.strip(): kind.strip() for name, _, kind in pairs}
+    return checks.pairs(value, "NAME=TYPE,NAME=TYPE, for example paytrail=Card,bacs=Invoice")
 
 
+Listed = Annotated[list[str], NoDecode, BeforeValidator(checks.comma_separated)]
+Cron = Annotated[str, AfterValidator(checks.cron)]
+PollSeconds = Annotated[int, Field(ge=0, le=86_400)]
+Percent = Annotated[int, Field(ge=0, le=100)]
 VatRate = Annotated[Decimal, Field(ge=0, le=100, decimal_places=3)]
 
 
@@ -76,6 +77,9 @@ _CREDENTIALS = {
 }
 """What an address needs."""
 _ADDRESS_OF = {"solteq": "SOLTEQ_API_URL", "woo": "WOO_URL"}
+_FEEDS = ("products", "balances", "customers", "campaigns", "sales")
+_FIRST_WOOCOMMERCE = date(2011, 1, 1)
+"""WooCommerce is not older, and each day is a partition."""
 
 
 class Settings(BaseSettings):
@@ -88,6 +92,7 @@ class Settings(BaseSettings):
         frozen=True,
         populate_by_name=True,
         hide_input_in_errors=True,
+        str_strip_whitespace=True,
         use_attribute_docstrings=True,
     )
 
@@ -119,9 +124,10 @@ class Settings(BaseSettings):
     """Name of the web store in external ids, such as woo:<shop>:order:<id>. Never change it on a running shop."""
     web_store: str = "verkko"
     """Solteq store id that web sales are booked on."""
-    stock_stores: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
-    """Solteq store ids whose free balance is sold online, comma-separated. Empty: all stores."""
-    stock_buffer: int = Field(default=0, ge=0)
+    stock_stores: Listed = []
+    """Solteq store ids whose free balance is sold online, comma-separated. Empty: all stores. The doctor says which
+    ids have balances."""
+    stock_buffer: int = Field(default=0, ge=0, le=1_000_000)
     """Pieces held back per product, so that the last ones are not sold twice."""
     stock_store_changes: bool = False
     """Send the per-store balances also when only they changed and the sellable quantity did not."""
@@ -145,21 +151,21 @@ class Settings(BaseSettings):
     """WooCommerce tax class (slug) of each VAT rate, RATE=CLASS, comma-separated; standard is the standard class."""
     campaign_choice: Literal["lowest", "priority"] = "lowest"
     """Which of several campaigns sets the price: the lowest price; or the highest priority, and then the lowest."""
-    price_cut_percent: int = Field(default=50, ge=0, le=100)
+    price_cut_percent: Percent = 50
     """A delivery that cuts prices by more than this is stopped when it does so for too many products."""
-    price_cut_products_percent: int = Field(default=20, ge=0, le=100)
+    price_cut_products_percent: Percent = 20
     """Too many: more than this share of the store's products, in percent. 100 never stops a delivery."""
     mind_purchase_price: bool = False
     """Stop a delivery that would sell a product below its purchase price."""
-    out_of_stock_products_percent: int = Field(default=20, ge=0, le=100)
+    out_of_stock_products_percent: Percent = 20
     """A delivery that takes more than this share of the store's products out of stock, in percent, is stopped."""
-    unpublished_products_percent: int = Field(default=5, ge=0, le=100)
+    unpublished_products_percent: Percent = 5
     """A delivery that takes more than this share of the store's products off sale because Solteq has them no more, in
     percent, is stopped."""
     customer_accounts: Literal["existing", "groups", "all"] = "existing"
     """Which Solteq customers get an account in the store: only those who have one already; those with an e-mail address
     in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
-    customer_account_groups: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
+    customer_account_groups: Listed = []
     """Names of Solteq customer groups, comma-separated, whose customers get an account."""
     guest_customers: bool = False
     """Make a Solteq customer of who ordered in the store without an account, and paid."""
@@ -167,14 +173,15 @@ class Settings(BaseSettings):
     """Whose value counts where both sides changed the same field of a customer."""
     deleted_customers: Literal["keep", "remove"] = "keep"
     """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
-    customer_removals_percent: int = Field(default=5, ge=0, le=100)
+    customer_removals_percent: Percent = 5
     """A delivery that removes more than this share of the store's accounts, in percent, is stopped."""
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""
-    sale_statuses: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = ["processing", "completed"]
-    """Statuses of the store's orders that are sales, comma-separated. Refunded orders that were paid are sales, too."""
-    payment_types: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = {
+    sale_statuses: Listed = ["processing", "completed"]
+    """Statuses of the store's orders that are sales, comma-separated, with or without the database's wc-. Refunded
+    orders that were paid are sales, too."""
+    payment_types: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {
         "paytrail": "Card",
         "stripe": "Card",
         "woocommerce_payments": "Card",
@@ -183,10 +190,10 @@ class Settings(BaseSettings):
         "cod": "Cash",
     }
     """Solteq's payment type of each payment method of the store, METHOD=TYPE, comma-separated. Others go as Other."""
-    payment_fees: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = {}
+    payment_fees: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {}
     """Fees of the store's orders that are means of payment, by their names: NAME=TYPE with Solteq's payment type,
     comma-separated, such as Gift card=GiftCard. Other negative fees are lines of the sale, a discount."""
-    payment_meta: Annotated[dict[str, str], NoDecode, BeforeValidator(_pairs)] = {}
+    payment_meta: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {}
     """Meta keys of the store's orders in which a plugin keeps what was paid by gift card, VAT included: KEY=TYPE,
     comma-separated, such as _gift_card_amount=GiftCard. The order's method paid the rest."""
     sales_from: Annotated[date | None, BeforeValidator(lambda value: value or None)] = None
@@ -201,42 +208,42 @@ class Settings(BaseSettings):
     old_order_refunds: Literal["report", "book"] = "report"
     """What becomes of a refund or cancellation of an order whose sale was booked before the first day, not from here:
     reported in quarantine, or booked as a refund that names the order's number."""
-    deleted_orders_at_once: int = Field(default=20, ge=0)
+    deleted_orders_at_once: int = Field(default=20, ge=0, le=1_000_000)
     """A delivery that reverses more sales than this because their orders are gone from the store is stopped."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 
-    products_poll_seconds: int = Field(default=60, ge=0)
+    products_poll_seconds: PollSeconds = 60
     """Seconds between two looks at Solteq's product feed. 0 switches the sensor off."""
-    products_cron: str = "7 * * * *"
+    products_cron: Cron = "7 * * * *"
     """When products are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
-    balances_poll_seconds: int = Field(default=30, ge=0)
+    balances_poll_seconds: PollSeconds = 30
     """Seconds between two looks at Solteq's balance feed. 0 switches the sensor off."""
-    balances_cron: str = "37 * * * *"
+    balances_cron: Cron = "37 * * * *"
     """When balances are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
-    campaigns_poll_seconds: int = Field(default=60, ge=0)
+    campaigns_poll_seconds: PollSeconds = 60
     """Seconds between two looks at Solteq's campaign feed and at the campaign calendar. 0 switches the sensor off."""
-    campaigns_cron: str = "22 * * * *"
+    campaigns_cron: Cron = "22 * * * *"
     """When campaign prices are compared in any case, as cron in the shop's time zone. Empty switches it off."""
-    customers_to_woo_poll_seconds: int = Field(default=60, ge=0)
+    customers_to_woo_poll_seconds: PollSeconds = 60
     """Seconds between two looks at Solteq's customer feed. 0 switches the sensor off."""
-    customers_to_woo_cron: str = "12 * * * *"
+    customers_to_woo_cron: Cron = "12 * * * *"
     """When the store is told of customers in any case, as cron in the shop's time zone. Empty switches it off."""
-    customers_to_solteq_poll_seconds: int = Field(default=60, ge=0)
+    customers_to_solteq_poll_seconds: PollSeconds = 60
     """Seconds between two looks at the store's newest accounts. 0 switches the sensor off."""
-    customers_to_solteq_cron: str = "42 * * * *"
+    customers_to_solteq_cron: Cron = "42 * * * *"
     """When Solteq is told of customers in any case, as cron in the shop's time zone. Empty switches it off."""
-    customer_accounts_cron: str = "52 */2 * * *"
+    customer_accounts_cron: Cron = "52 */2 * * *"
     """When all accounts of the store are read, to find those that were changed or removed: a request per 100 accounts.
     Empty switches it off."""
-    sales_poll_seconds: int = Field(default=60, ge=0)
+    sales_poll_seconds: PollSeconds = 60
     """Seconds between two looks at the store's changed orders. 0 switches the sensor off."""
-    sales_cron: str = "2 * * * *"
+    sales_cron: Cron = "2 * * * *"
     """When sales are compared in any case, as cron in the shop's time zone. Empty switches the schedule off."""
-    reconcile_cron: str = "30 3 * * *"
+    reconcile_cron: Cron = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
 
-    alert_email_to: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = []
+    alert_email_to: Listed = []
     """Who gets an e-mail when something is wrong, and when it is over, comma-separated. Empty: nobody."""
     alert_email_from: str = ""
     """Sender of these e-mails."""
@@ -252,7 +259,7 @@ class Settings(BaseSettings):
     """The user's password."""
     alert_webhook_url: SecretStr = SecretStr("")
     """Address that gets {"text": …} by POST when something is wrong, such as a Slack incoming webhook. Empty: none."""
-    alert_pause_minutes: int = Field(default=60, ge=1)
+    alert_pause_minutes: int = Field(default=60, ge=1, le=44_640)
     """The same cause is told at most once in so many minutes."""
     dagster_url: str = "http://127.0.0.1:3000"
     """Address of the Dagster UI, for links in alerts."""
@@ -279,6 +286,28 @@ class Settings(BaseSettings):
     solteq_sales_scope: str = "order-api"
     """OAuth2 scope of sales."""
 
+    _addresses = field_validator("solteq_api_url", "solteq_identity_url", "dagster_url")(checks.address)
+    _store_address = field_validator("woo_url")(checks.shop_address)
+    _host = field_validator("smtp_host")(checks.host)
+    _shop = field_validator("shop")(checks.part_of_external_ids)
+    _named = field_validator("web_store", "tax_code_meta")(checks.not_blank)
+    _statuses = field_validator("sale_statuses")(checks.statuses)
+    _paths = field_validator(*(f"solteq_{feed}_path" for feed in _FEEDS))(checks.path)
+
+    @field_validator("tax_classes")
+    @classmethod
+    def _some_class(cls, value: dict[Decimal, str]) -> dict[Decimal, str]:
+        if not value:
+            raise ValueError("it must name the class of a rate: without one every product is held back")
+        return value
+
+    @field_validator("database")
+    @classmethod
+    def _file(cls, value: Path) -> Path:
+        if value != _NOT_SET and value.is_dir():
+            raise ValueError("it is a folder; name a file in it")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -302,6 +331,23 @@ class Settings(BaseSettings):
         if value and not value.get_secret_value().startswith(("https://", "http://")):
             raise ValueError("not a web address; it begins with https://")
         return value
+
+    @model_validator(mode="after")
+    def _days_make_sense(self) -> Self:
+        today = datetime.now(ZoneInfo(self.timezone)).date()
+        if not _FIRST_WOOCOMMERCE <= self.sales_first_day <= today:
+            raise ValueError("SOLTEQ_WOO_SALES_FIRST_DAY: choose a day from 2011-01-01 to today")
+        if self.sales_from and self.sales_from > today + timedelta(days=366):
+            raise ValueError("SOLTEQ_WOO_SALES_FROM: more than a year ahead")
+        if self.sales_from and self.sales_from < self.sales_first_day:
+            raise ValueError("SOLTEQ_WOO_SALES_FIRST_DAY: set it to SOLTEQ_WOO_SALES_FROM or a day before")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_named(self) -> Self:
+        if self.customer_accounts == "groups" and not self.customer_account_groups:
+            raise ValueError("SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS: name a group, or change SOLTEQ_WOO_CUSTOMER_ACCOUNTS")
+        return self
 
     @model_validator(mode="after")
     def _alerts_have_a_sender(self) -> Self:
@@ -363,22 +409,22 @@ class Settings(BaseSettings):
     def load(cls) -> Self:
         """Read the environment and ``.env``.
 
-        :raises ConfigurationError: naming each setting that makes no sense, never its value
+        :raises ConfigurationError: naming each setting that makes no sense or does not exist, never its value
         """
+        environment = {**checks.dotenv(Path(".env")), **os.environ}
+        problems = [*checks.unknown_names(environment, [setting.name for setting in settings_texts()])]
+        settings = None
         try:
-            return cls()
+            settings = cls()
         except ValidationError as error:
-            problems = [
-                ": ".join(
-                    filter(
-                        None,
-                        (_environment_name(problem["loc"]), problem["msg"].removeprefix("Value error, ")),
-                    )
-                )
-                for problem in error.errors(include_input=False, include_url=False)
+            problems += [
+                ": ".join(filter(None, (_environment_name(each["loc"]), each["msg"].removeprefix("Value error, "))))
+                for each in error.errors(include_input=False, include_url=False)
             ]
-        # Outside of the block, so that the error with the values in it is not carried along as its context.
-        raise ConfigurationError("; ".join(problems))
+        if settings is None or problems:
+            # Outside of the block, so that the error with the values in it is not carried along as its context.
+            raise ConfigurationError("; ".join(problems))
+        return settings
 
 
 def _environment_name(location: tuple[int | str, ...]) -> str:

@@ -417,6 +417,21 @@ def test_a_campaign_that_cannot_be_expressed_is_yellow(read_pair: Shop) -> None:
     assert "Kaksi yhden hinnalla: it cannot be expressed" in after["campaigns"].words
 
 
+@pytest.mark.parametrize(
+    ("stores", "level"), [(["1"], "green"), (["1", "sesame"], "red"), (["sesame"], "red"), ([], None)]
+)
+def test_a_stock_store_without_balances_is_red(read_pair: Shop, stores: list[str], level: str | None) -> None:
+    """A misspelled id gave a quantity of 0 without a word."""
+    read_pair.balance("A1", 5)
+    read_pair.sync("balances_to_woo")
+    read_pair.with_settings(tax_classes=RATES, stock_stores=stores)
+    finding = examined(read_pair).get("stock stores")
+    assert (finding and finding.level) == level
+    if finding and level == "red":
+        assert finding.mend == "Write them as Solteq does. Balances are of 1."
+        assert "sesame" not in f"{finding}"
+
+
 def test_a_vat_rate_of_an_active_product_without_a_class_is_red(read_pair: Shop) -> None:
     """Protects the product that somebody gives a new rate: the rates in use count, not those in the settings."""
     read_pair.product("A3", vatRate=14)

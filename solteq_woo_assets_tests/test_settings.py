@@ -5,9 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from solteq_woo_assets.errors import ConfigurationError
-from solteq_woo_assets.settings import SANDBOX, Settings, env_example
+from solteq_woo_assets.settings import SANDBOX, Settings, env_example, settings_texts
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -194,7 +196,6 @@ def test_dotenv_is_read_and_the_environment_goes_before_it(no_settings: Path, mo
     [
         ("24=standard", {Decimal(24): ""}),
         (" 25.5 = standard , 14=reduced-rate,", {Decimal("25.5"): "", Decimal(14): "reduced-rate"}),
-        ("", {}),
     ],
 )
 def test_tax_classes(monkeypatch: pytest.MonkeyPatch, text: str, classes: dict[Decimal, str]) -> None:
@@ -225,6 +226,49 @@ def test_tax_classes(monkeypatch: pytest.MonkeyPatch, text: str, classes: dict[D
         ("SOLTEQ_WOO_TAX_CLASSES", "987=sesame"),
         ("SOLTEQ_WOO_TAX_CLASSES", "-9.87=sesame"),
         ("SOLTEQ_WOO_TAX_CLASSES", "25.98765=sesame"),
+        ("SOLTEQ_WOO_TAX_CLASSES", ""),
+        ("SOLTEQ_WOO_TAX_CLASSES", "25.5=sesame,25.5=standard"),
+        ("SOLTEQ_WOO_SALE_STATUSES", ""),
+        ("SOLTEQ_WOO_SALE_STATUSES", ","),
+        ("SOLTEQ_WOO_SALE_STATUSES", "open sesame"),
+        ("SOLTEQ_WOO_SALE_STATUSES", "processing,wc-cancelled"),
+        ("SOLTEQ_WOO_STOCK_STORES", " , "),
+        ("SOLTEQ_WOO_SHOP", ""),
+        ("SOLTEQ_WOO_SHOP", " "),
+        ("SOLTEQ_WOO_SHOP", "open:sesame"),
+        ("SOLTEQ_WOO_SHOP", "open sesame"),
+        ("SOLTEQ_WOO_SHOP", "sesame/987"),
+        ("SOLTEQ_WOO_WEB_STORE", ""),
+        ("SOLTEQ_WOO_WEB_STORE", "\t"),
+        ("SOLTEQ_WOO_TAX_CODE_META", " "),
+        ("SOLTEQ_WOO_SALES_FIRST_DAY", "0001-01-01"),
+        ("SOLTEQ_WOO_SALES_FIRST_DAY", "2010-12-31"),
+        ("SOLTEQ_WOO_SALES_FIRST_DAY", "2987-01-01"),
+        ("SOLTEQ_WOO_SALES_FROM", "2987-01-01"),
+        ("SOLTEQ_WOO_PRODUCTS_CRON", "sesame"),
+        ("SOLTEQ_WOO_PRODUCTS_CRON", "0 0 31 2 *"),
+        ("SOLTEQ_WOO_RECONCILE_CRON", "* * * * * 987"),
+        ("SOLTEQ_WOO_PRODUCTS_POLL_SECONDS", "98700000"),
+        ("SOLTEQ_WOO_SOLTEQ_PRODUCTS_PATH", ""),
+        ("SOLTEQ_WOO_SOLTEQ_SALES_PATH", "https://sesame.example/sales"),
+        ("SOLTEQ_WOO_SMTP_HOST", "open:sesame@mail.example"),
+        ("SOLTEQ_WOO_DATABASE", "/"),
+        *(
+            (name, value)
+            for name in ("SOLTEQ_API_URL", "SOLTEQ_IDENTITY_URL", "WOO_URL", "SOLTEQ_WOO_DAGSTER_URL")
+            for value in (
+                "https://open:sesame@shop.example",
+                "https://sesame@shop.example",
+                "https://shop.example/?consumer_key=sesame",
+                "https://shop.example/#sesame",
+                "sesame.example",
+                "ftp://sesame.example",
+                "https://",
+                "https://[sesame",
+                "https://shop.example:sesame",
+                "https://shop.example/open sesame",
+            )
+        ),
     ],
 )
 def test_a_wrong_value_is_named_on_one_line_and_not_shown(
@@ -237,6 +281,118 @@ def test_a_wrong_value_is_named_on_one_line_and_not_shown(
     assert "\n" not in message
     assert not any(part in message for part in ("sesame", "987", "9.87", "98:76"))
     assert caught.value.__context__ is None, "no traceback that shows the value"
+
+
+NAMES = [setting.name for setting in settings_texts()]
+_SHAPES = """{}| {} |,{},|{0}={0}|{0}=1,{0}=2|wc-{}|-{}|1{}|2026-{}-01|{}:00|* * * * {}|{}@|{}.example/{}|http://{}
+https://{}:{}@shop.example|https://shop.example/{}?key={}|https://[{}"""
+SHAPES = [shape for line in _SHAPES.splitlines() for shape in line.split("|")]
+
+
+@given(
+    name=st.sampled_from(NAMES), shape=st.sampled_from(SHAPES), more=st.text(max_size=8), other=st.sampled_from(NAMES)
+)
+@example(name="WOO_URL", shape=SHAPES[12], more="", other="WOO_CONSUMER_SECRET")
+def test_no_message_repeats_a_value(name: str, shape: str, more: str, other: str) -> None:
+    """Whatever the setting, and whatever is wrong: a secret may be in the wrong place."""
+    assume("\0" not in more and more.isprintable())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(other, "sesame")
+        patch.setenv(name, shape.format(f"sesame{more}", f"sesame{more}"))
+        told = ""
+        try:
+            Settings.load()
+        except ConfigurationError as error:
+            told = f"{error!r}"
+        assert "sesame" not in told
+        assert "\\n" not in told
+
+
+def test_the_spelling_of_the_stores_database_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its table of orders says wc-processing where the REST API says processing."""
+    monkeypatch.setenv("SOLTEQ_WOO_SALE_STATUSES", "wc-processing, Completed,wc-shipped")
+    assert Settings.load().sale_statuses == ["processing", "completed", "shipped"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://shop.example/", "https://shop.example"),
+        (" https://shop.example/fi ", "https://shop.example/fi"),
+        ("https://shop.example/fi/wp-json/", "https://shop.example/fi"),
+        ("https://shop.example/wp-json/wc/v3", "https://shop.example"),
+        ("https://shop.example/wp-admin/index.php", "https://shop.example"),
+    ],
+)
+def test_an_address_copied_from_the_stores_pages_is_the_stores(
+    monkeypatch: pytest.MonkeyPatch, given: str, kept: str
+) -> None:
+    set_all(monkeypatch, {**REAL_SOLTEQ, **REAL_STORE, "WOO_URL": given})
+    assert Settings.load().woo_url == kept
+
+
+def test_the_first_day_is_not_after_the_day_that_sales_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days before the first cannot be backfilled, and orders of them would be booked."""
+    monkeypatch.setenv("SOLTEQ_WOO_SALES_FROM", "2023-05-01")
+    with pytest.raises(ConfigurationError, match=r"^SOLTEQ_WOO_SALES_FIRST_DAY: set it to SOLTEQ_WOO_SALES_FROM or"):
+        Settings.load()
+    monkeypatch.setenv("SOLTEQ_WOO_SALES_FIRST_DAY", "2023-05-01")
+    assert Settings.load()
+
+
+def test_accounts_by_group_need_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLTEQ_WOO_CUSTOMER_ACCOUNTS", "groups")
+    with pytest.raises(ConfigurationError, match=r"^SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS: name a group"):
+        Settings.load()
+    monkeypatch.setenv("SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS", "Kanta-asiakkaat")
+    assert Settings.load()
+
+
+# Names that are none
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SOLTEQ_WOO_SHOPP", "SOLTEQ_WOO_SHOP"),
+        ("SOLTEQ_WOO_STOCK_STORE", "SOLTEQ_WOO_STOCK_STORES"),
+        ("solteq_woo_modus", "SOLTEQ_WOO_MODE"),
+        ("SOLTEQ_API_URI", "SOLTEQ_API_URL"),
+        ("WOO_CONSUMER_KEYS", "WOO_CONSUMER_KEY"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_misspelled_name_is_refused_with_the_one_that_is_meant(
+    no_settings: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str, place: str
+) -> None:
+    """It would count for nothing, and nobody would be told."""
+    if place == ".env":
+        (no_settings / ".env").write_text(f"{name}=sesame\n", encoding="utf-8")
+    else:
+        monkeypatch.setenv(name, "sesame")
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    assert str(caught.value) == f"{name.upper()}: there is no such setting; did you mean {meant}?"
+
+
+def test_a_name_like_none_of_ours_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLTEQ_WOO_", "1")
+    monkeypatch.setenv("SOLTEQ_WOO_STOCK_BUFFER", "many")
+    with pytest.raises(ConfigurationError, match=r"SOLTEQ_WOO_: .*; SOLTEQ_WOO_STOCK_BUFFER:"):
+        Settings.load()
+
+
+def test_variables_of_other_programs_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is like a setting of ours, when ours is set: then nobody misspelled it."""
+    set_all(monkeypatch, {**REAL_SOLTEQ, **REAL_STORE, "SOLTEQ_POS_PORT": "1", "WOO_HOME": "1", "WOO_URLS": "1"})
+    assert Settings.load()
+
+
+def test_a_dotenv_that_is_no_text_is_named_and_not_shown(no_settings: Path) -> None:
+    (no_settings / ".env").write_bytes("SOLTEQ_WOO_SHOP=sesamé".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read") as caught:
+        Settings.load()
+    assert caught.value.__context__ is None
 
 
 def test_all_wrong_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

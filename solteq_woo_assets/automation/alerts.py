@@ -307,7 +307,7 @@ def _instant(cursor: str) -> datetime:
 
 def message(alert: Alert, settings: Settings) -> Message:
     """What people read."""
-    run = f"{settings.dagster_url.rstrip('/')}/runs/{alert.run_id}"
+    run = f"{settings.dagster_url}/runs/{alert.run_id}"
     since = _local(alert.since, settings)
     fails, works = _headlines(alert.cause)
     if alert.over_at:

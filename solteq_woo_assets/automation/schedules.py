@@ -8,15 +8,11 @@ import dagster as dg
 
 from solteq_woo_assets.assets import customers
 from solteq_woo_assets.automation.jobs import BY_DAY, FLOW_JOBS, RECONCILE_ALL, SALES_TO_SOLTEQ, partition_of
-from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.settings import Settings
 
 
 def flow_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """A schedule for each flow that has a cron, and the nightly reconciliation.
-
-    :raises ConfigurationError: a cron setting that is none
-    """
+    """A schedule for each flow that has a cron, and the nightly reconciliation."""
     crons = {job.name: (f"SOLTEQ_WOO_{flow.upper()}_CRON", settings.cron(flow)) for flow, job in FLOW_JOBS.items()}
     crons[RECONCILE_ALL.name] = ("SOLTEQ_WOO_RECONCILE_CRON", settings.reconcile_cron)
     schedules = [_schedule(job, setting, cron, settings) for job, (setting, cron) in crons.items() if cron]
@@ -44,12 +40,9 @@ def _schedule(
 ) -> dg.ScheduleDefinition:
     if job in BY_DAY:
         return _schedule_by_day(job, setting, cron, settings)
-    try:
-        return dg.ScheduleDefinition(
-            name=f"{name or job}_schedule", job_name=job, run_config=config, **_common(job, setting, cron, settings)
-        )
-    except dg.DagsterInvalidDefinitionError as error:
-        raise _no_cron(setting) from error
+    return dg.ScheduleDefinition(
+        name=f"{name or job}_schedule", job_name=job, run_config=config, **_common(job, setting, cron, settings)
+    )
 
 
 def _schedule_by_day(job: str, setting: str, cron: str, settings: Settings) -> dg.ScheduleDefinition:
@@ -61,12 +54,9 @@ def _schedule_by_day(job: str, setting: str, cron: str, settings: Settings) -> d
         at = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
         return dg.RunRequest(partition_key=partition_of(job, settings, at), run_config=config)
 
-    try:
-        return dg.ScheduleDefinition(
-            name=f"{job}_schedule", job_name=job, execution_fn=today, **_common(job, setting, cron, settings)
-        )
-    except dg.DagsterInvalidDefinitionError as error:
-        raise _no_cron(setting) from error
+    return dg.ScheduleDefinition(
+        name=f"{job}_schedule", job_name=job, execution_fn=today, **_common(job, setting, cron, settings)
+    )
 
 
 def _common(job: str, setting: str, cron: str, settings: Settings) -> dict[str, Any]:
@@ -76,10 +66,6 @@ def _common(job: str, setting: str, cron: str, settings: Settings) -> dict[str, 
         "description": f"Runs {job} at {cron}, {settings.timezone} time. Set by {setting}.",
         "default_status": default_schedule_status(settings),
     }
-
-
-def _no_cron(setting: str) -> ConfigurationError:
-    return ConfigurationError(f"{setting}: it is not a cron expression; every hour at seven past is 7 * * * *")
 
 
 def default_schedule_status(settings: Settings) -> dg.DefaultScheduleStatus:

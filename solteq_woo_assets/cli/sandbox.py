@@ -17,7 +17,6 @@ from starlette.types import ASGIApp
 
 from solteq_woo_assets.cli.jobs import load_settings
 from solteq_woo_assets.cli.terminal import console
-from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
@@ -67,7 +66,6 @@ def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
 def run(port: int) -> None:
     """Start the Dagster UI with its daemon, and the sandbox where it stands in, until Ctrl-C."""
     settings = load_settings()
-    build_definitions(settings)  # what is wrong with a cron is better said here than in Dagster's log
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").absolute())))
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists() and Path("dagster.yaml").exists():

@@ -11,7 +11,8 @@ from solteq_woo_assets.settings import Settings
 def solteq_client(settings: Settings, **wire: Any) -> SolteqClient:
     """A client for Solteq or its stand-in; in shadow mode it only reads.
 
-    :param wire: ``attempts``, ``read_seconds`` and ``read_only``, where others than the usual ones are wanted
+    :param wire: ``attempts``, ``read_seconds``, ``read_only`` and ``most_clock_skew``, where others than the usual
+        ones are wanted
     """
     return SolteqClient(
         settings.solteq_api_url,

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -33,10 +33,17 @@ from solteq_woo_assets.clients.in_flight import InFlightLimit
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, RemoteError
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+MOST_CLOCK_SKEW = timedelta(hours=1)
+"""So far apart, the clocks make nonsense of what is read: nothing is."""
 
 _CHUNK_BYTES = 256 * 1024
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
 _TOO_MANY_REQUESTS, _NOT_IMPLEMENTED = 429, 501
+
+_CLOCK_MEND = (
+    "Let this machine and the other side get their time from the network (timedatectl set-ntp true); "
+    "solteq-woo doctor tells how far each clock is off."
+)
 
 Params = Mapping[str, str | int]
 
@@ -80,8 +87,10 @@ class JsonSession:
     :param mends: what to do about an error, by its code or its status; ``"redirect"`` and ``"not json"`` too
     :param secrets: never shown, even when the other side repeats them
     :param read_only: shadow mode: refuse to send anything that could change the other side
+    :param most_clock_skew: reading raises when the other side's clock is further from ours; ``None`` reads on
 
     ``remote_time`` is the other side's clock as its last answer told it, naive UTC; an error is an answer, too.
+    ``clock_ahead`` is how far that was ahead of ours, less what the answer took; ``None`` until an answer tells.
     """
 
     def __init__(
@@ -97,10 +106,13 @@ class JsonSession:
         mends: Mapping[int | str, str] | None = None,
         secrets: Sequence[str] = (),
         read_only: bool = False,
+        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
     ) -> None:
         self._read_only = read_only
+        self._most_clock_skew = most_clock_skew
         self.requests_made = 0
         self.remote_time: datetime | None = None
+        self.clock_ahead: timedelta | None = None
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
         self._auth = auth or _Nobody()
@@ -108,7 +120,7 @@ class JsonSession:
         self._name = name
         self._read_seconds = read_seconds
         self._attempts = max(1, attempts)
-        self._mends = mends or {}
+        self._mends = {"clock": _CLOCK_MEND, **(mends or {})}
         self._secrets = [form for secret in secrets if secret for form in (secret, quote_plus(secret))]
         self._limit = InFlightLimit(in_flight)
         self._under_way = 0
@@ -156,6 +168,13 @@ class JsonSession:
         request = _Request("POST", path, None, form.encode(), headers, kind=("POST", _route(path)))
         return self._exchange(request, repeatable=True)
 
+    def their_time(self, ours: datetime) -> datetime:
+        """An instant of our clock by the other side's, as its answers tell it; ours where they do not.
+
+        What is compared with times of the other side is measured so. Both naive UTC.
+        """
+        return ours + (self.clock_ahead or timedelta(0))
+
     @property
     def in_flight(self) -> int:
         """How many requests may be under way at this moment."""
@@ -202,8 +221,9 @@ class JsonSession:
                 self._observe(request, None, 0, 0.0)
                 what, not_done, passing = diagnose(error, self._read_seconds)
                 raise self._failure(request, what, not_done=not_done, passing=passing) from None
-            self.remote_time = said_time(response.headers)
             self._observe(request, response.status_code, len(content), time.monotonic() - started)
+        if request.method == "GET":  # what a write's answer says is known by then, and counts
+            self._check_clock(request)
         return self._read(request, response, content)
 
     def _receive(self, request: _Request) -> tuple[requests.Response, bytes]:
@@ -218,12 +238,28 @@ class JsonSession:
             allow_redirects=False,  # would turn a POST into a GET, and drop or give away the credentials
             stream=True,
         ) as response:
+            self._note_time(response.headers)
             content = bytearray()
             for chunk in response.iter_content(_CHUNK_BYTES):
                 content += chunk
                 if len(content) > MAX_RESPONSE_BYTES:
                     break
             return response, bytes(content)
+
+    def _note_time(self, headers: Mapping[str, str]) -> None:
+        self.remote_time = said_time(headers)
+        if self.remote_time is not None:
+            self.clock_ahead = self.remote_time - datetime.now(UTC).replace(tzinfo=None)
+
+    def _check_clock(self, request: _Request) -> None:
+        """:raises Failure: the clocks are too far apart for anything to be read"""
+        ahead, most = self.clock_ahead, self._most_clock_skew
+        if ahead is None or most is None or abs(ahead) <= most:
+            return
+        hours = abs(ahead) / timedelta(hours=1)
+        where = "ahead of" if ahead > timedelta(0) else "behind"
+        what = f"its clock is {hours:.1f} h {where} this machine's, so nothing is read"
+        raise self._failure(request, what, mend="clock", not_done=True, passing=False)
 
     @contextlib.contextmanager
     def _my_turn(self) -> Iterator[None]:
@@ -287,7 +323,7 @@ class JsonSession:
             mend=code if code in self._mends else status,
             not_done=status < _SERVER_ERROR or is_final,
             passing=status == _TOO_MANY_REQUESTS or (status >= _SERVER_ERROR and not is_final),
-            wait=retry_after_seconds(response.headers.get("Retry-After"), datetime.now(UTC)),
+            wait=retry_after_seconds(response.headers.get("Retry-After"), self.their_time(datetime.now(UTC))),
         )
 
     def _failure(

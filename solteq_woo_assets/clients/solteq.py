@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ import simplejson
 from oauthlib.oauth2 import BackendApplicationClient
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonResponse, JsonSession
 from solteq_woo_assets.clients.solteq_customers import (
     CUSTOMERS,
     CustomerDocument,
@@ -128,6 +128,7 @@ class SolteqClient:
         read_seconds: float = 60.0,
         attempts: int = 5,
         read_only: bool = False,
+        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
     ) -> None:
         _check_address("SOLTEQ_API_URL", api_url)
         _check_address("SOLTEQ_IDENTITY_URL", identity_url)
@@ -136,6 +137,7 @@ class SolteqClient:
             "in_flight": in_flight,
             "read_seconds": read_seconds,
             "attempts": attempts,
+            "most_clock_skew": most_clock_skew,
             "secrets": [client_secret.get_secret_value()],
         }
         self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, read_only=read_only, **wire)
@@ -182,6 +184,10 @@ class SolteqClient:
     def remote_time(self) -> datetime | None:
         """Solteq's clock at the API's last answer, naive UTC; without one, at its identity server's."""
         return self._api.remote_time or self._identity.remote_time
+
+    def their_time(self, ours: datetime) -> datetime:
+        """An instant of our clock by Solteq's; see :class:`~solteq_woo_assets.clients.http.JsonSession`."""
+        return self._api.their_time(ours)
 
     def close(self) -> None:
         """Close the connections that are kept open."""

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from typing import Any
 
+from solteq_woo_assets.clients.failures import said_time
 from solteq_woo_assets.clients.http import JsonResponse
 from solteq_woo_assets.clients.solteq_customers import Refused
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
@@ -106,11 +106,7 @@ class SolteqSales:
 
 def _clock(answer: JsonResponse) -> datetime:
     """When the other side says that it is; its clock is the one that its balances go by."""
-    try:
-        said = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
-        return _now()
-    return said.astimezone(UTC).replace(tzinfo=None)
+    return said_time(answer.headers) or _now()
 
 
 def _now() -> datetime:

@@ -1,7 +1,7 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -11,7 +11,7 @@ import requests.auth
 from pydantic import SecretStr, ValidationError
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.clients.http import JsonSession, Params
+from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonSession, Params
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
 from solteq_woo_assets.clients.woo_customers import (
     CustomerBatch,
@@ -93,6 +93,7 @@ class WooClient:
         attempts: int = 5,
         read_only: bool = False,
         order_meta: Collection[str] = (),
+        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -116,6 +117,7 @@ class WooClient:
             mends=mends,
             secrets=[secret],
             read_only=read_only,
+            most_clock_skew=most_clock_skew,
         )
         self.customers = WooCustomers(self._session)
         self.orders = WooOrders(self._session, order_meta)
@@ -130,6 +132,10 @@ class WooClient:
     def remote_time(self) -> datetime | None:
         """The store's clock at its last answer, naive UTC."""
         return self._session.remote_time
+
+    def their_time(self, ours: datetime) -> datetime:
+        """An instant of our clock by the store's; see :class:`~solteq_woo_assets.clients.http.JsonSession`."""
+        return self._session.their_time(ours)
 
     def close(self) -> None:
         """Close the connections that are kept open."""

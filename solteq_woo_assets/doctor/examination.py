@@ -15,8 +15,8 @@ from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.identity import Identity, sides
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
-_ONCE = {"attempts": 1, "read_seconds": 30.0}
-"""Somebody is waiting, and trouble that passes is worth a line, too."""
+_ONCE = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
+"""Somebody is waiting, and trouble that passes is worth a line, too; so is a clock at which the flows stop."""
 
 
 def examine(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:

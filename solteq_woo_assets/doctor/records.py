@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from solteq_woo_assets.doctor.findings import Finding, green, yellow
+from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
 from solteq_woo_assets.rules.pricing import PricingRules, judge_campaigns
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
@@ -81,10 +81,24 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
         connection.execute("DROP TABLE live")
     else:
         yield _unread("records", "products")
+    if settings.stock_stores and "solteq_balances" in read_at:
+        yield _stock_stores(connection, settings)
     if "solteq_campaigns" in read_at:
         yield _campaigns(connection, settings, now)
     else:
         yield _unread("campaigns", "campaigns")
+
+
+def _stock_stores(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Finding:
+    """Whether each store whose balances are sold online has balances: a misspelled id would sell nothing of it."""
+    query = "SELECT DISTINCT store_id FROM snapshot.solteq_balances WHERE NOT deleted ORDER BY 1"
+    stores = [row[0] for row in connection.execute(query).fetchall()]
+    wrong = set(settings.stock_stores).difference(stores)
+    if not wrong:
+        return green("stock stores", "each of SOLTEQ_WOO_STOCK_STORES has balances")
+    words = f"{len(wrong)} of {len(set(settings.stock_stores))} ids in SOLTEQ_WOO_STOCK_STORES have no balance"
+    mend = f"Write them as Solteq does. Balances are of {', '.join(stores[:20]) or 'no store'}."
+    return red("stock stores", words, mend)
 
 
 def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ Any app wrapped in :class:`ControlMiddleware` also answers (no credentials asked
 
 - ``POST /_sandbox/faults`` adds a fault (the fields of :class:`Fault` as JSON), ``DELETE`` removes them all.
 - ``GET /_sandbox/requests`` lists what was asked, oldest first, ``DELETE`` clears the list.
+- ``PUT /_sandbox/clock`` ``{"ahead_seconds": 360}`` sets the stand-in's clock against this machine's, until it stops.
 
 Other paths under ``/_sandbox/`` go to the app. Nothing under ``/_sandbox/`` is logged or faulted.
 """
@@ -28,6 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.sandbox.clock import Clock
 
 HOST = "127.0.0.1"
 REQUESTS_KEPT = 10_000  # a demo runs for days
@@ -78,25 +80,44 @@ class Fault:
 
 
 class ControlMiddleware:
-    """Wraps an app: logs its requests, makes them fail on demand. For :func:`running` and :func:`serve`."""
+    """Wraps an app: logs its requests, makes them fail on demand, says the time. For :func:`running` and :func:`serve`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    :param clock: the app's own
+    """
+
+    def __init__(self, app: ASGIApp, clock: Clock | None = None) -> None:
         self.app = app
+        self.clock = clock or Clock()
         self.faults: list[Fault] = []
         self.requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif scope["path"] in ("/_sandbox/faults", "/_sandbox/requests"):
+        elif scope["path"] in ("/_sandbox/faults", "/_sandbox/requests", "/_sandbox/clock"):
             response = await self._control(Request(scope, receive))
             await response(scope, receive, send)
         elif scope["path"].startswith("/_sandbox/"):
             await self.app(scope, receive, send)
         else:
-            await self._observed(scope, receive, send)
+            await self._observed(scope, receive, self._dated(send))
+
+    def _dated(self, send: Send) -> Send:
+        """With the ``Date`` of the stand-in's clock, unless the answer brings one."""
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", []))
+                if not any(name.lower() == b"date" for name, _ in headers):
+                    headers.append((b"date", self.clock.date_header()))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return dated
 
     async def _control(self, request: Request) -> Response:
+        if request.url.path.endswith("/clock"):
+            return await self._set_clock(request)
         faults = request.url.path.endswith("/faults")
         match request.method:
             case "POST" if faults:
@@ -111,6 +132,14 @@ class ControlMiddleware:
             case "GET" if not faults:
                 return JSONResponse(list(self.requests))
         return JSONResponse({"error": "method not allowed"}, 405)
+
+    async def _set_clock(self, request: Request) -> Response:
+        try:
+            asked = json.loads(await request.body()) if request.method == "PUT" else None
+            self.clock.ahead_seconds = float(asked["ahead_seconds"])  # type: ignore[index]
+        except (ValueError, TypeError, KeyError):
+            return JSONResponse({"error": "validation", "message": 'PUT {"ahead_seconds": a number}'}, 400)
+        return JSONResponse({"ahead_seconds": self.clock.ahead_seconds})
 
     async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
@@ -215,6 +244,7 @@ class _Server(uvicorn.Server):
                 log_config=None,  # the caller's logging stays as it is
                 log_level="warning",
                 access_log=False,
+                date_header=False,  # the app says what time it is there
                 timeout_graceful_shutdown=1,
             )
         )

@@ -43,6 +43,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from solteq_woo_assets.sandbox import catalogue, solteq_customers, solteq_sales
+from solteq_woo_assets.sandbox.clock import Clock
 from solteq_woo_assets.sandbox.server import ControlMiddleware
 
 CLIENT_ID = "sandbox"
@@ -92,11 +93,13 @@ class Behaviour:
     :param unruly: feeds cut pages short, slip in empty ones and repeat documents, also older versions of them
     :param page_size_cap: no page is longer, whatever was asked for
     :param token_seconds: how long a token handed out from now on lasts; 0 is none at all
+    :param late_balances: the feed does not show what a booking moved until this is false again
     """
 
     unruly: bool = True
     page_size_cap: int = 200
     token_seconds: int = 600
+    late_balances: bool = False
 
 
 class Invalid(Exception):
@@ -154,7 +157,10 @@ class Documents:
     A method that changes something has committed when it returns; what it wrote then survives ``kill -9``.
     """
 
-    def __init__(self, database: Path, seed: int) -> None:
+    def __init__(self, database: Path, seed: int, clock: Clock) -> None:
+        self._clock = clock
+        self._late_balances = False
+        self._late: list[tuple[dict[str, Any], datetime]] = []
         self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")  # only a power cut could take back the last answers
@@ -206,13 +212,16 @@ class Documents:
 
     def _put_all(self, feed: str, documents: Iterable[Any]) -> datetime:
         # One instant a call: many documents with an equal modifiedAt are normal, two calls with one are not.
-        self._latest = max(time.time_ns() // 1_000_000, self._latest + 1)
+        self._latest = max(self._milliseconds(), self._latest + 1)
         for number, document in enumerate(documents):
             try:
                 self._put(feed, document, self._latest * 1000)
             except ValueError as error:
                 raise Invalid(f"documents[{number}]", str(error)) from error
         return _EPOCH + timedelta(milliseconds=self._latest)
+
+    def _milliseconds(self) -> int:
+        return int(self._clock.seconds() * 1000)
 
     def _put(self, feed: str, changes: Any, now: int) -> None:
         if not isinstance(changes, dict):
@@ -280,7 +289,7 @@ class Documents:
         place = _place(document["id"])
         with self._transaction():
             row = self._db.execute("SELECT modified FROM customers WHERE place = ?", (place,)).fetchone()
-            self._latest = max(time.time_ns() // 1_000_000, self._latest + 1)
+            self._latest = max(self._milliseconds(), self._latest + 1)
             now = max(self._latest * 1000, row[0] + 1000 if row else 0)
             document["modifiedAt"] = catalogue.wire_instant(_EPOCH + timedelta(microseconds=now))
             self._store("customers", place, document, _dumps(document), now)
@@ -309,7 +318,18 @@ class Documents:
         row = (document["externalId"], document.get("refersTo"), _dumps(document))
         with self._transaction():
             self._db.execute("INSERT INTO sales SELECT ?, ?, ?, coalesce(max(number), 0) + 1 FROM sales", row)
-            self._put_all("balances", self._moved_balances(document))
+            if not self._late_balances:
+                self._put_all("balances", self._moved_balances(document))
+        if self._late_balances:
+            self._late.append((document, self._clock.now()))
+
+    def delay_balances(self, is_late: bool) -> None:
+        """Whether the feed shows what a booking moves only later, with the time of the booking (contract, Feeds)."""
+        self._late_balances = is_late
+        while self._late and not is_late:
+            document, moment = self._late.pop(0)
+            stamp = {"modifiedAt": catalogue.wire_instant(moment)}
+            self.put("balances", [moved | stamp for moved in self._moved_balances(document)])
 
     def _moved_balances(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         moved: dict[tuple[str, str], dict[str, Any]] = {}
@@ -437,17 +457,18 @@ def _is_balance(document: Any) -> bool:
 class Solteq:
     """The endpoints."""
 
-    def __init__(self, database: Path, seed: int, behaviour: Behaviour) -> None:
+    def __init__(self, database: Path, seed: int, behaviour: Behaviour, clock: Clock) -> None:
+        self.clock = clock
         self.database = database
         self.seed = seed
         self.behaviour = behaviour
-        self.documents = Documents(database, seed)
+        self.documents = Documents(database, seed, clock)
         self.documents.close()
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """The file is open while the server runs, so that an app that is only made leaves nothing open."""
-        self.documents = Documents(self.database, self.seed)
+        self.documents = Documents(self.database, self.seed, self.clock)
         with contextlib.closing(self.documents):
             yield
 
@@ -604,11 +625,12 @@ class Solteq:
         for name, value in asked.items():
             if name not in [each.name for each in fields(Behaviour)]:
                 raise Invalid(name, "unknown")
-            if isinstance(value, bool) != (name == "unruly") or not isinstance(value, int):
+            if isinstance(value, bool) != (name in ("unruly", "late_balances")) or not isinstance(value, int):
                 raise Invalid(name, "of the wrong type")
             if value < lowest.get(name, 0):
                 raise Invalid(name, "too small")
         self.behaviour = replace(self.behaviour, **asked)
+        self.documents.delay_balances(self.behaviour.late_balances)
         return JSONResponse(asdict(self.behaviour))
 
     async def revoke(self, request: Request) -> Response:
@@ -625,7 +647,9 @@ def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_
     :param token_seconds: see :class:`Behaviour`
     :param page_size_cap: see :class:`Behaviour`
     """
-    solteq = Solteq(database, seed, Behaviour(page_size_cap=page_size_cap, token_seconds=token_seconds))
+    clock = Clock()
+    behaviour = Behaviour(page_size_cap=page_size_cap, token_seconds=token_seconds)
+    solteq = Solteq(database, seed, behaviour, clock)
     routes = [
         Route("/connect/token", solteq.token, methods=["POST"]),
         *(Route(path, solteq.feed(feed, scope)) for feed, (path, scope) in FEEDS.items()),
@@ -641,7 +665,7 @@ def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_
         Route("/_sandbox/{feed}", solteq.put_documents, methods=["PUT"]),
     ]
     handlers = {Invalid: _invalid, HTTPException: _refused}
-    return ControlMiddleware(Starlette(routes=routes, lifespan=solteq.lifespan, exception_handlers=handlers))
+    return ControlMiddleware(Starlette(routes=routes, lifespan=solteq.lifespan, exception_handlers=handlers), clock)
 
 
 def _again(rows: list[Row], whim: int) -> list[Row]:

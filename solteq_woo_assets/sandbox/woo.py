@@ -16,8 +16,9 @@ Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpo
 - ``POST /_sandbox/orders/shuffle`` ``{"orders": 10, "seed": 0}`` places that many paid orders of what is for sale
   and in stock, as a client would over REST, and answers their ``ids``.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``calc_taxes``, ``round_at_subtotal``,
-  ``manage_stock``, ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``),
-  ``cron`` or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+  ``tax_classes`` (further ones with their rates), ``decimal_comma``, ``shown_with_tax``, ``manage_stock``,
+  ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``), ``cron`` or the ``clock``
+  (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 
@@ -31,7 +32,7 @@ it is never late: what is due is done before each request. Without, it runs when
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -40,8 +41,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .clock import Clock
 from .server import ControlMiddleware
-from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate, guard_key
+from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate, PhpError, guard_key
 from .woo_calls import BATCH, EDITABLE, ID, LIST, ONE, REFUSALS, VIEW, Call, Reply, Route, paging, pick
 from .woo_customers import (
     CUSTOMER_LIST_SCHEMA,
@@ -68,6 +70,7 @@ __all__ = ["CONSUMER_KEY", "CONSUMER_SECRET", "create_app"]
 _API = "/wp-json"
 _CRON = "/_sandbox/cron"
 _LONGEST_ADDRESS = 8190  # Apache's default; the real store refused 11 kB
+_OF_VERSION_3 = ("stock_status", "has_options", "post_password", "global_unique_id")
 _INVALID_ID = "woocommerce_rest_product_invalid_id"
 _INVALID_VARIATION = "woocommerce_rest_product_variation_invalid_id"
 
@@ -75,12 +78,13 @@ _INVALID_VARIATION = "woocommerce_rest_product_variation_invalid_id"
 class Woo:
     """The app itself. Each request is one transaction, done in one go on the event loop, none beside it."""
 
-    def __init__(self, database: Path, settings: dict[str, Any]) -> None:
+    def __init__(self, database: Path, settings: dict[str, Any], clock: Clock) -> None:
         self._store = Store(database)
+        self._clock = clock
         if settings:
             with self._store.transaction():
                 self._store.change_settings(settings)
-        self._gate = Gate()
+        self._gate = Gate(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # the server's start and stop
@@ -92,7 +96,7 @@ class Woo:
             try:
                 reply = self._answer(request, body, headers)
             except ApiError as error:  # kept all the same: a refused product may have spent an id
-                reply = Reply(error.document(), error.status)
+                reply = Reply(error.document(), error.status, {"Allow": ""} if isinstance(error, PhpError) else {})
         headers = {name: value for name, value in (headers | reply.headers).items() if value}
         content = reply.body if isinstance(reply.body, str) else json.dumps(reply.body, ensure_ascii=False)
         await Response(content, reply.status, headers)(scope, receive, send)
@@ -103,7 +107,7 @@ class Woo:
         settings = self._store.settings()
         scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else request.url.scheme
         base = f"{scheme}://{request.headers.get('host', 'localhost')}"
-        now = settings["clock"] or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        now = settings["clock"] or self._clock.now().strftime("%Y-%m-%dT%H:%M:%S")
         site, query = Site(base, now, settings), _query(asked)
         if len(path) + len(asked) > _LONGEST_ADDRESS:
             return _page(414, "Request-URI Too Long")
@@ -130,7 +134,9 @@ class Woo:
             raise ApiError(401, *(route.refusal or REFUSALS[request.method]))
         reply = route.handle(call)
         if "_fields" in query and not reply.picked:
-            reply.body = pick(reply.body, words(query["_fields"]))
+            # Of one thing WordPress leaves the links in, whatever was asked for.
+            always = ["_links"] if isinstance(reply.body, dict) else []
+            reply.body = pick(reply.body, [*words(query["_fields"]), *always])
         return reply
 
 
@@ -140,7 +146,8 @@ def create_app(database: Path, **settings: Any) -> ASGIApp:
     :param database: survives restarts and ``kill -9``; two servers at once may share it, slowly
     :param settings: of ``PUT /_sandbox/settings``, set before it is served
     """
-    return ControlMiddleware(Woo(database, settings))
+    clock = Clock()
+    return ControlMiddleware(Woo(database, settings, clock), clock)
 
 
 def _page(status: int, title: str) -> Reply:
@@ -200,8 +207,9 @@ def _show_all(
     ]
     if "_fields" not in call.query:
         return shown
-    # The products' own controller writes the fields in the order asked for.
-    names = [name.partition(".")[0] for name in words(call.query["_fields"])]
+    # The products' controller writes the fields in the order asked for; its third version adds a few behind them.
+    asked = [name.partition(".")[0] for name in words(call.query["_fields"])]
+    names = [*sorted(asked, key=_OF_VERSION_3.__contains__), "_links"]
     return [{name: document[name] for name in names if name in document} for document in shown]
 
 

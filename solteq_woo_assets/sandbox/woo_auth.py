@@ -2,13 +2,14 @@
 
 import base64
 import binascii
-import time
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from oauthlib.oauth1.rfc5849 import signature as oauth
+
+from .clock import Clock
 
 CONSUMER_KEY = "ck_sandbox"
 CONSUMER_SECRET = "cs_sandbox"  # noqa: S105 - opens made-up data only, and is printed by the command line
@@ -42,10 +43,21 @@ class ApiError(Exception):
         return {"code": self.code, "message": self.message, "data": self.data}
 
 
+class PhpError(ApiError):
+    """The store's own code failed; WordPress tells nothing then of what the path can be asked."""
+
+    def __init__(self) -> None:
+        handbook = "https://wordpress.org/documentation/article/faq-troubleshooting/"
+        link = f'<a href="{handbook}">Learn more about troubleshooting WordPress.</a>'
+        message = f"<p>There has been a critical error on this website.</p><p>{link}</p>"
+        super().__init__(500, "internal_server_error", message)
+
+
 @dataclass
 class Gate:
     """Checks credentials and remembers nonces; these are forgotten at a restart, which no client can tell."""
 
+    clock: Clock = field(default_factory=Clock)
     _nonces: dict[str, float] = field(default_factory=dict)
 
     def admits(self, method: str, url: str, authorization: str) -> bool:
@@ -82,7 +94,7 @@ class Gate:
         return True
 
     def _once(self, timestamp: str, nonce: str) -> None:
-        now = time.time()
+        now = self.clock.seconds()
         if not timestamp.isdigit() or abs(now - int(timestamp)) > _WINDOW_SECONDS:
             raise _refused("Invalid timestamp.")
         if self._nonces.get(nonce, 0) > now - 2 * _WINDOW_SECONDS:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_discounts import Coupon
-from .woo_fields import Schema, decimal, integer, parse_time, text
+from .woo_fields import Schema, decimal, integer, integers, parse_time, text
 from .woo_order_render import BASE
 from .woo_store import SITE_ZONE, Store, site_time
 from .woo_totals import Order, money
@@ -21,7 +21,7 @@ COUPON_SCHEMA: dict[str, Schema] = {
 }
 # Real conditions that the stand-in does not have: better an error than a coupon that ignores them.
 _NOT_HERE = (
-    *("individual_use", "product_ids", "excluded_product_ids", "usage_limit", "usage_limit_per_user"),
+    *("individual_use", "excluded_product_ids", "usage_limit", "usage_limit_per_user"),
     *("limit_usage_to_x_items", "product_categories", "excluded_product_categories", "exclude_sale_items"),
     *("minimum_amount", "maximum_amount", "email_restrictions"),
 )
@@ -58,7 +58,7 @@ class Coupons:
             **_dated("date_expires", expires),
             "usage_count": 0,
             "individual_use": False,
-            "product_ids": [],
+            "product_ids": integers(given.get("product_ids", [])),
             "excluded_product_ids": [],
             "usage_limit": None,
             "usage_limit_per_user": None,
@@ -90,12 +90,13 @@ class Coupons:
         return json.loads(row[0])
 
     def page(self, params: dict[str, Any]) -> tuple[int, list[Coupon]]:
-        """How many coupons there are, of one code if that is asked for, and one page of them, newest first."""
+        """How many coupons there are, of one code if that is asked for, and one page of them by id."""
         where, values = ("code = ?", [text(params["code"]).lower()]) if params.get("code") else ("TRUE", [])
         total = self._store.execute(f"SELECT count(*) FROM coupons WHERE {where}", values).fetchone()[0]
         limit = integer(params.get("per_page", 10))
         start = (integer(params.get("page", 1)) - 1) * limit
-        query = f"SELECT document FROM coupons WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"
+        order = "ASC" if params.get("order") == "asc" else "DESC"
+        query = f"SELECT document FROM coupons WHERE {where} ORDER BY id {order} LIMIT ? OFFSET ?"
         return total, [json.loads(row[0]) for row in self._store.execute(query, [*values, limit, start])]
 
     def for_order(self, given: dict[str, Any], held: list[str]) -> Coupon:
@@ -110,7 +111,7 @@ class Coupons:
         code = text(given["code"]).strip().lower()
         coupon = self.find(code)
         if coupon is None:
-            message = f'Coupon "{code}" cannot be applied because it does not exist.'
+            message = f"Coupon &quot;{code}&quot; cannot be applied because it does not exist."
             raise ApiError(400, "woocommerce_rest_invalid_coupon", message)
         if code not in held and coupon["date_expires_gmt"] and coupon["date_expires_gmt"] < self._now:
             raise ApiError(400, "woocommerce_rest_invalid_coupon", "This coupon has expired.")

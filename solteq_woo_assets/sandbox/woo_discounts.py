@@ -3,7 +3,7 @@
 from decimal import ROUND_FLOOR, ROUND_HALF_DOWN, ROUND_HALF_UP, Decimal
 from typing import Any
 
-from .woo_totals import ZERO, Line, Order, TaxRules, is_taxable, number, stored, tax_on, tax_within
+from .woo_totals import ZERO, Line, Order, TaxRules, is_taxable, is_taxed, number, stored, tax_on, tax_within
 
 Coupon = dict[str, Any]
 """A coupon as the API shows it."""
@@ -20,6 +20,9 @@ class _Spread:
     def __init__(self, order: Order) -> None:
         self.discounts: Discounts = {}
         self._prices = {line["id"]: _price(line, order["prices_include_tax"]) for line in order["line_items"]}
+        self._products = {
+            line["id"]: {line.get("product_id"), line.get("variation_id")} for line in order["line_items"]
+        }
         self._quantities = {line["id"]: number(line["quantity"]) for line in order["line_items"]}
         # By the price of one piece: so the recordings have it, older releases went by price times quantity.
         self._order = sorted(self._prices, key=lambda line: -self._prices[line] / max(1, self._quantities[line]))
@@ -27,6 +30,8 @@ class _Spread:
     def apply(self, coupon: Coupon) -> None:
         taken = self.discounts.setdefault(coupon["code"], dict.fromkeys(self._order, ZERO))
         lines = [line for line in self._order if self._left(line) and self._quantities[line] > 0]
+        if wanted := coupon.get("product_ids"):
+            lines = [line for line in lines if self._products[line] & {*wanted}]
         amount = number(coupon["amount"])
         if coupon["discount_type"] == "percent":
             self._percent(taken, lines, amount)
@@ -92,20 +97,21 @@ def apply_coupons(order: Order, coupons: list[Coupon], rules: TaxRules) -> None:
     spread = _Spread(order)
     for coupon in coupons:
         spread.apply(coupon)
-    within = order["prices_include_tax"]
+    within = order["prices_include_tax"] and is_taxed(order)
     lines = {line["id"]: line for line in order["line_items"]}
+    taxed = [identifier for identifier, line in lines.items() if is_taxed(order) and is_taxable(line)]
     for line in lines.values():
         line["total"], line["total_tax"] = line["subtotal"], line["subtotal_tax"]
     for row, coupon in zip(order["coupon_lines"], coupons, strict=True):
         off = {line: cents / 100 for line, cents in spread.discounts[coupon["code"]].items()}
         amount, tax = sum(off.values(), ZERO), ZERO
         for identifier, each in off.items():
-            if is_taxable(lines[identifier]):
+            if identifier in taxed:
                 tax += rules.line_cents(_tax(each, lines[identifier], rules, within))
         row["discount"], row["discount_tax"] = stored(amount - tax if within else amount), stored(tax)
     for identifier, line in lines.items():
         amount = sum((cents[identifier] for cents in spread.discounts.values()), ZERO) / 100
-        if within and is_taxable(line):
+        if within and identifier in taxed:
             amount -= _tax(amount, line, rules, within)
         line["total"] = stored(max(ZERO, number(line["total"]) - amount))
 

@@ -165,12 +165,16 @@ def boolean(value: Any) -> bool:
     return value is True or value == 1 or (isinstance(value, str) and value.lower() in ("yes", "true", "1"))
 
 
-def decimal(value: Any) -> str:
-    """A price as WooCommerce cleans it: a decimal comma falls out with all else that is no digit, so that
-    ``"1,5"`` becomes ``"15"`` and words become nothing."""
+def decimal(value: Any, *, comma: bool = False) -> str:
+    """A price as WooCommerce cleans it: all that is no digit falls out, and every decimal point but the last.
+
+    :param comma: the store's decimal separator is a comma; elsewhere ``"1,5"`` becomes ``"15"``
+    """
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     plain = line(value)
+    if comma:
+        plain = plain.replace(",", ".")
     if re.fullmatch(r"\d+(\.\d+)?", plain):
         return plain
     return re.sub(r"[^0-9.-]", "", re.sub(r"\.(?![^.]+$)", "", plain))

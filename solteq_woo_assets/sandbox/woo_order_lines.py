@@ -56,7 +56,7 @@ class Lines:
             if name in made and given.get(name) is not None:
                 made[name] = line(given[name])
         if given.get("total") is not None:
-            made["total"] = decimal(given["total"]) or "0"
+            made["total"] = decimal(given["total"], comma=self._rules.decimal_comma) or "0"
         self.set_meta(made, given.get("meta_data"), shown=True)
 
     def new_coupon(self, coupon: Coupon) -> Line:
@@ -104,7 +104,7 @@ class Lines:
         item = self._wanted(given)
         made: Line = {"id": self._store.next_id("order item"), "name": "", "product_id": 0, "variation_id": 0}
         made |= {"quantity": 1, "tax_class": "", "subtotal": "0", "subtotal_tax": "0", "total": "0"}
-        made |= {"total_tax": "0", "taxes": [], "meta_data": [], "sku": None, "global_unique_id": "", "price": 0}
+        made |= {"total_tax": "0", "taxes": [], "meta_data": [], "sku": None, "global_unique_id": None, "price": 0}
         made |= {"image": {"id": 0, "src": ""}, "parent_name": None, "_tax_status": "taxable"}
         if item:
             self._set_product(made, item)
@@ -126,11 +126,11 @@ class Lines:
         if given.get("quantity") is not None:
             made["quantity"] = integer(given["quantity"])
         if given.get("total") is not None:
-            made["total"] = decimal(given["total"]) or "0"
+            made["total"] = decimal(given["total"], comma=self._rules.decimal_comma) or "0"
             if number(made["subtotal"]) < number(made["total"]):
                 made["subtotal"] = made["total"]
         if given.get("subtotal") is not None:
-            made["subtotal"] = decimal(given["subtotal"]) or "0"
+            made["subtotal"] = decimal(given["subtotal"], comma=self._rules.decimal_comma) or "0"
         if given.get("tax_class") is not None:
             made["tax_class"] = text(given["tax_class"]) if text(given["tax_class"]) in self._rules.rates else ""
         self.set_meta(made, given.get("meta_data"), shown=True)

@@ -115,9 +115,13 @@ def refunds_of(store: Store, order_id: int) -> list[dict[str, Any]]:
 def summary(refunds: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Refunds as their order shows them."""
     return [
-        {"id": each["id"], "reason": each.get("reason") or "", "total": f"-{number(each.get('amount', 0)):f}"}
+        {"id": each["id"], "reason": each.get("reason") or "", "total": _taken(each.get("amount", 0))}
         for each in refunds
     ]
+
+
+def _taken(amount: Any) -> str:
+    return "-" if amount == "" else f"-{number(amount):f}"
 
 
 def page_of_orders(store: Store, params: dict[str, Any]) -> tuple[int, list[str]]:
@@ -210,4 +214,4 @@ def _refund_row(refund: Mapping[str, Any], order: Mapping[str, Any]) -> tuple[An
 def _summary(rows: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
     newest_first = sorted(sorted(rows), key=lambda row: row[2], reverse=True)  # of one second the first comes first
     shown = summary(json.loads(row[4]) for row in newest_first)
-    return [each | {"total": money(each["total"])} for each in shown]
+    return [each if each["total"] == "-" else each | {"total": money(each["total"])} for each in shown]

@@ -30,11 +30,8 @@ _REFUND_KEYS = (
 )
 
 
-def order_document(order: Order, decimals: int = 2, *, gone: bool = False) -> dict[str, Any]:
-    """An order as the API shows it; of one that was put there whole, what it has.
-
-    :param gone: it is already deleted, so that nothing may be done with it any more
-    """
+def order_document(order: Order, decimals: int = 2) -> dict[str, Any]:
+    """An order as the API shows it; of one that was put there whole, what it has."""
     shown = {name: order[name] for name in _ORDER_KEYS if name in order}
     shown |= {name: value for name, value in order.items() if name not in shown and not name.startswith("_")}
     for name in MONEY:
@@ -45,13 +42,11 @@ def order_document(order: Order, decimals: int = 2, *, gone: bool = False) -> di
             shown[name] = [line_document(line, decimals) for line in shown[name]]
     if "refunds" in shown:
         shown["refunds"] = [each | {"total": _given(each["total"], decimals)} for each in shown["refunds"]]
-    if "_links" in shown and gone:
-        del shown["_links"]["self"][0]["targetHints"]
     return shown
 
 
 def _given(total: Any, decimals: int) -> str:
-    return f"-{money(number(total).copy_abs(), decimals)}"
+    return total if total == "-" else f"-{money(number(total).copy_abs(), decimals)}"
 
 
 def line_document(line: Line, decimals: int) -> dict[str, Any]:
@@ -111,21 +106,20 @@ def at(text: str, site: Site) -> str:
     return text.replace(BASE, site.base)
 
 
-def refund_document(
-    refund: dict[str, Any], order_id: int, decimals: int = 2, *, named: bool = False, gone: bool = False
-) -> dict[str, Any]:
+def refund_document(refund: dict[str, Any], order_id: int, decimals: int = 2, *, named: bool = False) -> dict[str, Any]:
     """A refund of an order.
 
     :param named: with its order's id, as the store-wide list shows it
     """
     shown: dict[str, Any] = {"id": refund["id"]} | ({"parent_id": order_id} if named else {})
     shown |= {name: refund[name] for name in _REFUND_KEYS if name in refund}
-    shown["amount"] = money(refund.get("amount", 0), decimals)
+    if shown.get("amount") != "":  # a refund of nothing says so
+        shown["amount"] = money(refund.get("amount", 0), decimals)
     for name in LINES:
         if name in shown:
             shown[name] = [line_document(line, decimals) for line in shown[name]]
     order = f"{BASE}/wp-json/wc/v3/orders/{order_id}"
-    own = {"href": f"{order}/refunds/{refund['id']}"} | ({} if gone else {"targetHints": {"allow": _REFUND}})
+    own = {"href": f"{order}/refunds/{refund['id']}", "targetHints": {"allow": _REFUND}}
     return shown | {"_links": {"self": [own], "collection": [{"href": f"{order}/refunds"}], "up": [{"href": order}]}}
 
 

@@ -26,7 +26,7 @@ from .woo_totals import Order
 
 _O, _R, _C = "/wc/v3/orders", rf"/wc/v3/orders{ID}/refunds", "/wc/v3/coupons"
 _N = rf"/wc/v3/orders{ID}/notes"
-_NO_REFUND = ("woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID.")
+_NO_REFUND = ("woocommerce_rest_shop_order_refund_invalid_id", "Invalid ID.")
 _REFUND_SCHEMA: dict[str, Schema] = {
     "amount": {"type": "string"},
     "reason": {"type": "string"},
@@ -49,20 +49,22 @@ def _shown(call: Call, document: Any, status: int = 200) -> Reply:
     return Reply(body, status, picked=True)
 
 
-def _show_order(call: Call, order: Order, status: int = 200, *, gone: bool = False) -> Reply:
-    return _shown(call, order_document(order, _decimals(call), gone=gone), status)
+def _show_order(call: Call, order: Order, status: int = 200) -> Reply:
+    return _shown(call, order_document(order, _decimals(call)), status)
 
 
-def _paging(call: Call, total: int, shown: list[Any], **beside: str) -> dict[str, str]:
+def _paging(call: Call, total: int, shown: list[Any], **defaults: str) -> dict[str, str]:
     """As any list's, but WooCommerce puts what it takes for granted into the links when it has shown something."""
     if shown:
-        call.query = call.query | {"dp": call.query.get("dp", "2")} | beside
+        call.query = call.query | {name: call.query.get(name, value) for name, value in defaults.items()}
     return paging(call, total)
 
 
 def _list_orders(call: Call) -> Reply:
     total, texts = page_of_orders(call.store, call.params)
-    headers = _paging(call, total, texts, context=call.query.get("context", "view"))
+    statuses = words(call.query.pop("status", "any"))  # they stand in the links as a list, behind the rest
+    listed = {f"status[{place}]": status for place, status in enumerate(statuses)}
+    headers = _paging(call, total, texts, **listed, dp="2", context="view")
     if _decimals(call) != 2:
         orders = (load_order(call.store, json.loads(each)["id"]) for each in texts)
         texts = [json.dumps(order_document(order, _decimals(call)), ensure_ascii=False) for order in orders if order]
@@ -94,9 +96,9 @@ def _update_order(call: Call) -> Reply:
 def _delete_order(call: Call) -> Reply:
     """Answers with the order as it was before."""
     orders = call.orders
-    order, forced = orders.get(call.ids[0]), boolean(call.params.get("force"))
-    reply = _show_order(call, order, gone=forced)
-    if forced:
+    order = orders.get(call.ids[0])
+    reply = _show_order(call, order)
+    if boolean(call.params.get("force")):
         orders.delete(order)
     elif order["status"] == "trash":
         raise ApiError(410, "woocommerce_rest_already_trashed", "The shop_order has already been deleted.")
@@ -109,7 +111,7 @@ def _list_refunds(call: Call) -> Reply:
     order_id = call.ids[0] if call.ids else None
     total, refunds = page_of_refunds(call.store, call.params, order_id)
     rows = refund_rows(refunds, call.site, _decimals(call), named=order_id is None)
-    headers = _paging(call, total, refunds)
+    headers = _paging(call, total, refunds, dp="2")
     if "_fields" not in call.query:
         return Reply(rows, headers=headers)
     return Reply(pick(json.loads(rows), words(call.query["_fields"])), headers=headers, picked=True)
@@ -120,8 +122,7 @@ def _create_refund(call: Call) -> Reply:
     order = load_order(call.store, order_id)
     if order is None:
         raise RefundError("Invalid order ID.", "woocommerce_rest_invalid_order_id", 404)
-    with call.store.whole():
-        refund = refund_order(orders, order, call.params)
+    refund = refund_order(orders, order, call.params)
     return _shown(call, refund_document(refund, order_id, _decimals(call)), 201)
 
 
@@ -137,11 +138,9 @@ def _one_refund(call: Call) -> Reply:
 
 
 def _delete_refund(call: Call) -> Reply:
+    """For good, with ``force`` or without; what was restocked stays, and the order's ``date_modified``."""
     refund = _refund(call)
-    if not boolean(call.params.get("force")):
-        message = "The shop_order_refund does not support trashing."
-        raise ApiError(501, "woocommerce_rest_trash_not_supported", message)
-    reply = _shown(call, refund_document(refund, call.ids[0], _decimals(call), gone=True))
+    reply = _shown(call, refund_document(refund, call.ids[0], _decimals(call)))
     orders = call.orders
     call.store.execute("DELETE FROM refunds WHERE id = ?", (refund["id"],))
     order = orders.get(call.ids[0])
@@ -161,7 +160,7 @@ def _create_note(call: Call) -> Reply:
     """Leaves the order as it is: its ``date_modified`` does not move."""
     order_id = call.orders.get(call.ids[0])["id"]
     collection = f"{BASE}/wp-json/wc/v3/orders/{order_id}"
-    note = {"id": call.store.next_id("comment"), "author": "system", "date_created": site_time(call.site.now)}
+    note = {"id": call.store.next_id("comment"), "author": "WooCommerce", "date_created": site_time(call.site.now)}
     note |= {"date_created_gmt": call.site.now, "note": text(call.params["note"])}
     own = {"href": f"{collection}/notes/{note['id']}", "targetHints": {"allow": ["GET", "DELETE"]}}
     links = {"self": [own], "collection": [{"href": f"{collection}/notes"}], "up": [{"href": collection}]}

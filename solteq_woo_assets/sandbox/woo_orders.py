@@ -4,14 +4,16 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from .woo_auth import ApiError
+from .woo_auth import ApiError, PhpError
 from .woo_coupons import Coupons
+from .woo_currencies import CURRENCIES
 from .woo_customers import Customers
 from .woo_discounts import apply_coupons
-from .woo_fields import Schema, boolean, integer, is_email, line
+from .woo_fields import Schema, boolean, integer, is_email, line, text
 from .woo_order_lines import Lines
 from .woo_order_lists import STATUSES, delete_order, load_order, refunds_of, save_order, summary
 from .woo_order_render import complete, price_of_line
+from .woo_products import seconds
 from .woo_stock import Stock
 from .woo_store import Store
 from .woo_totals import Order, TaxRules, calculate_totals, number
@@ -22,7 +24,7 @@ _BILLING = (
     *("email", "phone"),
 )
 _SHIPPING = tuple(name for name in _BILLING if name != "email")
-_TEXTS = ("customer_note", "payment_method", "payment_method_title", "transaction_id", "currency")
+_TEXTS = ("created_via", "payment_method", "payment_method_title", "transaction_id", "currency")
 _ADDED = ("line_items", "shipping_lines", "fee_lines")
 _PAYABLE = ("on-hold", "pending", "failed", "cancelled")
 _REDUCING = ("processing", "completed", "on-hold")
@@ -32,10 +34,13 @@ _UNUSED = ("cancelled", "failed", "trash")
 ORDER_SCHEMA: dict[str, Schema] = {
     "parent_id": _INTEGER,
     "status": {"type": "string", "enum": STATUSES},
-    "currency": _STRING,
+    "currency": {"type": "string", "enum": CURRENCIES},
     "customer_id": _INTEGER,
     "customer_note": _STRING,
-    "billing": {"type": "object", "properties": dict.fromkeys(_SHIPPING, _STRING)},
+    "billing": {
+        "type": "object",
+        "properties": dict.fromkeys(_SHIPPING, _STRING) | {"email": {"type": "string", "format": "email"}},
+    },
     "shipping": {"type": "object", "properties": dict.fromkeys(_SHIPPING, _STRING)},
     "payment_method": _STRING,
     "payment_method_title": _STRING,
@@ -104,7 +109,22 @@ class Orders:
         return order
 
     def create(self, body: dict[str, Any]) -> Order:
-        """A new order; its id is spent even when a line or a coupon is refused."""
+        """A new order. One whose lines are refused leaves nothing behind, one whose coupons are leaves a draft."""
+        with self.store.whole():
+            order = self._new()
+            self._write(order, body)
+            self.calculate(order)
+        try:
+            self._write_coupons(order, body)
+        except ApiError as error:
+            order["status"] = "checkout-draft"
+            self.save(order)
+            error.data["new_draft_order_id"] = order["id"]
+            raise
+        self._finish(order, body, may_pay=True)
+        return order
+
+    def _new(self) -> Order:
         identifier = self.store.next_id()
         key = hashlib.md5(f"order {identifier}".encode(), usedforsecurity=False).hexdigest()[:13]
         order: Order = {
@@ -117,10 +137,6 @@ class Orders:
             **{"_stock_reduced": False, "_sales_counted": False, "_coupons_counted": []},
         }
         _fill(order)
-        self._write(order, body)
-        self.calculate(order)
-        self._write_coupons(order, body)
-        self._finish(order, body, may_pay=True)
         return order
 
     def update(self, order: Order, body: dict[str, Any]) -> Order:
@@ -135,12 +151,19 @@ class Orders:
         return order
 
     def bin(self, order: Order) -> None:
-        """Put into the bin; its stock stays with it."""
+        """Put into the bin; its stock stays with it, its sales do not."""
+        _fill(order)
+        kept = {"_wp_trash_meta_status": f"wc-{order['status']}", "_wp_trash_meta_time": str(seconds(self.now))}
+        rows = [{"key": key, "value": value} for key, value in kept.items()]
+        self._lines.set_meta(order, rows, shown=False)
+        self.stock.count_sales(order, sold=False)
         order["status"] = "trash"
         self.save(order)
 
     def delete(self, order: Order) -> None:
-        """Remove for good, refunds with it."""
+        """Remove for good, refunds with it; its stock stays with it, its sales do not."""
+        _fill(order)
+        self.stock.count_sales(order, sold=False)
         delete_order(self.store, order["id"])
 
     def save(self, order: Order, *, modified: bool = True) -> None:
@@ -168,8 +191,7 @@ class Orders:
         before, order["status"] = order["status"], status
         if before == status:
             return
-        paid = "processing" if self.needs_processing(order) else "completed"
-        if not order.get("date_paid_gmt") and status in (paid, "completed"):
+        if not order.get("date_paid_gmt") and status in (self._status_of_paid(order), "completed"):
             order["date_paid_gmt"] = self.now
         if status == "completed":
             order["date_completed_gmt"] = self.now
@@ -188,6 +210,11 @@ class Orders:
         products = (self.stock.product_of(each) for each in order.get("line_items", ()))
         return any(not (found.get("virtual") and found.get("downloadable")) for found in products if found)
 
+    def _status_of_paid(self, order: Order) -> str:
+        """The status that says that an order is paid; cash on delivery is paid when the order is completed."""
+        on_delivery = order.get("payment_method") == "cod"
+        return "completed" if on_delivery or not self.needs_processing(order) else "processing"
+
     def _finish(self, order: Order, body: dict[str, Any], *, may_pay: bool) -> None:
         if body.get("status"):
             self.enter(order, body["status"])
@@ -195,7 +222,7 @@ class Orders:
         if boolean(body.get("set_paid")) and (may_pay or payable) and order["status"] in _PAYABLE:
             if not order.get("date_paid_gmt"):
                 order["date_paid_gmt"] = self.now
-            self.enter(order, "processing" if self.needs_processing(order) else "completed")
+            self.enter(order, self._status_of_paid(order))
         self.save(order)
 
     def _write(self, order: Order, body: dict[str, Any]) -> None:
@@ -208,6 +235,8 @@ class Orders:
         for name in _TEXTS:
             if body.get(name) is not None:
                 order[name] = line(body[name])
+        if body.get("customer_note") is not None:
+            order["customer_note"] = text(body["customer_note"])
         for address, names in (("billing", _BILLING), ("shipping", _SHIPPING)):
             parts = body.get(address)
             if isinstance(parts, dict):
@@ -224,18 +253,24 @@ class Orders:
         keys = ("product_id", "method_id", "method_title", "name", "code")
         removed = any(key in given and given[key] is None for key in keys) or given.get("quantity") == 0
         identifier = integer(given.get("id"))
-        if removed:  # its stock is not put back
-            order[kind] = [each for each in order[kind] if each["id"] != identifier]
-            return
         found = next((each for each in order[kind] if identifier and each["id"] == identifier), None)
+        reduces = kind == "line_items" and order["status"] in _REDUCING
+        if removed:
+            if not identifier and given.get("quantity") == 0:
+                raise PhpError
+            if found and reduces:
+                self.stock.adjust(found | {"quantity": 0})
+            order[kind] = [each for each in order[kind] if each is not found]
+            return
         if identifier and found is None:
             message = "Order item ID provided is not associated with order."
             raise ApiError(400, "woocommerce_rest_invalid_item_id", message)
         if found is None:
-            order[kind].append(self._lines.new(kind, given))
-            return
-        self._lines.change(kind, found, given)
-        if kind == "line_items":
+            found = self._lines.new(kind, given)
+            order[kind].append(found)
+        else:
+            self._lines.change(kind, found, given)
+        if reduces:
             self.stock.adjust(found)
 
     def _write_coupons(self, order: Order, body: dict[str, Any]) -> None:
@@ -246,7 +281,8 @@ class Orders:
         coupons = [self._coupons.for_order(each, held) for each in given]
         for number_, coupon in enumerate(coupons):
             if coupon["code"] in [each["code"] for each in coupons[:number_]]:
-                message = f'Coupon code "{coupon["code"]}" already applied!'
+                self.store.next_id("order item")  # the first one has been applied by then
+                message = f"Coupon code &quot;{coupon['code']}&quot; already applied!"
                 raise ApiError(400, "woocommerce_rest_invalid_coupon", message)
         if not coupons and not held:
             return

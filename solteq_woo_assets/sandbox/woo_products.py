@@ -208,7 +208,7 @@ class Products:
         before, item["status"] = item["status"], "trash"
         self._leave_or_enter_bin(item, before)
         self._add_meta(item, "_wp_trash_meta_status", before)
-        self._add_meta(item, "_wp_trash_meta_time", str(_seconds(self._now)))
+        self._add_meta(item, "_wp_trash_meta_time", str(seconds(self._now)))
         self._save(item)
 
     def delete(self, item: Item) -> None:
@@ -319,7 +319,7 @@ class Products:
                 known.add("parent")
             item["tax_class"] = text(tax_class) if text(tax_class) in known else ""
         self._set_identity(item, body)
-        _set_prices(item, body)
+        _set_prices(item, body, comma=self._settings["decimal_comma"])
         _set_stock(item, body)
         if isinstance(body.get("meta_data"), list):
             self._set_meta(item, body["meta_data"])
@@ -377,7 +377,7 @@ class Products:
         return {"id": identifier, "src": source, "name": name, "alt": text(given.get("alt"))}
 
 
-def _seconds(gmt: str) -> int:
+def seconds(gmt: str) -> int:
     """Unix time of a GMT instant as WordPress writes it."""
     return int(datetime.fromisoformat(gmt).replace(tzinfo=UTC).timestamp())
 
@@ -402,11 +402,11 @@ def _attributes(given: list[Any]) -> list[dict[str, Any]]:
     return list(kept.values())
 
 
-def _set_prices(item: Item, body: dict[str, Any]) -> None:
+def _set_prices(item: Item, body: dict[str, Any], *, comma: bool) -> None:
     sale_before = item.get("sale_price")
     for name in ("regular_price", "sale_price"):
         if (value := body.get(name)) is not None:
-            item[name] = decimal(value)
+            item[name] = decimal(value, comma=comma)
     for name, key, zone in _SALE_DATES:
         if (value := body.get(name)) is not None:  # null changes nothing, empty text empties
             item[key] = parse_time(value, zone)
@@ -429,7 +429,8 @@ def _set_stock(item: Item, body: dict[str, Any]) -> None:
     if (quantity := body.get("stock_quantity")) is not None:
         item["stock_quantity"] = integer(quantity)
     elif (delta := body.get("inventory_delta")) is not None:
-        item["stock_quantity"] = integer(item.get("stock_quantity")) + integer(delta)
+        counted = integer(item.get("stock_quantity")) + integer(delta)
+        item["stock_quantity"] = 0 if "stock_quantity" in body else counted  # a null beside it loses the count
     if "low_stock_amount" in body:
         low = body["low_stock_amount"]
         item["low_stock_amount"] = None if low in (None, "") else integer(low)

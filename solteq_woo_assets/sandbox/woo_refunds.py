@@ -4,13 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_fields import boolean, integer, text
+from .woo_fields import boolean, decimal, integer, text
 from .woo_order_lines import Lines
 from .woo_order_lists import refunds_of, save_refund, summary
 from .woo_order_render import price_of_line
 from .woo_orders import Orders
 from .woo_store import site_time
-from .woo_totals import ZERO, Line, Order, number, set_taxes, stored, update_taxes
+from .woo_totals import ZERO, Line, Order, TaxRules, number, set_taxes, stored, update_taxes
 
 _KINDS = ("line_items", "fee_lines", "shipping_lines")
 _REFUSED = "woocommerce_rest_cannot_create_order_refund"
@@ -33,13 +33,15 @@ class RefundError(ApiError):
 def refund_order(orders: Orders, order: Order, body: dict[str, Any]) -> dict[str, Any]:
     """Refund as a client asks: an amount, lines, or both. The last refund makes the order ``refunded``."""
     wanted = _wanted_lines(body.get("line_items"))
-    amount = _amount(body, wanted)
-    before = remaining(orders, order)
+    text_of_amount = _amount(body, wanted, orders.rules)
+    amount, before = number(text_of_amount), remaining(orders, order)
     if amount < 0:
-        raise ApiError(400, "woocommerce_rest_invalid_order_refund", "Refund amount must be greater than zero.")
+        code = "woocommerce_rest_invalid_order_refund"
+        raise RefundError("Refund amount must be greater than zero.", code, 400)
     if amount > before:
         raise RefundError("Invalid refund amount.")
-    refund = _new_refund(orders, amount, text(body.get("reason")), order)
+    _guard_payment(orders, order, body)
+    refund = _new_refund(orders, text_of_amount, text(body.get("reason")))
     for kind in _KINDS:
         refund[kind] = [
             _refund_line(orders, line, wanted[line["id"]])
@@ -47,7 +49,6 @@ def refund_order(orders: Orders, order: Order, body: dict[str, Any]) -> dict[str
             if any(wanted.get(line["id"], {}).get(name) for name in ("quantity", "refund_total", "refund_tax"))
         ]
     update_taxes(refund, orders.rules, lambda: orders.store.next_id("order item"))
-    _pay_back(order, body)
     if _flag(body.get("api_restock")):
         for line in order.get("line_items", ()):
             orders.stock.restock(line, integer(wanted.get(line["id"], {}).get("quantity")))
@@ -65,7 +66,7 @@ def refund_order(orders: Orders, order: Order, body: dict[str, Any]) -> dict[str
 def refund_rest(orders: Orders, order: Order) -> None:
     """What WooCommerce does by itself to an order that is said to be refunded."""
     if left := remaining(orders, order):
-        refund = _new_refund(orders, left, "Order fully refunded.", order)
+        refund = _new_refund(orders, stored(left), "Order fully refunded.")
         refund["meta_data"] = [{"id": orders.store.next_id("meta"), "key": "_refund_type", "value": "full"}]
         save_refund(orders.store, refund, order)
 
@@ -76,9 +77,9 @@ def remaining(orders: Orders, order: Order) -> Decimal:
     return number(order.get("total", 0)) + sum((number(each["total"]) for each in given), ZERO)
 
 
-def _new_refund(orders: Orders, amount: Decimal, reason: str, order: Order) -> dict[str, Any]:
+def _new_refund(orders: Orders, amount: str, reason: str) -> dict[str, Any]:
     made = {"id": orders.store.next_id(), "date_created": site_time(orders.now), "date_created_gmt": orders.now}
-    made |= {"amount": stored(amount), "reason": reason, "refunded_by": 1, "refunded_payment": False, "meta_data": []}
+    made |= {"amount": amount, "reason": reason, "refunded_by": 1, "refunded_payment": False, "meta_data": []}
     return made | {"line_items": [], "shipping_lines": [], "tax_lines": [], "fee_lines": []}
 
 
@@ -96,11 +97,12 @@ def _wanted_lines(given: Any) -> dict[int, dict[str, Any]]:
     return wanted
 
 
-def _amount(body: dict[str, Any], wanted: dict[int, dict[str, Any]]) -> Decimal:
+def _amount(body: dict[str, Any], wanted: dict[int, dict[str, Any]], rules: TaxRules) -> str:
+    """Empty when neither an amount nor lines are given: then nothing is refunded."""
     if body.get("amount") is not None:
-        return number(body["amount"])
+        return decimal(body["amount"], comma=rules.decimal_comma)
     parts = [each for line in wanted.values() for each in (line["refund_total"], *line["refund_tax"].values())]
-    return sum(parts, ZERO)
+    return stored(sum(parts, ZERO)) if wanted else ""
 
 
 def _refund_line(orders: Orders, line: Line, wanted: dict[str, Any]) -> Line:
@@ -119,9 +121,10 @@ def _refund_line(orders: Orders, line: Line, wanted: dict[str, Any]) -> Line:
     return made
 
 
-def _pay_back(order: Order, body: dict[str, Any]) -> None:
+def _guard_payment(orders: Orders, order: Order, body: dict[str, Any]) -> None:
     """Without ``"api_refund": false`` the payment method is asked to pay back, and the sandbox has none that can."""
     if _flag(body.get("api_refund")):
+        orders.store.next_id()  # the real store has made the refund by then, and deletes it
         manual = order.get("payment_method") in _MANUAL
         why = "does not support automatic refunds." if manual else "does not exist."
         raise RefundError(f"The payment gateway for this order {why}")

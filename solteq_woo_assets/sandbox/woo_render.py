@@ -306,16 +306,20 @@ def _variation_permalink(item: Item, parent: Item, site: Site) -> str:
 
 
 def _money(price: str, out: dict[str, Any], site: Site, hidden: str = "") -> tuple[str, str]:
-    """A price as the shop window shows it, without tax: as markup, and bare."""
+    """A price as the shop window shows it: as markup, and bare."""
     shown = max(amount(price), 0.0)
-    if site.settings["prices_include_tax"] and out["tax_status"] == "taxable":
-        shown /= 1 + TAX_CLASSES.get(out["tax_class"], TAX_CLASSES[""]) / 100
-    bare = f"{shown + 1e-9:,.2f}"
-    symbol = '<span class="woocommerce-Price-currencySymbol">&euro;</span>'
-    return (
-        f'<span class="woocommerce-Price-amount amount"{hidden}><bdi>{symbol}{bare}</bdi></span>',
-        f"&euro;{bare}",
-    )
+    within, wanted = site.settings["prices_include_tax"], site.settings["shown_with_tax"]
+    if within != wanted and out["tax_status"] == "taxable":
+        factor = 1 + TAX_CLASSES.get(out["tax_class"], TAX_CLASSES[""]) / 100
+        shown = shown / factor if within else shown * factor
+    written, bare = f"{shown + 1e-9:,.2f}", "&euro;"
+    symbol = f'<span class="woocommerce-Price-currencySymbol">{bare}</span>'
+    if site.settings["decimal_comma"]:
+        written = written.translate({ord(","): " ", ord("."): ","})
+        symbol, bare = f"{written}&nbsp;{symbol}", f"{written}&nbsp;{bare}"
+    else:
+        symbol, bare = f"{symbol}{written}", f"{bare}{written}"
+    return f'<span class="woocommerce-Price-amount amount"{hidden}><bdi>{symbol}</bdi></span>', bare
 
 
 def _spoken(words: str) -> str:

@@ -142,11 +142,14 @@ def setting(site: Site, group: str, name: str) -> dict[str, Any]:
 
 
 def _all_rates(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
+    """Those that every store has, then the further ones; a shopkeeper may have added one of the former late."""
+    added = settings["tax_classes"]
+    first = [rate for rate in _RATES if rate[3] not in added]
     further = [
         (number, f"{rate}.0000", f"ALV {rate} %", slug)
-        for number, (slug, rate) in enumerate(settings["tax_classes"].items(), start=len(_RATES) + 1)
+        for number, (slug, rate) in enumerate(added.items(), start=len(first) + 1)
     ]
-    return [*_RATES, *further]
+    return [*first, *further]
 
 
 def rates_by_class(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
@@ -188,8 +191,9 @@ def tax_rates(site: Site) -> list[dict[str, Any]]:
 def tax_classes(site: Site) -> list[dict[str, Any]]:
     """The classes a product can name; the standard one reads back as empty there."""
     links = {"collection": [{"href": f"{site.rest}/taxes/classes"}]}
-    further = [(slug, f"Reduced rate {rate} %") for slug, rate in site.settings["tax_classes"].items()]
-    return [{"slug": slug, "name": name, "_links": links} for slug, name in (*_CLASSES, *further)]
+    known = dict(_CLASSES)
+    further = {slug: f"Reduced rate {rate} %" for slug, rate in site.settings["tax_classes"].items()}
+    return [{"slug": slug, "name": name, "_links": links} for slug, name in (known | further | known).items()]
 
 
 def system_status(site: Site) -> dict[str, Any]:

@@ -19,6 +19,8 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "currency": "EUR",
     "prices_include_tax": True,
     "round_at_subtotal": False,
+    "decimal_comma": False,  # prices as in Finland: 1 234,50 €
+    "shown_with_tax": False,  # in the shop window
     "cost_of_goods_sold": False,
     "tax_classes": {},  # further ones, slug: rate, that a shopkeeper would add by hand
     "calc_taxes": True,

@@ -16,6 +16,7 @@ Order = dict[str, Any]
 
 Line = dict[str, Any]
 ZERO = Decimal(0)
+_HOME = "FI"
 _CENT, _STORED = Decimal("0.01"), Decimal("0.000001")
 
 
@@ -30,19 +31,21 @@ class Rate:
 
 @dataclass(frozen=True)
 class TaxRules:
-    """The store's tax settings at one instant.
+    """The store's settings of taxes and numbers at one instant.
 
     :param rates: by the class that a product names, the standard one empty
+    :param decimal_comma: how it reads prices
     """
 
     rates: dict[str, Rate]
     prices_include_tax: bool
     round_at_subtotal: bool
+    decimal_comma: bool = False
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> "TaxRules":
         rates = {slug: Rate(number, Decimal(rate), name) for number, rate, name, slug in rates_by_class(settings)}
-        return cls(rates, settings["prices_include_tax"], settings["round_at_subtotal"])
+        return cls(rates, settings["prices_include_tax"], settings["round_at_subtotal"], settings["decimal_comma"])
 
     def rate(self, tax_class: str) -> Rate:
         """WooCommerce takes an unknown class for the standard one."""
@@ -168,12 +171,22 @@ def set_taxes(line: Line, totals: dict[int, Decimal], subtotals: dict[int, Decim
         line["subtotal_tax"] = stored(sum(map(rules.line_cents, subtotals.values()), ZERO))
 
 
+def is_taxed(order: Order) -> bool:
+    """Whether the store has rates for where an order is shipped to; it has Finland's alone."""
+    addresses = (order.get("shipping", {}), order.get("billing", {}))
+    return next((each["country"] for each in addresses if each.get("country")), _HOME) == _HOME
+
+
 def is_taxable(line: Line) -> bool:
     """Whether a line is taxed: a fee and a delivery say so themselves, a product is asked when it is put in."""
     return line.get("tax_status", line.get("_tax_status", "taxable")) == "taxable"
 
 
 def _calculate_taxes(order: Order, rules: TaxRules) -> None:
+    if not is_taxed(order):
+        for each in (each for kind in ("line_items", "fee_lines", "shipping_lines") for each in order[kind]):
+            set_taxes(each, {}, {}, rules)
+        return
     for line in order["line_items"]:
         _tax(line, rules, line["tax_class"])
     for fee in order["fee_lines"]:

@@ -63,7 +63,7 @@ def read_accounts(
             with database.transaction() as connection:
                 changed = store_accounts(connection, [*newest, *ordered], tax_code_meta)
                 removed = forget_accounts(connection, asked - {account.id for account in ordered})
-                _store_position(connection, started)
+                _store_position(connection, woo.their_time(started))
             return ReadCounts(received=len(newest) + len(ordered), changed=changed, removed=removed)
     return _read_all(database, woo, known, tax_code_meta=tax_code_meta, started=started)
 
@@ -105,12 +105,15 @@ def _read_all(
     still_there = {account.id for account in woo.customers.by_id(sorted(missing))} if missing else set()
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, missing - still_there)
-        _store_position(connection, started)
+        _store_position(connection, woo.their_time(started))
     return counts
 
 
 def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime) -> None:
-    """From where orders are looked through the next time; accounts themselves have no such thing."""
+    """From where orders are looked through the next time; accounts themselves have no such thing.
+
+    :param started: when the read began, by the store's clock
+    """
     connection.execute(
         "INSERT INTO sync.watermarks (feed, position) VALUES ($feed, $position) "
         "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position",

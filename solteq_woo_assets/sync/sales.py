@@ -109,12 +109,13 @@ def read_changed(
     reader.keep_refunded(since)
     reader.keep_bin()
     if recheck_days:
-        today = local_day(started, zone)
+        today = local_day(woo.their_time(started), zone)
         reader.keep_days(max(begins, today - timedelta(days=recheck_days - 1)), today, in_flight)
     with database.transaction() as connection:
         newest = max(filter(None, (newest, before and before.newest)), default=None)
-        # Never by our clock alone, which may be ahead of the store's, and never beyond it: an order may be dated ahead.
-        _move(connection, ORDERS, max(since, min(newest, started) - WOO_OVERLAP) if newest else since, newest)
+        # Never beyond the store's present: an order may be dated ahead.
+        settled = min(newest, woo.their_time(started)) - WOO_OVERLAP if newest else since
+        _move(connection, ORDERS, max(since, settled), newest)
     return reader.told()
 
 

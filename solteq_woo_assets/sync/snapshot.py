@@ -66,6 +66,8 @@ def store_watermark(
 
     That is right after the newest document, or the overlap before the read began, whichever is earlier: so the last
     minutes are read again while something may still arrive late, and a quiet feed answers with nothing.
+
+    :param started: when the read began, by the clock that stamped the documents
     """
     before = watermark(connection, feed)
     newest = max(filter(None, (newest, before and before.newest)), default=None)
@@ -73,10 +75,11 @@ def store_watermark(
     position = min(newest + tick, settled) if newest else settled
     full_read_at = "EXCLUDED.full_read_at" if full else "full_read_at"
     connection.execute(
-        "INSERT INTO sync.watermarks VALUES ($feed, $position, $newest, $started, $started) "
+        "INSERT INTO sync.watermarks BY NAME SELECT $feed AS feed, $position AS position, $newest AS newest, "
+        "$now AS full_read_at, $now AS read_at, $started AS read_at_there "
         "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, newest = EXCLUDED.newest, "
-        f"full_read_at = {full_read_at}, read_at = EXCLUDED.read_at",
-        {"feed": feed, "position": position, "newest": newest, "started": started},
+        f"full_read_at = {full_read_at}, read_at = EXCLUDED.read_at, read_at_there = EXCLUDED.read_at_there",
+        {"feed": feed, "position": position, "newest": newest, "started": started, "now": utc_now()},
     )
 
 
@@ -178,7 +181,7 @@ def read_feed(
         store_watermark(
             connection,
             table,
-            started=started,
+            started=solteq.their_time(started),
             newest=newest,
             overlap=SOLTEQ_OVERLAP,
             tick=SOLTEQ_TICK,
@@ -326,9 +329,8 @@ def read_catalogue(
         with database.transaction() as connection:
             counts.received += len(products)
             # A store that was restored from a backup has older versions than we know, and they are the truth.
-            counts.changed += merge_catalogue(
-                connection, products, seen=clock(), replaced_before=started - WOO_OVERLAP if full else None
-            )
+            before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
+            counts.changed += merge_catalogue(connection, products, seen=clock(), replaced_before=before_the_read)
     with database.transaction() as connection:
         if full:
             gone = {row[0] for row in known}.difference(seen)
@@ -338,7 +340,7 @@ def read_catalogue(
         store_watermark(
             connection,
             "snapshot.woo_catalogue",
-            started=started,
+            started=woo.their_time(started),
             newest=newest,
             overlap=WOO_OVERLAP,
             tick=timedelta(0),

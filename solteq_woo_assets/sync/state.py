@@ -210,11 +210,12 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 
 _UPGRADE_FROM_5 = f"""
 {_IDENTITY_TABLE}
-ALTER TABLE snapshot.woo_sales ADD COLUMN payment_meta VARCHAR;
-ALTER TABLE snapshot.woo_sales_lines ADD COLUMN rate_taxes DECIMAL(18,4)[];
-ALTER TABLE snapshot.woo_sales_lines ADD COLUMN restocked DECIMAL(18,4);
+ALTER TABLE snapshot.woo_sales ADD COLUMN IF NOT EXISTS payment_meta VARCHAR;
+ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS rate_taxes DECIMAL(18,4)[];
+ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS restocked DECIMAL(18,4);
 -- The rules of what is due have changed: a refund of cash on delivery was not booked, for one.
 DELETE FROM sync.settled_orders;
+ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
 """
 
 _UPGRADE_FROM_4 = f"""
@@ -282,7 +283,8 @@ CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed beg
     position TIMESTAMP NOT NULL,   -- read from here, inclusive
     newest TIMESTAMP,              -- the newest modification seen
     full_read_at TIMESTAMP,        -- when everything was last read
-    read_at TIMESTAMP              -- when the last complete read began
+    read_at TIMESTAMP,             -- when the last complete read ended
+    read_at_there TIMESTAMP        -- when it began, by the other side's clock
 );
 CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
     delivery_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,

@@ -2,7 +2,9 @@ import gzip
 import socket
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +16,10 @@ import tenacity.nap
 from solteq_woo_assets.clients import http
 from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, WooError
+from solteq_woo_assets.sync.state import utc_now
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 
+NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001  UTC, as the database keeps it
 SECRET = "cs_very+secret/indeed"
 HTML = Answer(body="<html>\n  <h1>Checking your browser</h1>" + "x" * 500, headers={"content-type": "text/html"})
 DOWN = json_answer({"error": "down"}, 503)
@@ -267,3 +271,41 @@ class TestManners:
                 shop.get("x")
             assert shop.in_flight == 2
             shop.close()
+
+
+def dated(ahead: timedelta, status: int = 200) -> Answer:
+    """An answer of a server whose clock is so far ahead of ours."""
+    return json_answer([1], status, Date=f"{format_datetime(utc_now() + ahead)[:-5]}GMT")
+
+
+class TestClocks:
+    @pytest.mark.parametrize("minutes", [-59, -6, 0, 6, 59])
+    def test_an_instant_of_ours_is_told_by_the_other_sides_clock(self, minutes: int) -> None:
+        with serving(dated(timedelta(minutes=minutes))) as wire:
+            shop = session(wire)
+            shop.get("x")
+        late = NOON + timedelta(minutes=minutes) - shop.their_time(NOON)
+        assert timedelta(0) <= late < timedelta(seconds=10), "a Date is cut to the second, and answers take a while"
+
+    def test_a_side_that_does_not_say_the_time_is_taken_to_have_ours(self) -> None:
+        with serving(json_answer([1])) as wire:
+            shop = session(wire)
+            assert shop.their_time(NOON) == NOON
+            shop.get("x")
+            assert shop.their_time(NOON) == NOON
+
+    @pytest.mark.parametrize(("hours", "words"), [(2, "2.0 h ahead of"), (-30, "30.0 h behind")])
+    @pytest.mark.parametrize("status", [200, 401])
+    def test_nothing_is_read_when_the_clocks_are_an_hour_apart(self, hours: int, words: str, status: int) -> None:
+        """Nor is a refused signature told instead, which is what such a clock leads to over plain http."""
+        with serving(dated(timedelta(hours=hours, minutes=1), status)) as wire:
+            with pytest.raises(WooError, match=f"its clock is {words} this machine's, .*timedatectl.*doctor") as caught:
+                session(wire).get("x")
+            assert len(wire.asked) == 1
+            assert caught.value.status is None
+            if status == 200:
+                assert session(wire, most_clock_skew=None).get("x").body == [1]
+
+    def test_what_came_of_a_write_counts_whatever_the_clock_says(self) -> None:
+        with serving(dated(timedelta(hours=2))) as wire:
+            assert session(wire).send("POST", "batch", {}).body == [1]

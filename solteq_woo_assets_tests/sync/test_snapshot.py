@@ -23,7 +23,7 @@ from solteq_woo_assets.sync.snapshot import (
     read_catalogue,
     watermark,
 )
-from solteq_woo_assets.sync.state import _TABLES
+from solteq_woo_assets.sync.state import _TABLES, utc_now
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.sync.flows import run_flows
 
@@ -142,6 +142,35 @@ def test_the_watermark_passes_no_document_that_may_still_arrive(
     for later in (1, 2):
         reader.at(START + timedelta(seconds=1200, hours=later), stamped)
     assert reader.answered == 0
+
+
+@pytest.mark.parametrize("minutes", [-10, -6, 6, 10])
+def test_a_document_that_appears_late_is_read_whatever_our_clock_says(shop: Shop, minutes: int) -> None:
+    """Our clock ahead of Solteq's by more than the overlap took what may still arrive for settled."""
+    shop.solteq.put("clock", {"ahead_seconds": minutes * 60})
+    there = utc_now() + timedelta(minutes=minutes)
+    shop.balance("A", 1)
+    run_flows(shop.settings, "first", "balances")
+    late = (there - timedelta(minutes=4)).isoformat(timespec="milliseconds")
+    shop.balance("B", 2, modifiedAt=f"{late}Z")
+    run_flows(shop.settings, "second", "balances")
+    assert shop.rows(f"SELECT product_code FROM {TABLE} ORDER BY 1") == [("A",), ("B",)]
+    ((position, began, ended),) = shop.rows(
+        "SELECT position, read_at_there, read_at FROM sync.watermarks WHERE feed = ?", TABLE
+    )
+    assert abs(began - ended - timedelta(minutes=minutes)) < timedelta(minutes=1)
+    assert abs(began - position - SOLTEQ_OVERLAP) < timedelta(minutes=1), "and not more is read than that"
+
+
+def test_a_product_edited_in_the_second_of_the_read_is_read_though_our_clock_is_ahead(shop: Shop) -> None:
+    shop.woo.put("clock", {"ahead_seconds": -600})
+    shop.product("A")
+    shop.balance("A", 5)
+    run_flows(shop.settings, "first", "products", "balances")
+    ((position, newest),) = shop.rows(
+        "SELECT position, newest FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue'"
+    )
+    assert position < newest, "the store tells what changed after a second, not in it"
 
 
 def test_a_quiet_feed_is_one_request_and_no_document(shop: Shop) -> None:

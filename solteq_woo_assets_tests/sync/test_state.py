@@ -148,7 +148,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             CREATE TABLE sync.price_history (
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
             );
-            ALTER TABLE sync.watermarks DROP COLUMN read_at;
+            ALTER TABLE sync.watermarks DROP COLUMN read_at; ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
             UPDATE sync.version SET version = 1;
             INSERT INTO sync.links VALUES ('product', 'a1', 1, NULL);
             INSERT INTO snapshot.woo_catalogue (id, type, status, date_modified_gmt)
