@@ -212,42 +212,55 @@ def compare(
         for row in rows:
             order = order_of(row)
             of_order, has = sent.get(order.id, []), held.get(order.id, [])
+            standing, due = _should_be(order, of_order, rules) if row["is_ours"] else ([], [])
             if row["day"] in days and row["is_ours"]:
-                _compare_order(agreement, row["day"], order, of_order, has, rules)
-            due = _due(order, of_order, rules) if row["is_ours"] else []
-            _compare_dates(agreement, days, row["day"], order, [*of_order, *due], has)
+                _compare_order(agreement, row["day"], order, standing, has)
+            should = _by_date([*_with_amounts(of_order, standing), *due])
+            _compare_dates(agreement, days, row["day"], order.id, should, _by_date([each.receipt for each in has]))
     return agreement
 
 
+def _should_be(order: Order, sent: Sequence["_Sent"], rules: ReceiptRules) -> tuple[list[Receipt], list[Receipt]]:
+    """What the order comes to as it is now, and what is due of it. Nothing of one that is told in quarantine."""
+    receipts = [each.receipt for each in sent]
+    try:
+        return standing_receipts(order, receipts, rules), due_receipts(order, receipts, rules)
+    except Unbookable:
+        return [], []
+
+
 def _compare_order(
-    agreement: Agreement,
-    day: date,
-    order: Order,
-    sent: Sequence["_Sent"],
-    held: Sequence["_Sent"],
-    rules: ReceiptRules,
+    agreement: Agreement, day: date, order: Order, standing: Sequence[Receipt], held: Sequence["_Sent"]
 ) -> None:
     should, has = Sums(), Sums()
-    try:
-        receipts = standing_receipts(order, [each.receipt for each in sent], rules)
-    except Unbookable:
-        receipts = []
-    for receipt in receipts:
+    for receipt in standing:
         should.add(receipt.document, is_refund=receipt.refund_id is not None)
     for each in held:
-        has.add(each.receipt.document, is_refund=bool(receipts) and each.is_current_refund)
-    _note(agreement, day, order.id, should, has, is_sale=bool(receipts))
+        has.add(each.receipt.document, is_refund=bool(standing) and each.is_current_refund)
+    _note(agreement, day, order.id, should, has, is_sale=bool(standing))
+
+
+def _with_amounts(sent: Sequence["_Sent"], standing: Sequence[Receipt]) -> list[Receipt]:
+    """What was sent, each on its date; with the store's amounts where the store still has what it was made of."""
+    now = {(receipt.type, receipt.refund_id): receipt.document["totals"] for receipt in standing}
+    receipts: list[Receipt] = []
+    for each in sent:
+        receipt = each.receipt
+        if each.is_current and not receipt.is_reversal:
+            totals = now.get((receipt.type, receipt.refund_id), receipt.document["totals"])
+            receipt = replace(receipt, document={**receipt.document, "totals": totals})
+        receipts.append(receipt)
+    return receipts
 
 
 def _compare_dates(
     agreement: Agreement,
     days: Collection[date],
     day: date,
-    order: Order,
-    sent: Sequence["_Sent"],
-    held: Sequence["_Sent"],
+    order_id: int,
+    should: defaultdict[date, Decimal],
+    has: defaultdict[date, Decimal],
 ) -> None:
-    should, has = _by_date(sent), _by_date(held)
     for at in sorted({*should, *has}):
         if at in days:
             of_date = agreement.business_dates.setdefault(at, [_ZERO, _ZERO])
@@ -255,22 +268,13 @@ def _compare_dates(
             of_date[1] += has[at]
         if should[at] != has[at]:
             what = f"gross of business date {at}"
-            agreement.differences.append(Difference(day, order.id, what, str(should[at]), str(has[at])))
+            agreement.differences.append(Difference(day, order_id, what, str(should[at]), str(has[at])))
 
 
-def _due(order: Order, sent: Sequence["_Sent"], rules: ReceiptRules) -> list["_Sent"]:
-    try:
-        due = due_receipts(order, [each.receipt for each in sent], rules)
-    except Unbookable:  # told in quarantine
-        return []
-    return [_Sent(receipt, is_current_refund=False, is_booked=False) for receipt in due]
-
-
-def _by_date(documents: Iterable["_Sent"]) -> defaultdict[date, Decimal]:
+def _by_date(receipts: Iterable[Receipt]) -> defaultdict[date, Decimal]:
     sums: defaultdict[date, Decimal] = defaultdict(Decimal)
-    for each in documents:
-        document = each.receipt.document
-        sums[date.fromisoformat(document["businessDate"])] += Decimal(document["totals"]["gross"])
+    for receipt in receipts:
+        sums[date.fromisoformat(receipt.document["businessDate"])] += Decimal(receipt.document["totals"]["gross"])
     return sums
 
 
@@ -288,11 +292,16 @@ def _note(agreement: Agreement, day: date, order_id: int, should: Sums, has: Sum
 
 @dataclass(frozen=True)
 class _Sent:
-    """A document that was sent. ``is_current_refund``: of the store, in the order's last version."""
+    """A document that was sent. ``is_current``: of the order's last version."""
 
     receipt: Receipt
-    is_current_refund: bool
+    is_current: bool
     is_booked: bool
+
+    @property
+    def is_current_refund(self) -> bool:
+        """Whether it is a refund of the store, in the order's last version."""
+        return self.is_current and self.receipt.refund_id is not None
 
 
 def _read_back(booked: Sequence[_Sent], find: Callable[[str], HeldSale | None]) -> list[_Sent]:
@@ -354,5 +363,5 @@ def _grouped(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[_Sent]]:
     for external_id, order_id, kind, version, document, content, refund_id, state, is_last in rows:
         held = decimals(simplejson.loads(document, use_decimal=True))
         receipt = Receipt(external_id, order_id, kind, version, held, content, "", refund_id)
-        by_order[order_id].append(_Sent(receipt, refund_id is not None and is_last, state == "booked"))
+        by_order[order_id].append(_Sent(receipt, is_last, state == "booked"))
     return dict(by_order)
