@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.orders import ReceiptRules
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync import quarantine, sales_books, sales_plan
+from solteq_woo_assets.sync import quarantine, sales_adoption, sales_books, sales_plan
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.sales import FLOW, begin, read_changed, read_days
 from solteq_woo_assets.sync.sales_delivery import deliver_sales
@@ -85,6 +85,8 @@ class SalesDeltaConfig(dg.Config):
     """Include documents that Solteq refused before, though they are the same."""
     retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
     """Include those of these orders alone: numbers of orders, or external ids."""
+    look_up_days: int = 0
+    """Ask Solteq what it has of the orders of so many last days, though the ledger knows something of them."""
 
 
 @dg.asset(
@@ -163,17 +165,28 @@ def sales_delta(
     config: SalesDeltaConfig,
     settings: dg.ResourceParam[Settings],
     database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
     leases: dg.ResourceParam[FlowLeases],
 ) -> dg.MaterializeResult:
     """The sales and refunds that Solteq lacks, as documents. Nothing is sent yet.
 
     Whatever its day: an order of a day that is to be booked, that is paid and not booked as it is now. An order that
-    was changed after it was booked is refunded and booked anew. Table `delta.sales_delta`.
+    was changed after it was booked is refunded and booked anew. Solteq is asked first what it has of orders that the
+    ledger knows nothing of. Table `delta.sales_delta`.
     """
-    with failing_in_words(), effort() as measured:
+    rules = receipt_rules(settings)
+    with failing_in_words(), effort(solteq) as measured:
         take_lease(context, leases, FLOW)
+        adoption = sales_adoption.adopt(
+            database,
+            solteq.sales.find,
+            rules,
+            run_id=context.run.run_id,
+            in_flight=settings.requests_in_flight,
+            again=_looked_up_again(config, settings),
+        )
         with database.transaction() as connection:
-            plan = sales_plan.plan(connection, receipt_rules(settings))
+            plan = sales_plan.plan(connection, rules)
             sales_plan.settle(connection, plan.settled)
             quarantine.replace(connection, FLOW, "delta", plan.held)
             changes, refused = _store(connection, config, plan.changes)
@@ -186,8 +199,20 @@ def sales_delta(
         settings, changes.drop("document"), quarantined=quarantined, unchanged=settled, measured=measured
     )
     gross = changes["document"].str.json_path_match("$.totals.gross").cast(pl.Decimal(18, 2)).sum()
-    more = {"gross": float(gross or 0), "refused_before": refused, "with_remarks": remarked.height}
+    more = {
+        "gross": float(gross or 0),
+        "refused_before": refused,
+        "with_remarks": remarked.height,
+        "found_in_solteq": adoption.documents,
+        "conflicts": adoption.conflicts,
+    }
     return dg.MaterializeResult(metadata={**metadata, **more})
+
+
+def _looked_up_again(config: SalesDeltaConfig, settings: Settings) -> sales_adoption.Again:
+    today = local_day(utc_now(), ZoneInfo(settings.timezone))
+    since = today - timedelta(days=config.look_up_days - 1) if config.look_up_days else None
+    return sales_adoption.Again(since, config.retry, conflicts=config.retry_refused)
 
 
 def _store(
@@ -282,6 +307,26 @@ def solteq_sales(
     if counts.delivered:
         context.add_asset_metadata({"last_30_days": sales_per_day(in_store, in_solteq, shown)})
     return delivery_result(context, settings, database, FLOW, counts, measured)
+
+
+@dg.asset_check(asset=solteq_sales)
+def no_conflicts(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No order has another one in its place, in Solteq or in the store. It fails until somebody has solved it."""
+    with database.transaction() as connection:
+        rows = connection.sql(
+            "SELECT order_id::VARCHAR AS 'order', reason FROM sync.sales_conflicts ORDER BY since"
+        ).pl()
+    words = (
+        f"{rows.height} orders are held back, since others are in their place; solteq-woo quarantine list says more."
+    )
+    return dg.AssetCheckResult(
+        passed=rows.is_empty(),
+        description=None if rows.is_empty() else words,
+        metadata={
+            "conflicts": rows.height,
+            "orders": dg.MarkdownMetadataValue(markdown_table(rows.head(DAYS_SHOWN))),
+        },
+    )
 
 
 class DaysCheckConfig(dg.Config):

@@ -117,6 +117,7 @@ RECONCILE_ALL = dg.define_asset_job(
             **{name: {"config": {"full": True}} for name in FULL_READS},
             **{name: {"config": {"retry_refused": True}} for name in DELTAS},
             "woo_sales": {"config": {"changed_only": True, "recheck_days": RECONCILED_DAYS}},
+            "sales_delta": {"config": {"retry_refused": True, "look_up_days": RECONCILED_DAYS}},
             "solteq_sales_days_agree": {"config": {"last_days": RECONCILED_DAYS, "read_back": True}},
         }
     },

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from solteq_woo_assets.clients.failures import said_time
@@ -29,20 +28,13 @@ SALES = Endpoint("order/v1-ext/sales", "order-api")
 class HeldSale:
     """A sale or refund that Solteq has.
 
-    :param document: as Solteq holds it, without who bought; ``None`` when only its id was said
+    :param document: as Solteq holds it, without who bought; ``None`` when it was booked just now
     :param at: Solteq's clock when it said so, naive UTC
     """
 
     id: str
     at: datetime
     document: Mapping[str, Any] | None = None
-
-    @property
-    def gross(self) -> Decimal | None:
-        """Its total, VAT included; ``None`` when it is not known."""
-        totals = (self.document or {}).get("totals")
-        gross = totals.get("gross") if isinstance(totals, Mapping) else None
-        return Decimal(gross) if isinstance(gross, int | Decimal) else None
 
 
 Get = Callable[[str, Mapping[str, str | int]], JsonResponse]
@@ -72,7 +64,7 @@ class SolteqSales:
         except SolteqError as error:
             body = error.body if isinstance(error.body, dict) else {}
             if error.status == _DUPLICATE and isinstance(body.get("id"), str):
-                return self.find(document["externalId"]) or HeldSale(body["id"], _now())
+                return self.find(document["externalId"]) or HeldSale(body["id"], _now(), {})
             if error.status == _INVALID and body.get("error") == "validation":
                 return Refused.from_details(body.get("details"))
             raise

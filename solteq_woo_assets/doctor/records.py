@@ -87,6 +87,18 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
         yield _campaigns(connection, settings, now)
     else:
         yield _unread("campaigns", "campaigns")
+    yield _conflicts(connection)
+
+
+def _conflicts(connection: duckdb.DuckDBPyConnection) -> Finding:
+    check = "sales conflicts"
+    rows = connection.execute(
+        "SELECT 'order ' || order_id || ': ' || reason FROM sync.sales_conflicts ORDER BY since"
+    ).fetchall()
+    if not rows:
+        return green(check, "none")
+    shown = _counted(check, rows, "orders are held back, since others are in their place", "")
+    return red(check, shown.words, "solteq-woo quarantine show says of each what to do.")
 
 
 def _stock_stores(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Finding:

@@ -247,8 +247,24 @@ _CATALOGUE = [
         "correct it in Solteq or in the store; it is sent again when it changes, or by the job retry_quarantined",
     ),
     Problem(
+        "sale-conflict",
+        "Solteq has another order under this order's id",
+        "Two shops book under the same SOLTEQ_WOO_SHOP, the store was installed again and counts its orders from the "
+        "beginning, or the order was edited while the ledger was lost. Nothing of it is sent until that is solved.",
+        "give one of the shops another SOLTEQ_WOO_SHOP and a new database, or correct the sale in Solteq; then "
+        "solteq-woo retry sales looks again, and so does reconcile_all",
+    ),
+    Problem(
+        "order-replaced",
+        "The store has another order under a number that was known",
+        "An order never changes when it was made. The store was installed again, or restored from a backup, and counts "
+        "its orders from where it counted before; or somebody edited the order's date. The order as it was stays.",
+        "set the order's date back if somebody edited it; a store that was installed again needs another "
+        "SOLTEQ_WOO_SHOP and a new database (solteq-woo rebind)",
+    ),
+    Problem(
         "sale-refused",
-        "Solteq refused a sale, or has another one under its id",
+        "Solteq refused a sale",
         "What Solteq says stands in the reason. The sale is not in its books, or not as the store has it, and what "
         "follows of the same order waits.",
         "correct what Solteq objects to, then send it again: solteq-woo retry sales, or the job retry_quarantined",

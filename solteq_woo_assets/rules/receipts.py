@@ -55,6 +55,25 @@ class Receipt:
         return self.type == "Refund" and self.refund_id is None
 
 
+def sale_id(shop: str, order_id: int, version: int) -> str:
+    """The external id of a version's sale."""
+    return f"woo:{shop}:order:{order_id}{_numbered(version)}"
+
+
+def refund_id(shop: str, store_refund_id: int, version: int) -> str:
+    """The external id of a refund of the store, of one version."""
+    return f"woo:{shop}:refund:{store_refund_id}{_numbered(version)}"
+
+
+def reversal_id(shop: str, order_id: int, version: int) -> str:
+    """The external id of what ends a version."""
+    return f"woo:{shop}:order:{order_id}:reversal:{version}"
+
+
+def _numbered(version: int) -> str:
+    return f":version:{version}" if version > 1 else ""
+
+
 def business_date(paid_at: datetime, zone: ZoneInfo, end_of_business_day: time) -> date:
     """The business day of a payment: with 04:00, 6.9. holds what was paid from 6.9. 04:00 to 7.9. 04:00 local time
     (contract, Business date).
@@ -233,7 +252,7 @@ class _Version:
         paid = payments.give_back(remainder.gross, {})
         day = _day(order.found_at, rules)
         document = _refund_document(order, order.found_at, day, self.sale, lines, paid, rules)
-        external_id = f"woo:{rules.shop}:order:{order.id}:reversal:{self.sale.version}"
+        external_id = reversal_id(rules.shop, order.id, self.sale.version)
         document = {"externalId": external_id, **document}
         return [Receipt(external_id, order.id, "Refund", self.sale.version, document, self.sale.content, why)]
 
@@ -265,6 +284,14 @@ def _version(order: Order, version: int, rules: ReceiptRules, why: str, booked: 
     return [sale, *_Version(sale, known, [each for each in refunds if each not in known]).refunds(order, rules)]
 
 
+def current_sale(order: Order, version: int, rules: ReceiptRules) -> Receipt:
+    """The sale of the order as it is now, as this version.
+
+    :raises Unbookable: the order makes no sound document
+    """
+    return _sale(order, version, rules, "")
+
+
 def _sale(order: Order, version: int, rules: ReceiptRules, why: str) -> Receipt:
     if order.currency != "EUR":
         raise Unbookable("currency", f"it is in {order.currency or 'no currency'}", "currency-foreign")
@@ -273,7 +300,7 @@ def _sale(order: Order, version: int, rules: ReceiptRules, why: str) -> Receipt:
     paid_at = order.paid_at or order.completed_at or order.created_at
     # A version that corrects another one carries the day of the correction: no closed month changes afterwards.
     day = _day(order.found_at if version > 1 else paid_at, rules)
-    external_id = f"woo:{rules.shop}:order:{order.id}" + (f":version:{version}" if version > 1 else "")
+    external_id = sale_id(rules.shop, order.id, version)
     document = {
         "externalId": external_id,
         "type": "Sale",
@@ -444,8 +471,7 @@ def _refund(
         line_id = f"refund-{refund.id}-{_plain(part.rate)}"
         lines.append(_refund_line(replace(part, line_id=line_id, kind=FEE, name="Refund")))
     paid = payments.give_back(-_totals(lines)["gross"], given)
-    number = f":version:{sale.version}" if sale.version > 1 else ""
-    external_id = f"woo:{rules.shop}:refund:{refund.id}{number}"
+    external_id = refund_id(rules.shop, refund.id, sale.version)
     day = _day(refund.created_at, rules)
     if sale.version > 1:  # it belongs to a correction, or follows one
         day = max(day, sale.document["businessDate"])

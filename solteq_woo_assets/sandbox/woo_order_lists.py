@@ -47,12 +47,16 @@ ORDER_LIST_SCHEMA: dict[str, Schema] = REFUND_LIST_SCHEMA | {
 
 
 def put_orders(store: Store, orders: Iterable[Mapping[str, Any]], now: str) -> list[int]:
-    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids."""
+    """Store orders under their ids, or new ones; what is not told is that of an order just placed. Their ids.
+
+    An order that is there keeps the time at which it was made, unless that is told.
+    """
     rows: list[tuple[Any, ...]] = []
     refunds: list[tuple[Any, ...]] = []
     for given in orders:
         order = {"id": given.get("id") or store.next_id(), "status": "processing", "customer_id": 0}
-        order |= {"date_created_gmt": now, "date_modified_gmt": now, **given}
+        made = store.execute("SELECT created FROM orders WHERE id = ?", (order["id"],)).fetchone()
+        order |= {"date_created_gmt": made[0] if made else now, "date_modified_gmt": now, **given}
         order["date_created"] = site_time(order["date_created_gmt"])
         order["date_modified"] = site_time(order["date_modified_gmt"])
         if (own := order.pop("_refunds", None)) is not None:

@@ -165,7 +165,8 @@ class _Reader:
             refunds = self._unknown_refunds(orders)
             with self._database.transaction() as connection:
                 self._counts.received += len(orders) + len(unreadable)
-                self._counts.changed += store_orders(connection, orders, refunds, self._zone)
+                same = _set_apart_replaced(connection, orders)
+                self._counts.changed += store_orders(connection, same, refunds, self._zone)
                 self._counts.quarantined += _hold_unreadable(connection, orders, unreadable)
         return seen
 
@@ -286,6 +287,27 @@ def store_orders(
     )
     connection.execute(f"INSERT INTO {ORDERS} BY NAME SELECT * FROM fresh")
     return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
+
+
+def _set_apart_replaced(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> list[OrderDocument]:
+    """The orders without those that were made at another time than the ones that are known by their ids.
+
+    Those are others: a store that was installed again counts from the beginning. They are held as conflicts while the
+    store gives them.
+    """
+    ids = {"ids": [order.id for order in orders]}
+    rows = connection.execute(f"SELECT id, created_at FROM {ORDERS} WHERE list_contains($ids, id)", ids).fetchall()
+    known = dict(rows)
+    replaced = [order for order in orders if known.get(order.id, order.date_created_gmt) != order.date_created_gmt]
+    connection.execute(
+        "DELETE FROM sync.sales_conflicts WHERE external_id IS NULL AND list_contains($ids, order_id)", ids
+    )
+    for order in replaced:
+        reason = f"it was made at {order.date_created_gmt}Z, the one that was known at {known[order.id]}Z"
+        connection.execute(
+            "INSERT OR REPLACE INTO sync.sales_conflicts VALUES (?, NULL, ?, ?)", [order.id, reason, utc_now()]
+        )
+    return [order for order in orders if order not in replaced]
 
 
 def _forget_refunds(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> None:

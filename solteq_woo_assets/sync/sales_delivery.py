@@ -25,6 +25,7 @@ import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError
+from solteq_woo_assets.rules.adoption import differs
 from solteq_woo_assets.sync import ledger
 from solteq_woo_assets.sync.ledger import DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
@@ -62,12 +63,16 @@ class Write:
 @dataclass(frozen=True)
 class Outcome:
     """What became of a document: delivered, refused, retry (no answer, or Solteq went away), or waiting (for the one
-    before it)."""
+    before it).
+
+    :param knows_more: Solteq has something of the order that the ledger does not know: it is looked up by the next run
+    """
 
     write: Write
     state: str
     held: HeldSale | None = None
     error: str = ""
+    knows_more: bool = False
 
 
 def deliver_sales(
@@ -197,26 +202,34 @@ class _Sender:
         document: dict[str, Any] = simplejson.loads(write.document, use_decimal=True)
         if customer:
             document["customer"] = customer
-        held = self._solteq.sales.find(write.key) if write.was_sent else None
+        was_sent = write.was_sent
+        held = self._solteq.sales.find(write.key) if was_sent else None
         for _ in range(ATTEMPTS):
             if held is not None:
-                return _delivered(write, held, document)
+                return _met(write, held, document, was_sent=was_sent)
             try:
                 answer = self._solteq.sales.book(document)
             except OutcomeUnknownError:
+                was_sent = True
                 held = self._solteq.sales.find(write.key)
                 continue
             if isinstance(answer, Refused):
                 return Outcome(write, "refused", error=answer.reason)
+            if answer.document is None:
+                return Outcome(write, "delivered", answer)
             held = answer
-        return _delivered(write, held, document) if held else Outcome(write, "retry", error="Solteq gives no answer")
+        if held is not None:
+            return _met(write, held, document, was_sent=was_sent)
+        return Outcome(write, "retry", error="Solteq gives no answer")
 
 
-def _delivered(write: Write, held: HeldSale, document: dict[str, Any]) -> Outcome:
-    gross = document["totals"]["gross"]
-    if held.gross is not None and held.gross != gross:
-        return Outcome(write, "delivered", held, f"Solteq holds {write.key} with {held.gross}, not {gross}")
-    return Outcome(write, "delivered", held)
+def _met(write: Write, held: HeldSale, document: dict[str, Any], *, was_sent: bool) -> Outcome:
+    """Solteq has a document under this id. If it is not what was sent from here, the ledger does not know all."""
+    difference = differs(held.document, document) if held.document is not None else None
+    if was_sent and difference is None:
+        return Outcome(write, "delivered", held)
+    why = difference or "it was not sent from here"
+    return Outcome(write, "retry", error=f"Solteq has {write.key} already: {why}", knows_more=True)
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
@@ -236,6 +249,7 @@ def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) 
     connection.execute(
         "DELETE FROM sync.sales WHERE state = 'pending' AND list_contains($keys, external_id)", {"keys": certainly_not}
     )
+    _look_up_again(connection, [o.write.woo_id for o in outcomes if o.knows_more])
     _settle_quarantine(connection, outcomes)
     by_order: defaultdict[int, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
@@ -250,12 +264,19 @@ def _settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) 
     )
 
 
+def _look_up_again(connection: duckdb.DuckDBPyConnection, orders: Sequence[int]) -> None:
+    """Let the next run ask what Solteq has of these orders before it sends anything of them."""
+    for order_id in orders:
+        connection.execute("INSERT OR REPLACE INTO sync.sales_lookups VALUES (?, NULL)", [order_id])
+        connection.execute("DELETE FROM sync.sales WHERE state = 'pending' AND order_id = ?", [order_id])
+
+
 def _settle_quarantine(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
     keys = pl.DataFrame({"key": [o.write.key for o in outcomes if o.state == "delivered"]}, schema={"key": pl.String})
     release(connection, FLOW, "delivery", keys)
     told = [
         (o.write.key, "(the document)", o.error, "sale-refused", changes_hash(o.write.changes))
         for o in outcomes
-        if o.state == "refused" or (o.state == "delivered" and o.error)
+        if o.state == "refused"
     ]
     hold(connection, FLOW, "delivery", pl.DataFrame(told, schema=RECORDS, orient="row"))

@@ -33,6 +33,15 @@ SALES_SCHEMA = pl.Schema(
 """Columns of ``delta.sales_delta``."""
 
 
+MARK = "concat_ws(' ', content, gone, $ways)"
+"""SQL: what an order is like, and the settings that decide which documents it makes."""
+
+
+def ways_of(rules: ReceiptRules) -> str:
+    """The parameter of ``MARK``: a setting that is changed is seen as a change of the order."""
+    return f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders} {rules.old_order_refunds}"
+
+
 @dataclass
 class Plan:
     """What is due, and what is held back.
@@ -54,7 +63,7 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
     Of older orders, only refunds and cancellations since the first day: told, or booked where the settings say so.
     """
     rows: list[tuple[Any, ...]] = []
-    held: list[tuple[str | None, ...]] = []
+    held = _in_conflict(connection)
     settled: list[tuple[int, str]] = []
     for order, day, mark, old_since, booked, pending, code_of in _unsettled(connection, rules):
         due: list[Receipt] = []
@@ -80,6 +89,21 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
         pl.DataFrame(held, schema=RECORDS, orient="row"),
         settled,
     )
+
+
+def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, ...]]:
+    """Orders of which nothing is sent until somebody has decided whose they are."""
+    rows = connection.execute("SELECT order_id, external_id, reason FROM sync.sales_conflicts").fetchall()
+    return [
+        (
+            order_key(order_id),
+            "externalId" if external_id else "date_created",
+            reason,
+            "sale-conflict" if external_id else "order-replaced",
+            None,
+        )
+        for order_id, external_id, reason in rows
+    ]
 
 
 def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
@@ -113,23 +137,21 @@ def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> It
     """Orders of which something may be due, with when the first day began for those that somebody else booked before
     it, with what was booked, and what was sent without an answer.
     """
-    # What decides which documents an order makes is part of the mark, so that a changed setting is seen.
-    ways = f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders} {rules.old_order_refunds}"
     is_ours, ours = is_booked_here(connection, rules.zone)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE candidates AS SELECT * FROM (
-            SELECT *, concat_ws(' ', content, gone, $ways) AS mark,
+            SELECT *, {MARK} AS mark,
                 CASE WHEN NOT coalesce({is_ours}, false) THEN $begins_at END AS old_since
             FROM {ORDERS} WHERE {is_ours} OR (paid_at IS NOT NULL AND (
                 id IN (SELECT order_id FROM snapshot.woo_sales_refunds WHERE created_at >= $begins_at)
                 OR (modified_at >= $begins_at AND status IN ('cancelled', 'failed', 'refunded'))
             ))
-        ) AS sold WHERE NOT EXISTS (
+        ) AS sold WHERE id NOT IN (SELECT order_id FROM sync.sales_conflicts) AND (NOT EXISTS (
             FROM sync.settled_orders AS settled WHERE settled.order_id = sold.id AND settled.content = sold.mark
-        ) OR id IN (SELECT order_id FROM sync.sales WHERE state = 'pending')
+        ) OR id IN (SELECT order_id FROM sync.sales WHERE state = 'pending'))
         """,
-        {"ways": ways, **ours},
+        {"ways": ways_of(rules), **ours},
     )
     codes_are_known = watermark(connection, "snapshot.solteq_products") is not None
     last = 0

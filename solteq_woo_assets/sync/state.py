@@ -176,8 +176,17 @@ CREATE TABLE sync.settled_orders (  -- orders of which nothing is due, and what 
 CREATE TABLE sync.sales_days (day DATE PRIMARY KEY, read_at TIMESTAMP NOT NULL);  -- that were read whole, to be booked
 """
 
-# Table that came with version 6.
-_IDENTITY_TABLE = """
+# Tables that came with version 6.
+_OWNER_TABLES = """
+CREATE TABLE sync.sales_lookups (  -- orders that Solteq was asked for, since the ledger had nothing of them
+    order_id BIGINT PRIMARY KEY,
+    content VARCHAR                -- what the order was like then; NULL: Solteq has more than we know, ask again
+);
+CREATE TABLE sync.sales_conflicts (  -- orders in whose place there is another; nothing is sent of them
+    order_id BIGINT PRIMARY KEY,
+    external_id VARCHAR,           -- under which Solteq has another document; NULL: the store has another order
+    reason VARCHAR NOT NULL, since TIMESTAMP NOT NULL
+);
 CREATE TABLE sync.identity (  -- the two systems and the shop that this database was made with (sync/identity.py)
     side VARCHAR PRIMARY KEY,      -- solteq, woo, shop
     says VARCHAR,                  -- what the side says of itself; NULL when it says nothing
@@ -209,7 +218,7 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 """
 
 _UPGRADE_FROM_5 = f"""
-{_IDENTITY_TABLE}
+{_OWNER_TABLES}
 ALTER TABLE snapshot.woo_sales ADD COLUMN IF NOT EXISTS payment_meta VARCHAR;
 ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS rate_taxes DECIMAL(18,4)[];
 ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS restocked DECIMAL(18,4);
@@ -315,7 +324,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_CUSTOMER_TABLES}
 {_SALES_TABLES}
 {_OPERATION_TABLES}
-{_IDENTITY_TABLE}
+{_OWNER_TABLES}
 """
 
 
@@ -405,10 +414,11 @@ class StateDatabase:
 
         :raises StateError: the file cannot be locked, opened or written; it is as it was
         """
-        fresh = self.path.with_name(f"{self.path.name}.new")
+        fresh = self._private / "fresh"
         with self._locked():
             with self._connected() as connection:
-                fresh.unlink(missing_ok=True)
+                for left in self._private.glob("fresh*"):  # by a crash
+                    left.unlink()
                 connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
                 connection.execute("COPY FROM DATABASE state TO fresh")
                 connection.execute("DETACH fresh")
@@ -437,7 +447,7 @@ class StateDatabase:
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         engine = None
         try:
-            engine = _idle.pop(self._spill, None) or self._started()
+            engine = _idle.pop(str(self._private), None) or self._started()
             connection = self._open(engine)
             yield connection
             connection.close()
@@ -445,7 +455,7 @@ class StateDatabase:
                 engine.execute("DETACH state")
                 if self._may_stay():
                     _stop_idle()
-                    _idle[self._spill], engine = engine, None
+                    _idle[str(self._private)], engine = engine, None
         except _STORAGE_ERRORS as error:
             raise StateError(
                 f"{self.path} cannot be opened or written; nothing of this step was stored. "
@@ -456,12 +466,13 @@ class StateDatabase:
                 engine.close()  # and with it the connection and the file
 
     @property
-    def _spill(self) -> str:
-        """The folder for what does not fit into memory: where DuckDB has it when it opens the file itself."""
-        return f"{self.path.absolute()}.tmp"
+    def _private(self) -> Path:
+        """A folder of the owner alone, for copies and for what does not fit into memory: DuckDB lets everybody read
+        the files that it makes. It is where DuckDB spills when it opens the file itself."""
+        return Path(f"{self.path.absolute()}.tmp")
 
     def _started(self) -> duckdb.DuckDBPyConnection:
-        engine = duckdb.connect(":memory:", config={"temp_directory": self._spill})
+        engine = duckdb.connect(":memory:", config={"temp_directory": str(self._private)})
         engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
         engine.execute("SET lock_configuration = true")
         return engine
@@ -469,6 +480,8 @@ class StateDatabase:
     def _open(self, engine: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         """A connection of its own for each transaction: temporary tables and registered frames go with it."""
         try:
+            self._private.mkdir(mode=0o700, exist_ok=True)
+            self._private.chmod(0o700)  # DuckDB makes one of the same name for who opens the file by hand
             if not self.path.exists():
                 self._create()
             engine.execute(f"ATTACH '{_quoted(self.path)}' AS state")
@@ -482,11 +495,11 @@ class StateDatabase:
 
     def _may_stay(self) -> bool:
         """Whether the engine has kept nothing: neither memory nor files."""
-        return self.path.stat().st_size <= _SMALL and not Path(self._spill).exists()
+        return self.path.stat().st_size <= _SMALL and not any(self._private.iterdir())
 
     def _create(self) -> None:
         """Put an empty database in place when it is whole: one that was cut short could never be opened again."""
-        unfinished = self.path.with_name(f"{self.path.name}.new")
+        unfinished = self._private / "new"
         unfinished.unlink(missing_ok=True)
         duckdb.connect(str(unfinished)).close()
         unfinished.chmod(0o600)  # it will hold customers

@@ -1,12 +1,16 @@
 """The database: taking turns, all or nothing, and words when it cannot be had."""
 
+import ctypes
 import os
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -140,6 +144,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             DROP TABLE snapshot.woo_sales_coupons; DROP TABLE snapshot.woo_sales_refunds;
             DROP TABLE snapshot.woo_sales_payments; DROP TABLE snapshot.sales_under_way; DROP TABLE delta.sales_delta;
             DROP TABLE sync.alerts; DROP TABLE sync.reconciliation; DROP TABLE sync.identity;
+            DROP TABLE sync.sales_lookups; DROP TABLE sync.sales_conflicts;
             ALTER TABLE sync.quarantine DROP COLUMN code; ALTER TABLE sync.quarantine DROP COLUMN dismissed_at;
             DROP TABLE sync.sales; DROP TABLE sync.settled_orders; DROP TABLE sync.sales_days;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
@@ -168,7 +173,56 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
 
 def test_only_the_owner_may_read_it(path: Path) -> None:
     """It holds customers."""
-    assert {file.name: mode(file) for file in path.parent.iterdir() if mode(file) != 0o600} == {}
+    private = path.with_name(f"{path.name}.tmp")
+    assert mode(private) == 0o700
+    assert {file.name: mode(file) for file in path.parent.iterdir() if mode(file) != 0o600} == {private.name: 0o700}
+
+
+IN_CREATE = 0x100
+
+
+@contextmanager
+def created_in(folder: Path) -> Iterator[list[str]]:
+    """The names of files that are made in a folder while the block lasts, as the kernel tells (inotify)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, str(folder).encode(), IN_CREATE) > 0
+    names: list[str] = []
+    try:
+        yield names
+        with suppress(BlockingIOError):
+            events = os.read(watch, 1 << 20)
+            while events:
+                length = struct.unpack_from("iIII", events)[3]
+                names.append(events[16 : 16 + length].rstrip(b"\0").decode())
+                events = events[16 + length :]
+    finally:
+        os.close(watch)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_nobody_may_read_a_file_while_it_is_made(tmp_path: Path) -> None:
+    """DuckDB makes files that all may read. It makes them in a folder that only the owner may enter."""
+    database = StateDatabase(tmp_path / "state.duckdb")
+    with created_in(tmp_path) as names:
+        with database.transaction() as connection:
+            connection.execute("CREATE TABLE sync.many AS SELECT range::VARCHAR AS name FROM range(100000)")
+            spill = connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0]
+        database.rewrite()
+    ours = {"state.duckdb.lock", "state.duckdb.wal", "state.duckdb.tmp"}  # made with their modes before DuckDB comes
+    assert set(names) <= ours
+    assert names.count("state.duckdb.wal") == 1, "DuckDB has made none anew"
+    private = tmp_path / "state.duckdb.tmp"
+    assert (Path(spill), mode(private)) == (private, 0o700)
+    assert list(private.iterdir()) == []
+
+
+def test_a_folder_for_spilled_rows_that_all_may_enter_is_closed(tmp_path: Path) -> None:
+    """DuckDB makes one of this name when somebody opens the file by hand."""
+    private = tmp_path / "state.duckdb.tmp"
+    private.mkdir(mode=0o755)
+    with StateDatabase(tmp_path / "state.duckdb").transaction():
+        assert mode(private) == 0o700
 
 
 def commit_and_die(path: Path) -> None:

@@ -1,0 +1,143 @@
+"""What Solteq holds of an order, whoever remembers it: the documents of its versions, looked up one after the other.
+
+The ledger can be lost, or be that of a backup; Solteq is asked then, and what it has counts. Documents are known by
+their ``externalId`` alone, and two stores, or a store that was installed again, can come by the same one. So what is
+found must be of this very order before anything is built on it.
+"""
+
+from collections.abc import Generator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from itertools import count
+from typing import Any
+
+from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
+from solteq_woo_assets.rules.receipts import (
+    Receipt,
+    current_sale,
+    refund_content,
+    refund_id,
+    reversal_id,
+    sale_content,
+    sale_id,
+)
+
+Document = Mapping[str, Any]
+Found = list[Receipt]
+ADOPTED = "found in Solteq"
+_CHANGED = "changed"
+"""Content of what was booked when the order was another: it equals no fingerprint."""
+
+
+class AnotherOrder(Exception):
+    """Solteq has a document under an id of this order that is not of this order.
+
+    :param external_id: the id
+    """
+
+    def __init__(self, external_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.external_id, self.reason = external_id, reason
+
+
+def find_documents(
+    order: Order, rules: ReceiptRules, *, is_ours: bool = False
+) -> Generator[str, Document | None, Found]:
+    """Ask for documents by external id until Solteq can have no more of them; gives what it has, oldest first.
+
+    Yields the next id to look up and takes the document, ``None`` where there is none.
+
+    :param is_ours: the ledger knows that the first document is of this order; else what is found has to show it
+    :raises AnotherOrder: what is found is of another order
+    """
+    found: Found = []
+    for version in count(1):
+        external_id = sale_id(rules.shop, order.id, version)
+        document = yield external_id
+        if document is None:
+            return found
+        _check_head(document, order, external_id, is_first=version == 1 and not is_ours)
+        is_same = _is_same_sale(document, order, version, rules)
+        content = sale_content(order) if is_same else _CHANGED
+        found.append(Receipt(external_id, order.id, "Sale", version, document, content, "", None, (ADOPTED,)))
+        for refund in order.refunds:
+            external_id = refund_id(rules.shop, refund.id, version)
+            document = yield external_id
+            if document is not None:
+                # It may be more than the store paid back: gift cards are given back beside the order's method.
+                is_whole = -(_money(document, "gross") or 0) >= refund.amount
+                refunded = refund_content(refund) if is_whole else _CHANGED
+                found.append(
+                    Receipt(external_id, order.id, "Refund", version, document, refunded, "", refund.id, (ADOPTED,))
+                )
+        external_id = reversal_id(rules.shop, order.id, version)
+        document = yield external_id
+        if document is None:
+            if not is_same and not is_ours:
+                raise AnotherOrder(found[-1].external_id, "its lines or totals are not those of the order")
+            return found
+        found.append(Receipt(external_id, order.id, "Refund", version, document, content, "", None, (ADOPTED,)))
+    return found  # never: count does not end
+
+
+def differs(held: Document, sent: Document) -> str | None:
+    """In what a stored document is another one than the one that was sent, in words; ``None`` when it is the same.
+
+    What a system may spell in its own way, such as names, does not count.
+    """
+    if held.get("orderNumber") != sent["orderNumber"]:
+        return f"it has the order number {held.get('orderNumber')}, not {sent['orderNumber']}"
+    if _instant(held.get("paidAt")) != _instant(sent["paidAt"]):
+        return f"it was paid at {held.get('paidAt')}, not at {sent['paidAt']}"
+    if _money(held, "gross") != _money(sent, "gross") or _money(held, "vat") != _money(sent, "vat"):
+        return f"its total is {_money(held, 'gross')}, not {_money(sent, 'gross')}"
+    return None if _lines(held) == _lines(sent) else "its lines are others"
+
+
+def _check_head(document: Document, order: Order, external_id: str, *, is_first: bool) -> None:
+    """The order number, and of the first sale the time of payment, are the order's."""
+    if document.get("orderNumber") != order.number:
+        words = f"it has the order number {document.get('orderNumber')}, the order has {order.number}"
+        raise AnotherOrder(external_id, words)
+    times = [at for at in (order.paid_at, order.completed_at, order.created_at) if at]
+    if is_first and _instant(document.get("paidAt")) not in times:
+        raise AnotherOrder(external_id, f"it was paid at {document.get('paidAt')}, and the order was not")
+
+
+def _is_same_sale(document: Document, order: Order, version: int, rules: ReceiptRules) -> bool:
+    """Whether the order as it is now would make this document."""
+    try:
+        wanted = current_sale(order, version, rules).document
+    except Unbookable:
+        return False
+    same_totals = all(_money(document, name) == _money(wanted, name) for name in ("gross", "vat"))
+    return same_totals and _lines(document) == _lines(wanted)
+
+
+def _lines(document: Document) -> list[tuple[Any, ...]]:
+    """The lines by what counts in the books."""
+    lines = document.get("lines")
+    of_books = ("quantity", "total", "vatAmount")
+    rows = [line for line in lines if isinstance(line, Mapping)] if isinstance(lines, list) else []
+    return sorted((str(line.get("lineId")), *map(str, map(_number, map(line.get, of_books)))) for line in rows)
+
+
+def _money(document: Document, name: str) -> Decimal | None:
+    totals = document.get("totals")
+    return _number(totals.get(name)) if isinstance(totals, Mapping) else None
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        return Decimal(str(value)).normalize() + 0
+    except InvalidOperation:
+        return None
+
+
+def _instant(text: Any) -> datetime | None:
+    """Naive UTC."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC).replace(tzinfo=None)
