@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
-from solteq_woo_assets.rules.orders import Order, Unbookable
+from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.rules.receipts import Receipt, due_receipts, is_sale, standing_receipts
 from solteq_woo_assets_tests.rules.test_receipts import (
     RULES,
@@ -57,9 +57,12 @@ def _is_edited(before: dict[str, Any], body: dict[str, Any]) -> bool:
     return body.get("total", before["total"]) != before["total"]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("rules", [RULES, GIFT_CARDS], ids=["as fees", "as payments"])
-def test_every_paid_order_agrees_to_the_cent_or_is_in_another_currency(shared: Path, scenario: str, rules: Any) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "rules"), [*((scenario, RULES) for scenario in SCENARIOS), ("meta_payment", GIFT_CARDS)]
+)
+def test_every_paid_order_agrees_to_the_cent_or_is_in_another_currency(
+    shared: Path, scenario: str, rules: ReceiptRules
+) -> None:
     booked: defaultdict[int, list[Receipt]] = defaultdict(list)
     paid = 0
     for note, shown in states(shared, scenario):
@@ -81,3 +84,38 @@ def test_every_paid_order_agrees_to_the_cent_or_is_in_another_currency(shared: P
         if not shown.refunds and not by_fees:
             assert sums(booked[shown.id])[1] == {tax.percent: tax.total for tax in shown.taxes if tax.total}, note
     assert paid
+
+
+def test_the_meta_of_gift_card_plugins_pays_as_it_was_recorded(shared: Path) -> None:
+    """The store keeps what it is given, and leaves the total as it is."""
+    for key in ("_ywgc_applied_gift_cards", "_ywgc_applied_gift_cards_totals", "_wc_gift_cards"):
+        rules = replace(RULES, payment_meta={key: "GiftCard"})
+        shown = dict(states(shared, "meta_payment", [key]))["meta of gift-card plugins"]
+        (sale,) = due_receipts(shown, [], rules)
+        assert [(each["type"], each["amount"]) for each in sale.document["payments"]] == [
+            ("Card", Decimal("42.30")),
+            ("GiftCard", Decimal(20)),
+        ]
+
+
+def test_pieces_that_were_restocked_are_told_as_they_were_recorded(shared: Path) -> None:
+    """Order 4: a piece of two lines restocked, then a piece of another one with api_restock false."""
+    steps = json.loads((shared / "woo-recordings" / "orders_lifecycle.json").read_text(), parse_float=Decimal)["steps"]
+    order: dict[str, Any] = {}
+    refunds: list[RefundDocument] = []
+    said: list[Any] = []
+    booked: list[Receipt] = []
+    for step in steps:
+        body, path = step["response"]["body"], step["request"]["path"]
+        if path == "/wc/v3/orders/22/refunds" and step["response"]["status"] == 201 and len(refunds) < 2:
+            refunds.append(RefundDocument.model_validate(body))
+        elif step["note"].startswith("order 4: processing, paid") or path == "/wc/v3/orders/22":
+            order |= body
+            names = [each["id"] for each in order["refunds"]]
+            if names == [refund.id for refund in reversed(refunds)]:
+                document = OrderDocument.model_validate(order)
+                booked = booked_all(through_the_tables(document, refunds), booked)
+    for receipt in booked:
+        said += [each.get("restock") for each in receipt.document["lines"] if receipt.type == "Refund"]
+    assert said[:2] == [True, True]
+    assert said[2] is False
