@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 
-from benchmarks.figures import REPOSITORY, Figure, median
+from benchmarks.figures import Figure, median
 from benchmarks.shops import Sandbox, environment, free_port, make, sandbox, set_environment, store_auth, wait_until
 
 CHANGES = 10
@@ -42,7 +42,6 @@ def run(changes: int = CHANGES) -> list[Figure]:
         with sandbox("solteq", folder, seed=1) as solteq, sandbox("woo", folder) as woo:
             poll = {f"SOLTEQ_WOO_{flow}_POLL_SECONDS": str(SENSOR_SECONDS) for flow in ("PRODUCTS", "BALANCES")}
             home = make(folder / "dagster")
-            (home / "dagster.yaml").write_bytes((REPOSITORY / "dagster.yaml").read_bytes())
             values = environment(folder, solteq, woo, DAGSTER_HOME=str(home), **poll)
             started = time.perf_counter()
             with _running(folder, values) as graphql:

@@ -75,7 +75,7 @@ SELECT
     FALSE AS has_cost_of_goods, any_value(modified) AS date_modified_gmt
 FROM made WHERE is_variant GROUP BY family;
 
-INSERT INTO snapshot.woo_store
+INSERT INTO snapshot.woo_store (currency, prices_include_tax, manage_stock, timezone, tax_classes, read_at)
 VALUES ('EUR', TRUE, TRUE, 'Europe/Helsinki', ['standard', 'zero-rate'], now()::TIMESTAMP);
 INSERT INTO sync.links SELECT 'product', lower(sku), id, NULL FROM snapshot.woo_catalogue;
 """

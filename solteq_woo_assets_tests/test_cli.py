@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 import requests
@@ -19,6 +21,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from solteq_woo_assets.cli import main, terminal
+from solteq_woo_assets.cli.jobs import settle_home
 from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
@@ -310,6 +313,60 @@ def test_preview_shows_the_delta_of_another_time_and_keeps_and_sends_nothing(
     assert "Nothing to write." in solteq_woo("preview", "campaigns").output
     assert shop.rows("FROM delta.campaign_price_delta") == kept
     assert shop.woo.writes() == []
+
+
+# A fresh machine
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain", "A1"),
+        ("explain", "order", "1"),
+        ("preview", "campaigns"),
+        ("quarantine", "list"),
+        ("quarantine", "show", "A1"),
+        ("quarantine", "dismiss", "A1"),
+        ("erase", "--customer", "C-1", "--yes"),
+        ("rebind", "--yes"),
+    ],
+    ids=" ".join,
+)
+def test_a_look_into_a_database_that_is_not_there_makes_none(
+    no_settings: Path, solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """It was made, and then it had nothing to say of the SKU."""
+    monkeypatch.setenv("SOLTEQ_WOO_DATABASE", "state.duckdb")
+    result = solteq_woo(*arguments)
+    assert result.exit_code == 1
+    assert result.output == "Error: There is no database yet: state.duckdb. Run solteq-woo sync first.\n"
+    assert list(no_settings.iterdir()) == []
+
+
+def test_a_home_of_dagster_gets_settings_without_telemetry(
+    no_settings: Path, solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also away from the repository: its dagster.yaml was only found there, and only by solteq-woo run."""
+    home = no_settings / "home"
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    result = solteq_woo("sync", "campaigns")
+    assert result.exit_code == 0, result.output
+    assert "telemetry" not in result.output.lower()
+    with dg.DagsterInstance.get() as instance:
+        assert (instance.telemetry_enabled, instance.nux_enabled) == (False, False)
+
+
+def test_settings_of_dagster_in_the_working_folder_go_before_ours(no_settings: Path) -> None:
+    (no_settings / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    settle_home(no_settings / "home")
+    assert (no_settings / "home" / "dagster.yaml").read_text() == "telemetry: {enabled: false}\n"
+
+
+@pytest.mark.usefixtures("wide")
+def test_customers_are_both_directions(solteq_woo: CommandLine) -> None:
+    result = solteq_woo("sync", "customers", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert re.findall(r"^(\w+) \(dry run\)$", result.output, re.M) == ["customers_to_woo", "customers_to_solteq"]
 
 
 # What can be wrong

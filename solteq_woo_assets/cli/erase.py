@@ -3,11 +3,10 @@
 import click
 
 from solteq_woo_assets.assets import customers
-from solteq_woo_assets.cli.jobs import load_settings
+from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.terminal import console
 from solteq_woo_assets.sync import erasure
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.state import StateDatabase
 
 
 @click.command()
@@ -19,7 +18,7 @@ def erase(customer: str) -> None:
     Solteq and the store are not touched: erase there first, or the person goes on being a customer there. The ids
     stay here, so that no later run brings the person back.
     """
-    database = StateDatabase(load_settings().database)
+    database = existing_database(load_settings())
     with FlowLeases(database) as leases:
         leases.take(customers.FLOW, "erase")
         people = erasure.erase(database, customer)

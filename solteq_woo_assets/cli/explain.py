@@ -5,7 +5,7 @@ from contextlib import closing
 import click
 
 from solteq_woo_assets.assets import campaigns
-from solteq_woo_assets.cli.jobs import load_settings
+from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.cli.times import instant, local
@@ -15,7 +15,6 @@ from solteq_woo_assets.rules import skus
 from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.sync import sales_history
 from solteq_woo_assets.sync.links import sku_key
-from solteq_woo_assets.sync.state import StateDatabase
 
 
 @click.command()
@@ -39,7 +38,7 @@ def explain(what: tuple[str, ...], at: str | None) -> None:
 
 def _explain_order(number: str) -> None:
     settings = load_settings()
-    with StateDatabase(settings.database).transaction() as connection:
+    with existing_database(settings).transaction() as connection:
         history = sales_history.history_of(connection, number, settings.timezone)
     if history is None:
         raise click.ClickException(f"Order {number} has not been read from the store.")
@@ -53,7 +52,7 @@ def _explain_price(sku: str, at: str | None) -> None:
     settings = load_settings()
     now = instant(at, settings)
     key = sku_key(sku)
-    with StateDatabase(settings.database).transaction() as connection:
+    with existing_database(settings).transaction() as connection:
         explanation = campaigns.explain(connection, settings, [sku], now)
         parameters = {"key": key, "zone": settings.timezone}
         shown = connection.sql(_SHOWN, params=parameters).fetchall()

@@ -16,6 +16,7 @@ from solteq_woo_assets.cli.jobs import (
     count_quarantined,
     dagster_instance,
     definitions_of,
+    existing_database,
     load_settings,
     metadata_of,
     run_job,
@@ -27,15 +28,17 @@ from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets.sync.state import StateDatabase
 
+BOTH_WAYS = "customers"
+
 
 @click.command()
-@click.argument("flows", nargs=-1, type=click.Choice(list(FLOW_JOBS)), metavar="[FLOW]...")
+@click.argument("flows", nargs=-1, type=click.Choice([*FLOW_JOBS, BOTH_WAYS]), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
 @click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
 
-    campaigns, products, balances, customers_to_woo, customers_to_solteq, sales
+    campaigns, products, balances, customers_to_woo, customers_to_solteq, sales; customers are both directions
 
     Exits with 1 when anything was not delivered: a run failed, the store refused a write, or a record is in
     quarantine.
@@ -43,7 +46,8 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     settings = load_settings()
     dry_run = dry_run or settings.mode == "shadow"
     definitions = definitions_of(settings)
-    chosen = [flow for flow in FLOW_JOBS if flow in flows or not flows]
+    named = {*flows, *(customers.DIRECTIONS if BOTH_WAYS in flows else ())}
+    chosen = [flow for flow in FLOW_JOBS if flow in named or not flows]
     complete = True
     how = "shadow mode: nothing is sent" if settings.mode == "shadow" else "dry run" if dry_run else ""
     with standing_in(settings), dagster_instance() as instance:
@@ -73,7 +77,7 @@ def preview(flow: str, at: str | None) -> None:
     """
     settings = load_settings()
     now = instant(at, settings)
-    with StateDatabase(settings.database).transaction() as connection:
+    with existing_database(settings).transaction() as connection:
         delta = campaigns.compare(connection, settings, now)
     console.print(f"[bold]campaign_price_delta at {local(now, settings)}[/bold]")
     print_delta(delta.changes)

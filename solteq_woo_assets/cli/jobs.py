@@ -1,9 +1,12 @@
 """How commands run the jobs of Dagster."""
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 
+import click
 import dagster as dg
 
 from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
@@ -41,12 +44,31 @@ def load_settings() -> Settings:
 @contextmanager
 def dagster_instance() -> Iterator[dg.DagsterInstance]:
     """The instance of ``DAGSTER_HOME``, so that the runs are in its UI, or one that is gone afterwards."""
-    if os.environ.get("DAGSTER_HOME"):
+    if home := os.environ.get("DAGSTER_HOME"):
+        settle_home(Path(home))
         with dg.DagsterInstance.get() as instance:
             yield instance
     else:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
+
+
+def settle_home(home: Path) -> None:
+    """Make ``DAGSTER_HOME``, with settings of Dagster: those of the working folder, else ours, without telemetry."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        own = Path("dagster.yaml")
+        shutil.copy(own if own.exists() else Path(__file__).with_name("dagster.yaml"), home)
+
+
+def existing_database(settings: Settings) -> StateDatabase:
+    """The database, for commands that only look: they make none.
+
+    :raises ClickException: there is none
+    """
+    if not settings.database.exists():
+        raise click.ClickException(f"There is no database yet: {settings.database}. Run solteq-woo sync first.")
+    return StateDatabase(settings.database)
 
 
 def configuration(flow: str, let_pass: bool) -> Mapping[str, object]:

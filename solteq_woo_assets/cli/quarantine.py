@@ -6,12 +6,18 @@ from collections.abc import Sequence
 import click
 
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTAS, RETRY_QUARANTINED
-from solteq_woo_assets.cli.jobs import all_delivered, dagster_instance, definitions_of, load_settings, run_job
+from solteq_woo_assets.cli.jobs import (
+    all_delivered,
+    dagster_instance,
+    definitions_of,
+    existing_database,
+    load_settings,
+    run_job,
+)
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_quarantine, print_summary, print_table
 from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets.sync import quarantine as records
-from solteq_woo_assets.sync.state import StateDatabase
 
 COLUMNS = ("flow", "key", "problem", "held back because", "since")
 
@@ -89,7 +95,7 @@ def retry(keys: tuple[str, ...]) -> None:
 @click.option("--flow", help="Of this flow alone, when several hold the key back.")
 def dismiss(keys: Sequence[str], flow: str | None) -> None:
     """Let records be: they stay held back, but are not counted or told any more until they change."""
-    with StateDatabase(load_settings().database).transaction() as connection:
+    with existing_database(load_settings()).transaction() as connection:
         dismissed = {key: records.dismiss(connection, key, flow) for key in keys}
     for key, count in dismissed.items():
         console.print(f"{key}: {'dismissed' if count else 'is not held back'}.", highlight=False, markup=False)
@@ -97,5 +103,5 @@ def dismiss(keys: Sequence[str], flow: str | None) -> None:
 
 
 def _read(query: str, parameters: dict[str, object]) -> list[tuple[str, ...]]:
-    with StateDatabase(load_settings().database).transaction() as connection:
+    with existing_database(load_settings()).transaction() as connection:
         return connection.execute(query, parameters).fetchall()

@@ -4,7 +4,7 @@ from contextlib import closing
 
 import click
 
-from solteq_woo_assets.cli.jobs import load_settings
+from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
@@ -21,9 +21,7 @@ def rebind(keep: bool, yes: bool) -> None:
     Says what it will forget, and asks. What both systems hold is not touched.
     """
     settings = load_settings()
-    database = StateDatabase(settings.database)
-    if not settings.database.exists():
-        raise click.ClickException(f"There is no database at {settings.database}; the first run makes one.")
+    database = existing_database(settings)
     with standing_in(settings), closing(solteq_client(settings)) as solteq, closing(woo_client(settings)) as woo:
         met = identity.Identity(database, identity.sides(settings, solteq, woo)).meet(ask_all=True)
     strangers = [each for each in met if each.is_stranger]

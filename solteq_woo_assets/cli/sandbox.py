@@ -1,7 +1,6 @@
 """The sandbox, and everything at once: sandbox, daemon and UI."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.cli.jobs import load_settings
+from solteq_woo_assets.cli.jobs import load_settings, settle_home
 from solteq_woo_assets.cli.terminal import console
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
@@ -67,9 +66,7 @@ def run(port: int) -> None:
     """Start the Dagster UI with its daemon, and the sandbox where it stands in, until Ctrl-C."""
     settings = load_settings()
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(Path(".dagster").absolute())))
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists() and Path("dagster.yaml").exists():
-        shutil.copy("dagster.yaml", home)
+    settle_home(home)
     if is_listening(port):
         raise click.ClickException(f"Port {port} is taken. Stop what uses it, or choose another with --port.")
     with standing_in(settings):

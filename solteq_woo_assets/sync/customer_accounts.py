@@ -72,7 +72,7 @@ def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
     rows = guest_frame([order for order in orders if order.customer_id == 0 and order.status in PAID])  # noqa: F841
     with database.transaction() as connection:
         connection.execute("DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM rows)")
-        connection.execute("INSERT INTO snapshot.woo_guests BY NAME SELECT * FROM rows")
+        connection.execute("INSERT OR REPLACE INTO snapshot.woo_guests BY NAME SELECT * FROM rows")
 
 
 def _read_all(

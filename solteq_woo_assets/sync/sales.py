@@ -1,6 +1,6 @@
 """The store's orders in the database: read by what changed, or by whole days, to the same rows."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -175,12 +175,7 @@ class _Reader:
         named = {refund.id: order.id for order in orders for refund in order.refunds}
         if not named:
             return []
-        with self._database.transaction() as connection:
-            known = connection.execute(
-                "SELECT refund_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
-                {"ids": list(named)},
-            ).fetchall()
-        unknown = {refund_id: order_id for refund_id, order_id in named.items() if (refund_id,) not in known}
+        unknown = self._unknown(named)
         found = self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values())))
         refunds = {refund.id: refund for page in found for refund in page if refund.id in unknown}
         return [refund.model_copy(update={"parent_id": unknown[refund.id]}) for refund in refunds.values()]
@@ -188,13 +183,19 @@ class _Reader:
     def keep_refunded(self, since: datetime) -> None:
         """Read the orders of refunds that are not known, though the orders were not said to have changed."""
         parents = {refund.id: refund.parent_id for page in self._woo.orders.refunded_since(since) for refund in page}
+        self.keep(self._woo.orders.by_id(sorted(set(self._unknown(parents).values()) - {0})))
+
+    def _unknown(self, orders: Mapping[int, int]) -> dict[int, int]:
+        """Those of the refunds that are not stored with their orders.
+
+        :param orders: the order of each refund
+        """
         with self._database.transaction() as connection:
             known = connection.execute(
-                "SELECT refund_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
-                {"ids": list(parents)},
+                "SELECT refund_id, order_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
+                {"ids": list(orders)},
             ).fetchall()
-        orders = {order_id for refund_id, order_id in parents.items() if (refund_id,) not in known and order_id}
-        self.keep(self._woo.orders.by_id(sorted(orders)))
+        return dict(orders.items() - set(known))
 
     def keep_bin(self) -> None:
         """Mark what is in the bin, and read what left it."""
@@ -252,7 +253,9 @@ def store_orders(
 ) -> int:
     """Store orders as the store gave them, unless a newer version is there; how many are new or changed.
 
-    :param refunds: of these orders, those that are not stored yet
+    Another flow may have stored the same orders and refunds meanwhile: then they are written over.
+
+    :param refunds: of these orders, those that were not stored when they were read
     """
     now = utc_now()  # of the transaction, not of the read: a comparison made meanwhile has not seen them
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
@@ -277,15 +280,14 @@ def store_orders(
         else:
             connection.execute(f"DELETE FROM snapshot.{table} WHERE order_id IN (SELECT id FROM changed)")
         connection.execute(
-            f"INSERT INTO snapshot.{table} BY NAME "
+            f"INSERT OR REPLACE INTO snapshot.{table} BY NAME "
             "SELECT * FROM parts_of_orders WHERE order_id IN (SELECT id FROM changed)"
         )
-    connection.execute(f"DELETE FROM {ORDERS} WHERE id IN (SELECT id FROM fresh)")
     connection.execute(
         "UPDATE fresh SET email = NULL, name = NULL "
         "WHERE customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased')"
     )
-    connection.execute(f"INSERT INTO {ORDERS} BY NAME SELECT * FROM fresh")
+    connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME SELECT * FROM fresh")
     return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -135,12 +136,27 @@ def _parts(order: OrderDocument) -> dict[str, list[tuple[Any, ...]]]:
     payment = (order.id, order.payment_method, order.payment_method_title, order.total, order.transaction_id)
     return {
         "woo_sales_lines": [_line(order.id, None, kind, line) for kind, line in _lines(order)],
-        "woo_sales_taxes": [
-            (order.id, tax.rate_id, tax.rate_percent, tax.tax_total + tax.shipping_tax_total) for tax in order.tax_lines
-        ],
-        "woo_sales_coupons": [(order.id, each.code, each.discount, each.discount_tax) for each in order.coupon_lines],
+        "woo_sales_taxes": [(order.id, *tax) for tax in _taxes(order)],
+        "woo_sales_coupons": [(order.id, *coupon) for coupon in _coupons(order)],
         "woo_sales_payments": [payment],
     }
+
+
+def _taxes(order: OrderDocument) -> list[tuple[int, Decimal, Decimal]]:
+    """The VAT of each rate. A plugin can make two lines of one rate."""
+    totals: defaultdict[tuple[int, Decimal], Decimal] = defaultdict(Decimal)
+    for tax in order.tax_lines:
+        totals[tax.rate_id, tax.rate_percent] += tax.tax_total + tax.shipping_tax_total
+    return [(rate_id, percent, total) for (rate_id, percent), total in totals.items()]
+
+
+def _coupons(order: OrderDocument) -> list[tuple[str, Decimal, Decimal]]:
+    """What each coupon took off, without VAT, and the VAT."""
+    taken: dict[str, tuple[Decimal, Decimal]] = {}
+    for each in order.coupon_lines:
+        net, vat = taken.get(each.code or "", (Decimal(0), Decimal(0)))
+        taken[each.code or ""] = (net + each.discount, vat + each.discount_tax)
+    return [(code, net, vat) for code, (net, vat) in taken.items()]
 
 
 def _lines(document: OrderDocument | RefundDocument) -> Iterable[tuple[str, OrderLine]]:

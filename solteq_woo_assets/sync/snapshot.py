@@ -405,9 +405,9 @@ def forget(connection: duckdb.DuckDBPyConnection, gone: Collection[int], *, seen
 def _store_facts(database: StateDatabase, facts: StoreFacts) -> None:
     _check_facts(facts)
     with database.transaction() as connection:
-        connection.execute("DELETE FROM snapshot.woo_store")
         connection.execute(
-            "INSERT INTO snapshot.woo_store VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO snapshot.woo_store "
+            "(currency, prices_include_tax, manage_stock, timezone, tax_classes, read_at) VALUES (?, ?, ?, ?, ?, ?)",
             [
                 facts.currency,
                 facts.prices_include_tax,

@@ -46,7 +46,7 @@ _CHANGES = """
 # Tables that came with version 2; a database of version 1 gets them, too.
 _CAMPAIGN_TABLES = f"""
 CREATE TABLE snapshot.solteq_campaigns (  -- newest version of each campaign document, tombstones kept
-    id VARCHAR NOT NULL, name VARCHAR, type VARCHAR, level VARCHAR, targets VARCHAR[],
+    id VARCHAR PRIMARY KEY, name VARCHAR, type VARCHAR, level VARCHAR, targets VARCHAR[],
     discount_type VARCHAR, value DECIMAL(18,4),
     valid_from TIMESTAMP, valid_to TIMESTAMP,  -- local to the shop, valid_to exclusive; NULL is open
     store_ids VARCHAR[], customer_groups VARCHAR[], customers VARCHAR[], priority INTEGER,
@@ -87,21 +87,21 @@ _CUSTOMER_CHANGES = f"""{_CHANGES},
 # Tables that came with version 3.
 _CUSTOMER_TABLES = f"""
 CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer document; of deleted ones only the id
-    id VARCHAR NOT NULL, type VARCHAR, {_PERSON},
+    id VARCHAR PRIMARY KEY, type VARCHAR, {_PERSON},
     phone_text VARCHAR,            -- as Solteq writes it
     customer_groups VARCHAR[], external_ids VARCHAR[], remarks VARCHAR[],
     document VARCHAR,              -- the whole JSON: a write replaces all of it
     deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
 );
 CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts of every role
-    id BIGINT NOT NULL, role VARCHAR NOT NULL, {_PERSON},
+    id BIGINT PRIMARY KEY, role VARCHAR NOT NULL, {_PERSON},
     phone_text VARCHAR, held_solteq_id VARCHAR, remarks VARCHAR[],  -- held_solteq_id: our meta
     billing_email VARCHAR, billing_first_name VARCHAR, billing_last_name VARCHAR,
     shipping_first_name VARCHAR, shipping_last_name VARCHAR,
     date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL
 );
 CREATE TABLE snapshot.woo_guests (  -- who ordered without an account, until Solteq has them
-    order_id BIGINT NOT NULL, {_PERSON}
+    order_id BIGINT PRIMARY KEY, {_PERSON}
 );
 CREATE TABLE delta.woo_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE delta.solteq_customer_delta ({_CUSTOMER_CHANGES});
@@ -121,7 +121,7 @@ CREATE TABLE sync.customer_conflicts (  -- values that lost against another chan
 # Tables that came with version 4. The store's amounts of lines are without VAT, its totals and refunds with it.
 _SALES_TABLES = f"""
 CREATE TABLE snapshot.woo_sales (  -- the store's orders, of every status
-    id BIGINT NOT NULL, number VARCHAR, day DATE NOT NULL,  -- the shop-local day on which it was made
+    id BIGINT PRIMARY KEY, number VARCHAR, day DATE NOT NULL,  -- the shop-local day on which it was made
     status VARCHAR NOT NULL, currency VARCHAR, created_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL,
     paid_at TIMESTAMP, completed_at TIMESTAMP, total DECIMAL(18,4), total_tax DECIMAL(18,4),
     customer_id BIGINT, email VARCHAR, name VARCHAR,
@@ -137,31 +137,38 @@ CREATE TABLE snapshot.woo_sales_lines (  -- of orders, and of refunds, where all
     rate_taxes DECIMAL(18,4)[],    -- the VAT at each of rate_ids
     refunded_line BIGINT,          -- of a refund's line: the order's line
     reduced_stock DECIMAL(18,4),   -- pieces that the store took from its stock
-    restocked DECIMAL(18,4)        -- pieces that refunds put back; NULL: read before version 6
+    restocked DECIMAL(18,4),       -- pieces that refunds put back; NULL: read before version 6
+    PRIMARY KEY (order_id, line_id)  -- the store numbers the lines of orders and refunds in one row
 );
 CREATE TABLE snapshot.woo_sales_taxes (
-    order_id BIGINT NOT NULL, rate_id BIGINT NOT NULL, "percent" DECIMAL(18,4), total DECIMAL(18,4)
+    order_id BIGINT NOT NULL, rate_id BIGINT NOT NULL, "percent" DECIMAL(18,4), total DECIMAL(18,4),
+    PRIMARY KEY (order_id, rate_id, "percent")
 );
 CREATE TABLE snapshot.woo_sales_coupons (
-    order_id BIGINT NOT NULL, code VARCHAR, discount DECIMAL(18,4), discount_tax DECIMAL(18,4)
+    order_id BIGINT NOT NULL, code VARCHAR NOT NULL, discount DECIMAL(18,4), discount_tax DECIMAL(18,4),
+    PRIMARY KEY (order_id, code)
 );
 CREATE TABLE snapshot.woo_sales_refunds (
-    order_id BIGINT NOT NULL, refund_id BIGINT NOT NULL, created_at TIMESTAMP NOT NULL, amount DECIMAL(18,4)
+    order_id BIGINT NOT NULL, refund_id BIGINT NOT NULL, created_at TIMESTAMP NOT NULL, amount DECIMAL(18,4),
+    PRIMARY KEY (order_id, refund_id)
 );
 CREATE TABLE snapshot.woo_sales_payments (
-    order_id BIGINT NOT NULL, method VARCHAR, title VARCHAR, amount DECIMAL(18,4), reference VARCHAR
+    order_id BIGINT PRIMARY KEY, method VARCHAR, title VARCHAR, amount DECIMAL(18,4), reference VARCHAR
 );
 CREATE TABLE snapshot.sales_under_way (  -- pieces sold in the store that Solteq's balances may not show yet
+    key VARCHAR NOT NULL,          -- the document's external id; of an order without one "order" and its id
     order_id BIGINT NOT NULL, sku VARCHAR NOT NULL, quantity DECIMAL(18,4) NOT NULL,
     booked_at TIMESTAMP,           -- by Solteq's clock; NULL until it is booked
-    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL
+    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (key, sku)
 );
 CREATE TABLE delta.sales_delta ({_CHANGES},
     day DATE NOT NULL,             -- of the order
     refund_id BIGINT, version INTEGER NOT NULL,
     document VARCHAR NOT NULL,     -- JSON, without the customer, who is added when it leaves
     content VARCHAR NOT NULL, notes VARCHAR[] NOT NULL,
-    settles VARCHAR NOT NULL       -- what the order is like, for sync.settled_orders once all of it is booked
+    settles VARCHAR NOT NULL,      -- what the order is like, for sync.settled_orders once all of it is booked
+    PRIMARY KEY (key)
 );
 CREATE TABLE sync.sales (  -- what Solteq has been sent of orders: the ledger of documents
     external_id VARCHAR PRIMARY KEY, order_id BIGINT NOT NULL, refund_id BIGINT, version INTEGER NOT NULL,
@@ -225,6 +232,9 @@ ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS restocked DECIMAL(
 -- The rules of what is due have changed: a refund of cash on delivery was not booked, for one.
 DELETE FROM sync.settled_orders;
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
+UPDATE snapshot.woo_sales_coupons SET code = '' WHERE code IS NULL;
+ALTER TABLE snapshot.sales_under_way ADD COLUMN IF NOT EXISTS key VARCHAR;
+UPDATE snapshot.sales_under_way SET key = 'order ' || order_id || ' ' || rowid WHERE key IS NULL;
 """
 
 _UPGRADE_FROM_4 = f"""
@@ -248,7 +258,7 @@ DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
 """
 
 _UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3, _UPGRADE_FROM_4, _UPGRADE_FROM_5)
-"""From each version to the next."""
+"""From each version to the next. Primary keys, which came with version 6, are set by ``_set_keys``."""
 
 _TABLES = f"""
 CREATE SCHEMA IF NOT EXISTS snapshot;
@@ -256,7 +266,7 @@ CREATE SCHEMA IF NOT EXISTS delta;
 CREATE SCHEMA IF NOT EXISTS sync;
 
 CREATE TABLE snapshot.solteq_products (  -- newest version of each product document, tombstones kept
-    id VARCHAR NOT NULL, code VARCHAR, model_number VARCHAR, name VARCHAR, gtin VARCHAR,
+    id VARCHAR PRIMARY KEY, code VARCHAR, model_number VARCHAR, name VARCHAR, gtin VARCHAR,
     product_type VARCHAR, vat_rate DECIMAL(6,3), product_group VARCHAR, categories VARCHAR[], supplier VARCHAR,
     sales_price DECIMAL(18,4), purchase_price DECIMAL(18,4), discounted_price DECIMAL(18,4),
     attributes STRUCT(name VARCHAR, "option" VARCHAR)[], max_discount_percent DECIMAL(6,3),
@@ -265,10 +275,11 @@ CREATE TABLE snapshot.solteq_products (  -- newest version of each product docum
 CREATE TABLE snapshot.solteq_balances (  -- newest balance of each product and store, tombstones kept
     product_code VARCHAR NOT NULL, store_id VARCHAR NOT NULL, store_name VARCHAR,
     free_balance DECIMAL(18,4), reserved_balance DECIMAL(18,4), unit VARCHAR,
-    deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
+    deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (product_code, store_id)
 );
 CREATE TABLE snapshot.woo_catalogue (  -- what the store holds, variations and the bin included
-    id BIGINT NOT NULL, parent_id BIGINT, type VARCHAR NOT NULL, status VARCHAR NOT NULL, name VARCHAR, sku VARCHAR,
+    id BIGINT PRIMARY KEY, parent_id BIGINT, type VARCHAR NOT NULL, status VARCHAR NOT NULL, name VARCHAR, sku VARCHAR,
     global_unique_id VARCHAR, regular_price DECIMAL(18,4), sale_price DECIMAL(18,4),
     date_on_sale_from_gmt TIMESTAMP, date_on_sale_to_gmt TIMESTAMP, tax_class VARCHAR,
     manage_stock BOOLEAN, stock_quantity BIGINT, stock_status VARCHAR,
@@ -279,7 +290,8 @@ CREATE TABLE snapshot.woo_catalogue (  -- what the store holds, variations and t
 );
 CREATE TABLE snapshot.woo_store (  -- one row: what the store says of itself
     currency VARCHAR, prices_include_tax BOOLEAN, manage_stock BOOLEAN, timezone VARCHAR, tax_classes VARCHAR[],
-    read_at TIMESTAMP
+    read_at TIMESTAMP,
+    row INTEGER PRIMARY KEY DEFAULT 1 CHECK (row = 1)
 );
 
 CREATE TABLE delta.product_delta ({_CHANGES});
@@ -296,7 +308,7 @@ CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed beg
     read_at_there TIMESTAMP        -- when it began, by the other side's clock
 );
 CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
-    delivery_id VARCHAR NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,
+    delivery_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,
     key VARCHAR NOT NULL, action VARCHAR NOT NULL, kind VARCHAR NOT NULL, woo_id BIGINT,
     changes STRUCT(field VARCHAR, "old" VARCHAR, "new" VARCHAR)[] NOT NULL,
     state VARCHAR NOT NULL,  -- pending, delivered, refused, retry, waiting, unsent, interrupted, superseded
@@ -306,7 +318,8 @@ CREATE TABLE sync.links (  -- which store product is which Solteq code
     kind VARCHAR NOT NULL,         -- product
     key VARCHAR NOT NULL,          -- the code or model number, lower case, trimmed
     woo_id BIGINT NOT NULL,
-    status_before VARCHAR          -- status before Solteq withdrew it; NULL while it is on sale
+    status_before VARCHAR,         -- status before Solteq withdrew it; NULL while it is on sale
+    PRIMARY KEY (kind, key)
 );
 CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run
     flow VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, pid INTEGER NOT NULL, since TIMESTAMP NOT NULL
@@ -318,7 +331,8 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
     raw VARCHAR,                   -- the document's JSON, when it could not be read; the refused changes' hash
     first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL,
     code VARCHAR,                  -- of the catalogue of problems (rules/problems.py)
-    dismissed_at TIMESTAMP         -- somebody has seen it and let it be, until it changes
+    dismissed_at TIMESTAMP,        -- somebody has seen it and let it be, until it changes
+    PRIMARY KEY (flow, stage, key, field)
 );
 {_CAMPAIGN_TABLES}
 {_CUSTOMER_TABLES}
@@ -337,6 +351,35 @@ def table_columns() -> dict[str, list[tuple[str, str]]]:
             "FROM duckdb_columns() WHERE schema_name IN ('snapshot', 'delta', 'sync') GROUP BY 1"
         ).fetchall()
     return dict(rows)
+
+
+def _keys(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The primary key of each table of ours that has one."""
+    rows = connection.execute(
+        "SELECT schema_name || '.' || table_name, constraint_column_names FROM duckdb_constraints() "
+        "WHERE constraint_type = 'PRIMARY KEY' AND schema_name IN ('snapshot', 'delta', 'sync')"
+    ).fetchall()
+    return dict(rows)
+
+
+def _set_keys(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that lack their primary key anew with it; of rows with the same key the newest one stays."""
+    with duckdb.connect(":memory:") as fresh:
+        fresh.execute(_TABLES)
+        keys = _keys(fresh)
+        tables = dict(fresh.execute("SELECT schema_name || '.' || table_name, sql FROM duckdb_tables()").fetchall())
+    there = _keys(connection)
+    for table in keys.keys() - there.keys():
+        connection.execute(f"CREATE TEMP TABLE kept AS FROM {table}")
+        columns = [name for name, *_ in connection.execute("DESCRIBE kept").fetchall()]
+        newest = [f"{name} DESC" for name in ("modified_at", "date_modified_gmt", "last_seen") if name in columns]
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(tables[table])
+        connection.execute(
+            f"INSERT INTO {table} BY NAME FROM kept QUALIFY row_number() OVER "
+            f"(PARTITION BY {', '.join(keys[table])} ORDER BY {', '.join([*newest, 'kept.rowid DESC'])}) = 1"
+        )
+        connection.execute("DROP TABLE kept")
 
 
 Clock = Callable[[], datetime]
@@ -391,6 +434,7 @@ class StateDatabase:
                 elif version < VERSION:
                     for upgrade in _UPGRADES[version - 1 :]:
                         connection.execute(upgrade)
+                    _set_keys(connection)
                     connection.execute("UPDATE sync.version SET version = ?", [VERSION])
                 yield connection
                 connection.commit()

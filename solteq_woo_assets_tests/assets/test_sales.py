@@ -1,6 +1,8 @@
 """The sales flow through Dagster, against both sandboxes over HTTP: every paid order is booked once, to the cent."""
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +10,8 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.automation.jobs import CHANGED_SALES
+from solteq_woo_assets.clients.woo import RefundDocument
+from solteq_woo_assets.clients.woo_orders import WooOrders
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_document, order_line
 
 
@@ -511,3 +515,38 @@ def test_an_edit_that_the_store_does_not_date_is_found_when_the_last_days_are_re
     assert gross(shop.booked()) == 30
     shop.sync_sales(recheck_days=2)
     assert gross(shop.booked()) == 20
+
+
+def test_a_refund_that_two_flows_find_new_at_once_is_stored_and_booked_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stock flow has read the refund; before it stores it the sales flow reads, stores and books the same one.
+
+    The order was edited in between, within the same second, so that both have something to store.
+    """
+    line = order_line("A1", "30.00", 3)
+    order = shop.order(line)
+    shop.balance("A1", 5)
+    shop.sync("products_to_woo")
+    shop.sync_sales()
+    modified = (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+    refunded = {"date_modified_gmt": modified, "_refunds": [refund("10.00", back(100, "A1", "10.00", 1), id=5001)]}
+    shop.edit_order(order, line, **refunded)
+    read = WooOrders.refunds
+    beside = ThreadPoolExecutor(1)
+
+    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[list[RefundDocument]]:
+        found = list(read(orders, *asked))
+        monkeypatch.setattr(WooOrders, "refunds", read)
+        shop.edit_order(order, line, transaction_id="tx-2", **refunded)
+        beside.submit(shop.sync_sales).result()
+        yield from found
+
+    monkeypatch.setattr(WooOrders, "refunds", read_while_sales_run)
+    shop.sync("balances_to_woo")
+    assert len(shop.booked()) == 2, "sales have run meanwhile"
+    assert shop.rows("SELECT order_id, refund_id FROM snapshot.woo_sales_refunds") == [(order, 5001)]
+    assert shop.rows("SELECT quantity FROM snapshot.woo_sales_lines WHERE refund_id = 5001") == [(-1,)]
+    shop.order(order_line("B1", "7.00"))
+    shop.sync_sales()
+    assert [each["totals"]["gross"] for each in shop.booked()] == [30, -10, 7]

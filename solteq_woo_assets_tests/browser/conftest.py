@@ -44,7 +44,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         if _is_taken(int(url.rsplit(":", 1)[1])):
             pytest.skip(f"{url} is taken: stop what `make run` started")
     folder = tmp_path_factory.mktemp("run")
-    shutil.copy(REPOSITORY / "dagster.yaml", folder)
     port = _free_port()
     with (folder / "printed").open("w") as printed:
         process = subprocess.Popen(  # noqa: S603  our own command

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import polars as pl
@@ -154,6 +155,7 @@ class Sides:
     def sold(self, order: int, sku: str, pieces: int, **fields: Any) -> None:
         """Pieces under way; paid and not booked unless told otherwise."""
         row = {
+            "key": uuid4().hex,  # each of a document of its own
             "order_id": order,
             "sku": sku,
             "quantity": Decimal(pieces),

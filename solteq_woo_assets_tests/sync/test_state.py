@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from solteq_woo_assets.errors import StateError
-from solteq_woo_assets.sync.state import VERSION, StateDatabase
+from solteq_woo_assets.sync.state import VERSION, StateDatabase, table_columns
 from solteq_woo_assets_tests.sync.processes import exit_code, started
 
 TABLES = ("snapshot.solteq_products", "delta.product_delta", "sync.deliveries", "sync.leases", "sync.quarantine")
@@ -169,6 +169,97 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
         assert connection.execute("SELECT count(*) FROM snapshot.woo_catalogue").fetchall() == [(0,)]
         assert connection.execute("SELECT key FROM sync.links").fetchall() == [("a1",)]
         assert connection.execute("SELECT version FROM sync.version").fetchall() == [(VERSION,)]
+
+
+def keys(path: Path) -> dict[str, list[str]]:
+    """The primary key of each table that has one."""
+    with StateDatabase(path).transaction() as connection:
+        return dict(
+            connection.execute(
+                "SELECT schema_name || '.' || table_name, constraint_column_names FROM duckdb_constraints() "
+                "WHERE constraint_type = 'PRIMARY KEY'"
+            ).fetchall()
+        )
+
+
+def without_keys(path: Path) -> None:
+    """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
+    with StateDatabase(path).transaction() as connection:
+        for table in ("identity", "sales_lookups", "sales_conflicts"):
+            connection.execute(f"DROP TABLE sync.{table}")
+        connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
+        for table in keys_of_version_6(connection):
+            connection.execute(f"CREATE TEMP TABLE old AS FROM {table}; DROP TABLE {table}")
+            connection.execute(f"CREATE TABLE {table} AS FROM old; DROP TABLE old")
+        connection.execute("UPDATE sync.version SET version = 5")
+
+
+def keys_of_version_6(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Tables whose key came with version 6."""
+    rows = connection.execute(
+        "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_constraints() "
+        "WHERE constraint_type = 'PRIMARY KEY' AND (schema_name = 'snapshot' OR table_name IN "
+        "('sales_delta', 'deliveries', 'links', 'quarantine'))"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def test_every_table_of_what_a_side_has_has_a_key(path: Path) -> None:
+    assert {table for table in table_columns() if table.startswith("snapshot.")} - keys(path).keys() == set()
+
+
+def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: Path, tmp_path: Path) -> None:
+    without_keys(path)
+    raw = duckdb.connect(str(path))
+    raw.execute(
+        """
+        INSERT INTO snapshot.woo_sales_refunds VALUES
+            (1, 10, TIMESTAMP '2026-01-01', 5), (1, 10, TIMESTAMP '2026-01-01', 5), (1, 11, TIMESTAMP '2026-01-02', 7);
+        INSERT INTO snapshot.woo_sales_lines (order_id, refund_id, line_id, kind, total) VALUES
+            (1, NULL, 100, 'Product', 20), (1, 10, 101, 'Product', -4), (1, 10, 101, 'Product', -5);
+        INSERT INTO snapshot.solteq_balances (product_code, store_id, free_balance, deleted, modified_at) VALUES
+            ('A', '1', 2, FALSE, TIMESTAMP '2026-01-02'), ('A', '1', 1, FALSE, TIMESTAMP '2026-01-01'),
+            ('A', '2', 3, FALSE, TIMESTAMP '2026-01-01');
+        INSERT INTO snapshot.woo_sales_coupons VALUES (1, NULL, 1, 0), (1, NULL, 1, 0);
+        ALTER TABLE snapshot.sales_under_way DROP COLUMN key;
+        INSERT INTO snapshot.sales_under_way (order_id, sku, quantity, is_paid, ordered_at) VALUES
+            (1, 'A', 1, TRUE, TIMESTAMP '2026-01-01'), (1, 'A', 2, TRUE, TIMESTAMP '2026-01-01');
+        INSERT INTO sync.links VALUES ('product', 'a', 1, NULL), ('product', 'a', 2, 'draft');
+        """
+    )
+    raw.close()
+    new = tmp_path / "new.duckdb"
+    assert keys(path) == keys(new)
+    assert columns(path) - {("main", "sums", "number", "INTEGER")} == columns(new)
+    with StateDatabase(path).transaction() as connection:
+        for table, left in {
+            "snapshot.woo_sales_refunds": [(1, 10), (1, 11)],
+            "snapshot.woo_sales_lines": [(1, 100, 20), (1, 101, -5)],
+            "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
+            "snapshot.woo_sales_coupons": [(1, "")],
+            "snapshot.sales_under_way": [(1, "A", 1), (1, "A", 2)],
+            "sync.links": [("product", "a", 2, "draft")],
+        }.items():
+            shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
+            assert connection.execute(f"SELECT {shown} FROM {table} ORDER BY ALL").fetchall() == left
+        with pytest.raises(duckdb.ConstraintException):
+            connection.execute("INSERT INTO snapshot.woo_sales_refunds VALUES (1, 10, TIMESTAMP '2026-01-01', 5)")
+
+
+COLUMNS_SHOWN = {
+    "snapshot.woo_sales_refunds": ["order_id", "refund_id"],
+    "snapshot.woo_sales_lines": ["order_id", "line_id", "total"],
+    "snapshot.solteq_balances": ["product_code", "store_id", "free_balance"],
+    "snapshot.woo_sales_coupons": ["order_id", "code"],
+    "snapshot.sales_under_way": ["order_id", "sku", "quantity"],
+}
+
+
+def test_a_rewritten_database_keeps_its_keys(path: Path) -> None:
+    """Erasing a customer rewrites the file."""
+    before = keys(path)
+    StateDatabase(path).rewrite()
+    assert keys(path) == before
 
 
 def test_only_the_owner_may_read_it(path: Path) -> None:
