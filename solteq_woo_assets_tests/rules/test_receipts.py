@@ -550,12 +550,9 @@ def fee(number: int, net: str, vat: Mapping[int, str], name: str = "Gift card") 
 
 def gift_card_order(**fields: Any) -> Order:
     """Order 16 of meta_payment: 62.30 of goods at two rates, 24.58 of it by gift card."""
-    goods = (
-        Line(5, "Product", "Kahvipannu", "K", Decimal(2), *map(Decimal, ("39.68", "10.12", "39.68", "10.12")), (1,)),
-        Line(6, "Product", "Ruisleipä", "R", Decimal(1), *map(Decimal, ("11.01", "1.49", "11.01", "1.49")), (2,)),
-    )
+    pot, bread = line(5, "49.80", quantity="2"), line(6, "12.50", rate=2)
     taxes = (Tax(1, RATES[1], Decimal("6.13")), Tax(2, RATES[2], Decimal("0.90")))
-    lines = (*goods, fee(7, "-20.00", {1: "-3.99", 2: "-0.59"}))
+    lines = (pot, bread, fee(7, "-20.00", {1: "-3.99", 2: "-0.59"}))
     return order(*lines, **{"taxes": taxes, "total": Decimal("37.72"), **fields})
 
 

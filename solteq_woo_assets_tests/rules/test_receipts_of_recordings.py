@@ -112,7 +112,9 @@ def test_pieces_that_were_restocked_are_told_as_they_were_recorded(shared: Path)
         elif step["note"].startswith("order 4: processing, paid") or path == "/wc/v3/orders/22":
             order |= body
             names = [each["id"] for each in order["refunds"]]
-            if names == [refund.id for refund in reversed(refunds)]:
+            # The second refund leaves the lines' meta as it was; after the first one an answer shows it anew.
+            is_whole = "line_items" in body or len(refunds) > 1
+            if is_whole and names == [refund.id for refund in reversed(refunds)]:
                 document = OrderDocument.model_validate(order)
                 booked = booked_all(through_the_tables(document, refunds), booked)
     for receipt in booked:
