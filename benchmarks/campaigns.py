@@ -65,7 +65,7 @@ FROM range($campaigns) AS all_campaigns(i);
 INSERT INTO sync.price_history
 SELECT lower(sku), regular_price, regular_price, TIMESTAMP '2026-10-01', NULL FROM snapshot.woo_catalogue;
 
-INSERT INTO sync.watermarks VALUES ('snapshot.solteq_campaigns', TIMESTAMP '2026-01-05', NULL, NULL);
+INSERT INTO sync.watermarks (feed, position) VALUES ('snapshot.solteq_campaigns', TIMESTAMP '2026-01-05');
 """
 
 # As the store would hold it after a delivery.

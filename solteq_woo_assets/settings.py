@@ -151,6 +151,26 @@ class Settings(BaseSettings):
     """WooCommerce tax class (slug) of each VAT rate, RATE=CLASS, comma-separated; standard is the standard class."""
     campaign_choice: Literal["lowest", "priority"] = "lowest"
     """Which of several campaigns sets the price: the lowest price; or the highest priority, and then the lowest."""
+    harmless_campaign_fields: Listed = [
+        "description",
+        "translations",
+        "notes",
+        "comment",
+        "imageUrl",
+        "externalId",
+        "createdAt",
+        "createdBy",
+        "updatedAt",
+        "updatedBy",
+        "modifiedBy",
+        "version",
+        "_etag",
+        "_ts",
+        "_rid",
+        "_self",
+        "_attachments",
+    ]
+    """Fields of Solteq's campaigns that restrict nothing, comma-separated. One with another unknown field is held."""
     price_cut_percent: Percent = 50
     """A delivery that cuts prices by more than this is stopped when it does so for too many products."""
     price_cut_products_percent: Percent = 20

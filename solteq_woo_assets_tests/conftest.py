@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -295,6 +295,11 @@ def product_document(code: str, **fields: Any) -> dict[str, Any]:
         "deleted": False,
         **fields,
     }
+
+
+def without(document: Mapping[str, Any], taken: Collection[str], *, null: bool = False) -> dict[str, Any]:
+    """A document without these fields, or with null in them."""
+    return {name: None if name in taken else value for name, value in document.items() if null or name not in taken}
 
 
 def customer_document(number: int) -> dict[str, Any]:

@@ -356,6 +356,7 @@ def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         zone=ZoneInfo(settings.timezone),
         web_store=settings.web_store,
         campaign_choice=settings.campaign_choice,
+        harmless_fields=settings.harmless_campaign_fields,
         campaigns_are_known=watermark(connection, "snapshot.solteq_campaigns") is not None,
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
@@ -26,8 +27,8 @@ from solteq_woo_assets.sync.customer_frames import customer_frame
 from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS
-from solteq_woo_assets.sync.sales import ORDERS
-from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, count_news, watermark
+from solteq_woo_assets.sync.sales import ORDERS, covers
+from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, Watermark, count_news, watermark
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 PAGE_SIZE = 100
@@ -58,6 +59,8 @@ class Source:
     """What is new there, in words."""
     due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None] = lambda _connection, _now: None
     """What there is to do at an instant without any news, in words."""
+    covers: Callable[["Look", Watermark], bool] = lambda _look, _before: True
+    """Whether what was read before is what the settings say to read."""
     lease: str = ""
     """The lease of the flow's runs, where it is not named after the flow."""
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -130,6 +133,10 @@ def _solteq_feed(
     return news
 
 
+def _same_feed(feed: Callable[[Settings], Feed]) -> Callable[[Look, Watermark], bool]:
+    return lambda look, before: before.is_made_for(look.solteq.answers_for(feed(look.settings)))
+
+
 def _new_accounts(look: Look) -> str | None:
     """Asks the store for its newest accounts; what changed of the others it cannot tell."""
     newest = look.woo.customers.newest(PAGE_SIZE)
@@ -149,7 +156,8 @@ def _changed_orders(look: Look) -> str | None:
     with look.database.transaction() as connection:
         known = dict(
             connection.execute(
-                f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id)", {"ids": list(recent)}
+                f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id) AND gone IS NULL",
+                {"ids": list(recent)},
             ).fetchall()
         )
     changed = sum(known.get(order_id) != modified for order_id, modified in recent.items())
@@ -173,12 +181,14 @@ SOURCES = [
         "Solteq for changed campaigns",
         _solteq_feed(campaigns.campaign_feed, campaigns.TABLE, ["id"], campaign_frame),
         _campaign_calendar,
+        covers=_same_feed(campaigns.campaign_feed),
     ),
     Source(
         products.FLOW,
         products.TABLE,
         "Solteq for changed products",
         _solteq_feed(products.product_feed, products.TABLE, ["id"], product_frame),
+        covers=_same_feed(products.product_feed),
     ),
     Source(
         balances.FLOW,
@@ -186,12 +196,14 @@ SOURCES = [
         "Solteq for changed balances",
         _solteq_feed(balances.balance_feed, balances.TABLE, ["product_code", "store_id"], balance_frame),
         _waiting_balances,
+        covers=_same_feed(balances.balance_feed),
     ),
     Source(
         customers.TO_WOO,
         CUSTOMERS,
         "Solteq for changed customers",
         _solteq_feed(customers.customer_feed, CUSTOMERS, ["id"], customer_frame),
+        covers=_same_feed(customers.customer_feed),
         lease=customers.FLOW,
     ),
     Source(
@@ -199,6 +211,7 @@ SOURCES = [
         ACCOUNTS,
         "the store for new accounts",
         _new_accounts,
+        covers=lambda look, before: before.is_made_for(look.settings.tax_code_meta),
         lease=customers.FLOW,
     ),
     Source(
@@ -207,6 +220,7 @@ SOURCES = [
         "the store for changed orders",
         _changed_orders,
         _orders_not_compared,
+        covers=lambda look, before: covers(before, look.settings.sales_from, ZoneInfo(look.settings.timezone)),
         config=CHANGED_SALES,
     ),
 ]
@@ -305,8 +319,11 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
 def _left_over(source: Source, look: Look) -> str | None:
     """What there is to do without any news, in words, or ``None``."""
     with look.database.transaction() as connection:
-        if watermark(connection, source.table) is None:
+        before = watermark(connection, source.table)
+        if before is None:
             return f"{source.flow} have never been read"
+        if not source.covers(look, before):
+            return f"{source.flow} were read by other settings"
         again = count_rows(
             connection,
             "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",

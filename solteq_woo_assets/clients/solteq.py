@@ -223,6 +223,10 @@ class SolteqClient:
                 raise SolteqError(f"Solteq: the feed of {feed.name} {why} and would never end: report it to Solteq.")
             params["continuationToken"] = token
 
+    def answers_for(self, feed: Feed) -> str:
+        """What decides what a feed answers with: where it is, and the time zone that it is asked for."""
+        return f"{feed.path} {self._timezone}"
+
     def newest_page(self, feed: Feed[D], *, modified_since: datetime, page_size: int = 100) -> FeedPage[D]:
         """The first page with anything in it since then, or an empty one: the cheap question of a sensor."""
         pages = self.read(feed, modified_since=modified_since, page_size=page_size)

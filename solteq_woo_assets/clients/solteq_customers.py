@@ -36,9 +36,9 @@ class _Part(BaseModel):
 
 
 class Address(_Part):
-    """Where a customer is, or where parcels go."""
+    """Where a customer is, or where parcels go. Without a type it is neither, and is carried along."""
 
-    type: str
+    type: Text = None
     street: Text = None
     street2: Text = None
     postal_code: Text = None
@@ -49,8 +49,8 @@ class Address(_Part):
 class Identifier(_Part):
     """What a customer is called elsewhere, such as ``ExternalID``."""
 
-    type: str
-    value: Annotated[str, BeforeValidator(_text)]
+    type: Text = None
+    value: Text = None
 
 
 class CustomerDocument(Document):
@@ -85,7 +85,14 @@ class CustomerDocument(Document):
     def _keep_raw(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {**value, "raw": simplejson.dumps(value, use_decimal=True, ensure_ascii=False)}
+        raw = simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
+        return {**value, "type": customer_type(value), "raw": raw}
+
+
+def customer_type(document: Mapping[str, Any]) -> Any:
+    """Of a document on the wire; one that does not say is a company when it has a company's name or tax code."""
+    is_company = document.get("companyName") or document.get("taxCode")
+    return document.get("type") or ("Company" if is_company else "Private")
 
 
 CUSTOMERS = Feed("customers", "customer/v1-ext/customers", "customer-api", CustomerDocument)
@@ -206,7 +213,7 @@ class SolteqCustomers:
 
 
 def _external_ids(held: CustomerDocument) -> list[str]:
-    return [each.value for each in held.identifiers if each.type == "ExternalID"]
+    return [each.value for each in held.identifiers if each.type == "ExternalID" and each.value]
 
 
 def _folded(email: str) -> str:

@@ -2,10 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 import simplejson
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
     StrictBool,
     TypeAdapter,
     ValidationError,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -25,6 +26,11 @@ _FOUR_DECIMALS = Decimal("0.0001")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _LAST_CALENDAR_YEAR = 2999
 _ALL = 100
+_LONGEST_FIELD = 60
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAY_NAMES = {name: day for day, full in zip(WEEKDAYS, _FULL_NAMES, strict=True) for name in (day.lower(), full)}
+_END_OF_DAY = ("24:00", "24:00:00")
 _TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
 
 
@@ -86,25 +92,80 @@ def _value(value: object) -> object:
     return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
 
 
+def _values(value: object) -> object:
+    """Attributes; one without a value is none."""
+    if not isinstance(value, dict):
+        return {} if value is None else value
+    return {name: each for name, each in value.items() if each is not None}
+
+
+def _days(value: object) -> object:
+    """Weekdays as ``WEEKDAYS`` has them; all seven are no restriction."""
+    if not isinstance(value, list):
+        return [] if value is None else value
+    named = {_DAY_NAMES.get(str(each).strip().lower()) for each in value}
+    if None in named:
+        raise ValueError("must be weekdays such as Mon, Tue")
+    return [day for day in WEEKDAYS if day in named] if len(named) < len(WEEKDAYS) else []
+
+
+def _time_of_day(value: object) -> time | None:
+    if value is None:
+        return None
+    try:
+        read = time.fromisoformat("00:00" if value in _END_OF_DAY else value) if isinstance(value, str) else value
+    except ValueError:
+        read = None
+    if not isinstance(read, time) or read.tzinfo is not None:
+        raise ValueError("must be a local time of day, such as 11:00")
+    return read.replace(microsecond=0)
+
+
+def _or(default: object) -> BeforeValidator:
+    """What a field means that is null."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+def _text_or(default: str) -> BeforeValidator:
+    """What a text means that is null or blank."""
+    return BeforeValidator(
+        lambda value: default if value is None or (isinstance(value, str) and not value.strip()) else value
+    )
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
+
+
 # Plain functions: with pydantic's own checks of digits beside them a page took three times as long.
 Money = Annotated[Decimal, PlainValidator(_money)]
 Percent = Annotated[Decimal, PlainValidator(_percent)]
 Quantity = Annotated[Decimal, PlainValidator(_quantity)]
 Instant = Annotated[datetime, PlainValidator(_instant)]
 LocalTime = Annotated[datetime | None, PlainValidator(_local_time)]
+TimeOfDay = Annotated[time | None, PlainValidator(_time_of_day)]
 Key = Annotated[str, Field(min_length=1)]
+Texts = Annotated[list[str], _or([])]
 
 
 class Document(BaseModel):
-    """What the feeds' documents share. Built from the wire's names or from its own."""
+    """What the feeds' documents share. Built from the wire's names or from its own.
+
+    What has a default may be missing or null (contract, second edition, Required).
+    """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     keys: ClassVar[tuple[str, ...]]
     """The wire's names of what identifies a document, for messages about one that cannot be read."""
 
-    deleted: StrictBool
+    deleted: Annotated[StrictBool, _or(False)] = False
     modified_at: Instant
+
+    @property
+    def tombstone(self) -> "Tombstone | None":
+        """Of a deleted document whose last full version is still good for the rest."""
+        return None
 
     @classmethod
     def key_of(cls, raw: object) -> str | None:
@@ -123,26 +184,50 @@ class ProductDocument(Document):
     id: Key
     model_number: str | None = None
     code: str
-    name: str
+    name: str | None = None
     description: str | None = None
     gtin: str | None = None
-    product_type: str
-    vat_rate: Percent
+    product_type: Annotated[str, _text_or("Basic")] = "Basic"
+    vat_rate: Percent | None = None
     product_group: str | None = None
-    categories: list[str]
+    categories: Texts = []
     supplier: str | None = None
     sales_price: Money
     purchase_price: Money | None = None
     discounted_price: Money | None = None
-    attributes: dict[str, Annotated[str, BeforeValidator(_value)]]
+    attributes: Annotated[dict[str, Annotated[str, BeforeValidator(_value)]], BeforeValidator(_values)] = {}
     max_discount_percent: Percent | None = None
-    active: StrictBool
+    active: Annotated[StrictBool, _or(True)] = True
+
+    @property
+    def tombstone(self) -> "Tombstone | None":
+        """Without its model number its variable product would not be withdrawn with it."""
+        says_no_more = self.model_fields_set <= {"id", "code", "sales_price", "active", "deleted", "modified_at"}
+        return Tombstone((self.id,), self.modified_at) if self.deleted and says_no_more else None
 
     @classmethod
     def key_of(cls, raw: object) -> str | None:
         """The id, or else the code."""
         code = raw.get("code") if isinstance(raw, dict) else None
         return super().key_of(raw) or (code if isinstance(code, str) and code else None)
+
+
+class ValidHours(BaseModel):
+    """Hours of the day, local to the shop; ``to`` is exclusive, and midnight is the end of the day.
+
+    What ends before it begins goes on over midnight.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    start: TimeOfDay = Field(default=None, alias="from")
+    end: TimeOfDay = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Self:
+        if self.start == self.end and self.start not in (None, time(0)):
+            raise ValueError("must not end when it begins")
+        return self
 
 
 class CampaignDocument(Document):
@@ -153,25 +238,53 @@ class CampaignDocument(Document):
 
     :param valid_from: inclusive; ``None`` is since ever
     :param valid_to: exclusive; ``None`` is without an end
+    :param valid_days: of ``WEEKDAYS``; empty is every day
     :param customers: with names in it, as with ``customer_groups``, the campaign is not public
     """
+
+    model_config = ConfigDict(extra="allow")
 
     keys = ("id",)
 
     id: Key
-    name: str
-    type: str
+    name: str | None = None
+    type: Annotated[str, _text_or("Simple")] = "Simple"
     level: str
     targets: list[str]
     discount_type: str | None = None
     value: Money | None = None
     valid_from: LocalTime = None
     valid_to: LocalTime = None
-    store_ids: list[str]
-    customer_groups: list[str]
-    customers: list[str] = []
-    priority: Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31)]
-    active: StrictBool
+    valid_days: Annotated[list[str], BeforeValidator(_days)] = []
+    valid_hours: ValidHours | None = None
+    store_ids: Texts = []
+    customer_groups: Texts = []
+    customers: Texts = []
+    priority: Annotated[int, Field(strict=True, ge=-(2**31), lt=2**31), _or(0)] = 0
+    active: Annotated[StrictBool, _or(True)] = True
+
+    @property
+    def valid_hours_from(self) -> time | None:
+        """``None`` where the hours are no restriction."""
+        return self._hours[0]
+
+    @property
+    def valid_hours_to(self) -> time | None:
+        """Midnight is the end of the day; ``None`` where the hours are no restriction."""
+        return self._hours[1]
+
+    @property
+    def _hours(self) -> tuple[time, time] | tuple[None, None]:
+        hours = self.valid_hours or ValidHours()
+        start, end = hours.start or time(0), hours.end or time(0)
+        return (None, None) if start == end else (start, end)
+
+    @property
+    def unknown_fields(self) -> list[str]:
+        """Names of fields that the contract does not have and that say something: each may be a restriction."""
+        hours = self.valid_hours.model_extra if self.valid_hours else None
+        fields = {**(self.model_extra or {}), **{f"validHours.{name}": each for name, each in (hours or {}).items()}}
+        return sorted(name[:_LONGEST_FIELD] for name, each in fields.items() if not _is_empty(each))
 
 
 class BalanceDocument(Document):
@@ -181,10 +294,10 @@ class BalanceDocument(Document):
 
     product_code: Key
     store_id: Key
-    store_name: str
+    store_name: str | None = None
     free_balance: Quantity
-    reserved_balance: Quantity
-    unit: str
+    reserved_balance: Annotated[Quantity, _or(Decimal(0))] = Decimal(0)
+    unit: str | None = None
 
 
 D = TypeVar("D", bound=Document)
@@ -255,19 +368,28 @@ def validated(document: type[D], raw: list[Any]) -> FeedPage[D]:
     """The documents of a page, and those that break the contract."""
     # All at once is faster; one by one only where something is wrong.
     try:
-        return FeedPage(_list_of(document).validate_python(raw), [])
+        return _page_of(_list_of(document).validate_python(raw))
     except ValidationError:
         pass
     page = FeedPage[D]([], [])
     for each in raw:
         try:
-            page.documents.append(document.model_validate(each))
+            read = _page_of([document.model_validate(each)])
+            page.documents.extend(read.documents)
+            page.tombstones.extend(read.tombstones)
         except ValidationError as error:
             if tombstone := _tombstone(document, each):
                 page.tombstones.append(tombstone)
             else:
                 page.invalid.append(_invalid(document, each, error))
     return page
+
+
+def _page_of(documents: list[D]) -> FeedPage[D]:
+    tombstones = [tombstone for each in documents if each.deleted and (tombstone := each.tombstone)]
+    if not tombstones:
+        return FeedPage(documents, [])
+    return FeedPage([each for each in documents if each.tombstone is None], [], tombstones)
 
 
 def _tombstone(document: type[Document], raw: Any) -> Tombstone | None:

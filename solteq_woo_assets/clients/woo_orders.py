@@ -31,7 +31,7 @@ _NOT_FOUND = 404
 
 
 def _money(value: object) -> object:
-    return "0" if value in ("", "-", None) else value  # a refund without amount and lines has "" and "-" (contract, 39)
+    return "0" if value in ("", "-", None) else value  # a refund of nothing has "" and "-"
 
 
 def _listed(value: object) -> object:
@@ -226,9 +226,12 @@ class WooOrders:
             yield self._sorted(_rows(self._page({"include": some, "status": status}, 0).body))
 
     def modified(self, modified_after: datetime) -> dict[int, datetime]:
-        """The first page of what ``changed`` would give: ids and when they were modified. The question of a sensor."""
+        """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
+
+        The question of a sensor: what is new is in it, however many orders changed before.
+        """
         params: Params = {"modified_after": _second(modified_after), "dates_are_gmt": "true", "status": "any"}
-        window: Params = {"per_page": PAGE_ROWS, "orderby": "id", "order": "asc"}
+        window: Params = {"per_page": PAGE_ROWS, "orderby": "modified", "order": "desc"}
         answer = self._session.get(_PATH, {**params, **window, "_fields": "id,date_modified_gmt"})
         rows = [_Modified.model_validate(raw) for raw in _list_of(answer.body, _PATH)]
         return {row.id: row.date_modified_gmt for row in rows}

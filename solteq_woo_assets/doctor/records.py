@@ -135,11 +135,14 @@ def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator
 
 def _campaigns(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Finding:
     rules = PricingRules(
-        zone=ZoneInfo(settings.timezone), web_store=settings.web_store, campaign_choice=settings.campaign_choice
+        zone=ZoneInfo(settings.timezone),
+        web_store=settings.web_store,
+        campaign_choice=settings.campaign_choice,
+        harmless_fields=settings.harmless_campaign_fields,
     )
-    judge_campaigns(connection, connection.table("snapshot.solteq_campaigns"), rules)
+    judge_campaigns(connection, connection.table("snapshot.solteq_campaigns"), rules, now)
     rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()
-    connection.execute("DROP TABLE campaigns_judged")
+    connection.execute("DROP TABLE windows; DROP TABLE campaigns_judged")
     words = "running or to come that the store cannot express as a discount price"
     mend = "Make them simple public discounts in Solteq, or repeat them in the store by hand (docs/campaigns.md)."
     return _counted("campaigns", rows, words, mend) if rows else green("campaigns", "all that apply can be expressed")

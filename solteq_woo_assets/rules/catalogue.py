@@ -123,8 +123,8 @@ WHERE NOT coalesce(
     AND store.regular_price = {regular_price("product.sales_price")}
     AND {sale_agrees("store", "offer")}
     AND (product.discounted_price > 0 OR product.discounted_price IS NULL)
-    AND CASE store.tax_class WHEN 'parent' THEN parent.tax_class ELSE store.tax_class END = tax_classes.slug
-    AND tax_classes.known
+    AND (product.vat_rate IS NULL OR tax_classes.known
+        AND CASE store.tax_class WHEN 'parent' THEN parent.tax_class ELSE store.tax_class END = tax_classes.slug)
     AND store.purchase_price IS NOT DISTINCT FROM {price_text(purchase_price("product.purchase_price"))}
     AND (NOT store.has_cost_of_goods OR product.purchase_price IS NULL
         OR store.cost_of_goods_sold = {purchase_price("product.purchase_price")})
@@ -191,7 +191,8 @@ WITH single AS (
     FROM padded
 )
 SELECT
-    sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number, name, on_sale, deleted, type,
+    sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number,
+    nullif(trim(name), '') AS name, on_sale, deleted, type,
     claimants, vat_rate, sales_price, discounted_price, gtin_given,
     -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
     list_filter(attributes, lambda a, i: i = list_position(
@@ -229,7 +230,7 @@ SELECT sku_key, verdict.* FROM (
             'reason': 'the price is negative', 'problem': 'price-negative'}
         WHEN coalesce(regular_price, 0) = 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
             'reason': 'there is no price', 'problem': 'price-missing'}
-        WHEN tax_class IS NULL THEN {'held': 'quarantine', 'field': 'vatRate',
+        WHEN tax_class IS NULL AND vat_rate IS NOT NULL THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'VAT ' || vat_rate || ' % has no tax class',
             'problem': 'vat-rate-without-class'}
         WHEN NOT tax_class_is_known THEN {'held': 'quarantine', 'field': 'vatRate',
@@ -441,15 +442,20 @@ FROM items JOIN held ON held.id = coalesce(items.woo_id, items.parent_id)
 WHERE items.on_sale AND items.verdict IS NULL AND held.status = 'trash' AND $binned_products = 'leave'
 """
 
+# The store puts what has no tax class into its standard one. With another VAT rate that would be a wrong price, so a
+# product without a VAT rate is not shown to shoppers before somebody has looked at it.
 _CREATED = f"""
 SELECT
     sku AS key, 'create' AS action, kind, NULL::BIGINT AS woo_id,
     CASE kind WHEN 'variation' THEN items.model_number END AS parent_key,
     CASE kind WHEN 'variation' THEN items.parent_id END AS parent_id,
     list_filter([
-        {{'field': 'name', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN items.name END}},
+        {{'field': 'name', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN coalesce(items.name, items.sku) END}},
         {{'field': 'type', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN 'simple' END}},
-        {{'field': 'status', 'old': NULL, 'new': CASE kind WHEN 'simple' THEN $new_product_status END}},
+        {{'field': 'status', 'old': NULL, 'new': CASE
+            WHEN kind = 'simple' AND vat_rate IS NULL AND $new_product_status = 'publish' THEN 'draft'
+            WHEN kind = 'simple' THEN $new_product_status
+        END}},
         {{'field': 'sku', 'old': NULL, 'new': items.sku}},
         {{'field': 'regular_price', 'old': NULL, 'new': {price_text("items.regular_price")}}},
         {{'field': 'sale_price', 'old': NULL, 'new': {price_text("items.sale_price")}}},
@@ -465,7 +471,7 @@ SELECT
         {{'field': 'manage_stock', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN 'true' END}},
         {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
     ], lambda change: change.new IS NOT NULL) AS changes,
-    'new in Solteq' AS reason
+    'new in Solteq' || CASE WHEN vat_rate IS NULL THEN '; without a VAT rate there' ELSE '' END AS reason
 FROM items
 WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
     AND NOT (kind = 'variation' AND coalesce(parent_status, '') = 'trash' AND $binned_products = 'leave')
@@ -505,7 +511,7 @@ WITH compared AS (
         {{'field': 'sku', 'old': held_sku, 'new': sku}},
         {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
             'new': {price_text("regular_price")}}},
-        {{'field': 'tax_class', 'old': held_tax_class, 'new': tax_class}},
+        {{'field': 'tax_class', 'old': held_tax_class, 'new': coalesce(tax_class, held_tax_class)}},
         {{'field': 'global_unique_id', 'old': coalesce(global_unique_id, ''),
             'new': coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')}},
         {{'field': '{PURCHASE_PRICE_META}', 'old': held_purchase_price, 'new': {price_text("purchase_price")}}},
@@ -549,7 +555,7 @@ SELECT
     held.lowest_price_30d,
     linked.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
-    coalesce(arg_min(items.tax_class, items.sku_key) FILTER (is_sold), '') AS wanted_tax_class,
+    arg_min(items.tax_class, items.sku_key) FILTER (is_sold) AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
     flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
     list(items.gtin) AS gtins,
@@ -644,15 +650,18 @@ def _parent_changes(models: list[dict[str, Any]], rules: CatalogueRules) -> pl.D
 def _created_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:
     if not model["sold_count"]:
         return None
+    first, last, tax_class = model["first_name"], model["last_name"], model["wanted_tax_class"]
+    is_for_all = tax_class is not None or rules.new_product_status != "publish"
     new = {
-        "name": common_name(model["first_name"], model["last_name"]),
+        "name": common_name(first, last) if first else model["model_number"],
         "type": "variable",
-        "status": rules.new_product_status,
+        "status": rules.new_product_status if is_for_all else "draft",
         "sku": model["model_number"],
-        "tax_class": model["wanted_tax_class"],
+        "tax_class": tax_class,
         "attributes": _json(merged_attributes([], model["pairs"])),
     }
-    return _row(model, "create", "new in Solteq", {field: (None, value) for field, value in new.items()})
+    reason = "new in Solteq" if tax_class is not None else "new in Solteq; without a VAT rate there"
+    return _row(model, "create", reason, {field: (None, value) for field, value in new.items() if value is not None})
 
 
 def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:

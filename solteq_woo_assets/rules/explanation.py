@@ -50,8 +50,9 @@ FROM sold LEFT JOIN offers ON offers.id = sold.id LEFT JOIN campaigns_judged USI
 ORDER BY code
 """
 
-_WINDOW = f"""concat_ws(' – ', CASE WHEN isfinite(starts) THEN {local_text("starts")} ELSE 'since ever' END,
-    CASE WHEN isfinite(ends) THEN {local_text("ends")} ELSE 'without an end' END)"""
+_WINDOW = f"""concat_ws(', ', nullif(days_and_hours, ''), concat_ws(' – ',
+    CASE WHEN isfinite(starts) THEN {local_text("starts")} ELSE 'since ever' END,
+    CASE WHEN isfinite(ends) THEN {local_text("ends")} ELSE 'without an end' END))"""
 
 _VERDICTS = f"""
 WITH judged AS (
@@ -80,6 +81,9 @@ WITH judged AS (
         {campaign_price("sales_price", "'fixedprice'", "discounted_price", "max_discount_percent")} AS price,
         max_discount_percent
     FROM sold WHERE discounted_price IS NOT NULL
+), times AS (
+    SELECT position, bool_or(starts <= $now AND ends > $now) AS is_running, bool_or(starts > $now) AS is_to_come
+    FROM windows GROUP BY position
 ), best AS (
     SELECT sold.product, offers.position AS best_position, offers.sale_price AS best_price
     FROM sold JOIN offers USING (id) WHERE offers.opens <= $now
@@ -89,14 +93,14 @@ SELECT
     CASE WHEN held IS NULL THEN {price_text("price")} END AS price,
     CASE
         WHEN held IS NOT NULL THEN 'does not apply: ' || reason
-        WHEN ends <= $now THEN 'is over'
+        WHEN ends <= $now OR NOT is_running AND NOT is_to_come THEN 'is over'
         WHEN price IS NULL AND max_discount_percent = 0 THEN 'does not apply: the product may not be discounted'
         WHEN price IS NULL THEN 'does not apply: the price would not be below the sales price, or not above 0'
-        WHEN starts > $now THEN 'is to come'
+        WHEN NOT is_running THEN 'is to come'
         WHEN position IS NOT DISTINCT FROM best_position THEN 'sets the price'
         ELSE 'is beaten by ' || {price_text("best_price")}
     END AS verdict
-FROM touched LEFT JOIN best USING (product)
+FROM touched LEFT JOIN best USING (product) LEFT JOIN times USING (position)
 ORDER BY code, verdict = 'sets the price' DESC, held IS NOT NULL, ends <= $now, starts > $now, price, campaign
 """
 
@@ -134,7 +138,15 @@ def explain_prices(
     :param history: rows of ``sync.price_history``
     :param now: in UTC, without a zone
     """
-    price_products(connection, products=products, campaigns=campaigns, history=history, rules=rules, now=now)
+    price_products(
+        connection,
+        products=products,
+        campaigns=campaigns,
+        history=history,
+        rules=rules,
+        now=now,
+        ahead=DAYS_AHEAD,
+    )
     connection.register("segments", timeline(connection, since=now, until=now + DAYS_AHEAD))
     zone = rules.zone.key
     explanation = Explanation(

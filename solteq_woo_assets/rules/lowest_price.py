@@ -6,34 +6,51 @@ shoppers were shown, so it comes from the history of public prices, not from the
 
 DAYS = 30
 
-BRIEFLY = "INTERVAL 1 HOUR"
-"""Between two windows the store shows the full price until our write has come; that announces nothing anew."""
+CAMPAIGN_DAYS = 60
+"""Finland: so long may a reduction that grows by steps tell the price from before its first step."""
 
-# A reduction begins when shoppers first saw it. One that grows by steps, without a day at full price in between, keeps
-# the price from before its first step (article 6a, paragraph 5). One that shrinks is announced anew.
+BRIEFLY = "INTERVAL 1 HOUR"
+"""Between two steps the store shows the full price until our write has come; that begins no new reduction."""
+
+# A reduction begins when shoppers first saw its price. Steps that grow without a gap are one campaign: while it lasts
+# for 60 days at most, the price from before its first step is told (article 6a, paragraph 5). After that, and where
+# the end of a step is known to be later, each step tells the lowest price of the 30 days before itself.
 LOWEST_PRICES = f"""
 CREATE TEMP TABLE lowest_prices AS
 WITH shown AS (
     SELECT sku, price, regular_price, valid_from, coalesce(valid_to, 'infinity') AS valid_to
     FROM history WHERE valid_from <= $now AND sku IN (SELECT sku FROM offers_now)
-), steps AS (
-    SELECT *, valid_from < lag(valid_to) OVER story + {BRIEFLY} AND price <= lag(price) OVER story AS goes_on
+), reduced AS (
+    SELECT *,
+        valid_from < lag(valid_to) OVER story + {BRIEFLY} AND price <= lag(price) OVER story AS grows,
+        valid_from <= lag(valid_to) OVER story AND price = lag(price) OVER story AS stays
     FROM shown WHERE price < regular_price WINDOW story AS (PARTITION BY sku ORDER BY valid_from)
-), chained AS (
-    SELECT *, count(*) FILTER (goes_on IS NOT TRUE) OVER (PARTITION BY sku ORDER BY valid_from) AS chain FROM steps
-), last_reductions AS (
-    SELECT sku, min(valid_from) AS began, arg_max(price, valid_from) AS price,
-        least(max(valid_to), $now::TIMESTAMP) AS ended
-    FROM chained GROUP BY sku, chain QUALIFY row_number() OVER (PARTITION BY sku ORDER BY chain DESC) = 1
+), numbered AS (
+    SELECT *,
+        count(*) FILTER (grows IS NOT TRUE) OVER story AS campaign,
+        count(*) FILTER (stays IS NOT TRUE) OVER story AS step
+    FROM reduced WINDOW story AS (PARTITION BY sku ORDER BY valid_from)
+), steps AS (
+    SELECT sku, campaign, step, any_value(price) AS price, min(valid_from) AS began, max(valid_to) AS ended
+    FROM numbered GROUP BY sku, campaign, step
+), last_steps AS (
+    SELECT sku, price, began, min(began) OVER (PARTITION BY sku, campaign) AS campaign_began,
+        least(ended, $now::TIMESTAMP) AS ended
+    FROM steps QUALIFY row_number() OVER (PARTITION BY sku ORDER BY step DESC) = 1
 ), announced AS (
     SELECT offer.id, offer.sku, greatest(offer.opens, $now::TIMESTAMP) AS begins,
-        CASE WHEN begins < last.ended + {BRIEFLY} AND offer.sale_price <= last.price THEN last.began
-            ELSE begins END AS since
-    FROM offers_now AS offer LEFT JOIN last_reductions AS last USING (sku)
+        campaign_began + INTERVAL {CAMPAIGN_DAYS} DAYS AS limit_of_steps,
+        begins < last.ended + {BRIEFLY} AND offer.sale_price <= last.price AND begins < limit_of_steps
+            AND (offer.closes <= limit_of_steps OR NOT isfinite(offer.closes)) AS grows,
+        begins <= last.ended AND offer.sale_price = last.price AS stays,
+        CASE WHEN stays THEN last.began ELSE begins END AS step_began,
+        CASE WHEN grows THEN campaign_began ELSE step_began END AS since
+    FROM offers_now AS offer LEFT JOIN last_steps AS last USING (sku)
 )
 SELECT
     id, CASE WHEN min(valid_from) <= since - INTERVAL {DAYS} DAYS
-        THEN min(price) FILTER (valid_to > since - INTERVAL {DAYS} DAYS) END AS price
+        THEN min(price) FILTER (valid_to > since - INTERVAL {DAYS} DAYS) END AS price,
+    any_value(CASE WHEN since < step_began THEN limit_of_steps END) AS holds_until
 FROM announced JOIN shown USING (sku) WHERE valid_from < since
 GROUP BY id, since
 """

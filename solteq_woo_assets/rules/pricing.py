@@ -3,16 +3,18 @@
 Money is ``DECIMAL(18,4)``. DuckDB rounds decimals half away from zero, which for prices (never negative here) is half
 up. Instants are UTC without a zone, windows begin at their first instant and end before their last.
 
-``campaigns_judged``  what each campaign means: when it runs, or why it sets no price
+``campaigns_judged``  what each campaign means: when it is valid, or why it sets no price
+``windows``           when it runs: all that time, or its days and hours of the coming weeks
 ``candidates``        every price that a campaign, or the product's own discounted price, would give a product
 ``offers``            of these, the one that the store should hold: what runs now, or what comes next
 
 There is no clock and no I/O: the instant is given.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -21,6 +23,14 @@ import polars as pl
 
 from solteq_woo_assets.rules.lowest_price import LOWEST_PRICES
 from solteq_woo_assets.rules.skus import sku_key
+from solteq_woo_assets.rules.windows import (
+    AHEAD,
+    Window,
+    clipped,
+    first_and_last_day,
+    instant_of,
+    weekly_windows,
+)
 
 Relation = duckdb.DuckDBPyRelation
 
@@ -28,7 +38,6 @@ LOWEST_PRICE_META = "_solteq_lowest_price_30d"
 HELSINKI = ZoneInfo("Europe/Helsinki")
 OFFER_FIELDS = ("sale_price", "date_on_sale_from_gmt", "date_on_sale_to_gmt", "lowest_price_30d")
 """What the store holds of an offer; columns of ``offers`` as of ``snapshot.woo_catalogue``."""
-ONE_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class PricingRules:
     zone: ZoneInfo = HELSINKI
     web_store: str = "verkko"
     campaign_choice: Literal["lowest", "priority"] = "lowest"
+    harmless_fields: Sequence[str] = ()
+    """Names of fields that we do not know and that restrict no campaign."""
     campaigns_are_known: bool = True
     """Whether the campaign feed has been read; until then a sale that the store holds is not emptied."""
 
@@ -101,35 +112,19 @@ def public_price(item: str, instant: str) -> str:
     )
 
 
-def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant at which the shop's clock shows this time or a later one, in UTC without a zone.
-
-    So a time that a clock change repeats is the first of the two, and one that it skips is the change itself; and of
-    two local times the later is never the earlier instant.
-    """
-    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == local:
-        return first.replace(tzinfo=None)
-    before, after = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first  # around the change
-    while after - before > ONE_SECOND:
-        middle = before + (after - before) // 2
-        if middle.astimezone(zone).replace(tzinfo=None) >= local:
-            after = middle
-        else:
-            before = middle
-    return after.replace(microsecond=0, tzinfo=None)
-
-
 # The verdict says why a campaign sets no price in the store: it is held back until it is mended, or skipped.
 _JUDGED = """
 CREATE TEMP TABLE campaigns_judged AS
 WITH plain AS (
     SELECT
-        campaigns.*, coalesce(opening.utc, '-infinity'::TIMESTAMP) AS starts,
+        campaigns.* REPLACE (coalesce(nullif(trim(name), ''), id) AS name),
+        coalesce(opening.utc, '-infinity'::TIMESTAMP) AS starts,
         coalesce(closing.utc, 'infinity'::TIMESTAMP) AS ends,
         regexp_replace(lower(type), '[ _-]', '', 'g') AS plain_type,
         regexp_replace(lower(level), '[ _-]', '', 'g') AS plain_level,
-        regexp_replace(lower(discount_type), '[ _-]', '', 'g') AS plain_discount_type
+        regexp_replace(lower(discount_type), '[ _-]', '', 'g') AS plain_discount_type,
+        coalesce(len(valid_days), 0) > 0 OR valid_hours_from IS NOT NULL AS recurs,
+        list_filter(unknown_fields, lambda f: NOT list_contains($harmless_fields, lower(f))) AS restrictions
     FROM campaigns
     LEFT JOIN instants AS opening ON opening.local = valid_from
     LEFT JOIN instants AS closing ON closing.local = valid_to
@@ -137,7 +132,9 @@ WITH plain AS (
 SELECT
     row_number() OVER (ORDER BY priority DESC, id) AS position,  -- of two equal prices the first one's is named
     id, name, plain_level AS level, targets, plain_discount_type AS discount_type, value, priority,
-    CASE $campaign_choice WHEN 'priority' THEN priority ELSE 0 END AS rank, starts, ends, verdict.*
+    CASE $campaign_choice WHEN 'priority' THEN priority ELSE 0 END AS rank, starts, ends, recurs,
+    concat_ws(' ', CASE WHEN len(valid_days) > 0 THEN array_to_string(valid_days, ', ') END,
+        left(valid_hours_from::VARCHAR, 5) || '–' || left(valid_hours_to::VARCHAR, 5)) AS days_and_hours, verdict.*
 FROM (
     SELECT *, CASE
         WHEN deleted THEN {'held': 'off', 'field': 'deleted', 'reason': 'it is deleted', 'problem': ''}
@@ -149,6 +146,9 @@ FROM (
         WHEN len(store_ids) > 0 AND NOT list_contains(list_transform(store_ids, lambda s: trim(s)), $web_store)
             THEN {'held': 'skip', 'field': 'storeIds',
                 'reason': 'it is for other stores (' || array_to_string(store_ids, ', ') || ')', 'problem': ''}
+        WHEN len(restrictions) > 0 THEN {'held': 'skip', 'field': restrictions[1],
+            'reason': 'it is restricted in a way that cannot be expressed: ' || array_to_string(restrictions, ', '),
+            'problem': ''}
         WHEN plain_level NOT IN ('product', 'productgroup', 'supplier') THEN {'held': 'quarantine', 'field': 'level',
             'reason': 'the level is not known', 'problem': 'campaign-level-unknown'}
         WHEN coalesce(plain_discount_type, '') NOT IN ('percentage', 'amount', 'fixedprice') THEN
@@ -162,9 +162,21 @@ FROM (
             'reason': 'it ends before it begins', 'problem': 'campaign-ends-before-it-begins'}
         WHEN len(list_filter(targets, lambda t: trim(t) <> '')) = 0 THEN {'held': 'quarantine', 'field': 'targets',
             'reason': 'it says for nothing what it is for', 'problem': 'campaign-without-targets'}
+        WHEN ends <= starts OR recurs AND id NOT IN (SELECT id FROM recurring) THEN
+            {'held': 'quarantine', 'field': CASE WHEN recurs THEN 'validDays' ELSE 'validTo' END,
+                'reason': 'none of its days and hours is between its beginning and its end',
+                'problem': 'campaign-never-valid'}
     END AS verdict
     FROM plain
 )
+"""
+
+_WINDOWS = """
+CREATE TEMP TABLE windows AS
+SELECT position, starts, ends FROM campaigns_judged WHERE held IS NULL AND NOT recurs
+UNION ALL
+SELECT position, recurring.starts, recurring.ends FROM campaigns_judged JOIN recurring USING (id)
+WHERE held IS NULL AND recurs
 """
 
 _SOLD = """
@@ -197,9 +209,10 @@ SELECT product, position FROM sold JOIN targets ON level = 'supplier' AND target
 _CANDIDATES = f"""
 CREATE TEMP TABLE candidates AS
 SELECT
-    product, position, rank, starts, ends,
+    product, position, rank, windows.starts, windows.ends,
     {campaign_price("sales_price", "discount_type", "value", "max_discount_percent")} AS price
-FROM covered JOIN sold USING (product) JOIN campaigns_judged USING (position)
+FROM covered JOIN sold USING (product) JOIN campaigns_judged USING (position) JOIN windows USING (position)
+WHERE windows.ends > $now
 UNION ALL
 SELECT
     product, NULL, 0, '-infinity'::TIMESTAMP, 'infinity'::TIMESTAMP,
@@ -260,7 +273,7 @@ SELECT
     product, id, sale_price, opens, closes, position,
     CASE WHEN opens > $now THEN opens END AS date_on_sale_from_gmt,
     CASE WHEN isfinite(closes) THEN closes - INTERVAL 1 SECOND END AS date_on_sale_to_gmt,
-    {price_text("round(lowest_prices.price, 2)")} AS lowest_price_30d
+    {price_text("round(lowest_prices.price, 2)")} AS lowest_price_30d, holds_until
 FROM offers_now LEFT JOIN lowest_prices USING (id)
 """
 
@@ -318,20 +331,60 @@ def timeline(connection: duckdb.DuckDBPyConnection, *, since: datetime, until: d
     return rows
 
 
-def judge_campaigns(connection: duckdb.DuckDBPyConnection, campaigns: Relation, rules: PricingRules) -> None:
-    """Make the temporary table ``campaigns_judged``.
+def judge_campaigns(
+    connection: duckdb.DuckDBPyConnection,
+    campaigns: Relation,
+    rules: PricingRules,
+    now: datetime,
+    *,
+    ahead: timedelta = AHEAD,
+) -> None:
+    """Make the temporary tables ``campaigns_judged`` and ``windows``.
 
     :param campaigns: rows of ``snapshot.solteq_campaigns``
+    :param ahead: how far windows of days and hours are made, at least
     """
     times = connection.sql("SELECT DISTINCT unnest([valid_from, valid_to]) AS local FROM campaigns").fetchall()
     _register_instants(connection, (row[0] for row in times if row[0]), rules.zone)
-    connection.execute(_JUDGED, {"campaign_choice": rules.campaign_choice, "web_store": rules.web_store.strip()})
+    _register_recurring(connection, campaigns, rules.zone, now, ahead)
+    harmless = [name.lower() for name in rules.harmless_fields]
+    choices = {"campaign_choice": rules.campaign_choice, "web_store": rules.web_store.strip()}
+    connection.execute(_JUDGED, {**choices, "harmless_fields": harmless})
+    connection.execute(_WINDOWS)
 
 
 def _register_instants(connection: duckdb.DuckDBPyConnection, locals_: Iterable[datetime], zone: ZoneInfo) -> None:
     rows = [(local, instant_of(local, zone)) for local in locals_]
     schema = {"local": pl.Datetime("us"), "utc": pl.Datetime("us")}
     connection.register("instants", pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+_RECURRING = """
+SELECT id, valid_days, coalesce(valid_hours_from, TIME '00:00'), coalesce(valid_hours_to, TIME '00:00'),
+    valid_from, valid_to
+FROM campaigns WHERE len(valid_days) > 0 OR valid_hours_from IS NOT NULL
+"""
+
+
+def _register_recurring(
+    connection: duckdb.DuckDBPyConnection, campaigns: Relation, zone: ZoneInfo, now: datetime, ahead: timedelta
+) -> None:
+    """The windows of the campaigns that hold on certain days or hours."""
+    local_now = now.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+
+    @cache
+    def windows(days: tuple[str, ...], start: time, end: time, since: date, until: date) -> list[Window]:
+        return weekly_windows(days, start, end, zone, since=since, until=until)
+
+    rows: list[tuple[str, datetime, datetime]] = []
+    for key, days, start, end, valid_from, valid_to in connection.sql(_RECURRING).fetchall():
+        since, until = first_and_last_day(valid_from, valid_to, local_now, ahead)
+        starts = instant_of(valid_from, zone) if valid_from else datetime.min  # noqa: DTZ901  UTC without a zone
+        ends = instant_of(valid_to, zone) if valid_to else datetime.max  # noqa: DTZ901
+        found = windows(tuple(days or ()), start, end, since, until)
+        rows += [(key, *window) for window in clipped(found, starts, ends)]
+    schema = {"id": pl.String, "starts": pl.Datetime("us"), "ends": pl.Datetime("us")}
+    connection.register("recurring", pl.DataFrame(rows, schema=schema, orient="row"))
 
 
 def price_products(
@@ -342,6 +395,7 @@ def price_products(
     history: Relation,
     rules: PricingRules,
     now: datetime,
+    ahead: timedelta = AHEAD,
 ) -> None:
     """Make the temporary tables that the module begins with; ``forget_prices`` drops them.
 
@@ -349,11 +403,12 @@ def price_products(
     :param campaigns: rows of ``snapshot.solteq_campaigns``
     :param history: rows of ``sync.price_history``
     :param now: what is over by then is left out
+    :param ahead: how far windows of days and hours are made, at least
     """
-    judge_campaigns(connection, campaigns, rules)
+    judge_campaigns(connection, campaigns, rules, now, ahead=ahead)
     connection.execute(_SOLD)
     connection.execute(_COVERED, {"now": now})
-    connection.execute(_CANDIDATES)
+    connection.execute(_CANDIDATES, {"now": now})
     connection.execute(_OFFERS_NOW, {"now": now})
     connection.execute(LOWEST_PRICES, {"now": now})
     connection.execute(_OFFERS, {"now": now})
@@ -361,11 +416,22 @@ def price_products(
 
 def forget_prices(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop the temporary tables."""
-    for table in ("offers", "lowest_prices", "offers_now", "candidates", "covered", "sold", "campaigns_judged"):
+    for table in (
+        "offers",
+        "lowest_prices",
+        "offers_now",
+        "candidates",
+        "covered",
+        "sold",
+        "windows",
+        "campaigns_judged",
+    ):
         connection.execute(f"DROP TABLE {table}")
 
 
 def next_edge(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """When the first of the offers begins or ends: until then the store holds what it should."""
-    edge = "CASE WHEN date_on_sale_from_gmt IS NOT NULL THEN opens WHEN isfinite(closes) THEN closes END"
+    """When the first of the offers begins or ends, or tells another lowest price: until then all stays as it is."""
+    edge = """CASE WHEN date_on_sale_from_gmt IS NOT NULL THEN opens
+        ELSE least(CASE WHEN isfinite(closes) THEN closes END, CASE WHEN lowest_price_30d <> '' THEN holds_until END)
+    END"""
     return connection.execute(f"SELECT min({edge}) FROM offers").fetchall()[0][0]

@@ -176,6 +176,13 @@ _CATALOGUE = [
         "correct its times in Solteq",
     ),
     Problem(
+        "campaign-never-valid",
+        "A campaign is never valid",
+        "None of its weekdays and hours is between its beginning and its end, or a clock change skips all of its time. "
+        "It never runs.",
+        "correct its days, hours or times in Solteq",
+    ),
+    Problem(
         "campaign-without-targets",
         "A campaign is for nothing",
         "It names no products, groups or suppliers, and sets no price.",
@@ -232,6 +239,12 @@ _CATALOGUE = [
         "Its sale was booked before sales were booked from here, so nothing here takes it back. The money has left the "
         "store, and Solteq's books still have the whole sale.",
         "refund it in Solteq by hand and dismiss it here, or set SOLTEQ_WOO_OLD_ORDER_REFUNDS=book",
+    ),
+    Problem(
+        "document-twice",
+        "A document of an order would be booked twice",
+        "Solteq has it already, or two orders would make it. Nothing of the order is sent; all others are.",
+        "compare the order in the store with its sale in Solteq, correct what differs by hand, then dismiss the row",
     ),
     Problem(
         "order-deleted",

@@ -91,6 +91,7 @@ class Behaviour:
     """How hard the stand-in is to live with.
 
     :param unruly: feeds cut pages short, slip in empty ones and repeat documents, also older versions of them
+    :param sparse: feeds leave out what a document need not say: nulls, empty lists, that it is active and not deleted
     :param page_size_cap: no page is longer, whatever was asked for
     :param token_seconds: how long a token handed out from now on lasts; 0 is none at all
     :param late_balances: the feed does not show what a booking moved until this is false again
@@ -100,6 +101,7 @@ class Behaviour:
     page_size_cap: int = 200
     token_seconds: int = 600
     late_balances: bool = False
+    sparse: bool = False
 
 
 class Invalid(Exception):
@@ -499,6 +501,7 @@ class Solteq:
             if feed == "customers" and (found := solteq_customers.look_up(self.documents, request.query_params)):
                 return Response(_dumps(found.body), found.status, media_type="application/json")
             documents, following = self._page(feed, request.query_params)
+            documents = [_sparse(document) for document in documents] if self.behaviour.sparse else documents
             # Joined as text: money leaves with the very digits it came with.
             token_text = simplejson.dumps(following.token() if following else None)
             body = f'{{"documents": [{", ".join(documents)}], "continuationToken": {token_text}}}'
@@ -625,7 +628,7 @@ class Solteq:
         for name, value in asked.items():
             if name not in [each.name for each in fields(Behaviour)]:
                 raise Invalid(name, "unknown")
-            if isinstance(value, bool) != (name in ("unruly", "late_balances")) or not isinstance(value, int):
+            if isinstance(value, bool) != isinstance(getattr(self.behaviour, name), bool) or not isinstance(value, int):
                 raise Invalid(name, "of the wrong type")
             if value < lowest.get(name, 0):
                 raise Invalid(name, "too small")
@@ -666,6 +669,20 @@ def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_
     ]
     handlers = {Invalid: _invalid, HTTPException: _refused}
     return ControlMiddleware(Starlette(routes=routes, lifespan=solteq.lifespan, exception_handlers=handlers), clock)
+
+
+def _sparse(document: str) -> str:
+    """Without what it need not say (contract, second edition, Required)."""
+    read = _loads(document)
+    if not isinstance(read, dict):
+        return document
+    unsaid: dict[str, Any] = {"active": True, "deleted": False, "reservedBalance": 0, "priority": 0, "type": "Simple"}
+    kept = {
+        name: value
+        for name, value in read.items()
+        if value not in (None, [], {}, "") and not (name in unsaid and value == unsaid[name])
+    }
+    return _dumps(kept)
 
 
 def _again(rows: list[Row], whim: int) -> list[Row]:

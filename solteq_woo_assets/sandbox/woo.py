@@ -188,7 +188,10 @@ def _show(call: Call, item: Item, *, edit: bool = False, gone: bool = False, own
 def _show_all(
     call: Call, items: list[Item], *, edit: bool = False, gone: bool = False, own_route: bool = False
 ) -> list[dict[str, Any]]:
-    """Documents of products, or of variations as their own routes show them."""
+    """Documents of products, or of variations as their own routes show them.
+
+    :param gone: already deleted: of a variation WordPress does not say then what may be done with it
+    """
     above = {item["parent_id"] for item in items if item["type"] == "variation"}
     parents = {identifier: call.store.get(identifier) or _orphaned(identifier) for identifier in above}
     if own_route:
@@ -201,7 +204,6 @@ def _show_all(
             families.get(item["id"], []),
             parents.get(item.get("parent_id", 0)),
             edit=edit,
-            gone=gone,
         )
         for item in items
     ]

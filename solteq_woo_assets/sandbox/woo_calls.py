@@ -1,12 +1,13 @@
 """A request on its way through the WooCommerce stand-in: what handlers are given, and what they answer."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 from .woo_customers import Customers
-from .woo_fields import Schema, integer
+from .woo_fields import Schema, integer, words
 from .woo_orders import Orders
 from .woo_products import Products
 from .woo_refunds import refund_rest
@@ -99,11 +100,22 @@ def paging(call: Call, total: int) -> dict[str, str]:
     pages = -(-total // per_page)
     headers = {"X-WP-Total": str(total), "X-WP-TotalPages": str(pages)}
     beside = [("prev", min(page - 1, pages))] * (page > 1) + [("next", page + 1)] * (page < pages)
+    given: dict[str, Any] = {}
+    for name, value in call.query.items():
+        given |= _ids_in_links(name, value) if name in ("include", "exclude") else {name: value}
     links = []
     for relation, number in beside:
-        query = urlencode(call.query | {"page": number}, doseq=True)
+        query = re.sub(r"=(?=&|$)", "", urlencode(given | {"page": number}, doseq=True))
         links.append(f'<{call.site.base}{call.path}?{query}>; rel="{relation}"')
     return headers | {"Link": ", ".join(links)} if links else headers
+
+
+def _ids_in_links(name: str, value: Any) -> dict[str, int]:
+    """Ids as WordPress has read them: each where it first stood."""
+    places: dict[int, int] = {}
+    for place, word in enumerate(words(value)):
+        places.setdefault(abs(integer(word)), place)
+    return {f"{name}[{place}]": identifier for identifier, place in places.items()}
 
 
 def pick(body: Any, names: list[str]) -> Any:

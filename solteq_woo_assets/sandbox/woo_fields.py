@@ -1,11 +1,9 @@
 """What the WooCommerce stand-in makes of values: WordPress's checks, and what PHP makes of them unchecked."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from .woo_auth import ApiError
@@ -15,6 +13,7 @@ Schema = Mapping[str, Any]
 
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}(:\d{2})?)?")
 _PHP_MAX = 2**63 - 1
+_OCTET = re.compile(r"%[a-f0-9]{2}", re.IGNORECASE)
 _WRONG_TYPE = "{} is not of type {}."
 
 
@@ -68,7 +67,8 @@ def _wrong_inside(value: Any, schema: Schema, name: str) -> tuple[str, str, Any]
         inside = value.items()
     for key, part in inside:
         part_schema = schema["items"] if "items" in schema else schema["properties"].get(key)
-        if part_schema and part is not None and (wrong := _wrong(part, part_schema, f"{name}[{key}]")):
+        needed = part is not None or not part_schema.get("null", True) if part_schema else False
+        if needed and (wrong := _wrong(part, part_schema, f"{name}[{key}]")):
             return wrong
     return None
 
@@ -91,6 +91,7 @@ _BOOLEANS = ("true", "false", "1", "0")
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: _is_number(value) and float(value).is_integer(),
+    "integer,null": lambda value: _is_number(value) and float(value).is_integer(),
     "number": _is_number,
     "boolean": _is_boolean,
     "array": lambda value: not isinstance(value, dict),  # WordPress takes a scalar for a comma-separated list
@@ -121,10 +122,12 @@ def text(value: Any) -> str:
 
 
 def line(value: Any) -> str:
-    """Text as WooCommerce cleans it: no tags, single spaces, trimmed."""
+    """Text as WooCommerce cleans it: no tags, no percent-coded octets, single spaces, trimmed."""
     plain = text(value)
     if "<" in plain:
         plain = re.sub(r"<[^>]*>", "", plain)
+    while found := _OCTET.search(plain):
+        plain = plain.replace(found[0], "")
     return " ".join(plain.split())
 
 
@@ -188,11 +191,9 @@ def amount(value: str) -> float:
         return 0.0
 
 
-def slugify(title: str) -> str:
-    """A title as WordPress puts it into an address: ``Väri`` is ``vari``."""
-    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss").replace("ø", "o").replace("æ", "ae"))
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter)).lower()
-    return quote(re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", plain)).strip("-"))
+def php_number(value: float) -> int | float:
+    """A number as PHP writes it into JSON: a whole one has no decimals."""
+    return int(value) if float(value).is_integer() else value
 
 
 def parse_time(value: Any, zone: ZoneInfo | Any) -> str | None:

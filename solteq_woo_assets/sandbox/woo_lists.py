@@ -10,6 +10,7 @@ from .woo_products import TYPES
 from .woo_store import Item, Store, site_time, sku_key
 
 _INTEGERS = {"type": "array", "items": {"type": "integer"}}
+_IDS = {"type": "array"}  # words are no error, and find nothing
 _DATE = {"type": "string", "format": "date-time"}
 _ANY_STATUS = ("any", "future", "trash", "draft", "pending", "private", "publish")
 _ORDERS = {
@@ -34,8 +35,8 @@ LIST_SCHEMA: dict[str, Schema] = {
     "modified_after": _DATE,
     "modified_before": _DATE,
     "dates_are_gmt": {"type": "boolean"},
-    "exclude": _INTEGERS,
-    "include": _INTEGERS,
+    "exclude": _IDS,
+    "include": _IDS,
     "offset": {"type": "integer"},
     "order": {"type": "string", "enum": ("asc", "desc")},
     "orderby": {"type": "string", "enum": (*_ORDERS, *_UNKNOWN_ORDERS)},
@@ -137,7 +138,15 @@ def _by_gtin(value: Any, add: _Add) -> None:
 
 
 def _by_search(value: Any, add: _Add) -> None:
-    # Like WooCommerce, words in the name or a part of the SKU.
+    for word in words(value):
+        add("name LIKE ?", f"%{word}%")
+
+
+def _by_part_of_sku(value: Any, add: _Add) -> None:
+    add("sku_key LIKE ?", f"%{sku_key(text(value))}%")
+
+
+def _by_name_or_sku(value: Any, add: _Add) -> None:
     for word in words(value):
         add("(name LIKE ? OR sku_key LIKE ?)", f"%{word}%", f"%{sku_key(word)}%")
 
@@ -150,6 +159,8 @@ _FILTERS: dict[str, Callable[[Any, _Add], None]] = {
     "sku": _by_sku,
     "global_unique_id": _by_gtin,
     "search": _by_search,
+    "search_sku": _by_part_of_sku,
+    "search_name_or_sku": _by_name_or_sku,
     "slug": lambda value, add: add("slug = ?", value),
     "type": lambda value, add: add("type = ?", value),
     "featured": lambda value, add: add("coalesce(json_extract(document, '$.featured'), 0) = ?", boolean(value)),

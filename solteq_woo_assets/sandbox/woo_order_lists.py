@@ -16,7 +16,7 @@ from .woo_store import Store, site_time
 from .woo_totals import Order, money, number
 
 _DATE: Schema = {"type": "string", "format": "date-time"}
-_INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
+_IDS: Schema = {"type": "array"}  # words are no error, and find nothing
 STATUSES = (
     *("auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded"),
     *("failed", "checkout-draft"),
@@ -33,8 +33,8 @@ REFUND_LIST_SCHEMA: dict[str, Schema] = {
     "modified_after": _DATE,
     "modified_before": _DATE,
     "dates_are_gmt": {"type": "boolean"},
-    "exclude": _INTEGERS,
-    "include": _INTEGERS,
+    "exclude": _IDS,
+    "include": _IDS,
     "offset": {"type": "integer"},
     "order": {"type": "string", "enum": ("asc", "desc")},
     "orderby": {"type": "string", "enum": tuple(_BY)},

@@ -14,11 +14,11 @@ from .woo_fields import (
     integers,
     line,
     parse_time,
-    slugify,
     text,
 )
 from .woo_sales import end_sale, fresh_price, next_edge, priced_by, start_sale
 from .woo_store import SITE_ZONE, Item, Store, sku_key
+from .woo_texts import kses, slugify
 
 STATUSES = ("draft", "pending", "private", "publish", "future", "auto-draft", "trash")
 TYPES = ("simple", "grouped", "external", "variable")
@@ -30,6 +30,15 @@ _INTEGERS = {"type": "array", "items": _INTEGER}
 _META = {
     "type": "array",
     "items": {"type": "object", "properties": {"id": _INTEGER, "key": _STRING, "value": {"type": "mixed"}}},
+}
+_COST = {
+    "type": "object",
+    "properties": {
+        "values": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"defined_value": {"type": "number", "null": False}}},
+        },
+    },
 }
 _STOCK_STATUS = {"type": "string", "enum": ("instock", "outofstock", "onbackorder")}
 _BACKORDERS = {"type": "string", "enum": ("no", "notify", "yes")}
@@ -53,7 +62,7 @@ VARIATION_SCHEMA: dict[str, Schema] = {
     "stock_quantity": _INTEGER,
     "stock_status": _STOCK_STATUS,
     "backorders": _BACKORDERS,
-    "low_stock_amount": _INTEGER,
+    "low_stock_amount": {"type": "integer,null"},
     "weight": _STRING,
     "dimensions": {"type": "object", "properties": dict.fromkeys(("length", "width", "height"), _STRING)},
     "shipping_class": _STRING,
@@ -61,6 +70,7 @@ VARIATION_SCHEMA: dict[str, Schema] = {
     "attributes": {"type": "array", "items": {"type": "object", "properties": _NAMED}},
     "menu_order": _INTEGER,
     "meta_data": _META,
+    "cost_of_goods_sold": _COST,
 }
 PRODUCT_SCHEMA: dict[str, Schema] = {
     "name": _STRING,
@@ -103,9 +113,9 @@ PRODUCT_SCHEMA: dict[str, Schema] = {
 
 # Fields that only have to be cleaned; every other one has a rule of its own below.
 _PLAIN: dict[str, Callable[[Any], Any]] = {
-    "name": text,
-    "description": text,
-    "short_description": text,
+    "name": lambda value: kses(text(value)).strip(),
+    "description": lambda value: kses(text(value)),
+    "short_description": lambda value: kses(text(value)),
     "featured": boolean,
     "virtual": boolean,
     "downloadable": boolean,
@@ -119,7 +129,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "upsell_ids": integers,
     "cross_sell_ids": integers,
     "grouped_products": integers,
-    "purchase_note": text,
+    "purchase_note": lambda value: kses(text(value)),
     "post_password": text,
     "menu_order": integer,
     "backorders": text,
@@ -134,6 +144,7 @@ _SALE_DATES = (
     ("date_on_sale_to", "sale_to", SITE_ZONE),
     ("date_on_sale_to_gmt", "sale_to", UTC),
 )
+_CREATED = (("date_created", SITE_ZONE), ("date_created_gmt", UTC))
 _HAND_MADE = (
     "images",
     "image",
@@ -206,9 +217,9 @@ class Products:
             for variation in self._store.family([item["id"]])[item["id"]]:
                 self.bin(variation)
         before, item["status"] = item["status"], "trash"
-        self._leave_or_enter_bin(item, before)
         self._add_meta(item, "_wp_trash_meta_status", before)
         self._add_meta(item, "_wp_trash_meta_time", str(seconds(self._now)))
+        self._leave_or_enter_bin(item, before)
         self._save(item)
 
     def delete(self, item: Item) -> None:
@@ -268,6 +279,7 @@ class Products:
         if (parent := body.get("parent_id")) is not None:
             item["parent_id"] = integer(parent)
         self._set_common(item, body)
+        self._set_date(item, body)
         if item["type"] in ("variable", "grouped"):
             for name in ("regular_price", "sale_price", "sale_from", "sale_to"):
                 item.pop(name, None)
@@ -285,6 +297,13 @@ class Products:
                 for given in body["default_attributes"]
                 if isinstance(given, dict) and given.get("name")
             ]
+
+    def _set_date(self, item: Item, body: dict[str, Any]) -> None:
+        """When it was made; a published product of a later date becomes a future one, whatever is asked for."""
+        given = [parse_time(body.get(name), zone) for name, zone in _CREATED]
+        item["created"] = next(filter(None, given), item["created"])
+        if item["status"] == "future" or (any(given) and item["status"] == "publish"):
+            item["status"] = "future" if item["created"] > self._now else "publish"
 
     def _set_variation(self, item: Item, body: dict[str, Any], parent: Item | None) -> None:
         if parent is None or parent["type"] == "variation":
@@ -324,9 +343,8 @@ class Products:
         if isinstance(body.get("meta_data"), list):
             self._set_meta(item, body["meta_data"])
         cost = body.get("cost_of_goods_sold")
-        if self._settings["cost_of_goods_sold"] and isinstance(cost, dict) and isinstance(cost.get("values"), list):
-            values = [float(value.get("defined_value") or 0) for value in cost["values"]]
-            item["cost"] = sum(values) if values else None
+        if self._settings["cost_of_goods_sold"] and isinstance(cost, dict):
+            _set_cost(item, cost)
 
     def _set_identity(self, item: Item, body: dict[str, Any]) -> None:
         if (sku := body.get("sku")) is not None:
@@ -415,6 +433,14 @@ def _set_prices(item: Item, body: dict[str, Any], *, comma: bool) -> None:
         item["sale_price"] = ""
     elif sale == "" != sale_before:
         item.pop("sale_price", None)  # WooCommerce deletes its row, and the cron finds nothing
+
+
+def _set_cost(item: Item, cost: dict[str, Any]) -> None:
+    """Values are added up; none and zero are no cost."""
+    if isinstance(values := cost.get("values"), list):
+        item["cost"] = sum(amount(text(value.get("defined_value"))) for value in values) or None
+    if (additive := cost.get("defined_value_is_additive")) is not None:
+        item["cost_is_additive"] = boolean(additive)
 
 
 def _set_stock(item: Item, body: dict[str, Any]) -> None:

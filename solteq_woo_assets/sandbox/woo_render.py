@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
 
-from .woo_fields import amount, slugify
+from .woo_fields import amount, php_number
 from .woo_products import TAX_CLASSES
 from .woo_sales import is_on_sale, price_of
 from .woo_store import Item, site_time
+from .woo_texts import slugify
 
 _UNCATEGORIZED = {"id": 15, "name": "Uncategorized", "slug": "uncategorized"}
 _DATES = {
@@ -122,7 +123,7 @@ _VARIATION: dict[str, Any] = {
     "name": "",
     "parent_id": 0,
 }
-_INNER = ("created", "modified", "sale_from", "sale_to", "cost", "chosen", "desired_slug")
+_INNER = ("created", "modified", "sale_from", "sale_to", "cost", "cost_is_additive", "chosen", "desired_slug")
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -151,14 +152,12 @@ def product_document(
     parent: Item | None = None,
     *,
     edit: bool = False,
-    gone: bool = False,
 ) -> dict[str, Any]:
     """A product, or a variation found by its SKU among the products.
 
     :param family: its variations
     :param parent: of a variation
     :param edit: as the answer to a write shows it; a read shows a little less
-    :param gone: it is already deleted, so that nothing may be done with it any more
     """
     out = _PRODUCT | item
     for name in _INNER:
@@ -180,21 +179,24 @@ def product_document(
     out["variations"] = [child["id"] for child in family if child["status"] in ("publish", "private")]
     out["price_html"] = _price_html(out, family, site)
     out["permalink"] = _permalink(item, site) if not parent else _variation_permalink(item, parent, site)
-    _put_cost(out, item, site, parent)
     if edit:
-        slug = item.get("slug") or slugify(item.get("name", ""))
+        slug = item.get("desired_slug") or item.get("slug") or slugify(item.get("name", ""))
         out |= {"permalink_template": f"{site.base}/product/%pagename%/", "generated_slug": slug}
     else:
         out["average_rating"] = f"{float(out['average_rating']):.2f}"
+    _put_cost(out, item, site, parent)
     up = f"{site.rest}/products/{item['parent_id']}" if item.get("parent_id") else None
-    out["_links"] = _links(f"{site.rest}/products", item["id"], up, gone)
+    out["_links"] = _links(f"{site.rest}/products", item["id"], up)
     return out
 
 
 def variation_document(
     item: Item, site: Site, parent: Item, *, edit: bool = False, gone: bool = False
 ) -> dict[str, Any]:
-    """A variation on its own routes; arguments as for :func:`product_document`."""
+    """A variation on its own routes; arguments as for :func:`product_document`.
+
+    :param gone: it is already deleted, and WordPress does not say any more what may be done with it
+    """
     out = _VARIATION | item
     for name in _INNER:
         out.pop(name, None)
@@ -210,7 +212,7 @@ def variation_document(
     out["name"] = ", ".join(attribute["option"] for attribute in out["attributes"])
     _put_cost(out, item, site, parent)
     above = f"{site.rest}/products/{item['parent_id']}"
-    out["_links"] = _links(f"{above}/variations", item["id"], above, gone)
+    out["_links"] = _links(f"{above}/variations", item["id"], above, gone=gone)
     return out
 
 
@@ -222,7 +224,7 @@ def _put_dates(out: dict[str, Any], item: Item) -> None:
             out[name], out[f"{name}_gmt"] = site_time(instant), instant
 
 
-def _links(collection: str, identifier: int, up: str | None, gone: bool) -> dict[str, Any]:
+def _links(collection: str, identifier: int, up: str | None, *, gone: bool = False) -> dict[str, Any]:
     own: dict[str, Any] = {"href": f"{collection}/{identifier}"}
     if not gone:
         own["targetHints"] = {"allow": _METHODS}
@@ -285,12 +287,13 @@ def _as_product(item: Item, parent: Item, edit: bool) -> dict[str, Any]:
 def _put_cost(out: dict[str, Any], item: Item, site: Site, parent: Item | None) -> None:
     if not site.settings["cost_of_goods_sold"]:
         return
-    cost = item.get("cost")
-    values = [] if cost is None else [{"defined_value": cost, "effective_value": cost}]
-    total = cost if cost is not None else (parent or {}).get("cost") or 0
+    own, above = (None if each is None else php_number(each) for each in (item.get("cost"), (parent or {}).get("cost")))
+    additive = item.get("cost_is_additive", False)
+    total = php_number((own or 0) + (above or 0)) if additive or own is None else own
+    values = [{"defined_value": own, "effective_value": own or 0}]
     out["cost_of_goods_sold"] = {"values": values, "total_value": total}
     if parent:
-        out["cost_of_goods_sold"]["defined_value_is_additive"] = False
+        out["cost_of_goods_sold"]["defined_value_is_additive"] = additive
 
 
 def _permalink(item: Item, site: Site) -> str:

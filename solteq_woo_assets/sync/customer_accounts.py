@@ -49,7 +49,7 @@ def read_accounts(
     started = utc_now()
     with database.transaction() as connection:
         before = watermark(connection, ACCOUNTS)
-        full = full or before is None
+        full = full or before is None or not before.is_made_for(tax_code_meta)
         known = known_accounts(connection)
     orders = woo.customers.orders(before.position, with_addresses=guests) if before else []
     if guests:
@@ -63,7 +63,7 @@ def read_accounts(
             with database.transaction() as connection:
                 changed = store_accounts(connection, [*newest, *ordered], tax_code_meta)
                 removed = forget_accounts(connection, asked - {account.id for account in ordered})
-                _store_position(connection, woo.their_time(started))
+                _store_position(connection, woo.their_time(started), tax_code_meta)
             return ReadCounts(received=len(newest) + len(ordered), changed=changed, removed=removed)
     return _read_all(database, woo, known, tax_code_meta=tax_code_meta, started=started)
 
@@ -105,19 +105,19 @@ def _read_all(
     still_there = {account.id for account in woo.customers.by_id(sorted(missing))} if missing else set()
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, missing - still_there)
-        _store_position(connection, woo.their_time(started))
+        _store_position(connection, woo.their_time(started), tax_code_meta)
     return counts
 
 
-def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime) -> None:
+def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime, tax_code_meta: str) -> None:
     """From where orders are looked through the next time; accounts themselves have no such thing.
 
     :param started: when the read began, by the store's clock
     """
     connection.execute(
-        "INSERT INTO sync.watermarks (feed, position) VALUES ($feed, $position) "
-        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position",
-        {"feed": ACCOUNTS, "position": started - WOO_OVERLAP},
+        "INSERT INTO sync.watermarks (feed, position, made_for) VALUES ($feed, $position, $made_for) "
+        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, made_for = EXCLUDED.made_for",
+        {"feed": ACCOUNTS, "position": started - WOO_OVERLAP, "made_for": tax_code_meta},
     )
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.clients.solteq import CustomerDocument
+from solteq_woo_assets.clients.solteq_customers import customer_type
 from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrder
 from solteq_woo_assets.rules.people import ADDRESS_PARTS, ADDRESSES, PERSON_FIELDS, canonical, e164
 from solteq_woo_assets.sync.wire import Change
@@ -117,7 +118,7 @@ def _customer_row(document: CustomerDocument) -> dict[str, Any]:
         **values,
         "phone_text": person["phone"],
         "customer_groups": document.customer_groups,
-        "external_ids": [each.value for each in document.identifiers if each.type == "ExternalID"],
+        "external_ids": [each.value for each in document.identifiers if each.type == "ExternalID" and each.value],
         "remarks": remarks,
         "document": document.raw,
     }
@@ -134,7 +135,7 @@ def _solteq_address(document: CustomerDocument, address: str) -> dict[str, str |
         missing = None if "addresses" not in document.model_fields_set else ""
         return dict.fromkeys((f"{address}_{part}" for part in ADDRESS_PARTS), missing)
     wanted = _SOLTEQ_TYPES[address].lower()
-    found = next((each for each in document.addresses if each.type.lower() == wanted), None)
+    found = next((each for each in document.addresses if (each.type or "").lower() == wanted), None)
     return {f"{address}_{part}": (getattr(found, part, None) or "") for part in ADDRESS_PARTS}
 
 
@@ -231,12 +232,14 @@ def customer_document(raw: str | None, changes: Iterable[Change]) -> dict[str, A
     :param raw: the JSON of the stored document; ``None`` makes a new one
     """
     document: dict[str, Any] = simplejson.loads(raw, use_decimal=True) if raw else _new_document()
+    document["type"] = customer_type(document)  # a write must say it, though a document that is read need not
     for change in changes:
         field, new = change["field"], change["new"] or ""
         if field == "type":
             document["type"] = new
         elif field == "external_id":
-            document["identifiers"].append({"type": "ExternalID", "value": new})
+            held = document.get("identifiers") or []
+            document["identifiers"] = [*held, {"type": "ExternalID", "value": new}]
         elif field in _SOLTEQ_NAMES:
             document[_SOLTEQ_NAMES[field]] = new or None
         else:

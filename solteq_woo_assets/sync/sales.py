@@ -11,7 +11,7 @@ import polars as pl
 from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooClient
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.sales_frames import PARTS, local_day, sales_frames
-from solteq_woo_assets.sync.snapshot import WOO_OVERLAP, ReadCounts, watermark
+from solteq_woo_assets.sync.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 FLOW = "sales"
@@ -96,12 +96,17 @@ def read_changed(
     its content. Refunds are swept too, and the last days read whole, since some releases do not move an order's time
     when it is refunded or edited (contract, 6).
 
+    A watermark holds for the time zone that made the days, and from the first day that it was made for: when that
+    is moved back, all days since then are read.
+
     :param recheck_days: so many last days are read whole
     """
     started = utc_now()
     with database.transaction() as connection:
         before = watermark(connection, ORDERS)
         begins = first_day(connection) or local_day(started, zone)
+    if before and not covers(before, begins, zone):
+        before = None
     since = before.position if before else start_of(begins, zone)
     reader = _Reader(database, woo, zone, started)
     reader.keep(woo.orders.changed(since))
@@ -115,8 +120,15 @@ def read_changed(
         newest = max(filter(None, (newest, before and before.newest)), default=None)
         # Never beyond the store's present: an order may be dated ahead.
         settled = min(newest, woo.their_time(started)) - WOO_OVERLAP if newest else since
-        _move(connection, ORDERS, max(since, settled), newest)
+        made_for = before.made_for if before else f"{zone.key} {begins}"
+        _move(connection, ORDERS, max(since, settled), newest, made_for)
     return reader.told()
+
+
+def covers(before: Watermark, first: date | None, zone: ZoneInfo) -> bool:
+    """Whether the orders since a first day, or the one it had, were read by the days of this zone."""
+    made_zone, _, made_first = (before.made_for or "").partition(" ")
+    return made_zone == zone.key and (first is None or date.fromisoformat(made_first) <= first)
 
 
 def read_days(
@@ -347,9 +359,16 @@ def order_key(order_id: int) -> str:
     return f"order {order_id}"
 
 
-def _move(connection: duckdb.DuckDBPyConnection, feed: str, position: datetime, newest: datetime | None) -> None:
+def _move(
+    connection: duckdb.DuckDBPyConnection,
+    feed: str,
+    position: datetime,
+    newest: datetime | None,
+    made_for: str | None = None,
+) -> None:
     connection.execute(
-        "INSERT INTO sync.watermarks (feed, position, newest) VALUES ($feed, $position, $newest) "
-        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, newest = EXCLUDED.newest",
-        {"feed": feed, "position": position, "newest": newest},
+        "INSERT INTO sync.watermarks (feed, position, newest, made_for) "
+        "VALUES ($feed, $position, $newest, $made_for) ON CONFLICT (feed) DO UPDATE "
+        "SET position = EXCLUDED.position, newest = EXCLUDED.newest, made_for = EXCLUDED.made_for",
+        {"feed": feed, "position": position, "newest": newest, "made_for": made_for},
     )

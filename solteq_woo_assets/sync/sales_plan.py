@@ -84,11 +84,24 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
                 settled.append((order.id, mark))
         again = [replace(receipt, reason="sent before, without an answer") for receipt in pending]
         rows += [_row(receipt, day, mark) for receipt in [*again, *due]]
-    return Plan(
-        pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row"),
-        pl.DataFrame(held, schema=RECORDS, orient="row"),
-        settled,
-    )
+    changes = pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row")
+    twice = _twice(connection, changes)
+    held += [
+        (order_key(order), "externalId", f"{key} would be booked twice", "document-twice", None)
+        for order, key in twice.items()
+    ]
+    changes = without_orders(changes, twice)
+    return Plan(changes, pl.DataFrame(held, schema=RECORDS, orient="row"), settled)
+
+
+def _twice(connection: duckdb.DuckDBPyConnection, changes: pl.DataFrame) -> dict[int, str]:
+    """Orders with a document that is due twice, or that Solteq has said it has, and its external id."""
+    booked = connection.execute(
+        "SELECT external_id FROM sync.sales WHERE state = 'booked' AND list_contains($keys, external_id)",
+        {"keys": changes["key"].to_list()},
+    ).fetchall()
+    is_wrong = pl.col("key").is_duplicated() | pl.col("key").is_in([key for (key,) in booked])
+    return dict(changes.filter(is_wrong).select("woo_id", "key").iter_rows())
 
 
 def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, ...]]:

@@ -40,15 +40,25 @@ class ReadCounts:
 
 @dataclass(frozen=True)
 class Watermark:
-    """Where the next incremental read of a feed begins."""
+    """Where the next incremental read of a feed begins.
+
+    :param made_for: the settings that decided what was read
+    """
 
     position: datetime
     newest: datetime | None
+    made_for: str | None = None
+
+    def is_made_for(self, made_for: str) -> bool:
+        """Whether these settings read the same. A watermark of an older version does not say."""
+        return self.made_for in (None, made_for)
 
 
 def watermark(connection: duckdb.DuckDBPyConnection, feed: str) -> Watermark | None:
     """The feed's watermark, or ``None`` before its first complete read."""
-    rows = connection.execute("SELECT position, newest FROM sync.watermarks WHERE feed = ?", [feed]).fetchall()
+    rows = connection.execute(
+        "SELECT position, newest, made_for FROM sync.watermarks WHERE feed = ?", [feed]
+    ).fetchall()
     return Watermark(*rows[0]) if rows else None
 
 
@@ -61,6 +71,7 @@ def store_watermark(
     overlap: timedelta,
     tick: timedelta,
     full: bool,
+    made_for: str | None = None,
 ) -> None:
     """Move the watermark to where a document could still appear.
 
@@ -76,10 +87,12 @@ def store_watermark(
     full_read_at = "EXCLUDED.full_read_at" if full else "full_read_at"
     connection.execute(
         "INSERT INTO sync.watermarks BY NAME SELECT $feed AS feed, $position AS position, $newest AS newest, "
-        "$now AS full_read_at, $now AS read_at, $started AS read_at_there "
+        "$now AS full_read_at, $now AS read_at, $started AS read_at_there, $made_for AS made_for "
         "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, newest = EXCLUDED.newest, "
-        f"full_read_at = {full_read_at}, read_at = EXCLUDED.read_at, read_at_there = EXCLUDED.read_at_there",
-        {"feed": feed, "position": position, "newest": newest, "started": started, "now": utc_now()},
+        f"full_read_at = {full_read_at}, read_at = EXCLUDED.read_at, read_at_there = EXCLUDED.read_at_there, "
+        "made_for = EXCLUDED.made_for",
+        {"feed": feed, "position": position, "newest": newest, "started": started, "now": utc_now()}
+        | {"made_for": made_for},
     )
 
 
@@ -155,11 +168,13 @@ def read_feed(
     """Read a Solteq feed from its watermark, or everything, into its snapshot table.
 
     The watermark moves in the transaction that stores the last rows; a read that breaks off leaves it where it was.
+    Everything is read when the feed has another path or is asked for another time zone than before.
     """
     started = utc_now()
     with database.transaction() as connection:
         before = watermark(connection, table)
-    full = full or before is None
+    made_for = solteq.answers_for(feed)
+    full = full or before is None or not before.is_made_for(made_for)
     since = None if full or before is None else before.position.replace(tzinfo=UTC)
     counts = ReadCounts(full=full)
     newest: datetime | None = None
@@ -186,6 +201,7 @@ def read_feed(
             overlap=SOLTEQ_OVERLAP,
             tick=SOLTEQ_TICK,
             full=full,
+            made_for=made_for,
         )
     return counts
 

@@ -49,7 +49,11 @@ CREATE TABLE snapshot.solteq_campaigns (  -- newest version of each campaign doc
     id VARCHAR PRIMARY KEY, name VARCHAR, type VARCHAR, level VARCHAR, targets VARCHAR[],
     discount_type VARCHAR, value DECIMAL(18,4),
     valid_from TIMESTAMP, valid_to TIMESTAMP,  -- local to the shop, valid_to exclusive; NULL is open
+    valid_days VARCHAR[],          -- Mon … Sun; empty or NULL is every day
+    valid_hours_from TIME, valid_hours_to TIME,  -- local, valid_hours_to exclusive, midnight is the end of the day;
+                                   -- before valid_hours_from it is on the next day; NULL is the whole day
     store_ids VARCHAR[], customer_groups VARCHAR[], customers VARCHAR[], priority INTEGER,
+    unknown_fields VARCHAR[],      -- names of fields that say something which we do not know
     active BOOLEAN NOT NULL, deleted BOOLEAN NOT NULL, modified_at TIMESTAMP NOT NULL
 );
 CREATE TABLE delta.campaign_price_delta ({_CHANGES},
@@ -226,12 +230,21 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 
 _UPGRADE_FROM_5 = f"""
 {_OWNER_TABLES}
+-- A database of version 1 got the table as it is now.
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_days VARCHAR[];
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_hours_from TIME;
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_hours_to TIME;
+ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS unknown_fields VARCHAR[];
+-- Campaigns are read anew, with what they are restricted by; and every feed of which documents could not be read.
+DELETE FROM sync.watermarks WHERE feed = 'snapshot.solteq_campaigns'
+    OR feed IN (SELECT 'snapshot.solteq_' || flow FROM sync.quarantine WHERE stage = 'feed');
 ALTER TABLE snapshot.woo_sales ADD COLUMN IF NOT EXISTS payment_meta VARCHAR;
 ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS rate_taxes DECIMAL(18,4)[];
 ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS restocked DECIMAL(18,4);
 -- The rules of what is due have changed: a refund of cash on delivery was not booked, for one.
 DELETE FROM sync.settled_orders;
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
+ALTER TABLE sync.watermarks ADD COLUMN made_for VARCHAR;
 UPDATE snapshot.woo_sales_coupons SET code = '' WHERE code IS NULL;
 ALTER TABLE snapshot.sales_under_way ADD COLUMN IF NOT EXISTS key VARCHAR;
 UPDATE snapshot.sales_under_way SET key = 'order ' || order_id || ' ' || rowid WHERE key IS NULL;
@@ -305,7 +318,8 @@ CREATE TABLE sync.watermarks (  -- where the next incremental read of a feed beg
     newest TIMESTAMP,              -- the newest modification seen
     full_read_at TIMESTAMP,        -- when everything was last read
     read_at TIMESTAMP,             -- when the last complete read ended
-    read_at_there TIMESTAMP        -- when it began, by the other side's clock
+    read_at_there TIMESTAMP,       -- when it began, by the other side's clock
+    made_for VARCHAR               -- the settings that decided what was read; NULL: those of today
 );
 CREATE TABLE sync.deliveries (  -- the ledger: a row before each write leaves, settled after
     delivery_id VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL,

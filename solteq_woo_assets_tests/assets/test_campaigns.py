@@ -102,6 +102,32 @@ def test_a_campaign_that_cannot_be_read_is_quarantined_and_the_rest_goes_on(shop
     assert shop.rows("SELECT id FROM snapshot.solteq_campaigns") == [("good",)]
 
 
+def test_a_campaign_with_a_restriction_that_is_not_known_is_shown_and_not_sent(shop: Shop) -> None:
+    shop.product("A")
+    shop.campaign("c", "A", description="Syysale", createdAt="2026-11-01", minimumQuantity=2, channels=[], terms=None)
+    shop.sync("products_to_woo")
+    (told,) = shop.sync("campaigns_to_woo")
+    assert sale(shop, "A") is None
+    assert shop.rows("SELECT key, action, reason FROM delta.campaign_price_delta") == [
+        ("c", "skip", "campaign Kampanja c: it is restricted in a way that cannot be expressed: minimumQuantity")
+    ]
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+    assert told["campaign_price_delta"]["skipped"] == 1
+    shop.with_settings(harmless_campaign_fields=["description", "createdAt", "minimumQuantity"])
+    shop.sync("campaigns_to_woo")
+    assert sale(shop, "A") == Decimal(8)
+
+
+def test_a_campaign_that_gets_a_restriction_is_withdrawn(shop: Shop) -> None:
+    shop.product("A")
+    shop.campaign("c", "A")
+    shop.sync()
+    assert sale(shop, "A") == Decimal(8)
+    shop.campaign("c", "A", loyaltyLevel="gold")
+    shop.sync("campaigns_to_woo")
+    assert sale(shop, "A") is None
+
+
 def test_a_sale_set_by_hand_is_put_right_and_the_delta_says_whose_it_was(shop: Shop) -> None:
     shop.product("A")
     shop.campaign("c", "A")

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 import simplejson
 
-from solteq_woo_assets_tests.conftest import Shop, product_document
+from solteq_woo_assets_tests.conftest import (
+    Shop,
+    balance_document,
+    campaign_document,
+    customer_document,
+    product_document,
+    without,
+)
 
 
 def test_a_product_arrives_as_a_draft_and_the_second_run_writes_nothing(shop: Shop) -> None:
@@ -128,6 +135,52 @@ def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
     shop.sync("products_to_woo")
     assert set(shop.store()) == {"GOOD", "BAD", "WORSE"}
     assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+@pytest.mark.parametrize("null", [False, True])
+def test_documents_that_say_no_more_than_they_must_arrive(shop: Shop, null: bool) -> None:
+    """All else missing, or null: nothing is held back."""
+    for code in ("A", "B"):
+        whole = product_document(code, gtin="6412345678909", supplier="Lumikon Oy")
+        put_sparse(shop, "products", whole, {"id", "code", "salesPrice"}, null)
+    put_sparse(shop, "balances", balance_document("A", 7), {"productCode", "storeId", "freeBalance"}, null)
+    kept = {"id", "level", "targets", "discountType", "value"}
+    put_sparse(shop, "campaigns", campaign_document("c", "A"), kept, null)
+    put_sparse(shop, "customers", customer_document(1), {"id"}, null)
+    shop.with_settings(new_product_status="publish")
+    shop.sync()
+    shop.sync_job("customers_to_woo")
+    product = shop.store()["A"]
+    assert (product.name, product.status, product.tax_class) == ("A", "draft", "")
+    assert (product.regular_price, product.sale_price, product.stock_quantity) == (Decimal(10), Decimal(8), 7)
+    assert shop.rows("SELECT flow, key, field FROM sync.quarantine") == []
+    assert shop.rows("SELECT id, type FROM snapshot.solteq_customers") == [("C-1", "Private")]
+    shop.woo.asked()
+    shop.sync()
+    assert shop.woo.writes() == []
+
+
+def test_a_feed_that_leaves_out_what_is_empty_says_the_same(shop: Shop) -> None:
+    """The store holds what a full document made; the sparse one changes nothing."""
+    shop.product("A", gtin=None, purchasePrice=4, discountedPrice=None)
+    shop.product("OLD", active=False)
+    for size in "SL":
+        shop.product(f"T-{size}", modelNumber="T", attributes={"Koko": size})
+    shop.balance("A", 7)
+    shop.campaign("c", "A", "T")
+    shop.sync()
+    before = shop.rows("SELECT * FROM snapshot.solteq_products ORDER BY id")
+    shop.solteq.put("behaviour", {"sparse": True})
+    shop.woo.asked()
+    shop.sync("reconcile_all")
+    assert shop.woo.writes() == []
+    assert shop.rows("SELECT * FROM snapshot.solteq_products ORDER BY id") == before
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def put_sparse(shop: Shop, feed: str, whole: dict[str, Any], kept: set[str], null: bool) -> None:
+    """Put a document into Solteq of which only these fields say something."""
+    shop.solteq.put(feed, {"documents": [without(whole, whole.keys() - kept, null=null)]})
 
 
 def test_bare_tombstone_withdraws_the_product(shop: Shop) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
@@ -550,3 +551,55 @@ def test_a_refund_that_two_flows_find_new_at_once_is_stored_and_booked_once(
     shop.order(order_line("B1", "7.00"))
     shop.sync_sales()
     assert [each["totals"]["gross"] for each in shop.booked()] == [30, -10, 7]
+
+
+def test_a_document_that_would_be_booked_twice_holds_its_order_and_no_other(shop: Shop) -> None:
+    """The ledger has it as another order's, say: a mistake that nobody foresaw must not stop the books."""
+    shop.sync_sales()
+    wrong = shop.order(order_line("A1", "5.00"))
+    shop.order(order_line("A1", "7.00"))
+    shop.rows(
+        "INSERT INTO sync.sales VALUES (?, 999999, NULL, 1, 'Sale', '{\"lines\": []}', 'x', [], 'booked', 's', 'r', "
+        "TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-01')",
+        f"woo:shop:order:{wrong}",
+    )
+    result = shop.run("sales_to_solteq", run_config=CHANGED_SALES)
+    assert result.success
+    assert gross(shop.booked()) == 7
+    assert shop.rows("SELECT key, code FROM sync.quarantine") == [(f"order {wrong}", "document-twice")]
+    (check,) = (each for each in result.get_asset_check_evaluations() if each.check_name == "no_document_twice")
+    assert not check.passed
+    assert check.metadata["orders"].value == [f"order {wrong}"]
+
+
+def test_a_first_day_that_is_moved_back_books_the_days_since_then(shop: Shop) -> None:
+    """Their orders were made and changed before the watermark."""
+    days_ago = [datetime.now(UTC) - timedelta(days=number) for number in range(4)]
+    for when in days_ago[1:]:
+        second = when.strftime("%Y-%m-%dT%H:%M:%S")
+        shop.order(order_line("A1", f"{when.day}.00"), date_created_gmt=second, date_modified_gmt=second)
+    shop.sync_sales()
+    assert shop.booked() == []
+    zone = ZoneInfo(shop.settings.timezone)
+    shop.with_settings(sales_from=days_ago[2].astimezone(zone).date())
+    assert shop.tick("sales") == (True, "sales were read by other settings")
+    shop.sync_sales()
+    assert gross(shop.booked()) == days_ago[1].day + days_ago[2].day
+    assert shop.tick("sales")[0] is False
+    shop.with_settings(sales_from=days_ago[1].astimezone(zone).date())
+    assert shop.tick("sales")[0] is False, "all of it was read"
+
+
+def test_a_new_order_is_seen_by_the_sensor_however_many_changed_before_it(shop: Shop) -> None:
+    """More orders than a page changed within the minute that is read again."""
+    second = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    many = [
+        order_document(order_line("A1", "1.00"), status="pending", date_paid_gmt=None, date_modified_gmt=second)
+        for _ in range(120)
+    ]
+    shop.woo.put("orders", {"orders": many})
+    shop.sync_sales()
+    assert shop.tick("sales")[0] is False
+    later = (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+    shop.order(order_line("A1", "7.00"), date_modified_gmt=later)
+    assert shop.tick("sales") == (True, "1 new or changed orders in the store")

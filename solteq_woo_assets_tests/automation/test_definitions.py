@@ -162,7 +162,6 @@ def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:
         "out_of_stock",
         "reversals",
         "removals",
-        "no_document_twice",
     }
 
 

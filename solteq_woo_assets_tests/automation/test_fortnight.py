@@ -5,7 +5,7 @@ as our writes make it. Two sensors drive the flows, as in a shop.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,10 +13,11 @@ import pytest
 import requests
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.rules.pricing import HELSINKI, instant_of
+from solteq_woo_assets.rules.pricing import HELSINKI
+from solteq_woo_assets.rules.windows import instant_of
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets_tests.conftest import Shop
-from solteq_woo_assets_tests.rules.test_calendar import Campaign, Product, on_the_wall, plain_price
+from solteq_woo_assets_tests.rules.test_calendar import Campaign, Product, plain_price
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -40,8 +41,20 @@ CAMPAIGNS: dict[str, Campaign] = {
     "weekend": Campaign("ProductGroup", ["Tekstiilit"], PERCENT, Decimal(30), local("28 00:00"), local("30 00:00"), 0),
     "makers": Campaign("Supplier", ["Lumikon Oy"], "Amount", Decimal("1.50"), local("22 12:30"), local("+3 12:30"), 0),
     "finds": Campaign("Product", ["SUKKA"], "FixedPrice", Decimal("7.77"), local("24 06:00"), local("29 21:00"), 0),
+    "lunch": Campaign(
+        "Product", ["SUKKA"], PERCENT, Decimal(39), local("22 00:00"), local("+1 00:00"), 0, {}, ("Mon", "Wed"),
+        (time(11), time(13)),
+    ),
+    "night": Campaign(
+        "Product", ["TEE"], PERCENT, Decimal(40), None, None, 0, {}, ("Sat",), (time(22, 30), time(1)),
+    ),
     "members": Campaign("Supplier", ["Lumikon Oy"], PERCENT, Decimal(49), None, None, 0, {"customer_groups": ["K"]}),
 }  # fmt: skip
+DAYS_AND_HOURS = [
+    "21 22:30", "22 01:00", "23 11:00", "23 13:00", "25 11:00", "25 13:00", "28 22:30", "29 01:00", "30 11:00",
+    "30 13:00",
+]  # fmt: skip
+"""The edges of the campaigns that hold on certain days and hours."""
 PRODUCTS: dict[str, Product] = {
     "KAHVI": Product(Decimal("9.90"), None, None, None, "Kahvi", None),
     "TEE": Product(Decimal("5.55"), Decimal("4.95"), None, None, "Kahvi", "Lumikon Oy"),
@@ -90,6 +103,10 @@ class Fortnight:
             customerGroups=campaign.restricted.get("customer_groups", []),
             active=campaign.restricted.get("active", True),
             deleted=campaign.restricted.get("deleted", False),
+            validDays=list(campaign.valid_days),
+            validHours=dict(zip(("from", "to"), map(str, campaign.valid_hours), strict=True))
+            if campaign.valid_hours
+            else None,
         )
 
     def edge_minutes(self) -> Iterator[datetime]:
@@ -98,12 +115,14 @@ class Fortnight:
             for edge in (campaign.valid_from, campaign.valid_to):
                 if edge is not None:
                     yield from (edge - MINUTE, edge, edge + MINUTE)
+        for edge in DAYS_AND_HOURS:
+            yield from (local(edge) - MINUTE, local(edge), local(edge) + MINUTE)
 
     def wanted(self, now: datetime) -> dict[str, Decimal]:
         """What the campaigns say."""
         campaigns = list(self.campaigns.values())
         return {
-            code: plain_price(product, campaigns, on_the_wall(now), "lowest") or product.sales_price
+            code: plain_price(product, campaigns, now, "lowest") or product.sales_price
             for code, product in self.products.items()
         }
 
@@ -166,7 +185,7 @@ def test_at_every_minute_a_shopper_pays_what_the_campaigns_say(shop: Shop) -> No
         assert fortnight.paid() == fortnight.wanted(now), minute
         assert fortnight.shown(now) == fortnight.wanted(now), minute
     edges = [reason for reason in why if "begins or ends" in reason]
-    assert (len(edges), len(why)) == (7, 16), f"a run at each edge and each change, and no other: {why}"
+    assert (len(edges), len(why)) == (17, 26), f"a run at each edge and each change, and no other: {why}"
     assert {row.meta.get("_solteq_lowest_price_30d") for row in shop.store().values()} == {None}, "14 days of history"
 
 

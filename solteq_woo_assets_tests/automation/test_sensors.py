@@ -272,3 +272,15 @@ def test_a_run_of_the_command_line_is_waited_for(shop: Shop) -> None:
         held.take("products", "a run of the command line")
         assert tick(shop) == (False, "A run of products_to_woo is under way.")
     assert tick(shop)[0] is True
+
+
+def test_a_feed_that_answers_by_another_setting_is_read_anew(shop: Shop) -> None:
+    """A watermark says nothing of what another path, or another time zone, answers with."""
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    assert tick(shop)[0] is False
+    shop.with_settings(timezone="Europe/Stockholm")
+    assert tick(shop) == (True, "products were read by other settings")
+    (told,) = shop.sync("products_to_woo")
+    assert told["solteq_products"]["full_read"]
+    assert tick(shop)[0] is False

@@ -1,7 +1,7 @@
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote_plus
@@ -12,6 +12,7 @@ import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from pydantic.alias_generators import to_snake
 
 from solteq_woo_assets.clients import solteq as module
 from solteq_woo_assets.clients.solteq import (
@@ -28,8 +29,9 @@ from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.sandbox.solteq import CLIENT_ID, CLIENT_SECRET, create_app
+from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
-from solteq_woo_assets_tests.conftest import campaign_document
+from solteq_woo_assets_tests.conftest import campaign_document, without
 
 SECRET = "do-not+show/this"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,6 +72,39 @@ def balance(**changes: Any) -> dict[str, Any]:
         "deleted": False,
         "modifiedAt": "2026-11-23T05:20:38Z",
     } | changes
+
+
+def campaign(**changes: Any) -> dict[str, Any]:
+    """A sound campaign document as the wire has it, with all that there is."""
+    return {
+        **campaign_document("c", "A", modifiedAt=MODIFIED),
+        "validFrom": "2026-11-27T00:00:00",
+        "validTo": "2026-12-01T00:00:00",
+        "validDays": ["Mon"],
+        "validHours": {"from": "11:00", "to": "13:00"},
+        "storeIds": ["verkko"],
+        "customerGroups": ["Kanta-asiakkaat"],
+        "customers": ["C-1"],
+        "priority": 7,
+    } | changes
+
+
+REQUIRED = {
+    "products": {"id", "code", "salesPrice", "modifiedAt"},
+    "balances": {"productCode", "storeId", "freeBalance", "modifiedAt"},
+    "campaigns": {"id", "level", "targets", "modifiedAt"},
+}
+MEANINGS = {
+    "active": True,
+    "deleted": False,
+    "reserved_balance": Decimal("0.0000"),
+    "product_type": "Basic",
+    "type": "Simple",
+    "priority": 0,
+    **{name: [] for name in ("categories", "attributes", "valid_days", "store_ids", "customer_groups", "customers")},
+}
+"""What a column says of a field that is missing or null, where it says anything."""
+COLUMNS = {"validHours": ["valid_hours_from", "valid_hours_to"]}
 
 
 def page(*documents: Any, token: str | None = None) -> Answer:
@@ -195,19 +230,118 @@ class TestDocuments:
         assert (invalid.key, invalid.field, invalid.reason) == ("p-2", field, reason)
         assert invalid.raw == simplejson.dumps(wrong, use_decimal=True)
 
-    @pytest.mark.parametrize("field", sorted(product().keys() - {"modelNumber", "purchasePrice", "someday"}))
-    def test_what_is_required_is_named(self, field: str) -> None:
-        lacking = {name: value for name, value in product().items() if name != field}
-        (invalid,) = validated(ProductDocument, [lacking]).invalid
+    @pytest.mark.parametrize("field", sorted(REQUIRED["products"]))
+    def test_what_is_required_of_a_product_is_named(self, field: str) -> None:
+        (invalid,) = validated(ProductDocument, [without(product(), {field})]).invalid
         assert (invalid.field, invalid.reason) == (field, "Field required")
         assert invalid.key == ("A-1" if field == "id" else "p-1")
 
-    @pytest.mark.parametrize("field", sorted(balance()))
-    def test_all_of_a_balance_is_required(self, field: str) -> None:
-        lacking = {name: value for name, value in balance().items() if name != field}
-        (invalid,) = validated(BALANCES.document, [lacking]).invalid
+    @pytest.mark.parametrize("field", sorted(REQUIRED["balances"]))
+    def test_what_is_required_of_a_balance_is_named(self, field: str) -> None:
+        (invalid,) = validated(BALANCES.document, [without(balance(), {field})]).invalid
         assert (invalid.field, invalid.reason) == (field, "Field required")
         assert invalid.key == (None if field in ("productCode", "storeId") else "A-1@1")
+
+    @pytest.mark.parametrize("field", sorted(REQUIRED["campaigns"]))
+    def test_what_is_required_of_a_campaign_is_named(self, field: str) -> None:
+        (invalid,) = validated(CAMPAIGNS.document, [without(campaign(), {field})]).invalid
+        assert (invalid.field, invalid.reason) == (field, "Field required")
+
+    @given(st.data(), st.sampled_from(sorted(REQUIRED)), st.booleans())
+    def test_all_else_may_be_missing_or_null(self, data: st.DataObject, name: str, null: bool) -> None:
+        """Any part of it, and then it means what the contract says."""
+        feed, whole, frame = {
+            "products": (PRODUCTS, product(), product_frame),
+            "balances": (BALANCES, balance(), balance_frame),
+            "campaigns": (CAMPAIGNS, campaign(), campaign_frame),
+        }[name]
+        taken = data.draw(st.sets(st.sampled_from(sorted(whole.keys() - REQUIRED[name] - {"someday"}))))
+        page = validated(feed.document, [without(whole, taken, null=null)])
+        assert page.invalid == []
+        (row,) = frame(page.documents).to_dicts()
+        (full,) = frame(validated(feed.document, [whole]).documents).to_dicts()
+        columns = {ours: MEANINGS.get(ours) for field in taken for ours in COLUMNS.get(field, [to_snake(field)])}
+        assert row == full | {column: meaning for column, meaning in columns.items() if column in row}
+
+    def test_an_attribute_without_a_value_is_none(self) -> None:
+        (read,) = validated(ProductDocument, [product(attributes={"Koko": "M", "Väri": None})]).documents
+        assert read.attributes == {"Koko": "M"}
+
+    def test_a_blank_type_is_none(self) -> None:
+        assert validated(ProductDocument, [product(productType=" ")]).documents[0].product_type == "Basic"
+        assert validated(CAMPAIGNS.document, [campaign(type="")]).documents[0].type == "Simple"
+
+    @pytest.mark.parametrize("more", [{}, {"name": "Villasukat"}])
+    def test_a_deleted_product_that_says_no_more_leaves_the_rest_as_it_was(self, more: dict[str, str]) -> None:
+        """Its model number, without which the variable product would stay on sale."""
+        bare = {name: product()[name] for name in REQUIRED["products"]} | {"deleted": True}
+        page = validated(ProductDocument, [bare | more])
+        assert (len(page.documents), [stone.keys for stone in page.tombstones]) == (
+            (1, []) if more else (0, [("p-1",)])
+        )
+
+    @pytest.mark.parametrize(
+        ("days", "read_as"),
+        [
+            ([], []),
+            (["Tue", "Mon"], ["Mon", "Tue"]),
+            (["monday", "MON ", "Sun"], ["Mon", "Sun"]),
+            (["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], []),
+        ],
+    )
+    def test_days_are_weekdays_and_all_seven_are_no_restriction(self, days: list[str], read_as: list[str]) -> None:
+        assert validated(CAMPAIGNS.document, [campaign(validDays=days)]).documents[0].valid_days == read_as
+
+    @pytest.mark.parametrize(
+        ("hours", "read_as"),
+        [
+            ({"from": "11:00", "to": "13:00"}, (time(11), time(13))),
+            ({"from": "11:00:30", "to": "24:00"}, (time(11, 0, 30), time(0))),
+            ({"from": "22:00", "to": "02:00"}, (time(22), time(2))),
+            ({"from": "22:00"}, (time(22), time(0))),
+            ({"from": None, "to": "13:00"}, (time(0), time(13))),
+            ({"from": "00:00", "to": "24:00"}, (None, None)),
+            ({"from": "00:00", "to": "00:00"}, (None, None)),
+            ({}, (None, None)),
+        ],
+    )
+    def test_hours_are_of_the_shops_clock(self, hours: Any, read_as: tuple[time | None, time | None]) -> None:
+        (read,) = validated(CAMPAIGNS.document, [campaign(validHours=hours)]).documents
+        assert (read.valid_hours_from, read.valid_hours_to) == read_as
+
+    @pytest.mark.parametrize(
+        ("fields", "field"),
+        [
+            ({"validDays": "Mon"}, "validDays"),
+            ({"validDays": ["ma"]}, "validDays"),
+            ({"validDays": ["Mon", None]}, "validDays"),
+            ({"validHours": "11-13"}, "validHours"),
+            ({"validHours": {"from": "11", "to": "25:00"}}, "validHours.to"),
+            ({"validHours": {"from": "11:00+02:00", "to": "12:00"}}, "validHours.from"),
+            ({"validHours": {"from": 11, "to": 13}}, "validHours.from"),
+            ({"validHours": {"from": "11:00", "to": "11:00"}}, "validHours"),
+        ],
+    )
+    def test_days_and_hours_that_say_nothing_are_set_aside(self, fields: dict[str, Any], field: str) -> None:
+        (invalid,) = validated(CAMPAIGNS.document, [campaign(**fields)]).invalid
+        assert invalid.field == field
+
+    @pytest.mark.parametrize(
+        ("fields", "unknown"),
+        [
+            ({}, []),
+            ({"minimumQuantity": 2, "channels": ["pos"]}, ["channels", "minimumQuantity"]),
+            ({"combinable": False}, ["combinable"]),
+            ({"a": None, "b": "", "c": [], "d": {}, "e": " "}, []),
+            ({"validHours": {"from": "11:00", "to": "13:00", "except": "12:00"}}, ["validHours.except"]),
+        ],
+    )
+    def test_fields_that_are_not_known_are_named_when_they_say_something(
+        self, fields: dict[str, Any], unknown: list[str]
+    ) -> None:
+        (read,) = validated(CAMPAIGNS.document, [campaign(**fields)]).documents
+        assert read.unknown_fields == unknown
+        assert campaign_frame([read])["unknown_fields"].to_list() == [unknown]
 
     @pytest.mark.parametrize("raw", [None, 3, "p-1", [], {}, {"id": 3}])
     def test_rubbish_has_no_key(self, raw: object) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import requests
 import simplejson
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from solteq_woo_assets.clients.solteq import (
@@ -23,13 +25,15 @@ from solteq_woo_assets.clients.solteq import (
     SolteqClient,
     Stale,
     Taken,
-    Tombstone,
 )
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 from solteq_woo_assets.sandbox import solteq as sandbox
 from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.sync.customer_frames import customer_document as written_document
+from solteq_woo_assets.sync.customer_frames import customer_frame
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
+from solteq_woo_assets_tests.conftest import customer_document, without
 
 AINO = "aino.esimerkki@example.com"
 AINO_DOCUMENT: Mapping[str, Any] = {
@@ -249,6 +253,49 @@ class TestPrivacy:
         assert (invalid.key, AINO in invalid.raw) == ("C-1", True)
         assert not any("aino" in text.lower() for text in (str(caught.value), repr(invalid), invalid.reason))
 
-    def test_a_bare_tombstone_is_no_error(self) -> None:
+    def test_a_bare_tombstone_takes_the_place_of_what_was_personal(self) -> None:
         page = validated(CustomerDocument, [{"id": "C-1", "deleted": True, "modifiedAt": "2026-01-05T06:00:00Z"}])
-        assert (page.documents, page.invalid, [type(each) for each in page.tombstones]) == ([], [], [Tombstone])
+        assert (page.invalid, page.tombstones) == ([], [])
+        (row,) = customer_frame(page.documents).to_dicts()
+        assert (row["id"], row["deleted"], row["email"], row["document"]) == ("C-1", True, None, None)
+
+    @given(taken=st.sets(st.sampled_from(sorted(customer_document(1).keys() - {"id"}))), null=st.booleans())
+    def test_all_but_the_id_and_the_version_may_be_missing_or_null(self, taken: set[str], null: bool) -> None:
+        document = without(customer_document(1) | {"modifiedAt": "2026-01-05T06:00:00Z"}, taken, null=null)
+        page = validated(CustomerDocument, [document])
+        assert page.invalid == []
+        (row,) = customer_frame(page.documents).to_dicts()
+        assert (row["id"], row["type"], row["deleted"]) == ("C-1", "Private", False)
+
+    @pytest.mark.parametrize(
+        ("fields", "wanted"),
+        [
+            ({}, "Private"),
+            ({"type": None}, "Private"),
+            ({"companyName": "Esimerkki Oy"}, "Company"),
+            ({"taxCode": "FI04904840"}, "Company"),
+            ({"type": "Private", "companyName": "Esimerkki Oy"}, "Private"),
+        ],
+    )
+    def test_who_does_not_say_so_is_a_company_by_its_name_and_is_written_as_one(
+        self, fields: dict[str, Any], wanted: str
+    ) -> None:
+        (read,) = validated(CustomerDocument, [{"id": "C-1", "modifiedAt": "2026-01-05T06:00:00Z", **fields}]).documents
+        assert read.type == wanted
+        assert written_document(read.raw, [])["type"] == wanted
+
+    def test_an_address_and_an_identifier_without_a_type_are_carried_along(self) -> None:
+        document = {
+            "id": "C-1",
+            "modifiedAt": "2026-01-05T06:00:00Z",
+            "addresses": [{"street": "Mallitie 1"}, {"type": "Billing", "city": "Oulu"}],
+            "identifiers": [{"value": "7"}, {"type": "ExternalID", "value": None}],
+        }
+        page = validated(CustomerDocument, [document])
+        (row,) = customer_frame(page.documents).to_dicts()
+        assert (row["billing_street"], row["billing_city"], row["external_ids"]) == ("", "Oulu", [])
+        written = written_document(
+            row["document"], [{"field": "external_id", "old": None, "new": "woo:shop:customer:1"}]
+        )
+        assert written["addresses"] == document["addresses"]
+        assert written["identifiers"][:2] == document["identifiers"]

@@ -80,6 +80,14 @@ def test_an_odd_order_is_named_without_what_it_holds() -> None:
     assert "zyx" not in str(page.unreadable)
 
 
+def test_a_refund_of_nothing_leaves_its_order_readable() -> None:
+    """The store takes a refund without amount and lines, and shows it as a dash (step 221 of orders_lifecycle)."""
+    row = order(1, refunds=[{"id": 7, "reason": "", "total": "-"}])
+    with serving(json_answer([row], X_WP_Total="1")) as wire:
+        (page,) = client(wire.url).orders.created(DAY, NEXT_DAY, in_flight=1)
+    assert (page.orders[0].refunds[0].total, page.unreadable) == (0, [])
+
+
 def test_nothing_personal_is_in_an_orders_text() -> None:
     row = order(1, billing={"first_name": "Zyxaino", "email": "zyx@example.com"})
     with serving(json_answer([row], X_WP_Total="1")) as wire:

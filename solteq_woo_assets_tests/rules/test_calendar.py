@@ -1,25 +1,26 @@
 """The calendar of campaign prices: at every instant the price is the one that plain reading of the campaigns gives."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.rules.pricing import (
     HELSINKI,
     PricingRules,
     forget_prices,
-    instant_of,
+    next_edge,
     price_products,
     timeline,
 )
+from solteq_woo_assets.rules.windows import AHEAD, WEEKDAYS, instant_of
 from solteq_woo_assets.sync.state import StateDatabase
 from solteq_woo_assets_tests.rules.conftest import Sides, rows
 
@@ -49,10 +50,31 @@ class Campaign:
     valid_to: datetime | None
     priority: int
     restricted: dict[str, Any] = field(default_factory=dict)
+    valid_days: tuple[str, ...] = ()
+    valid_hours: tuple[time, time] | None = None
+
+    def is_valid(self, instant: datetime) -> bool:
+        """Whether its time, days and hours hold."""
+        begins, ends = (edge and instant_of(edge, HELSINKI) for edge in (self.valid_from, self.valid_to))
+        if (begins and instant < begins) or (ends and instant >= ends):
+            return False
+        return is_allowed(self.valid_days, self.valid_hours or (time(), time()), on_the_wall(instant))
 
 
-def plain_price(product: Product, campaigns: list[Campaign], local: datetime, choice: str) -> Decimal | None:
-    """The rule, read aloud: of one product at one time on the shop's wall, by looking at every campaign."""
+def is_allowed(days: Sequence[str], hours: tuple[time, time], local: datetime) -> bool:
+    """Days and hours, by what the clock on the wall shows; what goes on over midnight is of the day before."""
+
+    def holds(day: datetime) -> bool:
+        return not days or f"{day:%a}" in days
+
+    start, end = hours
+    if start < end:
+        return holds(local) and start <= local.time() < end
+    return (holds(local) and start <= local.time()) or (holds(local - timedelta(days=1)) and local.time() < end)
+
+
+def plain_price(product: Product, campaigns: Sequence[Campaign], instant: datetime, choice: str) -> Decimal | None:
+    """The rule, read aloud: of one product at one instant, by looking at every campaign."""
     offers: list[tuple[int, Decimal]] = []
     if product.discounted_price is not None:
         offers += [(0, product.discounted_price)]
@@ -64,9 +86,7 @@ def plain_price(product: Product, campaigns: list[Campaign], local: datetime, ch
         }[campaign.level]
         if campaign.restricted or not names & set(campaign.targets):
             continue
-        if campaign.valid_from is not None and local < campaign.valid_from:
-            continue
-        if campaign.valid_to is not None and local >= campaign.valid_to:
+        if not campaign.is_valid(instant):
             continue
         price = {
             "Percentage": product.sales_price * (100 - campaign.value) / 100,
@@ -105,6 +125,20 @@ targets = {
     "ProductGroup": st.lists(st.sampled_from(["G1", "G2"]), min_size=1, max_size=2),
     "Supplier": st.just(["S1"]),
 }
+SEASONS = [timedelta(days=days) for days in (0, 0, -35, -245)]
+"""From the first day to one before the clocks go back or forth, the same weekday."""
+weekdays = st.sets(st.sampled_from(WEEKDAYS), min_size=1, max_size=6).map(lambda days: tuple(sorted(days)))
+hours_of_day = st.sampled_from(
+    [
+        (time(11), time(13)),
+        (time(22), time(2)),
+        (time(2, 30), time(3, 30)),
+        (time(3), time(4)),
+        (time(3, 30), time()),
+        (time(), time(6)),
+        (time(23), time(22, 30)),
+    ]
+)
 values = {
     "Percentage": st.sampled_from([Decimal(value) for value in ("5", "10", "12.5", "25", "50", "100")]),
     "Amount": st.sampled_from([Decimal(value) for value in ("0.5", "1", "5", "10", "50")]),
@@ -128,7 +162,15 @@ def campaigns(draw: st.DrawFn) -> Campaign:
         valid_to=draw(often(st.just(valid_to), None)),
         priority=draw(st.integers(-1, 2)),
         restricted=draw(often(st.just({}), *restrictions, {"type": "Bundle"})),
+        valid_days=draw(st.one_of(st.just(()), st.just(()), weekdays)),
+        valid_hours=draw(st.one_of(st.none(), st.none(), hours_of_day)),
     )
+
+
+def moved(campaign: Campaign, season: timedelta) -> Campaign:
+    """The same campaign at another time of the year."""
+    begins, ends = (edge and edge + season for edge in (campaign.valid_from, campaign.valid_to))
+    return replace(campaign, valid_from=begins, valid_to=ends)
 
 
 @pytest.fixture(scope="module")
@@ -145,12 +187,15 @@ def fill(sides: Sides, catalogue: list[Product], calendar: list[Campaign]) -> li
     for product in coded:
         sides.product(**vars(product))
     for number, campaign in enumerate(calendar):
-        fields = {name: value for name, value in vars(campaign).items() if name not in ("targets", "restricted")}
-        sides.campaign(number, *campaign.targets, **fields, **campaign.restricted)
+        fields = {**vars(campaign), **campaign.restricted, "valid_days": list(campaign.valid_days)}
+        fields["valid_hours_from"], fields["valid_hours_to"] = campaign.valid_hours or (None, None)
+        for name in ("targets", "restricted", "valid_hours"):
+            del fields[name]
+        sides.campaign(number, *campaign.targets, **fields)
     return coded
 
 
-def price(sides: Sides, now: datetime, rules: PricingRules) -> None:
+def price(sides: Sides, now: datetime, rules: PricingRules, ahead: timedelta = AHEAD) -> None:
     """Make the offers."""
     price_products(
         sides.connection,
@@ -159,6 +204,7 @@ def price(sides: Sides, now: datetime, rules: PricingRules) -> None:
         history=sides.connection.table("sync.price_history"),
         rules=rules,
         now=now,
+        ahead=ahead,
     )
 
 
@@ -174,6 +220,7 @@ def on_the_wall(instant: datetime) -> datetime:
     start=st.integers(-12, 5 * 24).map(lambda number: FIRST + timedelta(hours=number)),
     moments=st.lists(st.integers(0, 15 * 24 * 60), min_size=20, max_size=20),
     choice=st.sampled_from(["lowest", "priority"]),
+    season=st.sampled_from(SEASONS),
 )
 def test_the_calendar_gives_the_price_of_every_instant(
     calendar_sides: Sides,
@@ -182,12 +229,14 @@ def test_the_calendar_gives_the_price_of_every_instant(
     start: datetime,
     moments: list[int],
     choice: Any,
+    season: timedelta,
 ) -> None:
     """100 calendars x 5 products x 20 instants and all edges that are to come: well over 10,000 cases."""
+    calendar = [moved(campaign, season) for campaign in calendar]
     coded = fill(calendar_sides, catalogue, calendar)
-    now = instant_of(start, HELSINKI)
+    now = instant_of(start + season, HELSINKI)
     until = now + timedelta(days=16)
-    price(calendar_sides, now, PricingRules(campaign_choice=choice))
+    price(calendar_sides, now, PricingRules(campaign_choice=choice), until - now)
     segments = timeline(calendar_sides.connection, since=now, until=until).to_dicts()
     offers = calendar_sides.connection.sql("SELECT id, sale_price FROM offers").pl().to_dicts()
     forget_prices(calendar_sides.connection)
@@ -195,6 +244,7 @@ def test_the_calendar_gives_the_price_of_every_instant(
     edges = [time for campaign in calendar for time in (campaign.valid_from, campaign.valid_to) if time]
     instants = [now + timedelta(minutes=minute) for minute in moments]
     instants += [instant_of(edge, HELSINKI) - offset for edge in edges for offset in (SECOND, timedelta(0))]
+    instants += [at - offset for at in half_hours(FIRST + season) for offset in (SECOND, timedelta(0))]
     for product in coded:
         own = [segment for segment in segments if segment["id"] == f"p-{product.code}"]
         for instant in (instant for instant in instants if now <= instant < until):
@@ -203,11 +253,81 @@ def test_the_calendar_gives_the_price_of_every_instant(
                 for segment in own
                 if segment["opens"] <= instant and (segment["closes"] is None or instant < segment["closes"])
             ]
-            wanted = plain_price(product, calendar, on_the_wall(instant), choice)
+            wanted = plain_price(product, calendar, instant, choice)
             assert running == ([] if wanted is None else [wanted]), (product, instant)
         # What is sent is the calendar's first segment.
         sent = [offer for offer in offers if offer["id"] == f"p-{product.code}"]
         assert [offer["sale_price"] for offer in sent] == [segment["price"] for segment in own[:1]] or not own
+
+
+def half_hours(first: datetime) -> list[datetime]:
+    """Of the tenth day, a Sunday, on which the clocks may change."""
+    midnight = instant_of(first + timedelta(days=9), HELSINKI)
+    return [midnight + timedelta(minutes=30 * number) for number in range(-4, 50)]
+
+
+def lunch(value: str, *days: str, hours: tuple[time, time] | None = None) -> Campaign:
+    """A percentage off product P0, with neither beginning nor end."""
+    return Campaign("Product", ["P0"], "Percentage", Decimal(value), None, None, 0, {}, days, hours)
+
+
+MUG = Product(Decimal(10), None, None, None, "G1", None)
+
+
+_OFFERED = "SELECT sale_price, opens, CASE WHEN isfinite(closes) THEN closes END FROM offers"
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    calendar=st.lists(campaigns(), min_size=2, max_size=5),
+    start=st.integers(0, 6 * 24).map(lambda number: FIRST + timedelta(hours=number)),
+    season=st.sampled_from(SEASONS),
+)
+@example(
+    [lunch("20", "Sun", hours=(time(2, 30), time(3, 30))), lunch("30", "Sat", hours=(time(22), time(4)))],
+    FIRST,
+    SEASONS[2],
+)
+@example(
+    [lunch("20", "Sun", hours=(time(3), time(4))), lunch("30", "Sun", hours=(time(1), time(3)))], FIRST, SEASONS[3]
+)
+@example([lunch("20", "Mon", "Wed"), lunch("20", "Tue"), lunch("10", hours=(time(11), time(13)))], FIRST, SEASONS[0])
+def test_a_store_that_gets_each_offer_at_its_edge_is_right_at_every_minute(
+    calendar_sides: Sides, calendar: list[Campaign], start: datetime, season: timedelta
+) -> None:
+    calendar = [replace(moved(each, season), level="Product", targets=["P0"]) for each in calendar]
+    (mug,) = fill(calendar_sides, [MUG], calendar)
+    now: datetime | None = instant_of(start + season, HELSINKI)
+    for _ in range(20):
+        if now is None:
+            break
+        price(calendar_sides, now, PricingRules())
+        offers = calendar_sides.connection.execute(_OFFERED).fetchall()
+        following = next_edge(calendar_sides.connection)
+        forget_prices(calendar_sides.connection)
+        assert following is None or following > now
+        until = min(following or now + timedelta(days=20), now + timedelta(days=20))
+        step = max((until - now) / 40, SECOND)
+        instants = [now + number * step for number in range(40)] + [until - SECOND]
+        for instant in [at.replace(microsecond=0) for at in instants if at < until]:
+            shown = [paid for paid, opens, closes in offers if opens <= instant and (not closes or instant < closes)]
+            wanted = plain_price(mug, calendar, instant, "lowest")
+            assert shown == ([] if wanted is None else [wanted]), instant
+        now = following
+
+
+def test_campaigns_that_together_never_pause_are_written_once_a_week(calendar_sides: Sides) -> None:
+    """Weekdays and the weekend at one price: the end that the store holds does not move with each look."""
+    fill(calendar_sides, [MUG], [lunch("20", *WEEKDAYS[:5]), lunch("20", *WEEKDAYS[5:])])
+    ends = set()
+    for day in range(14):
+        now = instant_of(FIRST + timedelta(days=day, hours=9), HELSINKI)
+        price(calendar_sides, now, PricingRules())
+        ((opens, closes),) = calendar_sides.connection.execute("SELECT opens, closes FROM offers").fetchall()
+        forget_prices(calendar_sides.connection)
+        assert (opens, closes > now + timedelta(days=13)) == (now, True)
+        ends.add(closes)
+    assert len(ends) == 3
 
 
 @pytest.mark.parametrize(

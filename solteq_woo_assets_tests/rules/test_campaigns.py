@@ -1,12 +1,13 @@
 """The campaign price delta: which campaign makes which sale price, its window, and whose the store's price was."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from solteq_woo_assets.rules.explanation import explain_prices
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.rules.problems import PROBLEMS
 from solteq_woo_assets_tests.rules.conftest import NOW, PRICING, Sides, rows
@@ -18,6 +19,11 @@ DAY = timedelta(days=1)
 def local(day: int, hour: int = 0) -> datetime:
     """A time of November 2026 in Helsinki, two hours ahead of UTC."""
     return datetime(2026, 11, day, hour)  # noqa: DTZ001
+
+
+def at(hour: int) -> datetime:
+    """An instant of the Monday that ``NOW`` is on."""
+    return NOW.replace(hour=hour)
 
 
 def changes(sides: Sides, key: str = "A", rules: PricingRules = PRICING, now: datetime = NOW) -> dict[str, Any] | None:
@@ -123,6 +129,123 @@ def test_what_is_not_for_everybody_or_no_single_price_is_never_sent_but_shown(
     assert row["reason"].startswith("campaign Osta 3: it ")
     assert re.search(why, row["reason"])
     assert changes(product) is None
+
+
+def test_a_restriction_that_is_not_known_is_a_restriction_and_is_named(product: Sides) -> None:
+    product.campaign(1, "A", name="Klubi", unknown_fields=["minimumQuantity", "description", "channels"])
+    harmless = PricingRules(harmless_fields=["Description", "createdAt"])
+    row = rows(product.campaign_price_delta(harmless).changes)["c-1"]
+    assert (row["action"], row["changes"]) == ("skip", {})
+    assert row["reason"] == (
+        "campaign Klubi: it is restricted in a way that cannot be expressed: minimumQuantity, channels"
+    )
+    assert changes(product, rules=harmless) is None
+
+
+def test_fields_that_restrict_nothing_keep_no_campaign_back(product: Sides) -> None:
+    product.campaign(1, "A", unknown_fields=["description", "createdAt"])
+    assert changes(product, rules=PricingRules(harmless_fields=["DESCRIPTION", "createdAt"])) == {"sale_price": "8.00"}
+
+
+def test_a_campaign_without_a_name_goes_by_its_id(product: Sides) -> None:
+    product.campaign(1, "A", name=None)
+    product.campaign(2, "A", name=" ", value=Decimal(10))
+    product.campaign(3, "A", name=None, type="Bundle")
+    delta = rows(product.campaign_price_delta().changes)
+    assert (delta["A"]["campaign"], delta["A"]["beaten"]) == ("campaign c-1 (c-1)", ["c-2 9.00"])
+    assert delta["c-3"]["reason"].startswith("campaign c-3: it cannot be expressed")
+
+
+def test_days_and_hours_are_sent_one_window_after_the_other(product: Sides) -> None:
+    """NOW is a Monday noon: of the lunches of Monday and Wednesday the first runs, until 13."""
+    days = ["Mon", "Wed"]
+    product.campaign(1, "A", valid_days=days, valid_hours_from=time(11), valid_hours_to=time(13))
+    assert changes(product) == {"sale_price": "8.00", "date_on_sale_to_gmt": "2026-11-23T10:59:59"}
+    assert product.campaign_price_delta().next_edge == at(11)
+    assert changes(product, now=at(11)) == {
+        "sale_price": "8.00",
+        "date_on_sale_from_gmt": "2026-11-25T09:00:00",
+        "date_on_sale_to_gmt": "2026-11-25T10:59:59",
+    }
+
+
+def verdict(sides: Sides, now: datetime) -> tuple[str, str, list[str]]:
+    """Of the only campaign of product A: its window, what becomes of it, and when the calendar has it."""
+    tables = {name: sides.connection.table(f"snapshot.solteq_{name}") for name in ("products", "campaigns")}
+    history = sides.connection.table("sync.price_history")
+    explained = explain_prices(sides.connection, **tables, history=history, rules=PRICING, now=now)
+    (row,) = explained.verdicts.to_dicts()
+    return row["window"], row["verdict"], explained.calendar["opens"].to_list()
+
+
+def test_days_and_hours_are_explained(product: Sides) -> None:
+    hours = {"valid_hours_from": time(11), "valid_hours_to": time(13)}
+    product.campaign(1, "A", valid_days=["Mon", "Wed"], valid_to=local(30), **hours)
+    window = "Mon, Wed 11:00–13:00, since ever – 30.11.2026 00:00"
+    assert verdict(product, NOW) == (window, "sets the price", ["23.11.2026 12:00", "25.11.2026 11:00"])
+    assert verdict(product, at(11)) == (window, "is to come", ["25.11.2026 11:00"])
+    assert verdict(product, local(25, 11)) == (window, "is over", [])
+
+
+def test_hours_over_midnight_are_of_the_day_on_which_they_begin(product: Sides) -> None:
+    product.campaign(1, "A", valid_days=["Fri"], valid_hours_from=time(22), valid_hours_to=time(2))
+    assert changes(product) == {
+        "sale_price": "8.00",
+        "date_on_sale_from_gmt": "2026-11-27T20:00:00",
+        "date_on_sale_to_gmt": "2026-11-27T23:59:59",
+    }
+
+
+def test_days_without_hours_are_whole_days_and_neighbours_are_one_window(product: Sides) -> None:
+    product.campaign(1, "A", valid_days=["Sat", "Sun"])
+    assert changes(product) == {
+        "sale_price": "8.00",
+        "date_on_sale_from_gmt": "2026-11-27T22:00:00",
+        "date_on_sale_to_gmt": "2026-11-29T21:59:59",
+    }
+
+
+def test_its_time_cuts_its_days_and_hours(product: Sides) -> None:
+    hours = {"valid_hours_from": time(11), "valid_hours_to": time(15)}
+    product.campaign(1, "A", valid_from=local(23, 13), valid_to=local(24, 12), **hours)
+    assert changes(product) == {
+        "sale_price": "8.00",
+        "date_on_sale_from_gmt": "2026-11-23T11:00:00",
+        "date_on_sale_to_gmt": "2026-11-23T12:59:59",
+    }
+    assert changes(product, now=at(13)) == {
+        "sale_price": "8.00",
+        "date_on_sale_from_gmt": "2026-11-24T09:00:00",
+        "date_on_sale_to_gmt": "2026-11-24T09:59:59",
+    }
+    assert changes(product, now=local(24, 10)) is None
+
+
+@pytest.mark.parametrize("fields", [{"valid_from": local(27)}, {"valid_from": None}])
+def test_a_campaign_of_days_that_is_over_is_not_worth_a_word(product: Sides, fields: dict[str, Any]) -> None:
+    product.campaign(1, "A", valid_days=["Sat"], valid_to=local(30), **fields)
+    assert changes(product, now=local(27)) is not None
+    assert product.campaign_price_delta(now=local(30)).changes.is_empty()
+    assert product.campaign_price_delta(now=local(30)).quarantine.is_empty()
+
+
+CLOCK_CHANGE = {"valid_from": datetime(2027, 3, 28, 3, 10), "valid_to": datetime(2027, 3, 28, 3, 40)}  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"valid_from": local(24), "valid_to": local(26), "valid_days": ["Sat"]}, "validDays"),
+        (CLOCK_CHANGE, "validTo"),
+        ({**CLOCK_CHANGE, "valid_hours_from": time(3), "valid_hours_to": time(4)}, "validDays"),
+    ],
+)
+def test_a_campaign_that_is_never_valid_is_held_back(product: Sides, fields: dict[str, Any], field: str) -> None:
+    """Its window would be empty, and its end before its beginning where the store has it."""
+    product.campaign(1, "A", **fields)
+    delta = product.campaign_price_delta()
+    assert delta.quarantine.select("key", "field", "code").rows() == [("c-1", field, "campaign-never-valid")]
+    assert (changes(product), delta.next_edge) == (None, None)
 
 
 def test_a_campaign_of_the_web_store_among_others_counts(product: Sides) -> None:

@@ -102,6 +102,62 @@ def test_what_cannot_be_sold_is_held_back_and_the_rest_goes_on(
     assert delta.quarantine["code"][0] in PROBLEMS
 
 
+def created(sides: Sides, key: str, **rules: str) -> dict[str, str | None]:
+    """The fields of what is to be made."""
+    row = rows(sides.product_delta(replace(RULES, **rules)).changes)[key]
+    return {"reason": row["reason"]} | {field: new for field, (_, new) in row["changes"].items()}
+
+
+@pytest.mark.parametrize("name", [None, "", "  "])
+def test_a_product_without_a_name_goes_by_its_code(sides: Sides, name: str | None) -> None:
+    sides.product("A1", name=name)
+    assert created(sides, "A1")["name"] == "A1"
+
+
+def test_a_model_without_names_goes_by_its_number(sides: Sides) -> None:
+    sides.variant("A-S", "M", "S", name=None)
+    sides.variant("A-L", "M", "L", name=None)
+    assert created(sides, "M")["name"] == "M"
+    sides.variant("A-XL", "M", "XL", name="Paita XL")
+    assert created(sides, "M")["name"] == "Paita XL"
+
+
+@pytest.mark.parametrize(("status", "wanted"), [("publish", "draft"), ("draft", "draft"), ("private", "private")])
+def test_a_new_product_without_a_vat_rate_is_in_no_tax_class_and_not_published(
+    sides: Sides, status: str, wanted: str
+) -> None:
+    """The store would sell it at its standard rate, and with another one the price without VAT is wrong."""
+    sides.product("A1", vat_rate=None)
+    made = created(sides, "A1", new_product_status=status)
+    assert (made["status"], "tax_class" in made) == (wanted, False)
+    assert made["reason"] == "new in Solteq; without a VAT rate there"
+    assert quarantine(sides) == {}
+
+
+def test_a_product_without_a_vat_rate_keeps_the_stores_tax_class(sides: Sides) -> None:
+    sides.product("A1", vat_rate=None)
+    sides.held(10, "A1", tax_class="reduced-rate")
+    sides.link("a1", 10)
+    assert rows(sides.product_delta().changes) == {}
+    sides.connection.execute("UPDATE snapshot.solteq_products SET sales_price = 12")
+    assert rows(sides.product_delta().changes)["A1"]["changes"] == {"regular_price": ("10.00", "12.00")}
+
+
+def test_a_model_has_the_tax_class_of_the_variants_that_say_one(sides: Sides) -> None:
+    sides.variant("A-L", "M", "L", vat_rate=None)
+    sides.variant("A-S", "M", "S", vat_rate=None)
+    made = created(sides, "M", new_product_status="publish")
+    assert (made["status"], made["reason"], "tax_class" in made) == (
+        "draft",
+        "new in Solteq; without a VAT rate there",
+        False,
+    )
+    sides.variant("A-XL", "M", "XL", vat_rate=Decimal("13.5"))
+    made = created(sides, "M", new_product_status="publish")
+    assert (made["status"], made["tax_class"]) == ("publish", "reduced-rate")
+    assert "tax_class" not in created(sides, "A-L")
+
+
 @pytest.mark.parametrize("product_type", ["GiftCard", "Deposit", "Custom", "gift card"])
 def test_types_that_are_not_sold_online_are_skipped_with_a_reason(sides: Sides, product_type: str) -> None:
     sides.product("G1", product_type=product_type)

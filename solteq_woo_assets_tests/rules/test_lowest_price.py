@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -133,6 +133,86 @@ def test_a_reduction_that_grows_keeps_the_price_before_its_first_step(product: S
     assert lowest(product) == "10.00"
 
 
+@pytest.mark.parametrize(("days", "value"), [(1, "10.00"), (35, "10.00"), (59, "10.00"), (60, "9.00"), (200, "9.00")])
+def test_second_step_within_60_days_tells_the_price_before_the_first(product: Sides, days: int, value: str) -> None:
+    """A later step is a reduction of its own: what was shown in the 30 days before it counts."""
+    product.shown("a", "10", ago(days + 40), ago(days))
+    product.shown("a", "9", ago(days), None)
+    assert lowest(product) == value
+    show_now(product, "8")
+    assert lowest(product) == value
+
+
+def test_a_campaign_longer_than_60_days_loses_that(product: Sides) -> None:
+    """On its sixtieth day the running step tells the lowest price of the 30 days before itself, and a run is due."""
+    product.shown("a", "10", ago(90), ago(50))
+    product.shown("a", "9", ago(50), ago(20))
+    product.shown("a", "8", ago(20), None)
+    assert (lowest(product), product.campaign_price_delta().next_edge) == ("10.00", ago(-10))
+    last = ago(-10) - timedelta(seconds=1)
+    assert lowest(product, now=last) == "10.00"
+    assert lowest(product, now=ago(-10)) == "9.00"
+    assert product.campaign_price_delta(now=ago(-10)).next_edge is None
+
+
+@pytest.mark.parametrize(("more", "value"), [(40, "10.00"), (41, "9.00")])
+def test_a_campaign_that_is_known_to_last_longer_never_had_that(sides: Sides, more: int, value: str) -> None:
+    sides.product("A")
+    sides.held(1, "A")
+    sides.campaign(1, "A", valid_to=NOW + timedelta(days=more) + LOCAL)
+    sides.shown("a", "10", ago(60), ago(20))
+    sides.shown("a", "9", ago(20), None)
+    assert lowest(sides) == value
+
+
+def test_each_step_after_60_days_tells_the_price_before_itself(product: Sides) -> None:
+    """They begin no new campaign among themselves: there was no pause."""
+    product.shown("a", "10", ago(120), ago(80))
+    product.shown("a", "9.5", ago(80), ago(15))
+    product.shown("a", "9", ago(15), None)
+    assert lowest(product) == "9.00"
+
+
+@pytest.mark.parametrize(("pause", "value"), [(29, "9.00"), (30, "10.00"), (90, "10.00")])
+def test_after_a_pause_the_reduction_before_it_counts_for_30_days(product: Sides, pause: int, value: str) -> None:
+    product.shown("a", "10", ago(pause + 60), ago(pause + 10))
+    product.shown("a", "9", ago(pause + 10), ago(pause))
+    product.shown("a", "10", ago(pause), None)
+    assert lowest(product) == value
+
+
+def test_price_decreases_without_an_announced_reduction_are_prices_like_others(product: Sides) -> None:
+    """They begin no campaign: the lowest of them is what the first announced reduction tells."""
+    product.shown("a", "10", ago(60), ago(25), regular="10")
+    product.shown("a", "9.5", ago(25), ago(15), regular="9.5")
+    product.shown("a", "9", ago(15), ago(5), regular="9")
+    product.shown("a", "10", ago(5), None)
+    assert lowest(product) == "9.00"
+
+
+def test_from_its_second_day_a_campaign_of_certain_hours_tells_its_own_price(sides: Sides) -> None:
+    """Each day it is announced anew, and the price of yesterday's lunch was shown within 30 days."""
+    sides.product("A")
+    sides.held(1, "A")
+    sides.campaign(1, "A", valid_hours_from=time(12), valid_hours_to=time(14))
+    sides.shown("a", "10", ago(40), ago(1))
+    sides.shown("a", "8", ago(1), ago(1) + timedelta(hours=2))
+    sides.shown("a", "10", ago(1) + timedelta(hours=2), None)
+    assert lowest(sides, now=ago(1)) == "10.00", "the first lunch"
+    assert lowest(sides, now=ago(1) + timedelta(hours=3)) == "8.00", "the next one, ahead"
+    assert lowest(sides) == "8.00", "and while it runs"
+
+
+@pytest.mark.parametrize(("days", "value"), [(40, "10.00"), (60, "8.00")])
+def test_half_an_hour_a_day_at_full_price_makes_no_campaign_for_ever(product: Sides, days: int, value: str) -> None:
+    product.shown("a", "10", ago(days + 40), ago(days))
+    for day in range(days, 0, -1):
+        product.shown("a", "8", ago(day), ago(day - 1) - timedelta(minutes=30))
+        product.shown("a", "10", ago(day - 1) - timedelta(minutes=30), ago(day - 1))
+    product.shown("a", "8", NOW, None)
+    assert lowest(product) == value
+
+
 def test_a_regular_price_that_changes_beside_a_running_sale_begins_no_new_one(product: Sides) -> None:
     product.shown("a", "12", ago(60), ago(20), regular="12")
     product.shown("a", "8", ago(20), ago(10), regular="12")
@@ -247,10 +327,15 @@ def plain_lowest(story: Story) -> str | None:
 
     since = story.opens
     last = 0 if is_reduced(0) else -1  # what ends this very moment is no gap
-    if since == 0 and is_reduced(last) and Decimal(story.sale_price) <= shown[last][0]:
-        since = last
-        while is_reduced(since - 1) and shown[since - 1][0] >= shown[since][0]:
-            since -= 1
+    sale = Decimal(story.sale_price)
+    if since == 0 and is_reduced(last) and sale <= shown[last][0]:
+        first = step = last
+        while is_reduced(first - 1) and shown[first - 1][0] >= shown[first][0]:
+            first -= 1
+        while is_reduced(step - 1) and shown[step - 1][0] == shown[step][0]:
+            step -= 1
+        event("a campaign of 60 days" if first <= -60 else "a shorter campaign")
+        since = first if first > -60 else step if sale == shown[last][0] else 0
     event("to come" if since > 0 else "now" if since == 0 else "running")
     if not shown or min(shown) > since - 30:
         return None

@@ -681,7 +681,8 @@ def test_cost_of_goods_sold_is_a_feature(woo: Client) -> None:
     identifier = woo.create(cost_of_goods_sold=cost)
     assert "cost_of_goods_sold" not in woo.get(f"/products/{identifier}")
     woo.settings(cost_of_goods_sold=True)
-    assert woo.get(f"/products/{identifier}")["cost_of_goods_sold"] == {"values": [], "total_value": 0}
+    none = {"values": [{"defined_value": None, "effective_value": 0}], "total_value": 0}
+    assert woo.get(f"/products/{identifier}")["cost_of_goods_sold"] == none
     written = woo.put(identifier, cost_of_goods_sold=cost)["cost_of_goods_sold"]
     assert (written["values"][0]["defined_value"], written["total_value"]) == (8.1, 8.1)
 

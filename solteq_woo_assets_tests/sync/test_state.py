@@ -153,6 +153,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             CREATE TABLE sync.price_history (
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
             );
+            ALTER TABLE sync.watermarks DROP COLUMN made_for;
             ALTER TABLE sync.watermarks DROP COLUMN read_at; ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
             UPDATE sync.version SET version = 1;
             INSERT INTO sync.links VALUES ('product', 'a1', 1, NULL);
@@ -188,6 +189,7 @@ def without_keys(path: Path) -> None:
         for table in ("identity", "sales_lookups", "sales_conflicts"):
             connection.execute(f"DROP TABLE sync.{table}")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
+        connection.execute("ALTER TABLE sync.watermarks DROP COLUMN made_for")
         for table in keys_of_version_6(connection):
             connection.execute(f"CREATE TEMP TABLE old AS FROM {table}; DROP TABLE {table}")
             connection.execute(f"CREATE TABLE {table} AS FROM old; DROP TABLE old")
@@ -260,6 +262,28 @@ def test_a_rewritten_database_keeps_its_keys(path: Path) -> None:
     before = keys(path)
     StateDatabase(path).rewrite()
     assert keys(path) == before
+
+
+def test_a_database_of_version_5_reads_anew_what_it_read_by_other_rules(path: Path) -> None:
+    """Campaigns, for what restricts them, and the feeds of which a document could not be read."""
+    without_keys(path)
+    with duckdb.connect(str(path)) as raw:
+        for column in ("valid_days", "valid_hours_from", "valid_hours_to", "unknown_fields"):
+            raw.execute(f"ALTER TABLE snapshot.solteq_campaigns DROP COLUMN {column}")
+        raw.execute(
+            """
+            INSERT INTO sync.watermarks (feed, position) SELECT unnest(
+                ['snapshot.solteq_products', 'snapshot.solteq_balances', 'snapshot.solteq_campaigns']
+            ), TIMESTAMP '2026-01-01';
+            INSERT INTO sync.quarantine BY NAME SELECT unnest(['products', 'balances']) AS flow,
+                unnest(['feed', 'delta']) AS stage, 'A' AS key, 'categories' AS field, 'Field required' AS reason,
+                '' AS mend, TIMESTAMP '2026-01-01' AS first_seen, TIMESTAMP '2026-01-01' AS last_seen;
+            """
+        )
+    with StateDatabase(path).transaction() as connection:
+        assert connection.execute("SELECT feed FROM sync.watermarks").fetchall() == [("snapshot.solteq_balances",)]
+        added = "SELECT valid_days, valid_hours_from, valid_hours_to, unknown_fields FROM snapshot.solteq_campaigns"
+        assert connection.execute(added).fetchall() == []
 
 
 def test_only_the_owner_may_read_it(path: Path) -> None:
