@@ -263,6 +263,15 @@ class Settings(BaseSettings):
     reconcile_cron: Cron = "30 3 * * *"
     """When both sides are read in full and compared. Empty switches the schedule off."""
 
+    keep_price_history_days: int = Field(default=396, ge=120, le=36_500)
+    """Days for which past prices are kept; the lowest price of the last 30 days and what shoppers were shown go by
+    them."""
+    keep_sales_days: int = Field(default=3653, ge=2192, le=36_500)
+    """Days for which the documents that Solteq was sent and their ledger are kept: ten years, at least six."""
+    keep_history_days: int = Field(default=90, ge=35, le=36_500)
+    """Days for which the ledger of other writes, values that lost a conflict and reconciliations are kept. The newest
+    write of each field is always kept."""
+
     alert_email_to: Listed = []
     """Who gets an e-mail when something is wrong, and when it is over, comma-separated. Empty: nobody."""
     alert_email_from: str = ""

@@ -1,6 +1,6 @@
 """What differs between the two systems, why, and for how long: one table for all flows, with its history."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import dagster as dg
 import duckdb
@@ -19,11 +19,11 @@ from solteq_woo_assets.assets.common import (
 from solteq_woo_assets.rules.differences import SCHEMA, WHYS, differences
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import customer_links, quarantine, sales_plan
+from solteq_woo_assets.sync.pruning import prune
 from solteq_woo_assets.sync.sales import first_day
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 GROUP = "reconciliation"
-KEPT = timedelta(days=366)
 _SNAPSHOTS = [
     products.solteq_products,
     products.woo_catalogue,
@@ -54,12 +54,13 @@ def reconciliation(
 
     Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and somebody
     changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
-    balance for its product. Quarantined: held back. Each reconciliation adds its rows, which are kept for a year; of
-    customers without values. Table `sync.reconciliation`.
+    balance for its product. Quarantined: held back. Each reconciliation adds its rows, of
+    customers without values, and forgets what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
     """
     with failing_in_words(), effort() as measured, database.transaction() as connection:
         found = _found(connection, settings, clock())
         stored = _store(connection, found, context.run.run_id)
+        pruned = prune(connection, settings, utc_now())
     counts = dict(stored["why"].value_counts().iter_rows())
     by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
     shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
@@ -68,6 +69,7 @@ def reconciliation(
             "differing": stored.height,
             **{why: counts.get(why, 0) for why in WHYS},
             "surviving": _surviving(stored).height,
+            "pruned": pruned,
             "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
             "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
             **measured.metadata(),
@@ -145,7 +147,6 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
         params={"now": now, "run_id": run_id},
     ).pl()
     connection.unregister("found_now")
-    connection.execute("DELETE FROM sync.reconciliation WHERE reconciled_at < ?", [now - KEPT])
     connection.execute("INSERT INTO sync.reconciliation BY NAME SELECT * FROM stored")
     return stored
 

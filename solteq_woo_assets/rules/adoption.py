@@ -6,6 +6,7 @@ found must be of this very order before anything is built on it.
 """
 
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -15,11 +16,13 @@ from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.rules.receipts import (
     Receipt,
     current_sale,
+    due_receipts,
     refund_content,
     refund_id,
     reversal_id,
     sale_content,
     sale_id,
+    with_decimals,
 )
 
 Document = Mapping[str, Any]
@@ -52,32 +55,55 @@ def find_documents(
     """
     found: Found = []
     for version in count(1):
-        external_id = sale_id(rules.shop, order.id, version)
-        document = yield external_id
-        if document is None:
-            return found
-        _check_head(document, order, external_id, is_first=version == 1 and not is_ours)
-        is_same = _is_same_sale(document, order, version, rules)
-        content = sale_content(order) if is_same else _CHANGED
-        found.append(Receipt(external_id, order.id, "Sale", version, document, content, "", None, (ADOPTED,)))
-        for refund in order.refunds:
-            external_id = refund_id(rules.shop, refund.id, version)
-            document = yield external_id
-            if document is not None:
-                # It may be more than the store paid back: gift cards are given back beside the order's method.
-                is_whole = -(_money(document, "gross") or 0) >= refund.amount
-                refunded = refund_content(refund) if is_whole else _CHANGED
-                found.append(
-                    Receipt(external_id, order.id, "Refund", version, document, refunded, "", refund.id, (ADOPTED,))
-                )
-        external_id = reversal_id(rules.shop, order.id, version)
-        document = yield external_id
-        if document is None:
-            if not is_same and not is_ours:
-                raise AnotherOrder(found[-1].external_id, "its lines or totals are not those of the order")
-            return found
-        found.append(Receipt(external_id, order.id, "Refund", version, document, content, "", None, (ADOPTED,)))
-    return found  # never: count does not end
+        of_version = yield from _version(order, version, rules, is_ours=is_ours)
+        if not of_version:
+            break
+        found += of_version
+    last = max((receipt.version for receipt in found), default=0)
+    running = [receipt for receipt in found if receipt.version == last]
+    is_another = bool(running) and running[0].content == _CHANGED and not running[-1].is_reversal
+    if is_another and not is_ours:
+        raise AnotherOrder(running[0].external_id, "its lines or totals are not those of the order")
+    return found
+
+
+def _version(
+    order: Order, version: int, rules: ReceiptRules, *, is_ours: bool
+) -> Generator[str, Document | None, Found]:
+    """A version's sale, its refunds and what ends it; nothing where there is no such version.
+
+    One that was refunded in full is followed by the next without a reversal.
+    """
+
+    def receipt(document: Document, kind: str, content: str, store_refund: int | None = None) -> Receipt:
+        external_id = str(document["externalId"])
+        return Receipt(external_id, order.id, kind, version, document, content, "", store_refund, (ADOPTED,))
+
+    document = yield from _asked(sale_id(rules.shop, order.id, version))
+    if document is None:
+        return []
+    _check_head(document, order, is_first=version == 1 and not is_ours)
+    is_same = _is_same_sale(document, order, version, rules)
+    sale = receipt(document, "Sale", sale_content(order) if is_same else _CHANGED)
+    found = [sale]
+    expected = _refunds_of(order, sale, rules) if is_same else {}
+    for refund in sorted(order.refunds, key=lambda refund: refund.id):
+        document = yield from _asked(refund_id(rules.shop, refund.id, version))
+        if document is not None:
+            is_so = _money(document, "gross") == expected.get(document["externalId"])
+            found.append(receipt(document, "Refund", refund_content(refund) if is_so else _CHANGED, refund.id))
+    document = yield from _asked(reversal_id(rules.shop, order.id, version))
+    return [*found, receipt(document, "Refund", sale.content)] if document else found
+
+
+def _asked(external_id: str) -> Generator[str, Document | None, Document | None]:
+    document = yield external_id
+    if document is None:
+        return None
+    try:
+        return {**with_decimals(document), "externalId": external_id}
+    except ValueError as error:
+        raise AnotherOrder(external_id, f"it cannot be read: {error}") from None
 
 
 def differs(held: Document, sent: Document) -> str | None:
@@ -90,12 +116,13 @@ def differs(held: Document, sent: Document) -> str | None:
     if _instant(held.get("paidAt")) != _instant(sent["paidAt"]):
         return f"it was paid at {held.get('paidAt')}, not at {sent['paidAt']}"
     if _money(held, "gross") != _money(sent, "gross") or _money(held, "vat") != _money(sent, "vat"):
-        return f"its total is {_money(held, 'gross')}, not {_money(sent, 'gross')}"
+        return f"its total is {_plain(_money(held, 'gross'))}, not {_plain(_money(sent, 'gross'))}"
     return None if _lines(held) == _lines(sent) else "its lines are others"
 
 
-def _check_head(document: Document, order: Order, external_id: str, *, is_first: bool) -> None:
+def _check_head(document: Document, order: Order, *, is_first: bool) -> None:
     """The order number, and of the first sale the time of payment, are the order's."""
+    external_id = document["externalId"]
     if document.get("orderNumber") != order.number:
         words = f"it has the order number {document.get('orderNumber')}, the order has {order.number}"
         raise AnotherOrder(external_id, words)
@@ -112,6 +139,13 @@ def _is_same_sale(document: Document, order: Order, version: int, rules: Receipt
         return False
     same_totals = all(_money(document, name) == _money(wanted, name) for name in ("gross", "vat"))
     return same_totals and _lines(document) == _lines(wanted)
+
+
+def _refunds_of(order: Order, sale: Receipt, rules: ReceiptRules) -> dict[str, Decimal | None]:
+    """What each refund of the store comes to once it is booked, by external id, whatever became of the order."""
+    as_sale = replace(order, gone=None, status=rules.sale_statuses[0])
+    refunds = [receipt for receipt in due_receipts(as_sale, [sale], rules) if receipt.refund_id is not None]
+    return {receipt.external_id: _money(receipt.document, "gross") for receipt in refunds}
 
 
 def _lines(document: Document) -> list[tuple[Any, ...]]:
@@ -132,6 +166,10 @@ def _number(value: Any) -> Decimal | None:
         return Decimal(str(value)).normalize() + 0
     except InvalidOperation:
         return None
+
+
+def _plain(number: Decimal | None) -> str:
+    return "unknown" if number is None else f"{number:.2f}"
 
 
 def _instant(text: Any) -> datetime | None:

@@ -7,7 +7,7 @@ next ones read:
 ``documents``  their product documents, with every document of the same code or model
 ``codes``      one row a product code: its prices, tax class and GTIN
 ``verdicts``   the codes that cannot be sold online, and why
-``linked``     which store product a code was before
+``linked``     which store product a document was before, whatever its code was then
 ``held``       the store products that could be theirs
 ``matches``    which store product a code already is: by SKU, then by link, then by GTIN
 ``models``     which model numbers are variable products, and which store product is their parent
@@ -80,8 +80,8 @@ class ProductDelta:
     """The writes to come, what is held back, and who is who.
 
     ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, code.
-    ``links``: key, woo_id of the codes and model numbers that are in the store; where ``status_is_ours``, the status
-    to go back to (``status_before``) is forgotten: the product is on sale on both sides.
+    ``links``: key, woo_id, solteq_id of the codes and model numbers that are in the store; where ``status_is_ours``,
+    the status to go back to (``status_before``) is forgotten: the product is on sale on both sides.
     ``next_edge``: when the next sale begins or ends, if any does.
     """
 
@@ -119,7 +119,7 @@ LEFT JOIN tax_classes USING (vat_rate)
 LEFT JOIN shared_models ON shared_models.model_number = product.model_number
 WHERE NOT coalesce(
     product.active AND NOT product.deleted AND product.product_type IN ('Basic', 'Variant', 'Service')
-    AND links.woo_id IS NOT NULL AND links.status_before IS NULL AND store.status <> 'trash'
+    AND links.solteq_id = product.id AND links.status_before IS NULL AND store.status <> 'trash'
     AND store.regular_price = {regular_price("product.sales_price")}
     AND {sale_agrees("store", "offer")}
     AND (product.discounted_price > 0 OR product.discounted_price IS NULL)
@@ -244,10 +244,13 @@ SELECT sku_key, verdict.* FROM (
 ) WHERE verdict IS NOT NULL
 """
 
+# A document's id stays when its code changes: the link goes with the id, under the code that the document has now.
 _LINKED = """
 CREATE TEMP TABLE linked AS
-SELECT key, woo_id, status_before FROM links
-WHERE key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
+SELECT coalesce(codes.sku_key, links.key) AS key, woo_id, status_before
+FROM links LEFT JOIN codes ON codes.id = links.solteq_id
+WHERE codes.id IS NOT NULL OR links.key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
+QUALIFY row_number() OVER (PARTITION BY coalesce(codes.sku_key, links.key) ORDER BY codes.id IS NULL, woo_id) = 1
 """
 
 # Two store products with one SKU (imports can make them): the one that is not in the bin, then the older one.
@@ -293,6 +296,7 @@ WITH by_sku AS (
     JOIN unclaimed ON ltrim(unclaimed.global_unique_id, '0') = ltrim(strays.gtin, '0')
     WHERE strays.on_sale AND strays.sku_key NOT IN (SELECT sku_key FROM by_link)
         AND unclaimed.id NOT IN (SELECT woo_id FROM linked_elsewhere)
+        AND unclaimed.id NOT IN (SELECT woo_id FROM by_link)
     GROUP BY strays.sku_key
     HAVING count(*) = 1
 )
@@ -574,10 +578,10 @@ ORDER BY models.model_key
 
 _LINKS = """
 SELECT items.sku_key AS key, woo_id, NULL::VARCHAR AS status_before,
-    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours
+    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id
 FROM items JOIN held ON held.id = items.woo_id WHERE verdict IS DISTINCT FROM 'skip'
 UNION ALL
-SELECT models.model_key, models.parent_id, NULL, FALSE FROM models JOIN held ON held.id = models.parent_id
+SELECT models.model_key, models.parent_id, NULL, FALSE, NULL FROM models JOIN held ON held.id = models.parent_id
 WHERE held.type = 'variable' AND NOT is_also_code AND NOT is_undecided
 """
 

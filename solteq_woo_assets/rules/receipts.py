@@ -55,6 +55,19 @@ class Receipt:
         return self.type == "Refund" and self.refund_id is None
 
 
+def with_decimals(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document that was JSON, which says 5 where money is 5.00: numbers of lines are decimals again.
+
+    :raises ValueError: a line lacks a number
+    """
+    names = ("quantity", "unitPrice", "discount", "vatRate", "vatAmount", "total")
+    try:
+        lines = [line | {name: Decimal(line[name]) for name in names} for line in document["lines"]]
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise ValueError("a line lacks a number") from error
+    return {**document, "lines": lines}
+
+
 def sale_id(shop: str, order_id: int, version: int) -> str:
     """The external id of a version's sale."""
     return f"woo:{shop}:order:{order_id}{_numbered(version)}"

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, WooError
+from solteq_woo_assets.rules import skus
 from solteq_woo_assets.sync import ledger
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
@@ -463,9 +464,19 @@ def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) ->
                 "woo_id": outcome.product.id,
                 "status_before": status["old"] if status and is_withdrawn else None,
                 "status_is_ours": status is not None,
+                "solteq_id": None,
             }
         )
-    link(connection, pl.DataFrame(rows, schema=LINK_SCHEMA))
+    told = pl.DataFrame(rows, schema=LINK_SCHEMA)  # noqa: F841  DuckDB reads it by its name
+    link(connection, connection.sql(_WITH_IDS).pl())
+
+
+_WITH_IDS = f"""
+SELECT told.* REPLACE (product.id AS solteq_id)
+FROM told LEFT JOIN snapshot.solteq_products AS product
+    ON {skus.sku_key("product.code")} = told.key AND product.active AND NOT product.deleted
+QUALIFY row_number() OVER (PARTITION BY told.key, told.woo_id ORDER BY product.modified_at DESC) = 1
+"""
 
 
 def _refused(outcomes: Sequence[Outcome]) -> pl.DataFrame:

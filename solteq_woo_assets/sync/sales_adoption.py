@@ -22,8 +22,8 @@ from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.sales_plan import MARK, ORDERS_AT_ONCE, dump, ways_of
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
-NOT_PAID_YET = ("pending", "checkout-draft", "auto-draft", "draft")
-"""Statuses of orders of which Solteq cannot have anything, as long as nothing was refunded."""
+_NOT_PAID_YET = "(status = 'pending' OR ends_with(status, 'draft'))"
+"""Orders of which Solteq cannot have anything, as long as nothing was refunded."""
 Find = Callable[[str], HeldSale | None]
 
 
@@ -122,7 +122,7 @@ def _due(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules, again: Agai
             WHEN day >= $since OR {_IS_MEANT} THEN TRUE
             ELSE NOT is_known AND asked.content IS DISTINCT FROM mark
                 AND id NOT IN (SELECT order_id FROM sync.settled_orders AS settled WHERE settled.content = mark)
-                AND (NOT list_contains($unpaid, status) OR id IN (SELECT order_id FROM snapshot.woo_sales_refunds))
+                AND (NOT {_NOT_PAID_YET} OR id IN (SELECT order_id FROM snapshot.woo_sales_refunds))
         END
         ORDER BY id LIMIT {ORDERS_AT_ONCE}
         """,
@@ -132,7 +132,6 @@ def _due(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules, again: Agai
             "since": again.since,
             "conflicts": again.conflicts,
             "meant": list(again.orders),
-            "unpaid": list(NOT_PAID_YET),
             **ours,
         },
     )

@@ -14,10 +14,9 @@ import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale
 from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
-from solteq_woo_assets.rules.receipts import REVERSED_STATUSES, Receipt, due_receipts, standing_receipts
+from solteq_woo_assets.rules.receipts import REVERSED_STATUSES, Receipt, due_receipts, standing_receipts, with_decimals
 from solteq_woo_assets.sync.sales import FLOW, ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
-from solteq_woo_assets.sync.sales_plan import decimals
 from solteq_woo_assets.sync.state import StateDatabase
 
 ORDERS_AT_ONCE = 5_000
@@ -361,7 +360,7 @@ def _day_before(days: Collection[date]) -> datetime:
 def _grouped(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[_Sent]]:
     by_order: defaultdict[int, list[_Sent]] = defaultdict(list)
     for external_id, order_id, kind, version, document, content, refund_id, state, is_last in rows:
-        held = decimals(simplejson.loads(document, use_decimal=True))
+        held = with_decimals(simplejson.loads(document, use_decimal=True))
         receipt = Receipt(external_id, order_id, kind, version, held, content, "", refund_id)
         by_order[order_id].append(_Sent(receipt, is_last, state == "booked"))
     return dict(by_order)

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -14,7 +13,13 @@ import simplejson
 
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
 from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
-from solteq_woo_assets.rules.receipts import Receipt, due_receipts, is_deleted_after_booking, old_order_receipts
+from solteq_woo_assets.rules.receipts import (
+    Receipt,
+    due_receipts,
+    is_deleted_after_booking,
+    old_order_receipts,
+    with_decimals,
+)
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.quarantine import RECORDS
@@ -106,17 +111,11 @@ def _twice(connection: duckdb.DuckDBPyConnection, changes: pl.DataFrame) -> dict
 
 def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, ...]]:
     """Orders of which nothing is sent until somebody has decided whose they are."""
-    rows = connection.execute("SELECT order_id, external_id, reason FROM sync.sales_conflicts").fetchall()
-    return [
-        (
-            order_key(order_id),
-            "externalId" if external_id else "date_created",
-            reason,
-            "sale-conflict" if external_id else "order-replaced",
-            None,
-        )
-        for order_id, external_id, reason in rows
-    ]
+    rows = connection.execute(
+        "SELECT order_id, reason, CASE WHEN external_id IS NULL THEN 'date_created' ELSE 'externalId' END, "
+        "CASE WHEN external_id IS NULL THEN 'order-replaced' ELSE 'sale-conflict' END FROM sync.sales_conflicts"
+    ).fetchall()
+    return [(order_key(order_id), field, reason, code, None) for order_id, reason, field, code in rows]
 
 
 def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
@@ -210,7 +209,7 @@ def _receipts(
     for external_id, order_id, kind, version, document, content, refund_id, notes, state in rows:
         held = simplejson.loads(document, use_decimal=True)
         receipt = Receipt(
-            external_id, order_id, kind, version, decimals(held), content, "", refund_id, tuple(notes or ())
+            external_id, order_id, kind, version, with_decimals(held), content, "", refund_id, tuple(notes or ())
         )
         booked[order_id].append(receipt)
         if state == "pending":
@@ -223,12 +222,6 @@ def _receipts(
 def _sending_order(receipt: Receipt) -> tuple[int, int]:
     """A sale before its refunds, and those before the reversal that ends the version."""
     return receipt.version, 0 if receipt.type == "Sale" else 2 if receipt.is_reversal else 1
-
-
-def decimals(document: dict[str, Any]) -> dict[str, Any]:
-    """JSON says 5 where money is 5.00: numbers of lines are decimals again."""
-    names = ("quantity", "unitPrice", "discount", "vatRate", "vatAmount", "total")
-    return document | {"lines": [line | {name: Decimal(line[name]) for name in names} for line in document["lines"]]}
 
 
 def _row(receipt: Receipt, day: Any, settles: str) -> tuple[Any, ...]:

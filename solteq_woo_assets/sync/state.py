@@ -229,6 +229,10 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 """
 
 _UPGRADE_FROM_5 = f"""
+ALTER TABLE sync.links ADD COLUMN solteq_id VARCHAR;
+UPDATE sync.links SET solteq_id = product.id FROM (
+    SELECT lower(trim(code)) AS key, min(id) AS id FROM snapshot.solteq_products GROUP BY ALL HAVING count(*) = 1
+) AS product WHERE links.key = product.key;
 {_OWNER_TABLES}
 -- A database of version 1 got the table as it is now.
 ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_days VARCHAR[];
@@ -333,6 +337,7 @@ CREATE TABLE sync.links (  -- which store product is which Solteq code
     key VARCHAR NOT NULL,          -- the code or model number, lower case, trimmed
     woo_id BIGINT NOT NULL,
     status_before VARCHAR,         -- status before Solteq withdrew it; NULL while it is on sale
+    solteq_id VARCHAR,             -- id of the code's document, which stays when the code changes; NULL of a model
     PRIMARY KEY (kind, key)
 );
 CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run

@@ -340,3 +340,38 @@ def test_binned_variable_product_comes_back_with_its_variations(shop: Shop) -> N
     shop.woo.asked()
     shop.sync("products_to_woo")
     assert shop.woo.writes() == []
+
+
+def test_a_code_that_changed_in_solteq_keeps_its_product_and_its_variation(shop: Shop) -> None:
+    """Without a GTIN: the product keeps its id, its page and its texts; nothing is made and nothing taken off sale."""
+    shop.product("A1", id="p-1")
+    for size in ("S", "L"):
+        shop.product(f"M-{size}", id=f"p-{size}", modelNumber="M", productType="Variant", attributes={"Koko": size})
+    shop.sync("campaigns_to_woo", "products_to_woo")
+    before = shop.store()
+    shop.edit(before["A1"], name="Kaupan oma nimi", status="publish")
+    shop.sync("products_to_woo")  # shoppers see its price now
+    history = shop.rows("SELECT price, valid_from FROM sync.price_history WHERE sku = 'a1'")
+    assert history
+    shop.product("A1X", id="p-1")
+    shop.product("M-SX", id="p-S", modelNumber="M", productType="Variant", attributes={"Koko": "S"})
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    after = shop.store()
+    assert {sku: product.id for sku, product in after.items()} == {
+        "A1X": before["A1"].id,
+        "M": before["M"].id,
+        "M-SX": before["M-S"].id,
+        "M-L": before["M-L"].id,
+    }
+    assert (after["A1X"].name, after["A1X"].status) == ("Kaupan oma nimi", "publish")
+    assert sum(write["items"] for write in shop.woo.writes()) == 2
+    assert set(history) <= set(shop.rows("SELECT price, valid_from FROM sync.price_history WHERE sku = 'a1x'"))
+    links = "SELECT key, woo_id, solteq_id FROM sync.links WHERE solteq_id IS NOT NULL ORDER BY key"
+    assert [(key, solteq_id) for key, _, solteq_id in shop.rows(links)] == [
+        ("a1x", "p-1"),
+        ("m-l", "p-L"),
+        ("m-sx", "p-S"),
+    ]
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []

@@ -93,6 +93,7 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
         "sales_delta:reversals",
         "reconciliation:nothing_survives",
         "solteq_sales:days_agree",
+        "solteq_sales:no_conflicts",
     }
 
 
@@ -146,7 +147,7 @@ def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.De
         **{key.to_user_string(): graph.get_check_spec(key).description for key in graph.asset_check_keys},
     }
     assert [name for name, description in described.items() if not description] == []
-    assert len(described) == 16 + 6 + 8 + 17
+    assert len(described) == 16 + 6 + 8 + 18
 
 
 def test_guard_rails_stop_the_delivery(definitions: dg.Definitions) -> None:

@@ -73,8 +73,10 @@ class Sides:
         }
         self._insert("snapshot.woo_catalogue", CATALOGUE_COLUMNS, {**row, **fields})
 
-    def link(self, key: str, woo_id: int, status_before: str | None = None) -> None:
-        self.connection.execute("INSERT INTO sync.links VALUES ('product', ?, ?, ?)", [key, woo_id, status_before])
+    def link(self, key: str, woo_id: int, status_before: str | None = None, solteq_id: str | None = None) -> None:
+        """Of the document with this code, unless told otherwise."""
+        row = [key, woo_id, status_before, solteq_id or f"p-{key.upper()}"]
+        self.connection.execute("INSERT INTO sync.links VALUES ('product', ?, ?, ?, ?)", row)
 
     def balance(self, code: str, free: str, store: str = "1", **fields: Any) -> None:
         row = {
@@ -134,7 +136,7 @@ class Sides:
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
             catalogue=self.connection.table("snapshot.woo_catalogue"),
-            links=self.connection.sql("SELECT key, woo_id, status_before FROM sync.links"),
+            links=self.connection.sql("SELECT key, woo_id, status_before, solteq_id FROM sync.links"),
             campaigns=self.connection.table("snapshot.solteq_campaigns"),
             history=self.connection.table("sync.price_history"),
             rules=rules,

@@ -526,3 +526,68 @@ def test_attributes_are_as_wordpress_cleans_them_and_a_name_counts_once(sides: S
     assert rows(sides.product_delta().changes)["M-S"]["changes"]["attributes"][1] == (
         '[{"name":"Koko","option":"S M"}]'
     )
+
+
+# A code that changed
+
+
+def test_a_code_that_changed_keeps_its_product(sides: Sides) -> None:
+    """There is no GTIN to find it by: the document's id is what stays."""
+    sides.product("A1X", id="p-A1")
+    sides.held(10, "A1")
+    sides.link("a1", 10)
+    delta = sides.product_delta()
+    changes = rows(delta.changes)
+    assert list(changes) == ["A1X"]
+    assert (changes["A1X"]["action"], changes["A1X"]["woo_id"]) == ("update", 10)
+    assert changes["A1X"]["changes"] == {"sku": ("A1", "A1X")}
+    assert delta.links.select("key", "woo_id", "solteq_id").rows() == [("a1x", 10, "p-A1")]
+
+
+def test_the_code_of_a_variant_that_changed_keeps_its_variation(sides: Sides) -> None:
+    sides.variant("M-SX", "M", "S", id="p-M-S")
+    sides.variant("M-L", "M", "L")
+    parent = [{"id": 0, "name": "Koko", "variation": True, "visible": True, "options": ["S", "L"]}]
+    sides.held(9, "M", type="variable", regular_price=None, manage_stock=False, attributes=parent)
+    for woo_id, size in ((10, "S"), (11, "L")):
+        choice = [{"id": 0, "name": "Koko", "variation": True, "visible": True, "options": [size]}]
+        sides.held(woo_id, f"M-{size}", type="variation", parent_id=9, attributes=choice)
+        sides.link(f"m-{size.lower()}", woo_id)
+    sides.link("m", 9)
+    changes = rows(sides.product_delta().changes)
+    assert list(changes) == ["M-SX"]
+    assert (changes["M-SX"]["kind"], changes["M-SX"]["woo_id"]) == ("variation", 10)
+    assert changes["M-SX"]["changes"] == {"sku": ("M-S", "M-SX")}
+
+
+def test_a_product_that_was_withdrawn_comes_back_under_its_new_code(sides: Sides) -> None:
+    """With the status that it had."""
+    sides.product("A1X", id="p-A1")
+    sides.held(10, "A1", status="draft")
+    sides.link("a1", 10, status_before="publish")
+    change = rows(sides.product_delta().changes)["A1X"]
+    assert (change["action"], change["woo_id"]) == ("restore", 10)
+    assert change["changes"] == {"status": ("draft", "publish"), "sku": ("A1", "A1X")}
+
+
+def test_a_new_document_with_the_old_code_keeps_the_product_too(sides: Sides) -> None:
+    """Somebody made the product anew in Solteq: the code is all that both have in common."""
+    sides.product("A1", id="old", active=False, deleted=True)
+    sides.product("A1", id="new")
+    sides.held(10, "A1")
+    sides.link("a1", 10, solteq_id="old")
+    delta = sides.product_delta()
+    assert delta.changes.is_empty()
+    assert delta.links.select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "new")]
+
+
+def test_one_product_is_not_found_by_id_and_by_gtin(sides: Sides) -> None:
+    sides.product("A1X", id="p-A1")
+    sides.product("B1", gtin="6400000000001")
+    sides.held(10, "A1", global_unique_id="6400000000001")
+    sides.link("a1", 10)
+    changes = rows(sides.product_delta().changes)
+    assert {key: (row["action"], row["woo_id"]) for key, row in changes.items()} == {
+        "B1": ("create", None),
+        "A1X": ("update", 10),
+    }

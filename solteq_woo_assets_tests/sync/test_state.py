@@ -153,6 +153,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             CREATE TABLE sync.price_history (
                 sku VARCHAR NOT NULL, price DECIMAL(18,4) NOT NULL, valid_from TIMESTAMP NOT NULL, valid_to TIMESTAMP
             );
+            ALTER TABLE sync.links DROP COLUMN solteq_id;
             ALTER TABLE sync.watermarks DROP COLUMN made_for;
             ALTER TABLE sync.watermarks DROP COLUMN read_at; ALTER TABLE sync.watermarks DROP COLUMN read_at_there;
             UPDATE sync.version SET version = 1;
@@ -189,6 +190,7 @@ def without_keys(path: Path) -> None:
         for table in ("identity", "sales_lookups", "sales_conflicts"):
             connection.execute(f"DROP TABLE sync.{table}")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
+        connection.execute("ALTER TABLE sync.links DROP COLUMN solteq_id")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN made_for")
         for table in keys_of_version_6(connection):
             connection.execute(f"CREATE TEMP TABLE old AS FROM {table}; DROP TABLE {table}")
@@ -227,6 +229,8 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
         INSERT INTO snapshot.sales_under_way (order_id, sku, quantity, is_paid, ordered_at) VALUES
             (1, 'A', 1, TRUE, TIMESTAMP '2026-01-01'), (1, 'A', 2, TRUE, TIMESTAMP '2026-01-01');
         INSERT INTO sync.links VALUES ('product', 'a', 1, NULL), ('product', 'a', 2, 'draft');
+        INSERT INTO snapshot.solteq_products (id, code, active, deleted, modified_at) VALUES
+            ('id-a', 'A', TRUE, FALSE, TIMESTAMP '2026-01-01');
         """
     )
     raw.close()
@@ -240,7 +244,7 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
             "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
             "snapshot.woo_sales_coupons": [(1, "")],
             "snapshot.sales_under_way": [(1, "A", 1), (1, "A", 2)],
-            "sync.links": [("product", "a", 2, "draft")],
+            "sync.links": [("product", "a", 2, "draft", "id-a")],
         }.items():
             shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
             assert connection.execute(f"SELECT {shown} FROM {table} ORDER BY ALL").fetchall() == left
