@@ -474,7 +474,7 @@ def environment_of(shop: Shop) -> dict[str, str]:
 class CommandLine(Protocol):
     """``solteq-woo`` with these arguments, in this process."""
 
-    def __call__(self, *arguments: str) -> Result: ...
+    def __call__(self, *arguments: str, input: str | None = None) -> Result: ...
 
 
 @pytest.fixture
@@ -482,7 +482,7 @@ def solteq_woo(shop: Shop, no_settings: Path, monkeypatch: pytest.MonkeyPatch) -
     """The command line, set for the shop."""
     for name, value in environment_of(shop).items():
         monkeypatch.setenv(name, value)
-    return lambda *arguments: CliRunner().invoke(main, arguments)
+    return lambda *arguments, **options: CliRunner().invoke(main, arguments, **options)
 
 
 @pytest.fixture

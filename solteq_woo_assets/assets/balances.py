@@ -28,8 +28,9 @@ from solteq_woo_assets.assets.products import woo_catalogue
 from solteq_woo_assets.assets.sales import receipt_rules
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.rules.skus import sku_key
-from solteq_woo_assets.rules.stock import StockRules
+from solteq_woo_assets.rules.stock import StockRules, pieces_under_way, unknown_stores
 from solteq_woo_assets.rules.stock import balance_delta as compare_balances
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.delivery import deliver
@@ -162,20 +163,46 @@ def balance_delta(
 
 
 def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
-    """The delta as it is by what was last read of both sides."""
+    """The delta as it is by what was last read of both sides.
+
+    :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
+    """
+    rules, balances = stock_rules(settings), connection.table(TABLE)
+    unknown = unknown_stores(connection, balances=balances, rules=rules)
+    if unknown:
+        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
+        raise ConfigurationError(
+            f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
+            f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
+        )
     return compare_balances(
         connection,
-        balances=connection.table(TABLE),
+        balances=balances,
         products=connection.table("snapshot.solteq_products"),
         catalogue=connection.table("snapshot.woo_catalogue"),
         under_way=connection.table("snapshot.sales_under_way"),
-        rules=StockRules(
-            stock_stores=settings.stock_stores,
-            stock_buffer=settings.stock_buffer,
-            web_store=settings.web_store,
-            stock_store_changes=settings.stock_store_changes,
-            inactive_products=settings.inactive_products,
-        ),
+        rules=rules,
+    )
+
+
+def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
+    """Which orders hold pieces from the shelf, since when and why, by what was last read of both sides."""
+    return pieces_under_way(
+        connection,
+        balances=connection.table(TABLE),
+        under_way=connection.table("snapshot.sales_under_way"),
+        rules=stock_rules(settings),
+    )
+
+
+def stock_rules(settings: Settings) -> StockRules:
+    """The settings that decide about quantities."""
+    return StockRules(
+        stock_stores=settings.stock_stores,
+        stock_buffer=settings.stock_buffer,
+        web_store=settings.web_store,
+        stock_store_changes=settings.stock_store_changes,
+        inactive_products=settings.inactive_products,
     )
 
 

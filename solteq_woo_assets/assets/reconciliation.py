@@ -56,10 +56,12 @@ def reconciliation(
     changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
     balance for its product. Quarantined: held back. Each reconciliation adds its rows, of
     customers without values, and forgets what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
+    Beside them, the orders that hold pieces from the shelf, the longest first: order, SKU, pieces, since when and why.
     """
     with failing_in_words(), effort() as measured, database.transaction() as connection:
         found = _found(connection, settings, clock())
         stored = _store(connection, found, context.run.run_id)
+        held = balances.held_pieces(connection, settings)
         pruned = prune(connection, settings, utc_now())
     counts = dict(stored["why"].value_counts().iter_rows())
     by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
@@ -72,6 +74,8 @@ def reconciliation(
             "pruned": pruned,
             "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
             "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
+            "pieces_held": float(held["pieces"].sum()),
+            "held_by": dg.MarkdownMetadataValue(markdown_table(held.head(PREVIEW_ROWS).cast(pl.String))),
             **measured.metadata(),
         }
     )

@@ -17,7 +17,10 @@ from solteq_woo_assets.cli.jobs import (
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_quarantine, print_summary, print_table
 from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.sync import booked_elsewhere
 from solteq_woo_assets.sync import quarantine as records
+from solteq_woo_assets.sync.sales import FLOW
+from solteq_woo_assets.sync.state import StateDatabase
 
 COLUMNS = ("flow", "key", "problem", "held back because", "since")
 
@@ -93,13 +96,54 @@ def retry(keys: tuple[str, ...]) -> None:
 @quarantine.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option("--flow", help="Of this flow alone, when several hold the key back.")
-def dismiss(keys: Sequence[str], flow: str | None) -> None:
-    """Let records be: they stay held back, but are not counted or told any more until they change."""
-    with existing_database(load_settings()).transaction() as connection:
-        dismissed = {key: records.dismiss(connection, key, flow) for key in keys}
-    for key, count in dismissed.items():
-        console.print(f"{key}: {'dismissed' if count else 'is not held back'}.", highlight=False, markup=False)
-    sys.exit(0 if all(dismissed.values()) else 1)
+@click.option(
+    "--booked-elsewhere/--not-booked",
+    "elsewhere",
+    default=None,
+    help="Of a sale: whether it was booked in Solteq by other means. Asked for when left out.",
+)
+def dismiss(keys: Sequence[str], flow: str | None, elsewhere: bool | None) -> None:
+    """Let records be: they stay held back, but are not counted or told any more until they change.
+
+    A sale that was booked in Solteq by other means is not booked again, and its pieces are in Solteq's balances: they
+    are held from the shelf no more. An order that only holds pieces can be dismissed so, too.
+    """
+    database = existing_database(load_settings())
+    answers = [_dismiss(database, key, flow, elsewhere) for key in keys]
+    for key, answer in zip(keys, answers, strict=True):
+        console.print(f"{key}: {answer or 'is not held back'}.", highlight=False, markup=False)
+    sys.exit(0 if all(answers) else 1)
+
+
+def _dismiss(database: StateDatabase, key: str, flow: str | None, elsewhere: bool | None) -> str | None:
+    """What became of a record, in words; ``None`` when there is none."""
+    with database.transaction() as connection:
+        orders = booked_elsewhere.orders_of(connection, key) if flow in (None, FLOW) else []
+        pieces = booked_elsewhere.pieces_held(connection, orders)
+    if not orders:
+        with database.transaction() as connection:
+            return "dismissed" if records.dismiss(connection, key, flow) else None
+    is_elsewhere = _asked(key, pieces) if elsewhere is None else elsewhere
+    with database.transaction() as connection:
+        count = records.dismiss(connection, key, flow)
+        if not count and not pieces:
+            return None
+        for order_id in orders:
+            (booked_elsewhere.remember if is_elsewhere else booked_elsewhere.forget)(connection, order_id)
+    if is_elsewhere:
+        return f"dismissed, booked elsewhere; {pieces:g} pieces are held from the shelf no more"
+    return f"dismissed, not booked; {pieces:g} pieces stay held from the shelf"
+
+
+def _asked(key: str, pieces: float) -> bool:
+    question = (
+        f"{key} holds {pieces:g} pieces from the shelf. Was it booked in Solteq by other means, "
+        "or are its pieces in Solteq's balances anyhow?"
+    )
+    try:
+        return click.confirm(question)
+    except click.Abort:
+        raise click.ClickException(f"{key}: say --booked-elsewhere or --not-booked.") from None
 
 
 def _read(query: str, parameters: dict[str, object]) -> list[tuple[str, ...]]:

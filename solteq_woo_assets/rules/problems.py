@@ -252,6 +252,14 @@ _CATALOGUE = [
         "The sale stands in Solteq's books.",
         "restore it in the store, or refund it in Solteq; SOLTEQ_WOO_DELETED_ORDERS=reverse does so by itself",
     ),
+    Problem(
+        "order-booked-elsewhere",
+        "An order that was booked by other means changed in the store",
+        "Somebody dismissed the order and said that it was booked in Solteq by other means. It is not booked again, so "
+        "what changed since, a refund or a cancellation, is not in Solteq's books unless somebody put it there.",
+        "book the change in Solteq by the same means, and dismiss the order again with --booked-elsewhere; with "
+        "--not-booked it is booked from here, whole",
+    ),
     # Answers
     Problem(
         "write-refused",

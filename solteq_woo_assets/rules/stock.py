@@ -36,46 +36,43 @@ CREATE TEMP TABLE newest AS
 SELECT
     {sku_key("product_code")} AS sku_key, store_id, arg_max(trim(product_code), modified_at) AS sku,
     arg_max(CASE WHEN deleted THEN 0 ELSE free_balance END, modified_at) AS free_balance,
-    arg_max(CASE WHEN deleted THEN 0 ELSE reserved_balance END, modified_at) AS reserved_balance,
     max(modified_at) AS modified_at,
     len($stock_stores) = 0 OR list_contains($stock_stores, store_id) AS is_sold_online
 FROM balances GROUP BY ALL
 """
 
 # A sale is booked on the web store, so the web store's balance is the one that shows it; where that keeps no stock, any
-# that is sold online. What is not paid may be parked in Solteq, and is reserved there then.
+# that is sold online. Of each line of an order, what is off the shelf is what the store says that it holds, or what
+# Solteq's documents make of it, whichever is more; less what the balance has seen of those documents. What others
+# reserved in Solteq has nothing to do with it (contract, second edition).
 _UNDER_WAY = f"""
 CREATE TEMP TABLE under_way_now AS
 WITH seen AS (
     SELECT sku_key,
-        coalesce(max(modified_at) FILTER (store_id = $web_store), max(modified_at) FILTER (is_sold_online)) AS seen_at,
-        max(modified_at) FILTER (store_id = $web_store) AS reserved_at,
-        coalesce(max(reserved_balance) FILTER (store_id = $web_store), 0) AS reserved
+        coalesce(max(modified_at) FILTER (store_id = $web_store), max(modified_at) FILTER (is_sold_online)) AS seen_at
     FROM newest GROUP BY ALL
-), of_orders AS (
-    SELECT {sku_key("sku")} AS sku_key, order_id, is_paid, bool_and(ordered_at <= reserved_at) AS may_be_reserved,
-        any_value(reserved) AS reserved,
-        greatest(sum(quantity) FILTER (booked_at IS NULL OR seen_at IS NULL OR booked_at > seen_at), 0) AS pieces
+), of_lines AS (
+    SELECT {sku_key("sku")} AS sku_key, order_id, line_id, any_value(trim(sku)) AS sku, min(since) AS since,
+        any_value(why) AS why,
+        coalesce(sum(quantity) FILTER (document = ''), 0) AS held,
+        coalesce(sum(quantity) FILTER (document <> ''), 0) AS sold,
+        coalesce(sum(quantity) FILTER (document <> '' AND (is_shown OR booked_at <= seen_at)), 0) AS shown
     FROM under_way LEFT JOIN seen ON seen.sku_key = {sku_key("under_way.sku")} GROUP BY ALL
-), parked AS (
-    SELECT sku_key, sum(pieces) AS pieces, sum(pieces) FILTER (may_be_reserved) AS may_be_reserved,
-        any_value(reserved) AS reserved
-    FROM of_orders WHERE NOT is_paid GROUP BY ALL
 )
-SELECT sku_key, sum(pieces) AS pieces FROM (
-    SELECT sku_key, pieces FROM of_orders WHERE is_paid
-    UNION ALL SELECT sku_key, pieces - least(coalesce(may_be_reserved, 0), coalesce(reserved, 0)) FROM parked
-) GROUP BY ALL
+SELECT sku_key, order_id, any_value(sku) AS sku, sum(greatest(greatest(held, sold) - shown, 0)) AS pieces,
+    min(since) AS since, any_value(why) AS why
+FROM of_lines GROUP BY ALL HAVING pieces > 0
 """
 
 _QUANTITIES = f"""
 CREATE TEMP TABLE quantities AS
 SELECT
     sku_key, min(sku) AS sku,
-    {sellable_quantity("sum(free_balance) FILTER (is_sold_online)", "$stock_buffer", "any_value(under_way_now.pieces)")}
+    {sellable_quantity("sum(free_balance) FILTER (is_sold_online)", "$stock_buffer", "any_value(sold.pieces)")}
         AS quantity,
-    coalesce(any_value(under_way_now.pieces), 0) AS under_way
-FROM newest LEFT JOIN under_way_now USING (sku_key) GROUP BY ALL
+    coalesce(any_value(sold.pieces), 0) AS under_way
+FROM newest LEFT JOIN (SELECT sku_key, sum(pieces) AS pieces FROM under_way_now GROUP BY ALL) AS sold USING (sku_key)
+GROUP BY ALL
 UNION ALL
 SELECT {sku_key("code")}, min(trim(code)), 0, 0 FROM products
 WHERE $inactive_products = 'out_of_stock' AND {sku_key("code")} NOT IN (SELECT sku_key FROM newest)
@@ -172,8 +169,7 @@ def balance_delta(
     :param catalogue: rows of ``snapshot.woo_catalogue``
     :param under_way: rows of ``snapshot.sales_under_way``
     """
-    connection.execute(_NEWEST, {"stock_stores": list(rules.stock_stores)})
-    connection.execute(_UNDER_WAY, {"web_store": rules.web_store})
+    _reckon_under_way(connection, balances, under_way, rules)
     connection.execute(_QUANTITIES, {"stock_buffer": rules.stock_buffer, "inactive_products": rules.inactive_products})
     connection.execute(
         _COMPARED,
@@ -183,3 +179,29 @@ def balance_delta(
     for table in ("newest", "under_way_now", "quantities", "compared"):
         connection.execute(f"DROP TABLE {table}")
     return delta
+
+
+def pieces_under_way(
+    connection: duckdb.DuckDBPyConnection, *, balances: Relation, under_way: Relation, rules: StockRules
+) -> pl.DataFrame:
+    """Which orders hold pieces that Solteq's balances do not show as sold: order_id, sku, pieces, since, why."""
+    _reckon_under_way(connection, balances, under_way, rules)
+    held = connection.sql(
+        "SELECT order_id, sku, pieces, since, why FROM under_way_now ORDER BY since, order_id, sku"
+    ).pl()
+    for table in ("newest", "under_way_now"):
+        connection.execute(f"DROP TABLE {table}")
+    return held
+
+
+def unknown_stores(connection: duckdb.DuckDBPyConnection, *, balances: Relation, rules: StockRules) -> list[str]:
+    """Stores whose balances are to be sold online, and of which there is none, though there are others."""
+    known = {row[0] for row in connection.execute("SELECT DISTINCT store_id FROM balances").fetchall()}
+    return [store for store in rules.stock_stores if known and store not in known]
+
+
+def _reckon_under_way(
+    connection: duckdb.DuckDBPyConnection, balances: Relation, under_way: Relation, rules: StockRules
+) -> None:
+    connection.execute(_NEWEST, {"stock_stores": list(rules.stock_stores)})
+    connection.execute(_UNDER_WAY, {"web_store": rules.web_store})

@@ -1,9 +1,9 @@
 """A stand-in for WooCommerce on loopback: the REST API under ``/wp-json``, its traps included.
 
-It answers as the store in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
-says. It has products, variations, customers, orders with their refunds and notes, coupons without conditions,
-taxes, and the settings and status that a client of these asks for. What it does not have (batches of orders,
-payment methods that pay back by themselves, webhooks, a few filters) is an error, never a guess. Two things an
+It answers as the stores in ``../shared/woo-recordings`` did; where those are silent, as WooCommerce's source
+says. It has products, variations, customers, orders with their refunds and notes, coupons (their only condition is
+the product), taxes, and the settings and status that a client of these asks for. What it does not have (batches of
+orders, payment methods that pay back by themselves, webhooks, a few filters) is an error, never a guess. Two things an
 order shows are of its line's last change, where the real store looks them up anew: SKU and picture.
 
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
@@ -31,7 +31,6 @@ it is never late: what is due is done before each request. Without, it runs when
 
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -44,23 +43,28 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .clock import Clock
 from .server import ControlMiddleware
 from .woo_auth import CONSUMER_KEY, CONSUMER_SECRET, ApiError, Gate, PhpError, guard_key
-from .woo_calls import BATCH, EDITABLE, ID, LIST, ONE, REFUSALS, VIEW, Call, Reply, Route, paging, pick
-from .woo_customers import (
-    CUSTOMER_LIST_SCHEMA,
-    CUSTOMER_SCHEMA,
-    GONE,
-    NEW_CUSTOMER_SCHEMA,
-    Account,
-    add_by_hand,
-    allowed_methods,
-    customer_document,
-    guard_delete,
-    guard_role,
+from .woo_calls import (
+    BATCH,
+    EDITABLE,
+    ID,
+    LIST,
+    NO_BATCH,
+    ONE,
+    REFUSALS,
+    VIEW,
+    Call,
+    Reply,
+    Route,
+    paging,
+    pick,
+    run_batch,
 )
+from .woo_customer_routes import CUSTOMER_CONTROLS, CUSTOMER_ROUTES
 from .woo_fields import boolean, integer, parse_time, validate, words
 from .woo_lists import LIST_SCHEMA, page_of
 from .woo_order_routes import ORDER_CONTROLS, ORDER_ROUTES
-from .woo_products import HAND_EDITS, PRODUCT_SCHEMA, VARIATION_SCHEMA, Products
+from .woo_product_schema import PRODUCT_SCHEMA, VARIATION_SCHEMA
+from .woo_products import HAND_EDITS, Products
 from .woo_render import Site, product_document, variation_document
 from .woo_site import index, setting, system_status, tax_classes, tax_rates
 from .woo_store import DEFAULT_SETTINGS, Item, Store
@@ -292,19 +296,6 @@ def _delete_variation(call: Call) -> Reply:
     return reply
 
 
-def _batch(call: Call) -> Reply:
-    """Items run in order, each kept or refused by itself; none is validated, and a delete is for good."""
-    given = {verb: call.params.get(verb) for verb in ("create", "update", "delete")}
-    given = {verb: items for verb, items in given.items() if items and isinstance(items, list)}
-    limit = call.site.settings["batch_limit"]
-    if sum(len(items) for items in given.values()) > limit:
-        message = f"Unable to accept more than {limit} items for this request."
-        raise ApiError(413, "woocommerce_rest_request_entity_too_large", message)
-    one = _batch_customer if call.path.endswith("/customers/batch") else _batch_item
-    done = {verb: [one(call, verb, item) for item in items] for verb, items in given.items()}
-    return Reply(done or [])
-
-
 def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
     body = given if isinstance(given, dict) else {"id": integer(given)}
     own_route = len(call.ids) > 0
@@ -329,67 +320,6 @@ def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
         return _show(call, item, edit=True, own_route=own_route)
     except ApiError as error:
         return {"id": identifier, "error": error.document()}
-
-
-def _customers(call: Call) -> Reply:
-    total, accounts = call.customers.page(call.params)
-    return Reply([customer_document(each, call.site) for each in accounts], headers=paging(call, total))
-
-
-def _create_customer(call: Call) -> Reply:
-    return Reply(customer_document(call.customers.create(call.params), call.site), 201)
-
-
-def _on_customer(handle: Callable[[Call, Account], Reply]) -> Callable[[Call], Reply]:
-    """A route of one account; of one that is gone WordPress does not say what may be done with it."""
-
-    def answer(call: Call) -> Reply:
-        account = call.customers.get(call.ids[0])
-        if account is None:
-            return Reply(GONE.document(), GONE.status, {"Allow": ""})
-        reply = handle(call, account)
-        reply.headers.setdefault("Allow", ", ".join(allowed_methods(account)))
-        return reply
-
-    return answer
-
-
-def _update_customer(call: Call, account: Account) -> Reply:
-    guard_role(account, call.params)
-    return Reply(customer_document(call.customers.update(account, call.params), call.site))
-
-
-def _delete_customer(call: Call, account: Account) -> Reply:
-    guard_delete(account)
-    if not boolean(call.params.get("force")):
-        raise ApiError(501, "woocommerce_rest_trash_not_supported", "Customers do not support trashing.")
-    call.customers.delete(account)
-    return Reply(customer_document(account, call.site, gone=True), headers={"Allow": ""})
-
-
-def _batch_customer(call: Call, verb: str, given: Any) -> dict[str, Any]:
-    body = given if isinstance(given, dict) else {"id": integer(given)}
-    try:
-        if verb == "create":
-            return customer_document(call.customers.create(body), call.site)
-        account = call.customers.get(integer(body.get("id")))
-        if account is None:
-            raise GONE if verb == "delete" else ApiError(400, "woocommerce_rest_invalid_id", "Invalid resource ID.")
-        if verb == "delete":
-            call.customers.delete(account)
-            return customer_document(account, call.site, gone=True)
-        return customer_document(call.customers.update(account, body), call.site)
-    except ApiError as error:
-        return {"id": 0 if verb == "create" else body.get("id"), "error": error.document()}
-
-
-def _register(call: Call) -> Reply:
-    with call.store.whole():
-        return Reply({"ids": add_by_hand(call.customers, call.params.get("customers") or [])})
-
-
-def _edit_account(call: Call, account: Account) -> Reply:
-    return Reply(customer_document(call.customers.update(account, call.params, by_hand=True), call.site))
 
 
 def _taxes(call: Call) -> Reply:
@@ -430,20 +360,18 @@ def _unusable(message: str) -> ApiError:
     return ApiError(400, "sandbox_invalid", message)
 
 
-_NO_BATCH = ("woocommerce_rest_cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")
 _P, _V = "/wc/v3/products", rf"/wc/v3/products{ID}/variations"
-_C = "/wc/v3/customers"
 _ROUTES = [
     Route(("GET",), "/", lambda call: Reply(index(call.site)), ("GET",), public=True),
     Route(("GET",), _P, _listed, LIST, LIST_SCHEMA),
     Route(("POST",), _P, _create_product, LIST, PRODUCT_SCHEMA),
-    Route(EDITABLE, f"{_P}/batch", _batch, BATCH, refusal=_NO_BATCH),
+    Route(EDITABLE, f"{_P}/batch", lambda c: run_batch(c, _batch_item), BATCH, refusal=NO_BATCH),
     Route(("GET",), _P + ID, lambda c: Reply(_show(c, _product(c, 404), edit=c.edit)), ONE, refusal=VIEW),
     Route(EDITABLE, _P + ID, _update_product, ONE, PRODUCT_SCHEMA, REFUSALS["PUT"]),
     Route(("DELETE",), _P + ID, _delete_product, ONE),
     Route(("GET",), _V, lambda c: _listed(c, variations=True, parent_id=c.ids[0]), LIST, LIST_SCHEMA),
     Route(("POST",), _V, _create_variation, LIST, VARIATION_SCHEMA),
-    Route(EDITABLE, f"{_V}/batch", _batch, BATCH, refusal=_NO_BATCH),
+    Route(EDITABLE, f"{_V}/batch", lambda c: run_batch(c, _batch_item), BATCH, refusal=NO_BATCH),
     Route(
         ("GET",),
         _V + ID,
@@ -454,18 +382,7 @@ _ROUTES = [
     Route(EDITABLE, _V + ID, _update_variation, ONE, VARIATION_SCHEMA, REFUSALS["PUT"]),
     Route(("DELETE",), _V + ID, _delete_variation, ONE),
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
-    Route(("GET",), _C, _customers, LIST, CUSTOMER_LIST_SCHEMA),
-    Route(("POST",), _C, _create_customer, LIST, NEW_CUSTOMER_SCHEMA),
-    Route(EDITABLE, f"{_C}/batch", _batch, BATCH, refusal=_NO_BATCH),
-    Route(
-        ("GET",),
-        _C + ID,
-        _on_customer(lambda call, account: Reply(customer_document(account, call.site))),
-        ONE,
-        refusal=VIEW,
-    ),
-    Route(EDITABLE, _C + ID, _on_customer(_update_customer), ONE, CUSTOMER_SCHEMA, REFUSALS["PUT"]),
-    Route(("DELETE",), _C + ID, _on_customer(_delete_customer), ONE),
+    *CUSTOMER_ROUTES,
     *ORDER_ROUTES,
     Route(("GET",), "/wc/v3/taxes", _taxes, LIST),
     Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, LIST),
@@ -482,8 +399,7 @@ _CONTROLS = [
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
     Route(("PATCH",), f"/_sandbox/products{ID}", _edit_by_hand, ()),
     *ORDER_CONTROLS,
-    Route(("PUT",), "/_sandbox/customers", _register, ()),
-    Route(("PATCH",), f"/_sandbox/customers{ID}", _on_customer(_edit_account), ()),
+    *CUSTOMER_CONTROLS,
     Route(("POST",), _CRON, lambda call: Reply(call.products.run_cron()), ()),
 ]
 

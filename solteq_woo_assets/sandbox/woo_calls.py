@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from .woo_auth import ApiError
 from .woo_customers import Customers
 from .woo_fields import Schema, integer, words
 from .woo_orders import Orders
@@ -24,6 +25,7 @@ REFUSALS = {
     "PATCH": ("woocommerce_rest_cannot_edit", "Sorry, you are not allowed to edit this resource."),
     "DELETE": ("woocommerce_rest_cannot_delete", "Sorry, you are not allowed to delete this resource."),
 }
+NO_BATCH = ("woocommerce_rest_cannot_batch", "Sorry, you are not allowed to batch manipulate this resource.")
 VIEW = ("woocommerce_rest_cannot_view", "Sorry, you cannot view this resource.")
 
 
@@ -124,3 +126,18 @@ def pick(body: Any, names: list[str]) -> Any:
     if isinstance(body, list):
         return [pick(each, names) for each in body]
     return {name: value for name, value in body.items() if name in wanted} or []
+
+
+def run_batch(call: Call, one: Callable[[Call, str, Any], dict[str, Any]]) -> Reply:
+    """Items run in order, each kept or refused by itself; none is validated, and a delete is for good.
+
+    :param one: does one item, given the verb and the item
+    """
+    given = {verb: call.params.get(verb) for verb in ("create", "update", "delete")}
+    given = {verb: items for verb, items in given.items() if items and isinstance(items, list)}
+    limit = call.site.settings["batch_limit"]
+    if sum(len(items) for items in given.values()) > limit:
+        message = f"Unable to accept more than {limit} items for this request."
+        raise ApiError(413, "woocommerce_rest_request_entity_too_large", message)
+    done = {verb: [one(call, verb, item) for item in items] for verb, items in given.items()}
+    return Reply(done or [])

@@ -6,7 +6,7 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_fields import Schema, boolean, integer, integers, line, parse_time, text, words
-from .woo_products import TYPES
+from .woo_product_schema import TYPES
 from .woo_store import Item, Store, site_time, sku_key
 
 _INTEGERS = {"type": "array", "items": {"type": "integer"}}

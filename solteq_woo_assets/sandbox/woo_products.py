@@ -6,7 +6,6 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_fields import (
-    Schema,
     amount,
     boolean,
     decimal,
@@ -16,100 +15,10 @@ from .woo_fields import (
     parse_time,
     text,
 )
+from .woo_product_schema import PRODUCT_SCHEMA, STATUSES, STOCK_STATUS, TAX_CLASSES, TYPES
 from .woo_sales import end_sale, fresh_price, next_edge, priced_by, start_sale
 from .woo_store import SITE_ZONE, Item, Store, sku_key
 from .woo_texts import kses, slugify
-
-STATUSES = ("draft", "pending", "private", "publish", "future", "auto-draft", "trash")
-TYPES = ("simple", "grouped", "external", "variable")
-TAX_CLASSES = {"": 25.5, "reduced-rate": 13.5, "zero-rate": 0.0}
-"""The slugs that a product can have, with the rate that its country takes."""
-
-_STRING, _INTEGER, _BOOLEAN = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
-_INTEGERS = {"type": "array", "items": _INTEGER}
-_META = {
-    "type": "array",
-    "items": {"type": "object", "properties": {"id": _INTEGER, "key": _STRING, "value": {"type": "mixed"}}},
-}
-_COST = {
-    "type": "object",
-    "properties": {
-        "values": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"defined_value": {"type": "number", "null": False}}},
-        },
-    },
-}
-_STOCK_STATUS = {"type": "string", "enum": ("instock", "outofstock", "onbackorder")}
-_BACKORDERS = {"type": "string", "enum": ("no", "notify", "yes")}
-_NAMED = {"id": _INTEGER, "name": _STRING, "option": _STRING}
-
-# In the order in which WooCommerce names wrong ones. Dates are not here: it does not check them.
-VARIATION_SCHEMA: dict[str, Schema] = {
-    "description": _STRING,
-    "sku": _STRING,
-    "global_unique_id": _STRING,
-    "regular_price": _STRING,
-    "sale_price": _STRING,
-    "status": {"type": "string", "enum": STATUSES[:4]},
-    "virtual": _BOOLEAN,
-    "downloadable": _BOOLEAN,
-    "download_limit": _INTEGER,
-    "download_expiry": _INTEGER,
-    "tax_status": {"type": "string", "enum": ("taxable", "shipping", "none")},
-    "tax_class": _STRING,
-    "manage_stock": _BOOLEAN,
-    "stock_quantity": _INTEGER,
-    "stock_status": _STOCK_STATUS,
-    "backorders": _BACKORDERS,
-    "low_stock_amount": {"type": "integer,null"},
-    "weight": _STRING,
-    "dimensions": {"type": "object", "properties": dict.fromkeys(("length", "width", "height"), _STRING)},
-    "shipping_class": _STRING,
-    "image": {"type": "object"},
-    "attributes": {"type": "array", "items": {"type": "object", "properties": _NAMED}},
-    "menu_order": _INTEGER,
-    "meta_data": _META,
-    "cost_of_goods_sold": _COST,
-}
-PRODUCT_SCHEMA: dict[str, Schema] = {
-    "name": _STRING,
-    "slug": _STRING,
-    "type": {"type": "string", "enum": TYPES},
-    **VARIATION_SCHEMA,
-    "status": {"type": "string", "enum": STATUSES},
-    "featured": _BOOLEAN,
-    "catalog_visibility": {"type": "string", "enum": ("visible", "catalog", "search", "hidden")},
-    "short_description": _STRING,
-    "external_url": _STRING,
-    "button_text": _STRING,
-    "sold_individually": _BOOLEAN,
-    "reviews_allowed": _BOOLEAN,
-    "upsell_ids": _INTEGERS,
-    "cross_sell_ids": _INTEGERS,
-    "grouped_products": _INTEGERS,
-    "parent_id": _INTEGER,
-    "purchase_note": _STRING,
-    "post_password": _STRING,
-    "attributes": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "id": _INTEGER,
-                "name": _STRING,
-                "position": _INTEGER,
-                "visible": _BOOLEAN,
-                "variation": _BOOLEAN,
-                "options": {"type": "array", "items": _STRING},
-            },
-        },
-    },
-    "default_attributes": {"type": "array", "items": {"type": "object", "properties": _NAMED}},
-    "categories": {"type": "array", "items": {"type": "object"}},
-    "tags": {"type": "array", "items": {"type": "object"}},
-    "images": {"type": "array", "items": {"type": "object"}},
-}
 
 # Fields that only have to be cleaned; every other one has a rule of its own below.
 _PLAIN: dict[str, Callable[[Any], Any]] = {
@@ -447,7 +356,7 @@ def _set_stock(item: Item, body: dict[str, Any]) -> None:
     if (managed := body.get("manage_stock")) is not None:
         item["manage_stock"] = boolean(managed)
     if (status := body.get("stock_status")) is not None:
-        item["stock_status"] = status if status in _STOCK_STATUS["enum"] else "instock"
+        item["stock_status"] = status if status in STOCK_STATUS["enum"] else "instock"
     if not item.get("manage_stock"):
         for name in ("stock_quantity", "low_stock_amount", "backorders"):
             item.pop(name, None)

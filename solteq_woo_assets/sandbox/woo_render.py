@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from .woo_fields import amount, php_number
-from .woo_products import TAX_CLASSES
+from .woo_product_schema import TAX_CLASSES
 from .woo_sales import is_on_sale, price_of
 from .woo_store import Item, site_time
 from .woo_texts import slugify

@@ -46,7 +46,7 @@ class Stock:
                 line["meta_data"].remove(taken)
 
     def adjust(self, line: Line) -> None:
-        """Follow a line's quantity after an edit; WooCommerce does so whatever the order's status."""
+        """Follow a line's quantity after an edit of an order whose pieces are taken."""
         held = self._held(line)
         if held is None:
             return

@@ -21,6 +21,7 @@ from solteq_woo_assets.rules.receipts import (
     with_decimals,
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
+from solteq_woo_assets.sync.booked_elsewhere import known, order_content
 from solteq_woo_assets.sync.links import sku_key
 from solteq_woo_assets.sync.quarantine import RECORDS
 from solteq_woo_assets.sync.sales import ORDERS, is_booked_here, order_key
@@ -70,7 +71,14 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
     rows: list[tuple[Any, ...]] = []
     held = _in_conflict(connection)
     settled: list[tuple[int, str]] = []
+    elsewhere = known(connection)
     for order, day, mark, old_since, booked, pending, code_of in _unsettled(connection, rules):
+        if order.id in elsewhere:
+            if order_content(order) == elsewhere[order.id]:
+                settled.append((order.id, mark))
+            else:
+                held.append(_changed_elsewhere(order))
+            continue
         due: list[Receipt] = []
         try:
             if old_since is None:
@@ -140,6 +148,11 @@ def _of_old_order(order: Order, receipt: Receipt) -> tuple[str | None, ...]:
     amount = -receipt.document["totals"]["gross"]
     reason = f"{receipt.reason}: {amount} of order {order.number}, whose sale was booked before the first day"
     return order_key(order.id), what, reason, "old-order-refunded", None
+
+
+def _changed_elsewhere(order: Order) -> tuple[str | None, ...]:
+    reason = "somebody said that it was booked by other means, and it changed in the store since"
+    return order_key(order.id), "(the order)", reason, "order-booked-elsewhere", None
 
 
 _Unsettled = tuple[Order, Any, str, datetime | None, list[Receipt], list[Receipt], Any]

@@ -159,13 +159,6 @@ CREATE TABLE snapshot.woo_sales_refunds (
 CREATE TABLE snapshot.woo_sales_payments (
     order_id BIGINT PRIMARY KEY, method VARCHAR, title VARCHAR, amount DECIMAL(18,4), reference VARCHAR
 );
-CREATE TABLE snapshot.sales_under_way (  -- pieces sold in the store that Solteq's balances may not show yet
-    key VARCHAR NOT NULL,          -- the document's external id; of an order without one "order" and its id
-    order_id BIGINT NOT NULL, sku VARCHAR NOT NULL, quantity DECIMAL(18,4) NOT NULL,
-    booked_at TIMESTAMP,           -- by Solteq's clock; NULL until it is booked
-    is_paid BOOLEAN NOT NULL, ordered_at TIMESTAMP NOT NULL,
-    PRIMARY KEY (key, sku)
-);
 CREATE TABLE delta.sales_delta ({_CHANGES},
     day DATE NOT NULL,             -- of the order
     refund_id BIGINT, version INTEGER NOT NULL,
@@ -228,12 +221,35 @@ CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
 );
 """
 
+# Tables of version 6: pieces sold in the store that Solteq's balances may not show yet.
+_UNDER_WAY_TABLES = """
+CREATE TABLE snapshot.sales_under_way (  -- by line of an order: what the store holds, and what documents took
+    order_id BIGINT NOT NULL, line_id VARCHAR NOT NULL,
+    document VARCHAR NOT NULL,     -- the externalId of a document; empty: what the store itself holds
+    sku VARCHAR NOT NULL,
+    quantity DECIMAL(18,4) NOT NULL,  -- that the store took from its stock, or the document from Solteq's balance
+    booked_at TIMESTAMP,           -- of a document, by Solteq's clock; NULL until it is booked
+    is_shown BOOLEAN NOT NULL,     -- of a document: the balances show it, whenever they were written
+    since TIMESTAMP NOT NULL,      -- when it was ordered
+    why VARCHAR NOT NULL,          -- the store's pieces are not in Solteq's balances
+    PRIMARY KEY (order_id, line_id, document)
+);
+CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked by other means
+    order_id BIGINT PRIMARY KEY,
+    content VARCHAR NOT NULL,      -- what the order was like then
+    lines STRUCT(line_id VARCHAR, quantity DECIMAL(18,4))[] NOT NULL,  -- pieces that the balances have lost so
+    since TIMESTAMP NOT NULL
+);
+"""
+
 _UPGRADE_FROM_5 = f"""
 ALTER TABLE sync.links ADD COLUMN solteq_id VARCHAR;
 UPDATE sync.links SET solteq_id = product.id FROM (
     SELECT lower(trim(code)) AS key, min(id) AS id FROM snapshot.solteq_products GROUP BY ALL HAVING count(*) = 1
 ) AS product WHERE links.key = product.key;
 {_OWNER_TABLES}
+DROP TABLE IF EXISTS snapshot.sales_under_way;
+{_UNDER_WAY_TABLES}
 -- A database of version 1 got the table as it is now.
 ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_days VARCHAR[];
 ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS valid_hours_from TIME;
@@ -250,8 +266,6 @@ DELETE FROM sync.settled_orders;
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
 ALTER TABLE sync.watermarks ADD COLUMN made_for VARCHAR;
 UPDATE snapshot.woo_sales_coupons SET code = '' WHERE code IS NULL;
-ALTER TABLE snapshot.sales_under_way ADD COLUMN IF NOT EXISTS key VARCHAR;
-UPDATE snapshot.sales_under_way SET key = 'order ' || order_id || ' ' || rowid WHERE key IS NULL;
 """
 
 _UPGRADE_FROM_4 = f"""
@@ -358,6 +372,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_SALES_TABLES}
 {_OPERATION_TABLES}
 {_OWNER_TABLES}
+{_UNDER_WAY_TABLES}
 """
 
 

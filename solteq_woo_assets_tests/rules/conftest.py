@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import duckdb
 import polars as pl
@@ -155,15 +154,17 @@ class Sides:
         )
 
     def sold(self, order: int, sku: str, pieces: int, **fields: Any) -> None:
-        """Pieces under way; paid and not booked unless told otherwise."""
+        """Pieces of a document, not booked unless told otherwise; with the document empty, what the store holds."""
         row = {
-            "key": uuid4().hex,  # each of a document of its own
             "order_id": order,
+            "line_id": "1",
+            "document": "order",
             "sku": sku,
             "quantity": Decimal(pieces),
             "booked_at": None,
-            "is_paid": True,
-            "ordered_at": NOW,
+            "is_shown": False,
+            "since": NOW,
+            "why": "not booked in Solteq yet",
             **fields,
         }
         names, marks = ", ".join(row), ", ".join("?" * len(row))

@@ -804,6 +804,37 @@ def test_settings_show(woo: Client) -> None:
     assert woo.session.get(f"{woo.url}/_sandbox/settings").json()["prices_include_tax"] is False
 
 
+def test_a_decimal_comma_is_one_where_the_store_says_so(woo: Client) -> None:
+    """Trap 27: the same text is another price in another store, so send points."""
+    identifier = woo.create(regular_price="1,5")
+    assert woo.get(f"/products/{identifier}")["regular_price"] == "15"
+    woo.settings(decimal_comma=True)
+    for sent, kept in (("1,5", "1.5"), ("1.234,56", "1234.56"), ("1 234,50", "1234.50"), ("12.34", "12.34")):
+        assert woo.put(identifier, regular_price=sent)["regular_price"] == kept
+
+
+def test_texts_are_kept_as_html(woo: Client) -> None:
+    """Trap 64: an ampersand comes back escaped, and what looks like a tag is lost."""
+    for sent, kept in (
+        ("Kuppi & muki", "Kuppi &amp; muki"),
+        ("Kahvi &amp; pulla &euro;", "Kahvi &amp; pulla &euro;"),
+        ("5 < 6 ja 7 > 3", "5  3"),
+        ("3 > 2", "3 &gt; 2"),
+        ("<b>Iso</b> <script>alert(1)</script>", "<b>Iso</b> alert(1)"),
+        ("C:\\temp", "C:temp"),
+    ):
+        assert woo.get(f"/products/{woo.create(name=sent)}")["name"] == kept
+    identifier = woo.create(description='<p onclick="x()" class="a">Hei<br /></p><!-- pois -->')
+    assert woo.get(f"/products/{identifier}")["description"] == '<p class="a">Hei<br /></p>'
+
+
+def test_a_product_of_the_future_says_so(woo: Client) -> None:
+    """Trap 70: whatever status is asked for."""
+    identifier = woo.create(date_created_gmt="2031-01-01T00:00:00")
+    assert woo.get(f"/products/{identifier}")["status"] == "future"
+    assert woo.put(identifier, date_created="2021-01-01T00:00:00")["status"] == "publish"
+
+
 def test_names_share_no_slug(woo: Client) -> None:
     """Protects addresses: the second product of a name gets another one, a draft none yet."""
     made = [woo.create(name="Väri & Muoto 5 %") for _ in range(3)]

@@ -409,6 +409,7 @@ def test_a_refused_refund_is_a_500_without_an_object(shop: Shop) -> None:
     path = f"/orders/{order['id']}/refunds"
     for at, body in (
         (path, {"amount": "10.01", "api_refund": False}),
+        (path, {"amount": "-1.00", "api_refund": False}),
         (path, {"amount": "1.00"}),
         (f"/orders/{MISSING}/refunds", {"amount": "1.00"}),
     ):
@@ -476,6 +477,73 @@ def test_a_coupon_is_taken_off_counted_and_taken_back(shop: Shop) -> None:
     assert shop.get(f"/coupons/{coupon['id']}")["used_by"] == []
     twice = {"coupon_lines": [{"code": "viisi"}, {"code": "viisi"}]}
     assert shop.refused("PUT", f"/orders/{order['id']}", twice) == (400, "woocommerce_rest_invalid_coupon")
+
+
+def test_cash_on_delivery_is_paid_when_it_is_completed(shop: Shop) -> None:
+    """Trap 42: a sale that is processing may have no time of payment, whatever was said of it."""
+    product = shop.product()
+    order = shop.order((product, 1), payment_method="cod", status="processing", set_paid=True)
+    assert (order["status"], order["date_paid_gmt"]) == ("processing", None)
+    shop.clock(LATER)
+    assert shop.put(order, status="completed")["date_paid_gmt"] == LATER
+
+
+def test_edits_of_a_paid_order_move_stock(shop: Shop) -> None:
+    """Trap 44: more pieces, a new line, a line removed; and none of it while the order is unpaid."""
+    product, other = shop.product(stock=10), shop.product(stock=10)
+    for status, expected in (("pending", [(10, 10), (10, 10), (10, 10)]), ("processing", [(7, 10), (7, 8), (10, 8)])):
+        order = shop.order((product, 1), status=status)
+        line = order["line_items"][0]["id"]
+        seen = []
+        for edit in ({"id": line, "quantity": 3}, {"product_id": other, "quantity": 2}, {"id": line, "quantity": 0}):
+            shop.put(order, line_items=[edit])
+            seen.append((shop.stock(product), shop.stock(other)))
+        assert seen == expected
+
+
+def test_a_binned_sale_is_no_sale_but_keeps_its_pieces(shop: Shop) -> None:
+    """Trap 43: also when it is deleted for good; taken out of the bin, it is one again."""
+    product = shop.product(stock=5)
+    order = shop.order((product, 2), status="processing")
+    path = f"/orders/{order['id']}"
+    figures = [shop.get(f"/products/{product}")]
+    for method, body in (("DELETE", None), ("PUT", {"status": "processing"}), ("DELETE", None)):
+        kept = shop.send(method, path, body)
+        figures.append(shop.get(f"/products/{product}"))
+    assert [row["key"] for row in kept["meta_data"]] == ["_wp_trash_meta_status", "_wp_trash_meta_time"]
+    shop.send("DELETE", path, force=True)
+    figures.append(shop.get(f"/products/{product}"))
+    assert [(each["total_sales"], each["stock_quantity"]) for each in figures] == [
+        (2, 3),
+        (0, 3),
+        (2, 3),
+        (0, 3),
+        (0, 3),
+    ]
+
+
+def test_a_refused_coupon_leaves_a_draft_behind(shop: Shop) -> None:
+    """Trap 46: a client that reads orders without naming their statuses sees it."""
+    lines = {"line_items": [{"product_id": shop.product("10.00")}]}
+    answer = shop.ask("POST", "/orders", lines | {"coupon_lines": [{"code": "ei-ole"}]}).json()
+    draft = answer["data"]["new_draft_order_id"]
+    (found,) = shop.get("/orders", include=draft)
+    assert (found["status"], found["total"], found["coupon_lines"]) == ("checkout-draft", "10.00", [])
+    before = shop.order()["id"]
+    assert shop.refused("POST", "/orders", {"line_items": [{"quantity": 1}]})[0] == 400
+    assert shop.refused("POST", "/orders", {"line_items": [{"quantity": 0}]}) == (500, "internal_server_error")
+    assert shop.order()["id"] == before + 1  # these leave none
+
+
+def test_abroad_no_vat_is_charged(shop: Shop) -> None:
+    """Trap 53: the net price is, by where it is shipped to; a coupon, too, comes off the net."""
+    product = shop.product("12.55")
+    to_norway = {"shipping": ADDRESS | {"country": "NO"}}
+    assert shop.order((product, 1), **to_norway)["total"] == "10.00"
+    assert shop.order((product, 1), shipping=ADDRESS)["total"] == "12.55"
+    shop.send("POST", "/coupons", {"code": "norja", "discount_type": "percent", "amount": "10"})
+    order = shop.order((product, 1), **to_norway, coupon_lines=[{"code": "norja"}])
+    assert (order["total"], order["total_tax"], order["discount_total"]) == ("9.00", "0.00", "1.00")
 
 
 def test_payment_is_dated_once(shop: Shop) -> None:

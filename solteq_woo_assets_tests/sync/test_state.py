@@ -144,7 +144,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             DROP TABLE snapshot.woo_sales_coupons; DROP TABLE snapshot.woo_sales_refunds;
             DROP TABLE snapshot.woo_sales_payments; DROP TABLE snapshot.sales_under_way; DROP TABLE delta.sales_delta;
             DROP TABLE sync.alerts; DROP TABLE sync.reconciliation; DROP TABLE sync.identity;
-            DROP TABLE sync.sales_lookups; DROP TABLE sync.sales_conflicts;
+            DROP TABLE sync.sales_lookups; DROP TABLE sync.sales_conflicts; DROP TABLE sync.booked_elsewhere;
             ALTER TABLE sync.quarantine DROP COLUMN code; ALTER TABLE sync.quarantine DROP COLUMN dismissed_at;
             DROP TABLE sync.sales; DROP TABLE sync.settled_orders; DROP TABLE sync.sales_days;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
@@ -187,7 +187,7 @@ def keys(path: Path) -> dict[str, list[str]]:
 def without_keys(path: Path) -> None:
     """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
     with StateDatabase(path).transaction() as connection:
-        for table in ("identity", "sales_lookups", "sales_conflicts"):
+        for table in ("identity", "sales_lookups", "sales_conflicts", "booked_elsewhere"):
             connection.execute(f"DROP TABLE sync.{table}")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
         connection.execute("ALTER TABLE sync.links DROP COLUMN solteq_id")
@@ -225,9 +225,6 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
             ('A', '1', 2, FALSE, TIMESTAMP '2026-01-02'), ('A', '1', 1, FALSE, TIMESTAMP '2026-01-01'),
             ('A', '2', 3, FALSE, TIMESTAMP '2026-01-01');
         INSERT INTO snapshot.woo_sales_coupons VALUES (1, NULL, 1, 0), (1, NULL, 1, 0);
-        ALTER TABLE snapshot.sales_under_way DROP COLUMN key;
-        INSERT INTO snapshot.sales_under_way (order_id, sku, quantity, is_paid, ordered_at) VALUES
-            (1, 'A', 1, TRUE, TIMESTAMP '2026-01-01'), (1, 'A', 2, TRUE, TIMESTAMP '2026-01-01');
         INSERT INTO sync.links VALUES ('product', 'a', 1, NULL), ('product', 'a', 2, 'draft');
         INSERT INTO snapshot.solteq_products (id, code, active, deleted, modified_at) VALUES
             ('id-a', 'A', TRUE, FALSE, TIMESTAMP '2026-01-01');
@@ -243,7 +240,6 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
             "snapshot.woo_sales_lines": [(1, 100, 20), (1, 101, -5)],
             "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
             "snapshot.woo_sales_coupons": [(1, "")],
-            "snapshot.sales_under_way": [(1, "A", 1), (1, "A", 2)],
             "sync.links": [("product", "a", 2, "draft", "id-a")],
         }.items():
             shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
@@ -257,7 +253,6 @@ COLUMNS_SHOWN = {
     "snapshot.woo_sales_lines": ["order_id", "line_id", "total"],
     "snapshot.solteq_balances": ["product_code", "store_id", "free_balance"],
     "snapshot.woo_sales_coupons": ["order_id", "code"],
-    "snapshot.sales_under_way": ["order_id", "sku", "quantity"],
 }
 
 
