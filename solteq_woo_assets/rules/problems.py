@@ -39,6 +39,20 @@ _CATALOGUE = [
         "not booked in Solteq; all others are.",
         "correct the order in the store; it is read again then",
     ),
+    Problem(
+        "store-product-unreadable",
+        "A product of the store cannot be read",
+        "A field of the product has a form that it never should have, often because a plugin wrote it. What was known "
+        "of it before is compared; all other products go on.",
+        "correct the product in the store; it is read again then",
+    ),
+    Problem(
+        "account-unreadable",
+        "A customer account of the store cannot be read",
+        "A field of the account has a form that it never should have, often because a plugin wrote it. What was known "
+        "of it before is compared; all other accounts go on.",
+        "correct the account in the store; it is read again by reconcile_all, at night",
+    ),
     # Products
     Problem(
         "code-missing",

@@ -1,7 +1,6 @@
 """Orders and refunds as rows: of the wire for the snapshot, and of the snapshot for the rules."""
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 import simplejson
 
+from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import OrderLine
 from solteq_woo_assets.rules.orders import Line, Order, StoreRefund, Tax
@@ -175,7 +175,8 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
     if refund_id and kind != "Product":  # the store does not say it
         quantity = Decimal(-1 if line.total or line.total_tax else 0)
     is_sold_piece = kind == "Product" and not refund_id
-    stock = [_number(line.meta(key)) if is_sold_piece else Decimal(0) for key in (REDUCED_STOCK_META, RESTOCKED_META)]
+    meta = [line.meta(key) if is_sold_piece else "" for key in (REDUCED_STOCK_META, RESTOCKED_META)]
+    stock = [max(number_or_none(text) or Decimal(0), Decimal(0)) for text in meta]
     taxes = [tax for tax in line.taxes if tax.total not in ("", None)]
     return (
         order_id,
@@ -190,15 +191,10 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
         line.total,
         line.total_tax,
         [tax.id for tax in taxes],
-        [_number(tax.total or "") for tax in taxes],
-        int(refunded) if refunded.isdecimal() else None,
+        [number_or_none(tax.total or "") or Decimal(0) for tax in taxes],
+        id_or_zero(refunded) or None,
         *stock,
     )
-
-
-def _number(text: str) -> Decimal:
-    """0 of what is no number; of a line of which too many pieces were restocked the store's is below 0."""
-    return Decimal(text) if re.fullmatch(r"-?\d{1,13}(\.\d+)?", text) else Decimal(0)
 
 
 def order_of(row: Mapping[str, Any]) -> Order:

@@ -215,7 +215,7 @@ CREATE TABLE sync.alerts (  -- what is wrong at present, and who was told: a row
 CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
     reconciled_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
     field VARCHAR NOT NULL, expected VARCHAR, held VARCHAR,  -- of customers without values
-    why VARCHAR NOT NULL,          -- missing, surplus, edited, changed, waiting, quarantined
+    why VARCHAR NOT NULL,          -- missing, surplus, edited, changed, waiting, quarantined, unread
     reason VARCHAR NOT NULL,
     first_seen TIMESTAMP NOT NULL  -- the first of the unbroken reconciliations that saw the same difference
 );

@@ -11,8 +11,7 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.automation.jobs import CHANGED_SALES
-from solteq_woo_assets.clients.woo import RefundDocument
-from solteq_woo_assets.clients.woo_orders import WooOrders
+from solteq_woo_assets.clients.woo_orders import RefundPage, WooOrders
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_document, order_line
 
 
@@ -536,7 +535,7 @@ def test_a_refund_that_two_flows_find_new_at_once_is_stored_and_booked_once(
     read = WooOrders.refunds
     beside = ThreadPoolExecutor(1)
 
-    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[list[RefundDocument]]:
+    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[RefundPage]:
         found = list(read(orders, *asked))
         monkeypatch.setattr(WooOrders, "refunds", read)
         shop.edit_order(order, line, transaction_id="tx-2", **refunded)
