@@ -1,6 +1,6 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -80,6 +80,7 @@ _OVER_HTTP = (
 class WooClient:
     """Reads and writes the store's products. Thread-safe.
 
+    :param order_meta: keys of the orders' meta that are read
     :param url: the shop's address; over https it gets Basic credentials, over http only OAuth 1.0a signatures
     :raises ConfigurationError: no web address
     """
@@ -94,6 +95,7 @@ class WooClient:
         read_seconds: float = 60.0,
         attempts: int = 5,
         read_only: bool = False,
+        order_meta: Collection[str] = (),
         most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
     ) -> None:
         parts = urlsplit(url)
@@ -121,7 +123,7 @@ class WooClient:
             most_clock_skew=most_clock_skew,
         )
         self.customers = WooCustomers(self._session)
-        self.orders = WooOrders(self._session)
+        self.orders = WooOrders(self._session, order_meta)
         self.probes = WooProbes(self._session)
 
     @property

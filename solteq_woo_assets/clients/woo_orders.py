@@ -1,7 +1,7 @@
 """WooCommerce's orders and refunds, as they are read for the books."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,8 +49,8 @@ class LineTax(_Row):
     total: Text = ""
 
 
-class LineMeta(_Row):
-    """What a plugin or WooCommerce itself remembers of a line."""
+class Meta(_Row):
+    """What a plugin or WooCommerce itself remembers of an order or a line."""
 
     key: Text = ""
     value: Any = None
@@ -69,7 +69,7 @@ class OrderLine(_Row):
     total: Amount
     total_tax: Amount
     taxes: Annotated[list[LineTax], BeforeValidator(_listed)] = []
-    meta_data: Annotated[list[LineMeta], BeforeValidator(_listed)] = []
+    meta_data: Annotated[list[Meta], BeforeValidator(_listed)] = []
 
     def meta(self, key: str) -> str:
         """The text of a meta value; empty when there is none."""
@@ -141,6 +141,7 @@ class OrderDocument(_Lines):
     payment_method: Text = ""
     payment_method_title: Text = ""
     transaction_id: Text = ""
+    meta_data: Annotated[list[Meta], BeforeValidator(_listed)] = Field(default=[], repr=False)
     tax_lines: Annotated[list[TaxLine], BeforeValidator(_listed)] = []
     coupon_lines: Annotated[list[CouponLine], BeforeValidator(_listed)] = []
     refunds: Annotated[list[RefundReference], BeforeValidator(_listed)] = []
@@ -172,10 +173,15 @@ class RefundPage:
 
 
 class WooOrders:
-    """Reads orders and refunds. Thread-safe."""
+    """Reads orders and refunds. Thread-safe.
 
-    def __init__(self, session: JsonSession) -> None:
+    :param meta_keys: of the orders' meta, what is read; of all else nothing is asked for or kept
+    """
+
+    def __init__(self, session: JsonSession, meta_keys: Collection[str] = ()) -> None:
         self._session = session
+        self._meta_keys = frozenset(meta_keys)
+        self._fields = f"{ORDER_FIELDS},meta_data" if meta_keys else ORDER_FIELDS
 
     def changed(self, modified_after: datetime) -> Iterator[OrderPage]:
         """Orders of any status that are new or changed since then, but for binned ones.
@@ -194,14 +200,14 @@ class WooOrders:
         first = self._page(window, 0)
         total = _total(first)
         offsets = range(PAGE_ROWS, total, PAGE_ROWS)
-        yield _orders(first)
+        yield self._sorted(_rows(first.body))
         steady = True
         with ThreadPoolExecutor(in_flight, thread_name_prefix="orders") as pool:
             for response in _ahead(pool, lambda offset: self._page(window, offset), offsets):
                 steady &= bool(response.body) and _total(response) == total
                 if not response.body:  # fewer than was said: the rest is not asked for
                     break
-                yield _orders(response)
+                yield self._sorted(_rows(response.body))
         if not steady:
             yield from self._pages(window)
 
@@ -209,7 +215,7 @@ class WooOrders:
         """Those of the ids that the store lists; ``trash`` looks in the bin."""
         for start in range(0, len(ids), PAGE_ROWS):
             some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
-            yield _orders(self._page({"include": some, "status": status}, 0))
+            yield self._sorted(_rows(self._page({"include": some, "status": status}, 0).body))
 
     def modified(self, modified_after: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
@@ -264,12 +270,22 @@ class WooOrders:
 
     def _pages(self, params: Params) -> Iterator[OrderPage]:
         params = {"status": "any", "dp": _DECIMALS, **params}
-        for page in pages(self._session, _PATH, params, fields=ORDER_FIELDS, rows=_rows):
-            yield _sorted(page)
+        for page in pages(self._session, _PATH, params, fields=self._fields, rows=_rows):
+            yield self._sorted(page)
 
     def _page(self, params: Params, offset: int) -> JsonResponse:
         window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
-        return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": ORDER_FIELDS})
+        return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": self._fields})
+
+    def _sorted(self, rows: Sequence[OrderDocument | Unreadable]) -> OrderPage:
+        orders = [row for row in rows if isinstance(row, OrderDocument)]
+        if self._meta_keys:
+            orders = [self._without_other_meta(order) for order in orders]
+        return OrderPage(orders, [row for row in rows if isinstance(row, Unreadable)])
+
+    def _without_other_meta(self, order: OrderDocument) -> OrderDocument:
+        kept = [each for each in order.meta_data if each.key in self._meta_keys]
+        return order.model_copy(update={"meta_data": kept})
 
 
 def created_between(start: datetime, end: datetime) -> dict[str, str]:
@@ -303,17 +319,6 @@ def _total(response: JsonResponse) -> int:
             "A proxy or cache in front of the store may take it away."
         )
     return total
-
-
-def _orders(response: JsonResponse) -> OrderPage:
-    return _sorted(_rows(response.body))
-
-
-def _sorted(rows: Sequence[OrderDocument | Unreadable]) -> OrderPage:
-    return OrderPage(
-        [row for row in rows if isinstance(row, OrderDocument)],
-        [row for row in rows if isinstance(row, Unreadable)],
-    )
 
 
 def _rows(body: Any) -> list[OrderDocument | Unreadable]:

@@ -241,6 +241,20 @@ _CATALOGUE = [
         "recalculate the order in the store",
     ),
     Problem(
+        "payment-unclear",
+        "What an order was paid with cannot be told",
+        "The settings name fees or meta of the store's orders that are payments, such as gift cards. What they hold "
+        "does not agree with the order's lines and total. The order is not booked.",
+        "correct the order in the store, or SOLTEQ_WOO_PAYMENT_FEES and SOLTEQ_WOO_PAYMENT_META",
+    ),
+    Problem(
+        "old-order-refunded",
+        "An order from before the first day was refunded or cancelled",
+        "Its sale was booked before sales were booked from here, so nothing here takes it back. The money has left the "
+        "store, and Solteq's books still have the whole sale.",
+        "refund it in Solteq by hand and dismiss it here, or set SOLTEQ_WOO_OLD_ORDER_REFUNDS=book",
+    ),
+    Problem(
         "document-twice",
         "A document of an order would be booked twice",
         "Solteq has it already, or two orders would make it. Nothing of the order is sent; all others are.",

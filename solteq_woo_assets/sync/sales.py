@@ -50,13 +50,14 @@ def is_booked_here(
 ) -> tuple[str, dict[str, date | datetime | None]]:
     """Which rows of ``snapshot.woo_sales`` are to be booked, as a condition and its parameters.
 
-    Those made since the first day, on a day that was backfilled, or booked already; and an older order that is paid
+    Those made since the first day, on a day that was backfilled, or booked already (a refund of an older order is no
+    sale, of version 0; its reversal is the end of what others booked); and an older order that is paid
     since then, say by an invoice: who booked before has nothing to do with it any more. Not so with cash on delivery,
     which is a sale when it is made, and which the store calls paid when it is completed.
     """
     begins = first_day(connection)
     condition = """(day >= $begins OR day IN (SELECT day FROM sync.sales_days)
-        OR id IN (SELECT order_id FROM sync.sales)
+        OR id IN (SELECT order_id FROM sync.sales WHERE version > 0 OR refund_id IS NULL)
         OR (paid_at >= $begins_at
             AND id NOT IN (SELECT order_id FROM snapshot.woo_sales_payments WHERE method = 'cod')))"""
     return condition, {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
