@@ -56,7 +56,7 @@ def _tax_class_pairs(value: object) -> object:
 
 def _payment_pairs(value: object) -> object:
     """``paytrail=Card,bacs=Invoice`` as a mapping."""
-    return checks.pairs(value, "METHOD=TYPE,METHOD=TYPE, for example paytrail=Card,bacs=Invoice")
+    return checks.pairs(value, "NAME=TYPE,NAME=TYPE, for example paytrail=Card,bacs=Invoice")
 
 
 Listed = Annotated[list[str], NoDecode, BeforeValidator(checks.comma_separated)]
@@ -210,6 +210,12 @@ class Settings(BaseSettings):
         "cod": "Cash",
     }
     """Solteq's payment type of each payment method of the store, METHOD=TYPE, comma-separated. Others go as Other."""
+    payment_fees: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {}
+    """Fees of the store's orders that are means of payment, by their names: NAME=TYPE with Solteq's payment type,
+    comma-separated, such as Gift card=GiftCard. Other negative fees are lines of the sale, a discount."""
+    payment_meta: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {}
+    """Meta keys of the store's orders in which a plugin keeps what was paid by gift card, VAT included: KEY=TYPE,
+    comma-separated, such as _gift_card_amount=GiftCard. The order's method paid the rest."""
     sales_from: Annotated[date | None, BeforeValidator(lambda value: value or None)] = None
     """Orders made and paid before this day are booked only when their day is backfilled. Empty: the day of the first
     run."""
@@ -219,6 +225,9 @@ class Settings(BaseSettings):
     """So many last days of orders are read whole when the schedule comes round, whatever the store says has changed."""
     deleted_orders: Literal["keep", "reverse"] = "keep"
     """What becomes of a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
+    old_order_refunds: Literal["report", "book"] = "report"
+    """What becomes of a refund or cancellation of an order whose sale was booked before the first day, not from here:
+    reported in quarantine, or booked as a refund that names the order's number."""
     deleted_orders_at_once: int = Field(default=20, ge=0, le=1_000_000)
     """A delivery that reverses more sales than this because their orders are gone from the store is stopped."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)

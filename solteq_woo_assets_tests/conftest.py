@@ -255,7 +255,7 @@ class Shop:
             pages = [*client.read_products(status=status), *client.read_variations()]
         finally:
             client.close()
-        return {product.sku: product for page in pages for product in page}
+        return {product.sku: product for page in pages for product in page.products}
 
     def make(self, **fields: Any) -> None:
         """What the store's people do when they make a product of their own."""

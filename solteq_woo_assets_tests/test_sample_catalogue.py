@@ -200,10 +200,7 @@ def held(product: StoreProduct) -> dict[str, Any]:
         "In stock?": product.stock_status,
         "Stock": (product.manage_stock, product.stock_quantity),
         "Parent": product.parent_id,
-        "Attributes": {
-            attribute["name"]: set(attribute.get("options") or [attribute["option"]])
-            for attribute in product.attributes
-        },
+        "Attributes": {attribute.name: set(attribute.options) for attribute in product.attributes},
     }
 
 

@@ -24,7 +24,8 @@ from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 OWNERS = ["team:integration"]
 PREVIEW_ROWS = 20
-READ_FIRST = {"dagster/priority": "1"}
+READ_FIRST = {"dagster/priority": "2"}
+REPORT_NEXT = {"dagster/priority": "1"}
 """Where one run does all flows, everything is read, and reported by the reconciliation, before anything is sent."""
 
 

@@ -1,5 +1,6 @@
 """What differs between the two systems, why, and for how long: one table for all flows, with its history."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -10,7 +11,7 @@ from solteq_woo_assets.assets import balances, campaigns, customers, products, s
 from solteq_woo_assets.assets.common import (
     OWNERS,
     PREVIEW_ROWS,
-    READ_FIRST,
+    REPORT_NEXT,
     effort,
     failing_in_words,
     markdown_table,
@@ -24,26 +25,18 @@ from solteq_woo_assets.sync.sales import first_day
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 GROUP = "reconciliation"
-_SNAPSHOTS = [
-    products.solteq_products,
-    products.woo_catalogue,
-    balances.solteq_balances,
-    balances.sales_under_way,
-    campaigns.solteq_campaigns,
-    customers.solteq_customers,
-    customers.woo_customer_accounts,
-    "woo_sales",
-]
+_DELTAS = {
+    products.FLOW: products.product_delta,
+    campaigns.FLOW: campaigns.campaign_price_delta,
+    balances.FLOW: balances.balance_delta,
+    sales.FLOW: sales.sales_delta,
+    customers.TO_WOO: customers.woo_customer_delta,
+    customers.TO_SOLTEQ: customers.solteq_customer_delta,
+}
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    deps=_SNAPSHOTS,
-    op_tags=READ_FIRST,
-)
+# It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
+@dg.asset(group_name=GROUP, kinds={"duckdb"}, owners=OWNERS, code_version="2", op_tags=REPORT_NEXT)
 def reconciliation(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -54,12 +47,16 @@ def reconciliation(
 
     Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and somebody
     changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
-    balance for its product. Quarantined: held back. Each reconciliation adds its rows, of
-    customers without values, and forgets what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
+    balance for its product. Quarantined: held back. Unread: a snapshot of the flow failed in this run, so the flow was
+    not compared; the other flows were. Each reconciliation adds its rows, of customers without values, and forgets
+    what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
     Beside them, the orders that hold pieces from the shelf, the longest first: order, SKU, pieces, since when and why.
     """
+    unread = _unread(_failed_steps(context))
+    for flow, name in unread:
+        context.log.warning(f"{flow} was not compared: {name} could not be read.")
     with failing_in_words(), effort() as measured, database.transaction() as connection:
-        found = _found(connection, settings, clock())
+        found = _found(connection, settings, clock(), unread)
         stored = _store(connection, found, context.run.run_id)
         held = balances.held_pieces(connection, settings)
         pruned = prune(connection, settings, utc_now())
@@ -71,6 +68,7 @@ def reconciliation(
             "differing": stored.height,
             **{why: counts.get(why, 0) for why in WHYS},
             "surviving": _surviving(stored).height,
+            "not_compared": ", ".join(sorted({flow for flow, _ in unread})) or "nothing",
             "pruned": pruned,
             "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
             "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
@@ -81,8 +79,25 @@ def reconciliation(
     )
 
 
-def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> pl.DataFrame:
-    """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment."""
+def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
+    """What failed in this run so far; the steps have the names of the assets."""
+    logged = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return {entry.step_key for entry in logged if entry.step_key}
+
+
+def _unread(failed: Collection[str]) -> list[tuple[str, str]]:
+    """The flows that cannot be compared, each with the snapshots that failed."""
+    named = {flow: {key.to_user_string() for key in delta.dependency_keys} for flow, delta in _DELTAS.items()}
+    return [(flow, name) for flow, names in named.items() for name in sorted(names.intersection(failed))]
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, unread: Sequence[tuple[str, str]]
+) -> pl.DataFrame:
+    """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment.
+
+    :param unread: flows that are left out, each with a snapshot that could not be read
+    """
     connection.commit()  # the tables, if this made or upgraded them: they are not to be rolled back below
     connection.begin()
     of_products = products.compare(connection, settings, now)
@@ -101,6 +116,9 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datet
     connection.begin()
     deltas |= {customers.TO_WOO: merge.to_woo, customers.TO_SOLTEQ: merge.to_solteq}
     held |= {customers.TO_WOO: merge.to_woo_held, customers.TO_SOLTEQ: merge.to_solteq_held}
+    for flow, _ in unread:
+        deltas.pop(flow, None)
+        held.pop(flow, None)
     for flow, records in held.items():
         quarantine.replace(connection, flow, "delta", records)
     delivered = connection.table("sync.deliveries")
@@ -118,7 +136,12 @@ def _found(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datet
         "SELECT flow, key, field, NULL AS expected, NULL AS held, 'quarantined' AS why, reason "
         "FROM sync.quarantine WHERE dismissed_at IS NULL"
     ).pl()
-    found = pl.concat([*rows, quarantined.cast(SCHEMA)])  # type: ignore[arg-type]
+    left_out = pl.DataFrame(
+        [(flow, name, "(all)", None, None, "unread", f"{name} could not be read in this run") for flow, name in unread],
+        schema=SCHEMA,
+        orient="row",
+    )
+    found = pl.concat([*rows, quarantined.cast(SCHEMA), left_out])  # type: ignore[arg-type]
     # A sale price that both flows would write is the campaigns'; what is held back at two stages is told once.
     values = ["key", "field", "expected", "held"]
     of_campaigns = found.filter(pl.col("flow") == campaigns.FLOW, pl.col("field") != "(all)").select(values)
@@ -137,7 +160,11 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
         SELECT $now AS reconciled_at, $run_id AS run_id, found_now.*, coalesce(first_seen, $now) AS first_seen
         FROM found_now LEFT JOIN (
             SELECT flow, key, field, why, expected, min(first_seen) AS first_seen FROM sync.reconciliation AS row
-            WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)
+            WHERE reconciled_at = (  -- the last one that compared this flow
+                SELECT max(reconciled_at) FROM sync.reconciliation WHERE reconciled_at NOT IN (
+                    SELECT unread.reconciled_at FROM sync.reconciliation AS unread
+                    WHERE unread.flow = row.flow AND unread.why = 'unread'
+                ))
                 AND NOT EXISTS (  -- it was put right since, and differs anew
                     FROM sync.deliveries AS sent WHERE sent.flow = row.flow AND sent.key = row.key
                     AND sent.state = 'delivered' AND sent.settled_at >= row.reconciled_at
@@ -157,7 +184,8 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
 
 def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
     """Differences of the last reconciliation that the one before saw, too; what waits has its reason elsewhere."""
-    return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), pl.col("why") != "waiting")
+    told_elsewhere = pl.col("why").is_in(["waiting", "unread"])
+    return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), ~told_elsewhere)
 
 
 @dg.asset_check(asset=reconciliation)

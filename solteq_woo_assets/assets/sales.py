@@ -29,7 +29,7 @@ from solteq_woo_assets.assets.guard_rails import GuardRailConfig, reversals
 from solteq_woo_assets.assets.pictures import sales_per_day
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.rules.receipts import ReceiptRules
+from solteq_woo_assets.rules.orders import ReceiptRules
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine, sales_adoption, sales_books, sales_plan
 from solteq_woo_assets.sync.lease import FlowLeases
@@ -62,6 +62,9 @@ def receipt_rules(settings: Settings) -> ReceiptRules:
         end_of_business_day=settings.end_of_business_day,
         sale_statuses=settings.sale_statuses,
         payment_types=settings.payment_types,
+        payment_fees=settings.payment_fees,
+        payment_meta=settings.payment_meta,
+        old_order_refunds=settings.old_order_refunds,
         deleted_orders=settings.deleted_orders,
     )
 
@@ -349,7 +352,8 @@ def days_agree(
     solteq: dg.ResourceParam[SolteqClient],
     clock: dg.ResourceParam[Clock],
 ) -> dg.AssetCheckResult:
-    """Day by day, the store and Solteq agree: orders, gross, VAT by rate, refunds, and payments by type.
+    """Day by day, the store and Solteq agree: orders, gross, VAT by rate, refunds, and payments by type; and the gross
+    of each business date.
 
     A difference names the orders.
     """
@@ -372,6 +376,7 @@ def days_agree(
             "differing_orders": len({difference.order_id for difference in agreement.differences}),
             "read_back": agreement.read_back,
             "by_day": dg.MarkdownMetadataValue(markdown_table(agreement.by_day())),
+            "by_business_date": dg.MarkdownMetadataValue(markdown_table(agreement.by_business_date())),
             "differences": dg.MarkdownMetadataValue(markdown_table(agreement.table())),
         },
     )

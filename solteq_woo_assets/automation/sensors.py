@@ -142,7 +142,7 @@ def _new_accounts(look: Look) -> str | None:
     newest = look.woo.customers.newest(PAGE_SIZE)
     with look.database.transaction() as connection:
         known = known_accounts(connection)
-    new = sum(account.id not in known for account in newest)
+    new = sum(account.id not in known for account in newest.customers)
     return f"{new} new accounts in the store" if new else None
 
 

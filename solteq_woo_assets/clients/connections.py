@@ -34,5 +34,6 @@ def woo_client(settings: Settings, **wire: Any) -> WooClient:
         settings.woo_consumer_key,
         settings.woo_consumer_secret,
         in_flight=settings.requests_in_flight,
+        order_meta=list(settings.payment_meta),
         **{"read_only": settings.mode == "shadow", **wire},
     )

@@ -92,9 +92,9 @@ def said_time(headers: Mapping[str, str]) -> datetime | None:
     try:
         said = parsedate_to_datetime(headers.get("Date", ""))
         said += timedelta(seconds=int(age) if age.isdecimal() else 0)
+        return said.replace(tzinfo=said.tzinfo or UTC).astimezone(UTC).replace(tzinfo=None)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return said.replace(tzinfo=said.tzinfo or UTC).astimezone(UTC).replace(tzinfo=None)
 
 
 def code_and_words(body: Any) -> tuple[str | None, str]:

@@ -17,11 +17,12 @@ import requests
 import requests.auth
 import simplejson
 import stamina
-from requests.adapters import HTTPAdapter
 
+from solteq_woo_assets.clients.deadline import Deadline, DeadlineAdapter
 from solteq_woo_assets.clients.failures import (
     CONNECT_SECONDS,
     SHOWN_CHARACTERS,
+    Diagnosis,
     Failure,
     code_and_words,
     diagnose,
@@ -30,9 +31,12 @@ from solteq_woo_assets.clients.failures import (
     shown,
 )
 from solteq_woo_assets.clients.in_flight import InFlightLimit
+from solteq_woo_assets.clients.json_reader import read_json
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, RemoteError
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+ANSWER_SECONDS = 600.0
+"""For a minute of silence and then the largest answer, at 120 kB a second. No store is slower; a broken one may be."""
 MOST_CLOCK_SKEW = timedelta(hours=1)
 """So far apart, the clocks make nonsense of what is read: nothing is."""
 
@@ -83,6 +87,7 @@ class JsonSession:
     :param name: the system's, for messages
     :param in_flight: requests under way at once, at most; fewer while the other side is in trouble
     :param read_seconds: longest silence of the other side
+    :param answer_seconds: from the request to the last byte of its answer, at most
     :param attempts: of a request that may be repeated, in all
     :param mends: what to do about an error, by its code or its status; ``"redirect"`` and ``"not json"`` too
     :param secrets: never shown, even when the other side repeats them
@@ -102,6 +107,7 @@ class JsonSession:
         name: str,
         in_flight: int = 2,
         read_seconds: float = 60.0,
+        answer_seconds: float = ANSWER_SECONDS,
         attempts: int = 5,
         mends: Mapping[int | str, str] | None = None,
         secrets: Sequence[str] = (),
@@ -119,6 +125,7 @@ class JsonSession:
         self._error = error
         self._name = name
         self._read_seconds = read_seconds
+        self._answer_seconds = answer_seconds
         self._attempts = max(1, attempts)
         self._mends = {"clock": _CLOCK_MEND, **(mends or {})}
         self._secrets = [form for secret in secrets if secret for form in (secret, quote_plus(secret))]
@@ -215,16 +222,26 @@ class JsonSession:
     def _once(self, request: _Request) -> JsonResponse:
         with self._my_turn():
             started = time.monotonic()
+            deadline = Deadline(self._answer_seconds)
             try:
-                response, content = self._receive(request)
+                with deadline:
+                    response, content = self._receive(request)
             except requests.RequestException as error:
                 self._observe(request, None, 0, 0.0)
-                what, not_done, passing = diagnose(error, self._read_seconds)
+                what, not_done, passing = self._too_late() if deadline.passed else diagnose(error, self._read_seconds)
                 raise self._failure(request, what, not_done=not_done, passing=passing) from None
+            if deadline.passed:  # cut short, it can look whole
+                self._observe(request, None, 0, 0.0)
+                what, not_done, passing = self._too_late()
+                raise self._failure(request, what, not_done=not_done, passing=passing)
             self._observe(request, response.status_code, len(content), time.monotonic() - started)
         if request.method == "GET":  # what a write's answer says is known by then, and counts
             self._check_clock(request)
         return self._read(request, response, content)
+
+    def _too_late(self) -> Diagnosis:
+        """Not tried again in this run: each try could take as long."""
+        return Diagnosis(f"no whole answer within {self._answer_seconds:g} s", not_done=False, passing=False)
 
     def _receive(self, request: _Request) -> tuple[requests.Response, bytes]:
         with self._session.request(
@@ -292,8 +309,8 @@ class JsonSession:
             what = f"answered {status} and points to {target or 'nowhere'}"
             raise self._failure(request, what, status=status, mend="redirect", not_done=True, passing=False)
         try:
-            body = simplejson.loads(_whole_characters(content.decode("utf-8-sig")), use_decimal=True)
-        except (ValueError, RecursionError):
+            body = read_json(content)
+        except ValueError:
             what = self._not_json(response, content)
             if is_good:
                 mend = "not json"
@@ -373,7 +390,7 @@ def _session(in_flight: int) -> requests.Session:
     session.headers.update({"Accept": "application/json", "User-Agent": f"solteq-woo-assets/{release}"})
     # Threads share the session, and the other side has no business in remembering us.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=in_flight)
+    adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=in_flight)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
@@ -382,15 +399,3 @@ def _session(in_flight: int) -> requests.Session:
 def _route(path: str) -> str:
     """The path without the parts that hold a digit: ids, mostly."""
     return re.sub(r"[^/]*\d[^/]*", "*", path)
-
-
-_ESCAPED_HALVES = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\\\|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-
-
-def _whole_characters(text: str) -> str:
-    """JSON can escape half a character (a cut emoji), which no database stores: it becomes the sign for unreadable."""
-    if "\\ud" not in text and "\\uD" not in text:
-        return text
-    return _ESCAPED_HALVES.sub(lambda found: "\\ufffd" if len(found[0]) == len("\\ud800") else found[0], text)

@@ -85,8 +85,18 @@ class CustomerDocument(Document):
     def _keep_raw(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        raw = simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
-        return {**value, "type": customer_type(value), "raw": raw}
+        kept = _kept(value)
+        if kept is None:  # it could not be sent back, and a write replaces all
+            field = next((name for name, each in value.items() if _kept(each) is None), "it")
+            raise ValueError(f"{field} holds a value that cannot be read")
+        return {**value, "type": customer_type(value), "raw": kept}
+
+
+def _kept(value: Any) -> str | None:
+    try:
+        return simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
+    except (TypeError, RecursionError):
+        return None
 
 
 def customer_type(document: Mapping[str, Any]) -> Any:

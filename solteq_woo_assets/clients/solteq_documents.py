@@ -7,7 +7,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-import simplejson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -21,9 +20,11 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from solteq_woo_assets.clients.bounds import FIRST_YEAR, LONGEST_KEY, Key, bounded, in_calendar, words_of
+from solteq_woo_assets.clients.json_reader import written
+
 _THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
-_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 _LAST_CALENDAR_YEAR = 2999
 _ALL = 100
 _LONGEST_FIELD = 60
@@ -31,7 +32,6 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _FULL_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_NAMES = {name: day for day, full in zip(WEEKDAYS, _FULL_NAMES, strict=True) for name in (day.lower(), full)}
 _END_OF_DAY = ("24:00", "24:00:00")
-_TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
 
 
 def _number(value: object) -> Decimal:
@@ -39,9 +39,7 @@ def _number(value: object) -> Decimal:
     number = Decimal(value) if type(value) is int else value
     if not isinstance(number, Decimal):
         raise ValueError("must be a JSON number")
-    if not number.is_finite() or abs(number) >= _TOO_MUCH:
-        raise ValueError("must have at most 14 digits before the decimal point")
-    return number
+    return bounded(number)
 
 
 def _money(value: object) -> Decimal:
@@ -69,9 +67,7 @@ def _instant(value: object) -> datetime:
         instant = None
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ValueError("must be a time in ISO 8601 with its zone, such as 2026-11-23T05:20:38Z")
-    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"must be a time in the years {_FIRST_YEAR} to {_LAST_YEAR}")
-    return instant.astimezone(UTC)
+    return in_calendar(instant).astimezone(UTC)
 
 
 def _local_time(value: object) -> datetime | None:
@@ -84,7 +80,7 @@ def _local_time(value: object) -> datetime | None:
         local = None
     if not isinstance(local, datetime) or local.tzinfo is not None:
         raise ValueError("must be local time in ISO 8601 without a zone, such as 2026-11-27T00:00:00")
-    return local.replace(microsecond=0) if _FIRST_YEAR < local.year <= _LAST_CALENDAR_YEAR else None
+    return local.replace(microsecond=0) if FIRST_YEAR < local.year <= _LAST_CALENDAR_YEAR else None
 
 
 def _value(value: object) -> object:
@@ -144,7 +140,6 @@ Quantity = Annotated[Decimal, PlainValidator(_quantity)]
 Instant = Annotated[datetime, PlainValidator(_instant)]
 LocalTime = Annotated[datetime | None, PlainValidator(_local_time)]
 TimeOfDay = Annotated[time | None, PlainValidator(_time_of_day)]
-Key = Annotated[str, Field(min_length=1)]
 Texts = Annotated[list[str], _or([])]
 
 
@@ -414,10 +409,10 @@ def _invalid(document: type[Document], raw: Any, error: ValidationError) -> Inva
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     key = document.key_of(raw)
     return InvalidDocument(
-        key=_storable(key) if key else None,
-        field=_storable(".".join(str(part) for part in first["loc"])),
-        reason=first["msg"].removeprefix("Value error, ") + more,
-        raw=_storable(simplejson.dumps(raw, use_decimal=True, ensure_ascii=False)),
+        key=_storable(key)[:LONGEST_KEY] if key else None,
+        field=_storable(".".join(str(part) for part in first["loc"]))[:LONGEST_KEY] or "(all)",
+        reason=words_of(first["msg"]) + more,
+        raw=_storable(written(raw)),
         modified_at=_version(raw),
     )
 

@@ -1,6 +1,6 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -11,6 +11,7 @@ import requests.auth
 from pydantic import SecretStr, ValidationError
 from requests_oauthlib import OAuth1
 
+from solteq_woo_assets.clients.bounds import number_or_none
 from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonSession, Params
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
 from solteq_woo_assets.clients.woo_customers import (
@@ -19,17 +20,18 @@ from solteq_woo_assets.clients.woo_customers import (
     CustomerWrite,
     StoreCustomer,
     StoreOrder,
-    Unreadable,
     WooCustomers,
 )
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     Batch,
+    ProductPage,
     ProductWrite,
     StoreFacts,
     StoreProduct,
+    Unreadable,
 )
-from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooOrders
+from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, WooOrders
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
 from solteq_woo_assets.clients.woo_probes import WooProbes
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
@@ -42,6 +44,7 @@ __all__ = [
     "ItemRefused",
     "OrderDocument",
     "OrderPage",
+    "ProductPage",
     "ProductWrite",
     "RefundDocument",
     "StoreCustomer",
@@ -49,12 +52,12 @@ __all__ = [
     "StoreOrder",
     "StoreProduct",
     "Unreadable",
-    "UnreadableOrder",
     "WooClient",
 ]
 
 _SKU_CHARACTERS = 1500  # of a URL, encoded: far below what servers refuse with 414
 _API = "wc/v3"
+_HOURS_OF_A_DAY = 24
 _KEY_PAGE = "WooCommerce > Settings > Advanced > REST API"
 
 _MENDS: Mapping[int | str, str] = {
@@ -77,6 +80,7 @@ _OVER_HTTP = (
 class WooClient:
     """Reads and writes the store's products. Thread-safe.
 
+    :param order_meta: keys of the orders' meta that are read
     :param url: the shop's address; over https it gets Basic credentials, over http only OAuth 1.0a signatures
     :raises ConfigurationError: no web address
     """
@@ -91,6 +95,7 @@ class WooClient:
         read_seconds: float = 60.0,
         attempts: int = 5,
         read_only: bool = False,
+        order_meta: Collection[str] = (),
         most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
     ) -> None:
         parts = urlsplit(url)
@@ -118,7 +123,7 @@ class WooClient:
             most_clock_skew=most_clock_skew,
         )
         self.customers = WooCustomers(self._session)
-        self.orders = WooOrders(self._session)
+        self.orders = WooOrders(self._session, order_meta)
         self.probes = WooProbes(self._session)
 
     @property
@@ -139,32 +144,28 @@ class WooClient:
         """Close the connections that are kept open."""
         self._session.close()
 
-    def read_products(
-        self, *, modified_after: datetime | None = None, status: str = "any"
-    ) -> Iterator[list[StoreProduct]]:
+    def read_products(self, *, modified_after: datetime | None = None, status: str = "any") -> Iterator[ProductPage]:
         """Products by id, without variations; ``any`` leaves the bin out, ``trash`` is the bin.
 
         :param modified_after: UTC, with a resolution of a second; strictly greater
         """
         return self._pages(f"{_API}/products", _filter(modified_after, status))
 
-    def read_variations(
-        self, *, modified_after: datetime | None = None, status: str = "any"
-    ) -> Iterator[list[StoreProduct]]:
+    def read_variations(self, *, modified_after: datetime | None = None, status: str = "any") -> Iterator[ProductPage]:
         """The whole store's variations by id; ``trash`` is the bin.
 
         :raises WooError: with status 404 where the release has no such list
         """
         return self._pages(f"{_API}/variations", _filter(modified_after, status))
 
-    def read_variations_of(self, parent_id: int, *, status: str = "any") -> Iterator[list[StoreProduct]]:
+    def read_variations_of(self, parent_id: int, *, status: str = "any") -> Iterator[ProductPage]:
         """One product's variations by id; ``trash`` is the bin."""
         return self._pages(f"{_API}/products/{parent_id}/variations", _filter(None, status), parent_id)
 
     def read_by_id(
         self, ids: Sequence[int], *, parent_id: int | None = None, status: str = "any"
     ) -> list[StoreProduct]:
-        """Those of the ids that the store has.
+        """Those of the ids that the store has, but for what cannot be read.
 
         :param parent_id: of the variations that these are; products are found without it
         """
@@ -173,17 +174,20 @@ class WooClient:
         for some in _chunks(ids, PAGE_ROWS):
             params = {"include": ",".join(map(str, some)), **_filter(None, status)}
             for page in self._pages(path, params, parent_id):
-                found += page
+                found += page.products
         return found
 
     def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
-        """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin."""
+        """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin.
+
+        What cannot be read is left out.
+        """
         found: list[StoreProduct] = []
         for some in _sku_chunks(skus):
             for page in self._pages(f"{_API}/products", {"sku": ",".join(some), **_filter(None, status)}):
                 # A SKU with a comma is looked up whole and in parts, so it travels alone and its parts are dropped.
                 wanted = _sku_key(some[0]) if "," in some[0] else None
-                found += [product for product in page if wanted in (None, _sku_key(product.sku))]
+                found += [product for product in page.products if wanted in (None, _sku_key(product.sku))]
         return found
 
     def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
@@ -215,7 +219,7 @@ class WooClient:
             currency=self._setting("general/woocommerce_currency"),
             prices_include_tax=self._setting("tax/woocommerce_prices_include_tax") == "yes",
             manage_stock=self._setting("products/woocommerce_manage_stock") == "yes",
-            timezone=index.get("timezone_string") or _offset(index.get("gmt_offset")),
+            timezone=_timezone(index),
             tax_classes=[str(each["slug"]) for each in classes if isinstance(each, dict) and each.get("slug")],
         )
 
@@ -228,9 +232,13 @@ class WooClient:
             raise WooError(f"WooCommerce: GET {path or 'the index'}: the answer is no object")
         return body
 
-    def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[list[StoreProduct]]:
-        rows = partial(_products, path, parent_id=parent_id)
-        return pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, rows=rows)
+    def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[ProductPage]:
+        rows = partial(_rows, path, parent_id=parent_id)
+        for page in pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, rows=rows):
+            yield ProductPage(
+                products=[row for row in page if isinstance(row, StoreProduct)],
+                unreadable=[row for row in page if isinstance(row, Unreadable)],
+            )
 
 
 def _filter(modified_after: datetime | None, status: str) -> dict[str, str]:
@@ -244,25 +252,38 @@ def _filter(modified_after: datetime | None, status: str) -> dict[str, str]:
     return params
 
 
-def _products(path: str, body: Any, parent_id: int | None) -> list[StoreProduct]:
+def _rows(path: str, body: Any, parent_id: int | None) -> list[StoreProduct | Unreadable]:
     if not isinstance(body, list):
         raise WooError(f"WooCommerce: GET {path}: the answer is no list")
-    return [_product(path, raw, parent_id) for raw in body]
+    return [_row(raw, parent_id) for raw in body]
 
 
-def _product(path: str, raw: Any, parent_id: int | None) -> StoreProduct:
+def _row(raw: Any, parent_id: int | None) -> StoreProduct | Unreadable:
     try:
         return StoreProduct.from_wire(raw if isinstance(raw, dict) else {}, parent_id)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        number = raw.get("id") if isinstance(raw, dict) else None
-        raise WooError(
-            f"WooCommerce: {path}: product {number}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        ) from None
+        return Unreadable.of(raw, error)
 
 
-def _offset(hours: Any) -> str:
-    minutes = round(float(hours or 0) * 60)
+def _product(path: str, raw: Any, parent_id: int | None) -> StoreProduct:
+    row = _row(raw, parent_id)
+    if isinstance(row, Unreadable):
+        raise WooError(f"WooCommerce: {path}: product {row.id or '(no id)'}: {row.field}: {row.problem}")
+    return row
+
+
+def _timezone(index: Mapping[str, Any]) -> str:
+    """A name, or an offset.
+
+    :raises WooError: it says neither
+    """
+    name = index.get("timezone_string")
+    if isinstance(name, str) and name:
+        return name
+    hours = number_or_none(index.get("gmt_offset") or 0)
+    if hours is None or abs(hours) > _HOURS_OF_A_DAY:
+        raise WooError("WooCommerce: GET the index: its time zone cannot be read")
+    minutes = round(hours * 60)
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime
 from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes
-from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, NaiveUtc, Text
+from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, Text, Unreadable
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 
@@ -38,12 +39,6 @@ class StoreAddress(BaseModel):
     email: Text = ""
 
 
-def _dated(value: object) -> object:
-    """Of an account that was imported without a date WordPress says ``-0001-11-30T00:00:00``."""
-    return None if isinstance(value, str) and value.startswith(("-", "0000")) else value
-
-
-Instant = Annotated[NaiveUtc, BeforeValidator(_dated)]
 Stored = Annotated[StoreAddress, BeforeValidator(lambda value: value if isinstance(value, dict | StoreAddress) else {})]
 
 
@@ -55,7 +50,7 @@ class StoreCustomer(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: int = Field(gt=0)
+    id: Id
     role: Text = ""
     email: Text = Field(default="", repr=False)
     first_name: Text = Field(default="", repr=False)
@@ -63,8 +58,8 @@ class StoreCustomer(BaseModel):
     billing: Stored = Field(default=StoreAddress(), repr=False)
     shipping: Stored = Field(default=StoreAddress(), repr=False)
     meta: dict[str, str] = Field(default={}, repr=False)
-    date_created_gmt: Instant
-    date_modified_gmt: Instant
+    date_created_gmt: StoreTime
+    date_modified_gmt: StoreTime
 
     @classmethod
     def from_wire(cls, raw: Any) -> "StoreCustomer":
@@ -79,23 +74,16 @@ class StoreCustomer(BaseModel):
 
 
 @dataclass(frozen=True)
-class Unreadable:
-    """A row that makes no customer. What it holds is not told.
-
-    :param id: 0 where it has none
-    """
-
-    id: int
-    field: str
-    problem: str
-
-
-@dataclass(frozen=True)
 class CustomerPage:
     """Some of the store's accounts; one that cannot be read does not stop the others."""
 
     customers: list[StoreCustomer]
     unreadable: list[Unreadable]
+
+    @property
+    def ids(self) -> set[int]:
+        """Of all that are there, as far as they can be told."""
+        return {row.id for row in (*self.customers, *self.unreadable)} - {0}
 
 
 _LONGEST_ADDRESS = 100  # a column of WordPress holds no more
@@ -107,8 +95,8 @@ class StoreOrder(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: int
-    customer_id: int = 0
+    id: Id
+    customer_id: OptionalId = 0
     status: Text = ""
     billing: Stored = Field(default=StoreAddress(), repr=False)
     shipping: Stored = Field(default=StoreAddress(), repr=False)
@@ -179,27 +167,24 @@ class WooCustomers:
     def read(self) -> Iterator[CustomerPage]:
         """All accounts by id, of every role."""
         for page in pages(self._session, _PATH, {"role": "all"}, fields=CUSTOMER_FIELDS, rows=_rows):
-            yield CustomerPage(
-                customers=[row for row in page if isinstance(row, StoreCustomer)],
-                unreadable=[row for row in page if isinstance(row, Unreadable)],
-            )
+            yield _page(page)
 
-    def newest(self, limit: int = PAGE_ROWS) -> list[StoreCustomer]:
+    def newest(self, limit: int = PAGE_ROWS) -> CustomerPage:
         """The accounts that were registered last, the newest first."""
         params = {"role": "all", "orderby": "registered_date", "order": "desc", "per_page": limit}
-        return _customers(self._session.get(_PATH, {**params, "_fields": CUSTOMER_FIELDS}).body)
+        return _page(_rows(self._session.get(_PATH, {**params, "_fields": CUSTOMER_FIELDS}).body))
 
-    def by_id(self, ids: Sequence[int]) -> list[StoreCustomer]:
+    def by_id(self, ids: Sequence[int]) -> CustomerPage:
         """Those of the ids that the store has."""
-        found: list[StoreCustomer] = []
+        found: list[StoreCustomer | Unreadable] = []
         for start in range(0, len(ids), PAGE_ROWS):
             some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
             params = {"role": "all", "include": some, "per_page": PAGE_ROWS, "_fields": CUSTOMER_FIELDS}
-            found += _customers(self._session.get(_PATH, params).body)
-        return found
+            found += _rows(self._session.get(_PATH, params).body)
+        return _page(found)
 
     def orders(self, modified_after: datetime, *, with_addresses: bool) -> list[StoreOrder]:
-        """Whose orders are new or changed since then.
+        """Whose orders are new or changed since then; what cannot be read is left to the sales flow, which holds it.
 
         :param modified_after: UTC, with a resolution of a second; strictly greater
         :param with_addresses: those of guests stand nowhere else
@@ -208,12 +193,12 @@ class WooCustomers:
         params = {"modified_after": modified_after.strftime("%Y-%m-%dT%H:%M:%S"), "dates_are_gmt": "true"}
         fields = "id,customer_id,status,billing,shipping" if with_addresses else "id,customer_id"
         found = pages(self._session, _ORDERS_PATH, params, fields=fields, rows=_orders)
-        return [order for page in found for order in page]
+        return [order for page in found for order in page if isinstance(order, StoreOrder)]
 
     def by_email(self, email: str) -> list[StoreCustomer]:
-        """The account with this e-mail address, in any case."""
+        """The account with this e-mail address, in any case; none where it cannot be read."""
         params = {"role": "all", "email": email, "_fields": CUSTOMER_FIELDS}
-        found = _customers(self._session.get(_PATH, params).body)
+        found = _page(_rows(self._session.get(_PATH, params).body)).customers
         # The store takes an asterisk, which an address may hold, for any letters.
         return [account for account in found if account.email.lower() == email.lower()]
 
@@ -251,24 +236,31 @@ class WooCustomers:
         return True
 
 
-def _orders(body: Any) -> list[StoreOrder]:
+def _orders(body: Any) -> list[StoreOrder | Unreadable]:
+    return [_order(raw) for raw in _listed(body, _ORDERS_PATH)]
+
+
+def _order(raw: Any) -> StoreOrder | Unreadable:
     try:
-        return [StoreOrder.model_validate(raw) for raw in body]
-    except (TypeError, ValidationError):
-        raise WooError(f"WooCommerce: GET {_ORDERS_PATH}: the answer is no list of orders") from None
+        return StoreOrder.model_validate(raw)
+    except ValidationError as error:
+        return Unreadable.of(raw, error)
 
 
-def _customers(body: Any) -> list[StoreCustomer]:
-    return [StoreCustomer.from_wire(raw) for raw in _listed(body)]
+def _page(rows: Sequence[StoreCustomer | Unreadable]) -> CustomerPage:
+    return CustomerPage(
+        customers=[row for row in rows if isinstance(row, StoreCustomer)],
+        unreadable=[row for row in rows if isinstance(row, Unreadable)],
+    )
 
 
 def _rows(body: Any) -> list[StoreCustomer | Unreadable]:
-    return [_row(raw) for raw in _listed(body)]
+    return [_row(raw) for raw in _listed(body, _PATH)]
 
 
-def _listed(body: Any) -> list[Any]:
+def _listed(body: Any, path: str) -> list[Any]:
     if not isinstance(body, list):
-        raise WooError(f"WooCommerce: GET {_PATH}: the answer is no list")
+        raise WooError(f"WooCommerce: GET {path}: the answer is no list")
     return body
 
 
@@ -281,9 +273,4 @@ def _row(raw: Any) -> StoreCustomer | Unreadable:
     try:
         return StoreCustomer.model_validate({**raw, **dates, "meta": meta})
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        identifier = raw.get("id")
-        is_known = isinstance(identifier, int) and identifier > 0
-        # The words of a failed conversion would repeat the value.
-        words = "cannot be read" if problem["type"] == "value_error" else problem["msg"]
-        return Unreadable(identifier if is_known else 0, ".".join(map(str, problem["loc"])), words)
+        return Unreadable.of(raw, error)

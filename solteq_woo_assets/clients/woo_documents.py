@@ -3,22 +3,35 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
+    ValidationError,
     field_serializer,
     model_validator,
 )
 
+from solteq_woo_assets.clients.bounds import (
+    LONGEST_KEY,
+    Id,
+    OptionalId,
+    StoreTime,
+    id_or_zero,
+    number_or_none,
+    store_time,
+    words_of,
+)
+
 META_PREFIX = "_solteq_"
-_TOO_MUCH = Decimal(10**14)  # a column of DECIMAL(18,4) holds less
 BATCH_ITEMS = 100
 """As many items as WooCommerce takes in one batch."""
 
@@ -30,38 +43,18 @@ STORE_PRODUCT_FIELDS = (
 """What to ask for when reading; on a batch it would hide the errors."""
 
 
-def _price(value: object) -> object:
-    """A price field is free text in the store; what is no number is no price."""
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        try:
-            value = Decimal(value)
-        except InvalidOperation:
-            return None
-    return value if isinstance(value, Decimal) and value.is_finite() and abs(value) < _TOO_MUCH else None
-
-
-def naive_utc(value: object) -> object:
-    if not value:
-        return None
-    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if isinstance(instant, datetime) and instant.tzinfo is not None:
-        return instant.astimezone(UTC).replace(tzinfo=None)
-    return instant
-
-
-def _sale_time(value: object) -> object:
-    """What is no time is none; the delta puts it right."""
+def _sale_time(value: object) -> datetime | None:
+    """What is no time is none; the delta puts it right. One before all calendars is long past."""
     try:
-        return naive_utc(value)
+        return store_time(value)
     except ValueError:
-        return None
+        return datetime(1970, 1, 1) if isinstance(value, str) and re.match("[01][0-9]{3}-", value) else None  # noqa: DTZ001
 
 
-def _whole(value: object) -> object:
-    """Fractions come from plugins; they are rounded down, as ours are. More than a column holds is no number."""
-    if isinstance(value, Decimal):
-        value = int(value.to_integral_value(ROUND_FLOOR))
-    return None if isinstance(value, int) and abs(value) >= _TOO_MUCH else value
+def _pieces(value: object) -> int | None:
+    """Fractions come from plugins; they are rounded down, as ours are. What is no number is none."""
+    number = number_or_none(value)
+    return None if number is None else int(number.to_integral_value(ROUND_FLOOR))
 
 
 def _listed(value: object) -> object:
@@ -76,10 +69,30 @@ def _or_empty(value: object) -> object:
     return "" if value is None else value
 
 
-Price = Annotated[Decimal | None, BeforeValidator(_price)]
-# Imports leave products without a time of change; WooCommerce gives null for it.
-NaiveUtc = Annotated[datetime, BeforeValidator(lambda value: naive_utc(value) or datetime(1970, 1, 1))]  # noqa: DTZ001
+# A price field is free text in the store; what is no number is no price.
+Price = Annotated[Decimal | None, PlainValidator(number_or_none)]
+SaleEdge = Annotated[datetime | None, PlainValidator(_sale_time)]
 Text = Annotated[str, BeforeValidator(_or_empty)]
+
+
+def _option_texts(value: object) -> list[str]:
+    """Plugins put numbers in lists of options, or a single option where a list is due."""
+    options = value if isinstance(value, list) else [value]
+    return [str(option) for option in options if isinstance(option, str | int | Decimal)]
+
+
+class StoreAttribute(BaseModel):
+    """What tells variants apart, or describes a product. A variation has one option; ``id`` 0 is the product's own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Annotated[int, PlainValidator(id_or_zero)] = 0
+    name: Text = ""
+    variation: Annotated[bool, BeforeValidator(bool)] = True
+    visible: Annotated[bool, BeforeValidator(bool)] = True
+    options: Annotated[list[str], BeforeValidator(_option_texts)] = Field(
+        default=[], validation_alias=AliasChoices("option", "options")
+    )
 
 
 class StoreProduct(BaseModel):
@@ -93,8 +106,8 @@ class StoreProduct(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: int = Field(gt=0)
-    parent_id: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
+    id: Id
+    parent_id: OptionalId = 0
     type: str
     status: str
     name: Text = ""
@@ -102,17 +115,17 @@ class StoreProduct(BaseModel):
     global_unique_id: Text = ""
     regular_price: Price = None
     sale_price: Price = None
-    date_on_sale_from_gmt: Annotated[datetime | None, BeforeValidator(_sale_time)] = None
-    date_on_sale_to_gmt: Annotated[datetime | None, BeforeValidator(_sale_time)] = None
+    date_on_sale_from_gmt: SaleEdge = None
+    date_on_sale_to_gmt: SaleEdge = None
     tax_class: Text = ""
     manage_stock: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
-    stock_quantity: Annotated[int | None, BeforeValidator(_whole)] = None
+    stock_quantity: Annotated[int | None, PlainValidator(_pieces)] = None
     stock_status: str | None = None
-    attributes: Annotated[list[dict[str, Any]], BeforeValidator(_listed)] = []
+    attributes: Annotated[list[StoreAttribute], BeforeValidator(_listed)] = []
     meta: dict[str, str] = {}
     cost_of_goods_sold: Decimal | None = None
     has_cost_of_goods: bool = False
-    date_modified_gmt: NaiveUtc
+    date_modified_gmt: StoreTime
 
     @classmethod
     def from_wire(cls, raw: dict[str, Any], parent_id: int | None = None) -> Self:
@@ -130,6 +143,37 @@ class StoreProduct(BaseModel):
         return cls.model_validate(fields)
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A row of the store that makes no record. What it holds is not told.
+
+    :param id: 0 where it has none
+    """
+
+    id: int
+    field: str
+    problem: str
+
+    @classmethod
+    def of(cls, raw: object, error: ValidationError) -> Self:
+        """From the first wrong field."""
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        number = raw.get("id") if isinstance(raw, dict) else None
+        return cls(id_or_zero(number), _place(problem["loc"]), words_of(problem["msg"]))
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)[:LONGEST_KEY] or "(all)"
+
+
+@dataclass(frozen=True)
+class ProductPage:
+    """Some of the store's products; one that cannot be read does not stop the others."""
+
+    products: list[StoreProduct]
+    unreadable: list[Unreadable]
+
+
 def _meta(meta_data: object) -> dict[str, str]:
     items = [item for item in meta_data if isinstance(item, dict)] if isinstance(meta_data, list) else []
     return {
@@ -142,8 +186,7 @@ def _meta(meta_data: object) -> dict[str, str]:
 def _cost(cost: object) -> Decimal | None:
     values = cost.get("values") if isinstance(cost, dict) else None
     first = values[0] if isinstance(values, list) and values else None
-    amount = _price(first.get("defined_value")) if isinstance(first, dict) else None
-    return amount if isinstance(amount, Decimal) else None
+    return number_or_none(first.get("defined_value")) if isinstance(first, dict) else None
 
 
 def _iso_time(value: str) -> str:

@@ -1,19 +1,20 @@
 """WooCommerce's orders and refunds, as they are read for the books."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from solteq_woo_assets.clients.bounds import Amount, Id, OptionalId, OptionalStoreTime, StoreTime
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
-from solteq_woo_assets.clients.woo_documents import NaiveUtc, naive_utc
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
+from solteq_woo_assets.clients.woo_documents import Unreadable
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages, total_of
 from solteq_woo_assets.errors import WooError
 
 _PATH, _REFUNDS_PATH = "wc/v3/orders", "wc/v3/refunds"
@@ -30,16 +31,8 @@ _DECIMALS = "2"  # whatever number of decimals the store shows: its totals are r
 _NOT_FOUND = 404
 
 
-def _money(value: object) -> object:
-    return "0" if value in ("", "-", None) else value
-
-
 def _listed(value: object) -> object:
     return [] if value is None else value
-
-
-Money = Annotated[Decimal, BeforeValidator(_money)]
-Instant = Annotated[datetime | None, BeforeValidator(naive_utc)]
 
 
 Text = str | None  # plugins leave fields out, and put numbers where text is due
@@ -52,12 +45,12 @@ class _Row(BaseModel):
 class LineTax(_Row):
     """The VAT of a line at one rate; ``total`` is empty where the rate does not apply."""
 
-    id: int
+    id: OptionalId
     total: Text = ""
 
 
-class LineMeta(_Row):
-    """What a plugin or WooCommerce itself remembers of a line."""
+class Meta(_Row):
+    """What a plugin or WooCommerce itself remembers of an order or a line."""
 
     key: Text = ""
     value: Any = None
@@ -66,45 +59,46 @@ class LineMeta(_Row):
 class OrderLine(_Row):
     """A line of any kind. A shipping or fee line has no SKU, quantity or subtotal."""
 
-    id: int
+    id: OptionalId
     name: Text = ""
     method_title: Text = ""
     sku: Text = ""
-    quantity: Money = Decimal(1)
-    subtotal: Money | None = None
-    subtotal_tax: Money | None = None
-    total: Money
-    total_tax: Money
+    quantity: Amount = Decimal(1)
+    subtotal: Amount | None = None
+    subtotal_tax: Amount | None = None
+    total: Amount
+    total_tax: Amount
     taxes: Annotated[list[LineTax], BeforeValidator(_listed)] = []
-    meta_data: Annotated[list[LineMeta], BeforeValidator(_listed)] = []
+    meta_data: Annotated[list[Meta], BeforeValidator(_listed)] = []
 
     def meta(self, key: str) -> str:
         """The text of a meta value; empty when there is none."""
-        return next((str(each.value) for each in self.meta_data if each.key == key and each.value is not None), "")
+        values = (each.value for each in self.meta_data if each.key == key)
+        return next((str(value) for value in values if isinstance(value, str | int | Decimal)), "")
 
 
 class TaxLine(_Row):
     """A VAT rate of the order, and the VAT of all its lines."""
 
-    rate_id: int
-    rate_percent: Money
-    tax_total: Money
-    shipping_tax_total: Money
+    rate_id: OptionalId
+    rate_percent: Amount
+    tax_total: Amount
+    shipping_tax_total: Amount
 
 
 class CouponLine(_Row):
     """A coupon, and what it took off."""
 
     code: Text = ""
-    discount: Money
-    discount_tax: Money
+    discount: Amount
+    discount_tax: Amount
 
 
 class RefundReference(_Row):
     """A refund of an order, as the order names it; ``total`` is negative."""
 
-    id: int
-    total: Money
+    id: Id
+    total: Amount
 
 
 class Billing(_Row):
@@ -130,23 +124,24 @@ class _Lines(_Row):
 class OrderDocument(_Lines):
     """An order. Times are naive UTC; amounts of lines are without VAT, ``total`` is with it (contract, 23)."""
 
-    id: int = Field(gt=0)
+    id: Id
     number: Text = ""
     status: str
     currency: Text = ""
-    date_created_gmt: NaiveUtc
-    date_modified_gmt: NaiveUtc
-    date_paid_gmt: Instant = None
-    date_completed_gmt: Instant = None
-    discount_total: Money = Decimal(0)
-    discount_tax: Money = Decimal(0)
-    total: Money
-    total_tax: Money
-    customer_id: int = 0
+    date_created_gmt: StoreTime
+    date_modified_gmt: StoreTime
+    date_paid_gmt: OptionalStoreTime = None
+    date_completed_gmt: OptionalStoreTime = None
+    discount_total: Amount = Decimal(0)
+    discount_tax: Amount = Decimal(0)
+    total: Amount
+    total_tax: Amount
+    customer_id: OptionalId = 0
     billing: Annotated[Billing, BeforeValidator(lambda value: value or {})] = Field(default=Billing(), repr=False)
     payment_method: Text = ""
     payment_method_title: Text = ""
     transaction_id: Text = ""
+    meta_data: Annotated[list[Meta], BeforeValidator(_listed)] = Field(default=[], repr=False)
     tax_lines: Annotated[list[TaxLine], BeforeValidator(_listed)] = []
     coupon_lines: Annotated[list[CouponLine], BeforeValidator(_listed)] = []
     refunds: Annotated[list[RefundReference], BeforeValidator(_listed)] = []
@@ -155,22 +150,10 @@ class OrderDocument(_Lines):
 class RefundDocument(_Lines):
     """A refund. ``amount`` is positive, VAT included; its lines are negative, and there may be none."""
 
-    id: int = Field(gt=0)
-    parent_id: int = 0
-    date_created_gmt: NaiveUtc
-    amount: Money
-
-
-@dataclass(frozen=True)
-class UnreadableOrder:
-    """A row that makes no order. What it holds is not told.
-
-    :param id: 0 where it has none
-    """
-
-    id: int
-    field: str
-    problem: str
+    id: Id
+    parent_id: OptionalId = 0
+    date_created_gmt: StoreTime
+    amount: Amount
 
 
 @dataclass
@@ -178,14 +161,27 @@ class OrderPage:
     """Orders that could be read, and those that could not."""
 
     orders: list[OrderDocument] = field(default_factory=list)
-    unreadable: list[UnreadableOrder] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+
+@dataclass
+class RefundPage:
+    """Refunds that could be read, and those that could not."""
+
+    refunds: list[RefundDocument] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
 
 
 class WooOrders:
-    """Reads orders and refunds. Thread-safe."""
+    """Reads orders and refunds. Thread-safe.
 
-    def __init__(self, session: JsonSession) -> None:
+    :param meta_keys: of the orders' meta, what is read; of all else nothing is asked for or kept
+    """
+
+    def __init__(self, session: JsonSession, meta_keys: Collection[str] = ()) -> None:
         self._session = session
+        self._meta_keys = frozenset(meta_keys)
+        self._fields = f"{ORDER_FIELDS},meta_data" if meta_keys else ORDER_FIELDS
 
     def changed(self, modified_after: datetime) -> Iterator[OrderPage]:
         """Orders of any status that are new or changed since then, but for binned ones.
@@ -204,12 +200,14 @@ class WooOrders:
         first = self._page(window, 0)
         total = _total(first)
         offsets = range(PAGE_ROWS, total, PAGE_ROWS)
-        yield _orders(first)
+        yield self._sorted(_rows(first.body))
         steady = True
         with ThreadPoolExecutor(in_flight, thread_name_prefix="orders") as pool:
             for response in _ahead(pool, lambda offset: self._page(window, offset), offsets):
-                steady &= _total(response) == total
-                yield _orders(response)
+                steady &= bool(response.body) and _total(response) == total
+                if not response.body:  # fewer than was said: the rest is not asked for
+                    break
+                yield self._sorted(_rows(response.body))
         if not steady:
             yield from self._pages(window)
 
@@ -217,7 +215,7 @@ class WooOrders:
         """Those of the ids that the store lists; ``trash`` looks in the bin."""
         for start in range(0, len(ids), PAGE_ROWS):
             some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
-            yield _orders(self._page({"include": some, "status": status}, 0))
+            yield self._sorted(_rows(self._page({"include": some, "status": status}, 0).body))
 
     def modified(self, modified_after: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
@@ -227,15 +225,15 @@ class WooOrders:
         params: Params = {"modified_after": _second(modified_after), "dates_are_gmt": "true", "status": "any"}
         window: Params = {"per_page": PAGE_ROWS, "orderby": "modified", "order": "desc"}
         answer = self._session.get(_PATH, {**params, **window, "_fields": "id,date_modified_gmt"})
-        rows = [_Modified.model_validate(raw) for raw in _list_of(answer.body, _PATH)]
-        return {row.id: row.date_modified_gmt for row in rows}
+        rows = [_short(_Modified, raw) for raw in _list_of(answer.body, _PATH)]
+        return {row.id: row.date_modified_gmt for row in rows if isinstance(row, _Modified)}
 
     def binned(self) -> set[int]:
         """The ids of all orders in the bin, which no other list shows (contract, 6)."""
         found = pages(self._session, _PATH, {"status": "trash"}, fields="id", rows=_ids)
-        return {row.id for page in found for row in page}
+        return {row.id for page in found for row in page if isinstance(row, _Short)}
 
-    def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[list[RefundDocument]]:
+    def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[RefundPage]:
         """Refunds by their ids.
 
         :param orders: the orders of these refunds, asked for where the release has no store-wide list
@@ -251,31 +249,43 @@ class WooOrders:
             for order_id in orders():
                 yield self._refunds_of(order_id)
 
-    def refunded_since(self, created_after: datetime) -> Iterator[list[RefundDocument]]:
+    def refunded_since(self, created_after: datetime) -> Iterator[RefundPage]:
         """The store's refunds since then: some releases do not move the order's time (contract, 6).
 
         Nothing where the release has no store-wide list.
         """
         params: Params = {"after": _second(created_after), "dates_are_gmt": "true", "dp": _DECIMALS}
         try:
-            yield from pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, rows=_refunds)
+            for page in pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, rows=_refund_rows):
+                yield _sorted_refunds(page)
         except WooError as error:
             if error.status != _NOT_FOUND:
                 raise
 
-    def _refunds_of(self, order_id: int) -> list[RefundDocument]:
+    def _refunds_of(self, order_id: int) -> RefundPage:
         params = {"per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
         found = _refunds(self._session.get(f"{_PATH}/{order_id}/refunds", params).body)
-        return [refund.model_copy(update={"parent_id": order_id}) for refund in found]
+        found.refunds = [refund.model_copy(update={"parent_id": order_id}) for refund in found.refunds]
+        return found
 
     def _pages(self, params: Params) -> Iterator[OrderPage]:
         params = {"status": "any", "dp": _DECIMALS, **params}
-        for page in pages(self._session, _PATH, params, fields=ORDER_FIELDS, rows=_rows):
-            yield _sorted(page)
+        for page in pages(self._session, _PATH, params, fields=self._fields, rows=_rows):
+            yield self._sorted(page)
 
     def _page(self, params: Params, offset: int) -> JsonResponse:
         window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
-        return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": ORDER_FIELDS})
+        return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": self._fields})
+
+    def _sorted(self, rows: Sequence[OrderDocument | Unreadable]) -> OrderPage:
+        orders = [row for row in rows if isinstance(row, OrderDocument)]
+        if self._meta_keys:
+            orders = [self._without_other_meta(order) for order in orders]
+        return OrderPage(orders, [row for row in rows if isinstance(row, Unreadable)])
+
+    def _without_other_meta(self, order: OrderDocument) -> OrderDocument:
+        kept = [each for each in order.meta_data if each.key in self._meta_keys]
+        return order.model_copy(update={"meta_data": kept})
 
 
 def created_between(start: datetime, end: datetime) -> dict[str, str]:
@@ -302,62 +312,67 @@ def _ahead(
 
 
 def _total(response: JsonResponse) -> int:
-    total = response.headers.get("X-WP-Total", "")
-    if not total.isdecimal():
+    total = total_of(response)
+    if total is None:
         raise WooError(
             f"WooCommerce: GET {_PATH}: the answer does not say how many orders there are (header X-WP-Total). "
             "A proxy or cache in front of the store may take it away."
         )
-    return int(total)
+    return total
 
 
-def _orders(response: JsonResponse) -> OrderPage:
-    return _sorted(_rows(response.body))
+def _rows(body: Any) -> list[OrderDocument | Unreadable]:
+    return [_row(raw) for raw in _list_of(body, _PATH)]
 
 
-def _sorted(rows: Sequence[OrderDocument | UnreadableOrder]) -> OrderPage:
-    return OrderPage(
-        [row for row in rows if isinstance(row, OrderDocument)],
-        [row for row in rows if isinstance(row, UnreadableOrder)],
-    )
-
-
-def _rows(body: Any) -> list[OrderDocument | UnreadableOrder]:
-    if not isinstance(body, list):
-        raise WooError(f"WooCommerce: GET {_PATH}: the answer is no list")
-    return [_row(raw) for raw in body]
-
-
-def _row(raw: Any) -> OrderDocument | UnreadableOrder:
+def _row(raw: Any) -> OrderDocument | Unreadable:
     try:
         return OrderDocument.model_validate(raw)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        identifier = raw.get("id") if isinstance(raw, dict) else None
-        number = identifier if isinstance(identifier, int) and identifier > 0 else 0
-        words = "cannot be read" if problem["type"] == "value_error" else problem["msg"]
-        return UnreadableOrder(number, ".".join(map(str, problem["loc"])), words)
+        return Unreadable.of(raw, error)
 
 
-class _Id(_Row):
-    id: int
+class _Short(_Row):
+    id: Id
 
 
-class _Modified(_Id):
-    date_modified_gmt: NaiveUtc
+class _Modified(_Short):
+    date_modified_gmt: StoreTime
 
 
-def _ids(body: Any) -> list[_Id]:
-    return [_Id.model_validate(raw) for raw in _list_of(body, _PATH)]
+S = TypeVar("S", bound=_Short)
 
 
-def _refunds(body: Any) -> list[RefundDocument]:
+def _short(kind: type[S], raw: Any) -> S | Unreadable:
     try:
-        return [RefundDocument.model_validate(raw) for raw in _list_of(body, _REFUNDS_PATH)]
+        return kind.model_validate(raw)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise WooError(f"WooCommerce: GET {_REFUNDS_PATH}: a refund: {where}: {problem['msg']}") from None
+        return Unreadable.of(raw, error)
+
+
+def _ids(body: Any) -> list[_Short | Unreadable]:
+    return [_short(_Short, raw) for raw in _list_of(body, _PATH)]
+
+
+def _refunds(body: Any) -> RefundPage:
+    return _sorted_refunds(_refund_rows(body))
+
+
+def _refund_rows(body: Any) -> list[RefundDocument | Unreadable]:
+    rows: list[RefundDocument | Unreadable] = []
+    for raw in _list_of(body, _REFUNDS_PATH):
+        try:
+            rows.append(RefundDocument.model_validate(raw))
+        except ValidationError as error:
+            rows.append(Unreadable.of(raw, error))
+    return rows
+
+
+def _sorted_refunds(rows: Sequence[RefundDocument | Unreadable]) -> RefundPage:
+    return RefundPage(
+        [row for row in rows if isinstance(row, RefundDocument)],
+        [row for row in rows if isinstance(row, Unreadable)],
+    )
 
 
 def _list_of(body: Any, path: str) -> list[Any]:

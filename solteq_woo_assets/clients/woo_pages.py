@@ -1,5 +1,6 @@
 """Lists of the store, whole, while rows come and go."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -44,11 +45,17 @@ def pages(
             yield fresh
         if len(page) < PAGE_ROWS or offset + PAGE_ROWS >= _total(response):
             return
-        last = max(last, page[-1].id)
+        last = max(last, *(row.id for row in page))
         offset += PAGE_ROWS - 1
         step = PAGE_ROWS
 
 
 def _total(response: JsonResponse) -> float:
-    total = response.headers.get("X-WP-Total", "")
-    return int(total) if total.isdecimal() else float("inf")
+    total = total_of(response)
+    return float("inf") if total is None else total
+
+
+def total_of(response: JsonResponse) -> int | None:
+    """How many rows the whole list has; ``None`` where the answer does not say it."""
+    said = response.headers.get("X-WP-Total", "")
+    return int(said) if re.fullmatch("[0-9]{1,9}", said) else None

@@ -12,11 +12,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import count
 from typing import Any
 
+from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.rules.receipts import (
-    Order,
     Receipt,
-    ReceiptRules,
-    Unbookable,
     current_sale,
     due_receipts,
     refund_content,

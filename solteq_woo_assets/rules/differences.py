@@ -3,7 +3,7 @@
 import duckdb
 import polars as pl
 
-WHYS = ("missing", "surplus", "edited", "changed", "waiting", "quarantined")
+WHYS = ("missing", "surplus", "edited", "changed", "waiting", "quarantined", "unread")
 SCHEMA = pl.Schema(dict.fromkeys(("flow", "key", "field", "expected", "held", "why", "reason"), pl.String()))
 
 # What was delivered last of a field tells an edit in the other system from a change that was not delivered yet.

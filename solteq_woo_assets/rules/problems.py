@@ -39,6 +39,20 @@ _CATALOGUE = [
         "not booked in Solteq; all others are.",
         "correct the order in the store; it is read again then",
     ),
+    Problem(
+        "store-product-unreadable",
+        "A product of the store cannot be read",
+        "A field of the product has a form that it never should have, often because a plugin wrote it. What was known "
+        "of it before is compared; all other products go on.",
+        "correct the product in the store; it is read again then",
+    ),
+    Problem(
+        "account-unreadable",
+        "A customer account of the store cannot be read",
+        "A field of the account has a form that it never should have, often because a plugin wrote it. What was known "
+        "of it before is compared; all other accounts go on.",
+        "correct the account in the store; it is read again by reconcile_all, at night",
+    ),
     # Products
     Problem(
         "code-missing",
@@ -225,6 +239,20 @@ _CATALOGUE = [
         "The sums of an order do not agree",
         "Lines, VAT and total contradict each other, most often because a plugin changed the order. It is not booked.",
         "recalculate the order in the store",
+    ),
+    Problem(
+        "payment-unclear",
+        "What an order was paid with cannot be told",
+        "The settings name fees or meta of the store's orders that are payments, such as gift cards. What they hold "
+        "does not agree with the order's lines and total. The order is not booked.",
+        "correct the order in the store, or SOLTEQ_WOO_PAYMENT_FEES and SOLTEQ_WOO_PAYMENT_META",
+    ),
+    Problem(
+        "old-order-refunded",
+        "An order from before the first day was refunded or cancelled",
+        "Its sale was booked before sales were booked from here, so nothing here takes it back. The money has left the "
+        "store, and Solteq's books still have the whole sale.",
+        "refund it in Solteq by hand and dismiss it here, or set SOLTEQ_WOO_OLD_ORDER_REFUNDS=book",
     ),
     Problem(
         "document-twice",

@@ -7,86 +7,25 @@ order adds up to what the store holds, whatever happened in between.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from solteq_woo_assets.rules.remainders import CENT, Part, Remainder
+from solteq_woo_assets.rules.orders import FEE, PRODUCT, Line, Order, ReceiptRules, StoreRefund, Unbookable
+from solteq_woo_assets.rules.payments import Payment, PaymentsLeft, goods_and_payments
+from solteq_woo_assets.rules.remainders import CENT, Part, Remainder, in_proportion
+from solteq_woo_assets.rules.restocking import restocked
+from solteq_woo_assets.rules.vat_shares import shares
 
 _UNIT = Decimal("0.0001")
 _ZERO = Decimal(0)
 REVERSED_STATUSES = ("cancelled", "failed")
 _REFUNDED = "refunded"  # what the store calls a sale that was refunded in full: it was one, and so is booked
-_PRODUCT, _FEE = "Product", "Fee"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of an order, or of a refund, where all is negative. Amounts as the store has them: VAT beside the rest.
-
-    :param kind: Product, Shipping or Fee
-    :param rate_ids: of the order's tax lines
-    :param refunded_line: of a refund's line, the order's line
-    """
-
-    id: int
-    kind: str
-    name: str
-    sku: str
-    quantity: Decimal
-    subtotal: Decimal
-    subtotal_tax: Decimal
-    total: Decimal
-    total_tax: Decimal
-    rate_ids: tuple[int, ...] = ()
-    refunded_line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tax:
-    """A tax line of an order: a VAT rate, and the VAT of all its lines."""
-
-    rate_id: int
-    percent: Decimal
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class StoreRefund:
-    """A refund in the store. ``amount`` is positive, VAT included; ``lines`` may be none, or not add up to it."""
-
-    id: int
-    created_at: datetime
-    amount: Decimal
-    lines: tuple[Line, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An order as the store has it. Times are naive UTC.
-
-    :param gone: ``binned`` or ``deleted`` when the store lists it no more
-    """
-
-    id: int
-    number: str
-    status: str
-    currency: str
-    created_at: datetime
-    modified_at: datetime
-    paid_at: datetime | None
-    completed_at: datetime | None
-    total: Decimal
-    payment_method: str = ""
-    payment_method_title: str = ""
-    transaction_id: str = ""
-    gone: str | None = None
-    lines: tuple[Line, ...] = ()
-    taxes: tuple[Tax, ...] = ()
-    refunds: tuple[StoreRefund, ...] = ()
+OLD = 0
+"""The version of an order whose sale somebody else booked, before the first day: only its refunds are ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,34 +53,6 @@ class Receipt:
     def is_reversal(self) -> bool:
         """Whether it ends its version."""
         return self.type == "Refund" and self.refund_id is None
-
-
-@dataclass(frozen=True)
-class ReceiptRules:
-    """The settings that the rules depend on; ``settings.py`` explains them.
-
-    :param code_of: Solteq's code for a SKU, ``None`` when Solteq has no such product
-    """
-
-    shop: str
-    web_store: str
-    zone: ZoneInfo
-    end_of_business_day: time = time(0, 0)
-    sale_statuses: Sequence[str] = ("processing", "completed")
-    payment_types: Mapping[str, str] = field(default_factory=dict)
-    deleted_orders: str = "keep"
-    code_of: Callable[[str], str | None] = lambda sku: sku or None
-
-
-class Unbookable(Exception):
-    """An order that makes no sound document.
-
-    :param code: of the catalogue of problems
-    """
-
-    def __init__(self, field: str, reason: str, code: str) -> None:
-        super().__init__(reason)
-        self.field, self.reason, self.code = field, reason, code
 
 
 def with_decimals(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,28 +104,85 @@ def is_sale(order: Order, rules: ReceiptRules) -> bool:
     return order.status in rules.sale_statuses or (order.status == _REFUNDED and order.paid_at is not None)
 
 
+def is_ended(order: Order, rules: ReceiptRules) -> bool:
+    """Whether the order's status takes back what is booked. No other status does.
+
+    The store makes no refund of a refunded order of which nothing was paid by its method.
+    """
+    if order.status in rules.sale_statuses:
+        return False
+    return order.status in REVERSED_STATUSES or (order.status == _REFUNDED and not order.total)
+
+
 def due_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRules) -> list[Receipt]:
     """The documents that Solteq lacks of an order, in the order in which they must be sent.
+
+    What is booked stays a sale until the store cancels, refunds or changes it, whatever its status: cash on delivery
+    is refunded without ever having been paid.
 
     :param booked: what Solteq has, or was sent, of this order
     :raises Unbookable: the order makes no sound document
     """
     active = _active(booked)
-    last = max((receipt.version for receipt in booked), default=0)
-    if not is_sale(order, rules):
-        return _ended(order, active, rules)
+    if order.gone:
+        why = f"{order.gone} in the store after it was booked"
+        return active.reversal(order, rules, why) if active and rules.deleted_orders == "reverse" else []
+    is_over = is_ended(order, rules)
     if active is None:
-        return _version(order, last + 1, rules, "paid" if last == 0 else "a sale again")
+        return _first_or_again(order, booked, rules) if is_sale(order, rules) and not is_over else []
+    if is_over:
+        refunds = active.refunds(order, rules) if active.is_of(order) else []
+        return [*refunds, *active.after(refunds).reversal(order, rules, f"{order.status} after it was booked")]
     if active.is_of(order):
         return active.refunds(order, rules)
     why = "changed in the store after it was booked"
-    return [*active.reversal(order, rules, why), *_version(order, last + 1, rules, why)]
+    return [*active.reversal(order, rules, why), *_version(order, active.sale.version + 1, rules, why, booked)]
+
+
+def _first_or_again(order: Order, booked: Sequence[Receipt], rules: ReceiptRules) -> list[Receipt]:
+    if all(receipt.version == OLD and not receipt.is_reversal for receipt in booked):
+        return _version(order, 1, rules, "paid", booked)
+    last = max(1, *(receipt.version for receipt in booked))
+    return _version(order, last + 1, rules, "a sale again", booked)
+
+
+def standing_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRules) -> list[Receipt]:
+    """What the order comes to in Solteq as it is now: its documents as if nothing had happened in between.
+
+    :raises Unbookable: the order makes no sound document
+    """
+    active = _active(booked)
+    if order.gone or is_ended(order, rules) or not (active or is_sale(order, rules)):
+        return []
+    if active and active.is_paid_by_method_alone(order):  # as it was booked, though a setting may have changed since
+        rules = replace(rules, payment_fees={}, payment_meta={})
+    return _version(order, 1, rules, "", ())
+
+
+def old_order_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRules, since: datetime) -> list[Receipt]:
+    """Refunds made since then, and the cancellation, of an order whose sale somebody else booked before.
+
+    They refer to no document of ours, only to the order's number. An order that was never paid has none.
+
+    :param since: naive UTC, the beginning of the first day
+    :raises Unbookable: the order makes no sound document
+    """
+    if order.gone or order.paid_at is None:
+        return []
+    version = _Version(_sale(order, OLD, rules, ""), [])
+    refunds = version.refunds(order, rules)
+    made = {refund.id: refund.created_at for refund in order.refunds}
+    due = [receipt for receipt in refunds if receipt.refund_id is None or made[receipt.refund_id] >= since]
+    if is_ended(order, rules):
+        due += version.after(refunds).reversal(order, rules, f"{order.status} since the first day")
+    known = {receipt.external_id for receipt in booked}
+    return [receipt for receipt in due if receipt.external_id not in known]
 
 
 def is_deleted_after_booking(order: Order, booked: Sequence[Receipt]) -> bool:
     """Whether somebody has to decide what becomes of a booked sale that the store deleted."""
     active = _active(booked)
-    return bool(order.gone) and active is not None and not active.remainder().is_nothing
+    return bool(order.gone) and active is not None and not active.left()[0].is_nothing
 
 
 def sale_content(order: Order) -> str:
@@ -246,10 +214,14 @@ def _plain(number: Decimal) -> str:
 
 @dataclass(frozen=True)
 class _Version:
-    """What Solteq has of an order since it was last booked anew."""
+    """What Solteq has of an order since it was last booked anew.
+
+    :param told: documents of the order's earlier versions
+    """
 
     sale: Receipt
     refunded: Sequence[Receipt]
+    told: Sequence[Receipt] = ()
 
     def is_of(self, order: Order) -> bool:
         """Whether all of it is still so in the store."""
@@ -257,40 +229,45 @@ class _Version:
         same = all(held.get(receipt.refund_id or 0) == receipt.content for receipt in self.refunded)
         return same and self.sale.content == sale_content(order)
 
-    def remainder(self) -> Remainder:
-        """What is left of the sale."""
-        remainder = Remainder(self.sale.document["lines"])
+    def is_paid_by_method_alone(self, order: Order) -> bool:
+        """Whether it was booked without means of payment beside the order's method."""
+        payments = self.sale.document["payments"]
+        return len(payments) <= 1 and self.sale.document["totals"]["gross"] == order.total
+
+    def after(self, refunds: Sequence[Receipt]) -> "_Version":
+        """With these refunds booked, too."""
+        return replace(self, refunded=[*self.refunded, *refunds])
+
+    def left(self) -> tuple[Remainder, PaymentsLeft]:
+        """What is left of the sale, and of its payments."""
+        remainder, payments = Remainder(self.sale.document["lines"]), PaymentsLeft(self.sale.document["payments"])
         for receipt in self.refunded:
             remainder.take_back(receipt.document["lines"])
-        return remainder
+            payments.take_back(receipt.document["payments"])
+        return remainder, payments
 
     def refunds(self, order: Order, rules: ReceiptRules) -> list[Receipt]:
         """The store's refunds that are not booked yet."""
-        remainder = self.remainder()
+        remainder, payments = self.left()
         known = {receipt.refund_id for receipt in self.refunded}
         new = sorted((refund for refund in order.refunds if refund.id not in known), key=lambda refund: refund.id)
-        receipts = [_refund(order, refund, self.sale, remainder, rules) for refund in new]
+        went_back = _went_back(order, self.told, self.refunded) if new else {}
+        receipts = [_refund(order, refund, self.sale, remainder, payments, went_back, rules) for refund in new]
         return [receipt for receipt in receipts if receipt.document["lines"]]
 
     def reversal(self, order: Order, rules: ReceiptRules, why: str) -> list[Receipt]:
         """A refund of all that is left, if anything is."""
-        remainder = self.remainder()
+        remainder, payments = self.left()
         if remainder.is_nothing:
             return []
-        lines = [_refund_line(part) for part in remainder.all_of_it()]
-        document = _refund_document(order, order.modified_at, self.sale, lines, rules)
+        restock = order.status != _REFUNDED  # which leaves the store's stock as it is (contract, 37)
+        lines = [_refund_line(part, restock) for part in remainder.all_of_it()]
+        paid = payments.give_back(remainder.gross, {})
+        day = _day(order.found_at, rules)
+        document = _refund_document(order, order.found_at, day, self.sale, lines, paid, rules)
         external_id = reversal_id(rules.shop, order.id, self.sale.version)
-        return [
-            Receipt(
-                external_id,
-                order.id,
-                "Refund",
-                self.sale.version,
-                {"externalId": external_id, **document},
-                self.sale.content,
-                why,
-            )
-        ]
+        document = {"externalId": external_id, **document}
+        return [Receipt(external_id, order.id, "Refund", self.sale.version, document, self.sale.content, why)]
 
 
 def _active(booked: Sequence[Receipt]) -> _Version | None:
@@ -299,29 +276,25 @@ def _active(booked: Sequence[Receipt]) -> _Version | None:
     if not sales:
         return None
     sale = max(sales, key=lambda receipt: receipt.version)
-    others = [receipt for receipt in booked if receipt.version == sale.version and receipt.type == "Refund"]
+    refunds = [receipt for receipt in booked if receipt.type == "Refund"]
+    others = [receipt for receipt in refunds if _counts_for(receipt, sale.version)]
     if any(receipt.is_reversal for receipt in others):
         return None
-    return _Version(sale, others)
+    return _Version(sale, others, [receipt for receipt in refunds if receipt not in others])
 
 
-def _ended(order: Order, active: _Version | None, rules: ReceiptRules) -> list[Receipt]:
-    """What is due of an order that is no sale (any more)."""
-    if active is None:
-        return []
-    if order.gone:
-        why = f"{order.gone} in the store after it was booked"
-        return active.reversal(order, rules, why) if rules.deleted_orders == "reverse" else []
-    if order.status not in REVERSED_STATUSES:
-        return []
-    refunds = active.refunds(order, rules) if active.is_of(order) else []
-    rest = _Version(active.sale, [*active.refunded, *refunds])
-    return [*refunds, *rest.reversal(order, rules, f"{order.status} after it was booked")]
+def _counts_for(receipt: Receipt, version: int) -> bool:
+    """Whether a refund is one of this version. One that was booked before its sale was, is one of the first."""
+    return receipt.version == version or (version == 1 and receipt.version == OLD and not receipt.is_reversal)
 
 
-def _version(order: Order, version: int, rules: ReceiptRules, why: str) -> list[Receipt]:
+def _version(order: Order, version: int, rules: ReceiptRules, why: str, booked: Sequence[Receipt]) -> list[Receipt]:
+    if not order.lines and not order.total:
+        return []  # an order of nothing
     sale = _sale(order, version, rules, why)
-    return [sale, *_Version(sale, []).refunds(order, rules)]
+    refunds = [receipt for receipt in booked if receipt.type == "Refund"]
+    known = [receipt for receipt in refunds if _counts_for(receipt, version)]
+    return [sale, *_Version(sale, known, [each for each in refunds if each not in known]).refunds(order, rules)]
 
 
 def current_sale(order: Order, version: int, rules: ReceiptRules) -> Receipt:
@@ -335,27 +308,34 @@ def current_sale(order: Order, version: int, rules: ReceiptRules) -> Receipt:
 def _sale(order: Order, version: int, rules: ReceiptRules, why: str) -> Receipt:
     if order.currency != "EUR":
         raise Unbookable("currency", f"it is in {order.currency or 'no currency'}", "currency-foreign")
-    lines, notes = _sale_lines(order, rules)
+    goods, payments = goods_and_payments(order, rules)
+    lines, notes = _sale_lines(goods, order, rules)
     paid_at = order.paid_at or order.completed_at or order.created_at
+    # A version that corrects another one carries the day of the correction: no closed month changes afterwards.
+    day = _day(order.found_at if version > 1 else paid_at, rules)
     external_id = sale_id(rules.shop, order.id, version)
     document = {
         "externalId": external_id,
         "type": "Sale",
-        **_head(order, paid_at, rules),
+        **_head(order, paid_at, day, rules),
         "lines": lines,
-        "payments": _payments(order, order.total, rules),
+        "payments": payments,
         "totals": _totals(lines),
     }
-    _check(document, order)
+    _check(document, goods)
     if order.paid_at is None:
         notes.append("the store has no time of payment")
     return Receipt(external_id, order.id, "Sale", version, document, sale_content(order), why, notes=tuple(notes))
 
 
-def _head(order: Order, at: datetime, rules: ReceiptRules) -> dict[str, Any]:
+def _day(at: datetime, rules: ReceiptRules) -> str:
+    return business_date(at, rules.zone, rules.end_of_business_day).isoformat()
+
+
+def _head(order: Order, at: datetime, day: str, rules: ReceiptRules) -> dict[str, Any]:
     return {
         "orderNumber": order.number,
-        "businessDate": business_date(at, rules.zone, rules.end_of_business_day).isoformat(),
+        "businessDate": day,
         "paidAt": f"{at.isoformat()}Z",
         "storeId": rules.web_store,
         "currency": order.currency,
@@ -363,34 +343,47 @@ def _head(order: Order, at: datetime, rules: ReceiptRules) -> dict[str, Any]:
     }
 
 
-def _sale_lines(order: Order, rules: ReceiptRules) -> tuple[list[dict[str, Any]], list[str]]:
-    """The lines of a sale, and what is to be said of them. They add up to the order's total, and by rate to its VAT."""
+def _sale_lines(goods: Order, order: Order, rules: ReceiptRules) -> tuple[list[dict[str, Any]], list[str]]:
+    """The lines of a sale, and what is to be said of them. They add up to the order's total, and by rate to its VAT.
+
+    :param goods: the order without its means of payment
+    """
     notes: list[str] = []
     parts: list[Part] = []
-    for line in order.lines:
-        gross, full = line.total + line.total_tax, line.subtotal + line.subtotal_tax
-        discount = max(full - gross, _ZERO) if gross >= 0 else _ZERO
+    for line in goods.lines:
         if not line.quantity:
             raise Unbookable(f"line {line.id}", "it has no quantity", "line-without-quantity")
-        parts.append(Part(_rate(line, order), line.quantity, gross, line.total_tax, discount))
-    _carry_rounding(order, parts, notes)
-    lines = []
-    for line, part in zip(order.lines, parts, strict=True):
-        code = rules.code_of(line.sku) if line.kind == _PRODUCT else None
-        if line.kind == _PRODUCT and code is None:
-            notes.append(f"line {line.id}: SKU {line.sku or '(none)'} is not in Solteq, so it is sent by its name")
-        lines.append(_document_line(replace(part, line_id=str(line.id), kind=line.kind, code=code, name=line.name)))
-    return lines, notes
+        parts += _parts(line, order, rules, notes)
+    _carry_rounding(goods, parts, notes)
+    return [_document_line(part) for part in parts], notes
 
 
-def _rate(line: Line, order: Order) -> Decimal:
-    rates = {tax.rate_id: tax.percent for tax in order.taxes}
-    known = [rates[rate_id] for rate_id in line.rate_ids if rate_id in rates]
-    if len(known) > 1:
-        raise Unbookable(f"line {line.id}", "it is taxed at several rates", "line-of-several-vat-rates")
-    if not known and line.total_tax:
-        raise Unbookable(f"line {line.id}", "its VAT has no rate in the order", "order-sums-differ")
-    return known[0] if known else _ZERO
+def _parts(line: Line, order: Order, rules: ReceiptRules, notes: list[str]) -> list[Part]:
+    """A line at each of its VAT rates."""
+    found = shares(line, order)
+    code = rules.code_of(line.sku) if line.kind == PRODUCT else None
+    kind, quantity = line.kind, line.quantity
+    if line.kind == PRODUCT and quantity < 0:
+        notes.append(f"line {line.id}: {_plain(quantity)} pieces are sent as an amount, since a sale has none below 0")
+        kind, quantity, code = FEE, Decimal(1), None
+    elif line.kind == PRODUCT and code is None:
+        notes.append(f"line {line.id}: SKU {line.sku or '(none)'} is not in Solteq, so it is sent by its name")
+    full = line.subtotal + line.subtotal_tax
+    discount = max(full - line.gross, _ZERO) if line.gross >= 0 and len(found) == 1 else _ZERO
+    return [
+        Part(
+            share.rate,
+            quantity,
+            share.net + share.vat,
+            share.vat,
+            discount,
+            line_id=str(line.id) if len(found) == 1 else f"{line.id}-{_plain(share.rate)}",
+            kind=kind,
+            code=code,
+            name=line.name,
+        )
+        for share in found
+    ]
 
 
 def _carry_rounding(order: Order, parts: list[Part], notes: list[str]) -> None:
@@ -439,18 +432,6 @@ def _tidy(number: Decimal) -> Decimal:
     return Decimal(_plain(number))
 
 
-def _payments(order: Order, amount: Decimal, rules: ReceiptRules) -> list[dict[str, Any]]:
-    if not amount:
-        return []
-    amount = amount.quantize(CENT)
-    known = rules.payment_types.get(order.payment_method)
-    if known is None:
-        reference = order.payment_method_title or order.payment_method or "no payment method"
-        return [{"type": "Other", "amount": amount, "reference": reference}]
-    payment: dict[str, Any] = {"type": known, "amount": amount}
-    return [payment | {"reference": order.transaction_id} if order.transaction_id else payment]
-
-
 def _totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
     gross, vat, discount = (sum((line[name] for line in lines), _ZERO) for name in ("total", "vatAmount", "discount"))
     return {"gross": gross, "net": gross - vat, "vat": vat, "discount": discount}
@@ -463,58 +444,110 @@ def _check(document: Mapping[str, Any], order: Order) -> None:
         raise Unbookable("total", "its sums do not agree", "order-sums-differ")
 
 
-def _refund(order: Order, refund: StoreRefund, sale: Receipt, remainder: Remainder, rules: ReceiptRules) -> Receipt:
+def _went_back(order: Order, told: Sequence[Receipt], refunded: Sequence[Receipt]) -> dict[tuple[int, str], bool]:
+    """Whether the pieces of each refund went back on the shelf, by refund and line.
+
+    A refund that an earlier version told of says yes: what is left of that version is taken back as a whole, and
+    whether the refund's pieces went back has moved the stock already.
+    """
+    said: dict[tuple[int, str], tuple[bool, Decimal]] = {}
+    for receipt in sorted((*told, *refunded), key=lambda receipt: receipt.version):
+        for line in receipt.document["lines"] if receipt.refund_id is not None else ():
+            if "restock" in line:
+                said.setdefault((receipt.refund_id or 0, line["lineId"]), (line["restock"], -line["quantity"]))
+    before = {receipt.refund_id for receipt in told}
+    return {key: back or key[0] in before for key, back in restocked(order, said).items()}
+
+
+def _refund(
+    order: Order,
+    refund: StoreRefund,
+    sale: Receipt,
+    remainder: Remainder,
+    payments: PaymentsLeft,
+    went_back: Mapping[tuple[int, str], bool],
+    rules: ReceiptRules,
+) -> Receipt:
     """By line where the store refunded lines, the rest by VAT rate; never more than is left of the sale."""
     notes: list[str] = []
-    left = min(refund.amount, remainder.gross)
-    if left < refund.amount:
-        notes.append(f"the store refunded {refund.amount}, of which {left} was left of the sale")
+    given = payments.fees_given_back(refund, order)
+    left = _refundable(order, refund, sale, remainder, sum(given.values(), _ZERO), notes)
     lines: list[dict[str, Any]] = []
     # Discounts that are lines of their own come back first: what they are taken from may then come back whole.
-    for line in sorted(refund.lines, key=lambda line: -(line.total + line.total_tax) >= 0):
-        sold = remainder.line(str(line.refunded_line))
-        if sold is None:
-            continue
-        gross, vat = -(line.total + line.total_tax), -line.total_tax
-        part = remainder.take(sold.line_id, -line.quantity, gross, vat, left)
-        left -= part.gross
-        if part.gross or part.quantity:
-            lines.append(_refund_line(part))
+    for line in sorted(refund.lines, key=lambda line: -line.gross >= 0):
+        for sold, gross, vat in _of_parts(line, remainder):
+            part = remainder.take(sold.line_id, -line.quantity, gross, vat, left)
+            left -= part.gross
+            if part.gross or part.quantity:
+                lines.append(_refund_line(part, went_back.get((refund.id, part.line_id))))
     for part in remainder.spread(left):
         line_id = f"refund-{refund.id}-{_plain(part.rate)}"
-        lines.append(_refund_line(replace(part, line_id=line_id, kind=_FEE, name="Refund")))
+        lines.append(_refund_line(replace(part, line_id=line_id, kind=FEE, name="Refund")))
+    paid = payments.give_back(-_totals(lines)["gross"], given)
     external_id = refund_id(rules.shop, refund.id, sale.version)
-    document = {"externalId": external_id, **_refund_document(order, refund.created_at, sale, lines, rules)}
-    return Receipt(
-        external_id,
-        order.id,
-        "Refund",
-        sale.version,
-        document,
-        refund_content(refund),
-        "refunded in the store",
-        refund.id,
-        tuple(notes),
-    )
+    day = _day(refund.created_at, rules)
+    if sale.version > 1:  # it belongs to a correction, or follows one
+        day = max(day, sale.document["businessDate"])
+    document = _refund_document(order, refund.created_at, day, sale, lines, paid, rules)
+    document = {"externalId": external_id, **document}
+    content, why = refund_content(refund), "refunded in the store"
+    return Receipt(external_id, order.id, "Refund", sale.version, document, content, why, refund.id, tuple(notes))
 
 
-def _refund_line(part: Part) -> dict[str, Any]:
+def _refundable(
+    order: Order, refund: StoreRefund, sale: Receipt, remainder: Remainder, given: Decimal, notes: list[str]
+) -> Decimal:
+    """What of the sale a refund takes back: what the store pays back by the order's method, and what goes back to
+    other means of payment.
+
+    A refund without lines that pays back the last of the order is of all of it, whatever it was paid with.
+    """
+    asked = refund.amount + given
+    sofar = sum((each.amount for each in order.refunds if each.id <= refund.id), _ZERO)
+    if not refund.lines and refund.amount and sofar >= order.total < sale.document["totals"]["gross"]:
+        if remainder.gross > asked:
+            notes.append(f"the order is refunded in full: {remainder.gross - asked} goes back to its other payments")
+        return remainder.gross
+    left = min(asked, remainder.gross)
+    if left < asked:
+        notes.append(f"the store refunded {asked}, of which {left} was left of the sale")
+    return left
+
+
+def _of_parts(line: Line, remainder: Remainder) -> list[tuple[Part, Decimal, Decimal]]:
+    """A refund's line over what the sale has of the order's line: each part, its gross and its VAT."""
+    parts = remainder.parts_of(str(line.refunded_line))
+    if len(parts) <= 1:
+        return [(part, -line.gross, -line.total_tax) for part in parts]
+    sign = 1 if line.gross <= 0 else -1
+    nets = in_proportion(abs(line.total), [abs(part.gross - part.vat) for part in parts])
+    taxes = in_proportion(abs(line.total_tax), [abs(part.vat) for part in parts])
+    return [(part, sign * (net + vat), sign * vat) for part, net, vat in zip(parts, nets, taxes, strict=True)]
+
+
+def _refund_line(part: Part, restock: bool | None = None) -> dict[str, Any]:
+    """:param restock: whether its pieces went back on the shelf; ``None`` where that is not known"""
     if not part.quantity:  # money without a piece has no price per piece
-        part = replace(part, kind=_FEE, code=None, quantity=Decimal(1))
-    return _document_line(-part)
+        part = replace(part, kind=FEE, code=None, quantity=Decimal(1))
+    line = _document_line(-part)
+    return line if restock is None or part.kind != PRODUCT else line | {"restock": restock}
 
 
 def _refund_document(
-    order: Order, at: datetime, sale: Receipt, lines: Sequence[dict[str, Any]], rules: ReceiptRules
+    order: Order,
+    at: datetime,
+    day: str,
+    sale: Receipt,
+    lines: Sequence[dict[str, Any]],
+    payments: Sequence[Payment],
+    rules: ReceiptRules,
 ) -> dict[str, Any]:
-    totals = _totals(lines)
-    paid = sale.document["payments"]
-    payments = [{**paid[0], "amount": totals["gross"]}] if paid and totals["gross"] else []
+    refers_to = {} if sale.version == OLD else {"refersTo": sale.external_id}
     return {
         "type": "Refund",
-        "refersTo": sale.external_id,
-        **_head(order, at, rules),
+        **refers_to,
+        **_head(order, at, day, rules),
         "lines": lines,
         "payments": payments,
-        "totals": totals,
+        "totals": _totals(lines),
     }

@@ -5,13 +5,18 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from solteq_woo_assets.rules.orders import PRODUCT
+
 CENT = Decimal("0.01")
 _ZERO = Decimal(0)
 
 
 @dataclass(slots=True)
 class Part:
-    """Money and pieces at one VAT rate; ``gross`` with VAT. Of a line of a sale, also which."""
+    """Money and pieces at one VAT rate; ``gross`` with VAT. Of a line of a sale, also which.
+
+    :param quantity: pieces of a product; of all else 1, however much of its money is left
+    """
 
     rate: Decimal
     quantity: Decimal
@@ -64,12 +69,12 @@ class Remainder:
     @property
     def is_nothing(self) -> bool:
         """Whether neither money nor pieces are left."""
-        pieces = any(part.quantity for part in self._lines.values() if part.kind == "Product")
+        pieces = any(part.quantity for part in self._lines.values() if part.kind == PRODUCT)
         return not pieces and not any(gross or vat for gross, vat in self._rates.values())
 
-    def line(self, line_id: str) -> Part | None:
-        """What is left of a line; ``None`` when the sale had none of this id."""
-        return self._lines.get(line_id)
+    def parts_of(self, line_id: str) -> list[Part]:
+        """What is left of a line of the order, at each of its rates; nothing when the sale has no such line."""
+        return [part for part in self._lines.values() if order_line(part.line_id) == line_id]
 
     def take_back(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Reckon with a refund that was booked: its document's lines, all negative."""
@@ -82,13 +87,12 @@ class Remainder:
                 continue
             sold.gross += line["total"]
             sold.vat += line["vatAmount"]
-            if line["kind"] == sold.kind:  # an amount of money off a product is booked as a fee, and brings no piece
+            if sold.kind == line["kind"] == PRODUCT:  # money off a product is booked as a fee, and brings no piece
                 sold.quantity += line["quantity"]
 
     def take(self, line_id: str, quantity: Decimal, gross: Decimal, vat: Decimal, most: Decimal) -> Part:
         """Take pieces and money off a line, as much as is left of it, of its rate and of ``most``."""
         sold = self._lines[line_id]
-        pieces = min(quantity, sold.quantity) if sold.quantity > 0 else _ZERO
         left_gross, left_vat = self._rates[sold.rate]
         if sold.gross >= 0:
             taken = max(min(gross, sold.gross, left_gross, most), _ZERO)
@@ -99,8 +103,12 @@ class Remainder:
         else:
             share = vat if taken == gross else _rounded(vat * taken / gross)
             tax = min(share, left_vat) if taken > 0 else share
+        if sold.kind == PRODUCT:
+            pieces = max(min(quantity, sold.quantity), _ZERO)
+            sold.quantity -= pieces
+        else:
+            pieces = sold.quantity if taken else _ZERO
         part = replace(sold, quantity=pieces, gross=taken, vat=tax)
-        sold.quantity -= pieces
         sold.gross -= taken
         sold.vat -= tax
         self._rates[sold.rate] = [left_gross - taken, left_vat - tax]
@@ -135,7 +143,12 @@ class Remainder:
                 last.vat += vat - sum((part.vat for part in parts[-len(lines) :]), _ZERO)
         by_line = {part.line_id: part for part in parts}
         in_order = [by_line[line_id] for line_id in self._lines]
-        return [part for part in in_order if part.gross or part.vat or part.quantity]
+        return [part for part in in_order if part.gross or part.vat or (part.quantity and part.kind == PRODUCT)]
+
+
+def order_line(line_id: str) -> str:
+    """The order's line that a line of a document is of: ``7`` of ``7``, and of ``7-25.5``, its share at a rate."""
+    return line_id.partition("-")[0]
 
 
 def _allotted(amount: Decimal, most: Sequence[Decimal]) -> list[Decimal]:

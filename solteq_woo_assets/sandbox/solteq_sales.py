@@ -96,6 +96,8 @@ def _problems(held: Book, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 
 def _refund_problems(held: Book, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "refersTo" not in given:  # of a sale that came by other means; the order's number names it
+        return
     sale = held.sale(str(given.get("refersTo")))
     if sale is None or sale["type"] != "Sale":
         yield "refersTo", "is no sale"
@@ -155,6 +157,8 @@ def _line_shape(line: Any) -> Iterator[tuple[str, str]]:
             yield f".{name}", "must be a number of 4 decimals at most"
     if "productCode" in line and not isinstance(line["productCode"], str):
         yield ".productCode", "must be text"
+    if not isinstance(line.get("restock", False), bool):
+        yield ".restock", "must be true or false"
 
 
 def _is_money(value: object) -> bool:

@@ -6,11 +6,13 @@ from datetime import datetime
 import duckdb
 
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
-from solteq_woo_assets.clients.woo import StoreCustomer, StoreOrder, WooClient
+from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrder, WooClient
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
 from solteq_woo_assets.rules.people import PERSON_FIELDS
 from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame, guest_frame
 from solteq_woo_assets.sync.snapshot import ROWS_PER_TRANSACTION, WOO_OVERLAP, ReadCounts, merge, read_feed, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.unreadable import ACCOUNTS_OF_STORE, hold_rows, release_gone
 
 CUSTOMERS = "snapshot.solteq_customers"
 ACCOUNTS = "snapshot.woo_customer_accounts"
@@ -56,15 +58,15 @@ def read_accounts(
         _keep_guests(database, orders)
     if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
-        full = len(newest) == NEWEST and known.isdisjoint(account.id for account in newest)
+        full = len(newest.ids) == NEWEST and known.isdisjoint(newest.ids)
         if not full:
-            asked = {order.customer_id for order in orders} - {0, *(account.id for account in newest)}
-            ordered = woo.customers.by_id(sorted(asked)) if asked else []
+            asked = {order.customer_id for order in orders} - {0, *newest.ids}
+            ordered = woo.customers.by_id(sorted(asked))
             with database.transaction() as connection:
-                changed = store_accounts(connection, [*newest, *ordered], tax_code_meta)
-                removed = forget_accounts(connection, asked - {account.id for account in ordered})
+                counts = _store_pages(connection, [newest, ordered], tax_code_meta)
+                counts.removed = forget_accounts(connection, asked.difference(ordered.ids))
                 _store_position(connection, woo.their_time(started), tax_code_meta)
-            return ReadCounts(received=len(newest) + len(ordered), changed=changed, removed=removed)
+            return counts
     return _read_all(database, woo, known, tax_code_meta=tax_code_meta, started=started)
 
 
@@ -73,6 +75,19 @@ def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
     with database.transaction() as connection:
         connection.execute("DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM rows)")
         connection.execute("INSERT OR REPLACE INTO snapshot.woo_guests BY NAME SELECT * FROM rows")
+
+
+def _store_pages(
+    connection: duckdb.DuckDBPyConnection, pages: Sequence[CustomerPage], tax_code_meta: str
+) -> ReadCounts:
+    """Store the accounts of pages, and hold those that cannot be read; what is known of them stays."""
+    accounts = [account for page in pages for account in page.customers]
+    unreadable = [row for page in pages for row in page.unreadable]
+    return ReadCounts(
+        received=len(accounts) + len(unreadable),
+        changed=store_accounts(connection, accounts, tax_code_meta),
+        quarantined=hold_rows(connection, ACCOUNTS_OF_STORE, [account.id for account in accounts], unreadable),
+    )
 
 
 def _read_all(
@@ -85,26 +100,27 @@ def _read_all(
 ) -> ReadCounts:
     counts = ReadCounts(full=True)
     seen: set[int] = set()
-    lot: list[StoreCustomer] = []
+    lot: list[CustomerPage] = []
 
-    def keep(lot: Sequence[StoreCustomer]) -> None:
+    def keep(lot: Sequence[CustomerPage]) -> None:
         with database.transaction() as connection:
-            counts.changed += store_accounts(connection, lot, tax_code_meta)
+            stored = _store_pages(connection, lot, tax_code_meta)
+        counts.received += stored.received
+        counts.changed += stored.changed
+        counts.quarantined += stored.quarantined
 
     for page in woo.customers.read():
-        lot += page.customers
-        seen.update(row.id for row in (*page.customers, *page.unreadable))  # these are there, though not as they are
-        counts.received += len(page.customers) + len(page.unreadable)
-        counts.quarantined += len(page.unreadable)
-        if len(lot) >= ROWS_PER_TRANSACTION:
+        lot.append(page)
+        seen.update(page.ids)
+        if len(lot) * PAGE_ROWS >= ROWS_PER_TRANSACTION:
             keep(lot)
             lot = []
     keep(lot)
-    missing = set(known).difference(seen)
     # Asked for by name before anybody is parted: a list can leave out what is there.
-    still_there = {account.id for account in woo.customers.by_id(sorted(missing))} if missing else set()
+    seen.update(woo.customers.by_id(sorted(set(known).difference(seen))).ids)
     with database.transaction() as connection:
-        counts.removed = forget_accounts(connection, missing - still_there)
+        counts.removed = forget_accounts(connection, set(known).difference(seen))
+        release_gone(connection, ACCOUNTS_OF_STORE, seen)
         _store_position(connection, woo.their_time(started), tax_code_meta)
     return counts
 
@@ -123,10 +139,10 @@ def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime, ta
 
 def refresh_accounts(database: StateDatabase, woo: WooClient, ids: Sequence[int], *, tax_code_meta: str) -> None:
     """Read these accounts again; those that are gone are forgotten."""
-    accounts = woo.customers.by_id(ids)
+    page = woo.customers.by_id(ids)
     with database.transaction() as connection:
-        store_accounts(connection, accounts, tax_code_meta)
-        forget_accounts(connection, set(ids).difference(account.id for account in accounts))
+        _store_pages(connection, [page], tax_code_meta)
+        forget_accounts(connection, set(ids).difference(page.ids))
 
 
 def store_accounts(connection: duckdb.DuckDBPyConnection, accounts: Sequence[StoreCustomer], tax_code_meta: str) -> int:

@@ -6,13 +6,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import duckdb
-import polars as pl
 
-from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, UnreadableOrder, WooClient
-from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
+from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, Unreadable, WooClient
 from solteq_woo_assets.sync.sales_frames import PARTS, local_day, sales_frames
 from solteq_woo_assets.sync.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.unreadable import ORDERS_OF_STORE, hold_rows
 
 FLOW = "sales"
 ORDERS = "snapshot.woo_sales"
@@ -51,13 +50,14 @@ def is_booked_here(
 ) -> tuple[str, dict[str, date | datetime | None]]:
     """Which rows of ``snapshot.woo_sales`` are to be booked, as a condition and its parameters.
 
-    Those made since the first day, on a day that was backfilled, or booked already; and an older order that is paid
+    Those made since the first day, on a day that was backfilled, or booked already (a refund of an older order is no
+    sale, of version 0; its reversal is the end of what others booked); and an older order that is paid
     since then, say by an invoice: who booked before has nothing to do with it any more. Not so with cash on delivery,
     which is a sale when it is made, and which the store calls paid when it is completed.
     """
     begins = first_day(connection)
     condition = """(day >= $begins OR day IN (SELECT day FROM sync.sales_days)
-        OR id IN (SELECT order_id FROM sync.sales)
+        OR id IN (SELECT order_id FROM sync.sales WHERE version > 0 OR refund_id IS NULL)
         OR (paid_at >= $begins_at
             AND id NOT IN (SELECT order_id FROM snapshot.woo_sales_payments WHERE method = 'cod')))"""
     return condition, {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
@@ -169,31 +169,47 @@ class _Reader:
     def keep(self, pages: Iterable[OrderPage]) -> set[int]:
         """Store orders, with those of their refunds that are not known yet; the ids of all that were there."""
         seen: set[int] = set()
-        for orders, unreadable in _gathered(pages):
-            seen.update(order.id for order in orders)
+        for read, unreadable in _gathered(pages):
+            seen.update(order.id for order in read)
             seen.update(row.id for row in unreadable)
-            self.newest = max(filter(None, (self.newest, *(order.date_modified_gmt for order in orders))), default=None)
-            refunds = self._unknown_refunds(orders)
+            self.newest = max(filter(None, (self.newest, *(order.date_modified_gmt for order in read))), default=None)
+            refunds, without_refund = self._unknown_refunds(read)
+            held = [*unreadable, *without_refund]
+            set_aside = {row.id for row in held}
+            orders = [order for order in read if order.id not in set_aside]
             with self._database.transaction() as connection:
-                self._counts.received += len(orders) + len(unreadable)
+                self._counts.received += len(read) + len(unreadable)
                 same = _set_apart_replaced(connection, orders)
                 self._counts.changed += store_orders(connection, same, refunds, self._zone)
-                self._counts.quarantined += _hold_unreadable(connection, orders, unreadable)
+                sound = [order.id for order in orders]
+                self._counts.quarantined += hold_rows(connection, ORDERS_OF_STORE, sound, held)
         return seen
 
-    def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> list[RefundDocument]:
-        """A refund is never edited, so those that are known are not read again."""
+    def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> tuple[list[RefundDocument], list[Unreadable]]:
+        """Refunds that are not known, since one is never edited; and the orders of those that cannot be read."""
         named = {refund.id: order.id for order in orders for refund in order.refunds}
-        if not named:
-            return []
         unknown = self._unknown(named)
-        found = self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values())))
-        refunds = {refund.id: refund for page in found for refund in page if refund.id in unknown}
-        return [refund.model_copy(update={"parent_id": unknown[refund.id]}) for refund in refunds.values()]
+        refunds: dict[int, RefundDocument] = {}
+        unreadable: dict[int, Unreadable] = {}
+        for page in self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values()))):
+            for refund in page.refunds:
+                if order_id := unknown.get(refund.id):
+                    refunds[refund.id] = refund.model_copy(update={"parent_id": order_id})
+            for row in page.unreadable:
+                meant = [row.id] if row.id in unknown else set(unknown).difference(refunds) if not row.id else []
+                for refund_id in meant:  # one without an id could be any that did not come
+                    order_id = unknown[refund_id]
+                    unreadable[order_id] = Unreadable(order_id, f"refund {refund_id}: {row.field}", row.problem)
+        sound = [refund for refund in refunds.values() if refund.parent_id not in unreadable]
+        return sound, list(unreadable.values())
 
     def keep_refunded(self, since: datetime) -> None:
-        """Read the orders of refunds that are not known, though the orders were not said to have changed."""
-        parents = {refund.id: refund.parent_id for page in self._woo.orders.refunded_since(since) for refund in page}
+        """Read the orders of refunds that are not known, though the orders were not said to have changed.
+
+        What is unreadable of them is held when its order is read, which names it.
+        """
+        pages = self._woo.orders.refunded_since(since)
+        parents = {refund.id: refund.parent_id for page in pages for refund in page.refunds}
         self.keep(self._woo.orders.by_id(sorted(set(self._unknown(parents).values()) - {0})))
 
     def _unknown(self, orders: Mapping[int, int]) -> dict[int, int]:
@@ -201,6 +217,8 @@ class _Reader:
 
         :param orders: the order of each refund
         """
+        if not orders:
+            return {}
         with self._database.transaction() as connection:
             known = connection.execute(
                 "SELECT refund_id, order_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
@@ -242,10 +260,10 @@ class _Reader:
             self._counts.removed += _mark(connection, gone, "deleted")
 
 
-def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[UnreadableOrder]]]:
+def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[Unreadable]]]:
     """Pages put together until they are worth a transaction."""
     orders: list[OrderDocument] = []
-    unreadable: list[UnreadableOrder] = []
+    unreadable: list[Unreadable] = []
     for page in pages:
         orders += page.orders
         unreadable += page.unreadable
@@ -344,18 +362,9 @@ def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str
     return len(rows)
 
 
-def _hold_unreadable(
-    connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument], unreadable: Sequence[UnreadableOrder]
-) -> int:
-    release(connection, FLOW, "feed", pl.DataFrame({"key": [order_key(order.id) for order in orders]}))
-    rows = [(order_key(row.id), row.field, row.problem, "order-unreadable", None) for row in unreadable]
-    hold(connection, FLOW, "feed", pl.DataFrame(rows, schema=RECORDS, orient="row"))
-    return len(rows)
-
-
 def order_key(order_id: int) -> str:
     """What an order is called in the quarantine."""
-    return f"order {order_id}"
+    return ORDERS_OF_STORE.key(order_id)
 
 
 def _move(

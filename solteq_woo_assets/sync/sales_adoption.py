@@ -15,7 +15,8 @@ import polars as pl
 
 from solteq_woo_assets.clients.solteq import HeldSale
 from solteq_woo_assets.rules.adoption import AnotherOrder, find_documents
-from solteq_woo_assets.rules.receipts import Order, Receipt, ReceiptRules
+from solteq_woo_assets.rules.orders import Order, ReceiptRules
+from solteq_woo_assets.rules.receipts import Receipt
 from solteq_woo_assets.sync.sales import ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.sales_plan import MARK, ORDERS_AT_ONCE, dump, ways_of

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +13,8 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale
-from solteq_woo_assets.rules.receipts import ReceiptRules, Unbookable, due_receipts
+from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
+from solteq_woo_assets.rules.receipts import REVERSED_STATUSES, Receipt, due_receipts, standing_receipts, with_decimals
 from solteq_woo_assets.sync.sales import FLOW, ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.state import StateDatabase
@@ -23,6 +24,12 @@ DIFFERENCES_SHOWN = 50
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _ZERO = Decimal(0)
 Numbers = dict[date, dict[str, int | float]]
+_BOOKED_ORDERS = """
+SELECT order_id FROM sync.sales GROUP BY order_id
+HAVING max(version) FILTER (type = 'Sale')
+    > coalesce(max(version) FILTER (type = 'Refund' AND refund_id IS NULL), 0)
+"""
+"""Orders of which a sale stands in Solteq: one that no reversal has ended."""
 
 
 def partition_days(tags: Mapping[str, str]) -> set[date]:
@@ -55,14 +62,15 @@ def orders_by_day(connection: duckdb.DuckDBPyConnection, days: Collection[date],
             coalesce(sum(refunded) FILTER (is_sale), 0)::DOUBLE
         FROM (
             SELECT *, gone IS NULL AND (list_contains($statuses, status)
-                OR (status = 'refunded' AND paid_at IS NOT NULL)) AS is_sale
+                OR (status = 'refunded' AND paid_at IS NOT NULL)
+                OR (NOT list_contains($ended, status) AND id IN ({_BOOKED_ORDERS}))) AS is_sale
             FROM {ORDERS} WHERE day IN (SELECT unnest($days))
         ) AS sold LEFT JOIN (
             SELECT order_id, sum(amount) AS refunded FROM snapshot.woo_sales_refunds GROUP BY ALL
         ) AS refunds ON refunds.order_id = sold.id
         GROUP BY day
         """,
-        {"statuses": list(rules.sale_statuses), "days": list(days)},
+        {"statuses": list(rules.sale_statuses), "ended": list(REVERSED_STATUSES), "days": list(days)},
     ).fetchall()
     return _by_day(days, ("orders", "sales", "gross", "vat", "refunds"), rows)
 
@@ -147,6 +155,7 @@ class Agreement:
     read_back: int = 0
     differences: list[Difference] = field(default_factory=list)
     days: dict[date, list[Decimal]] = field(default_factory=dict)
+    business_dates: dict[date, list[Decimal]] = field(default_factory=dict)
 
     def words(self) -> str:
         """Which orders differ."""
@@ -168,6 +177,12 @@ class Agreement:
         columns = ("day", "orders", "store", "Solteq")
         return pl.DataFrame(rows[:31], schema=dict.fromkeys(columns, pl.String), orient="row")
 
+    def by_business_date(self) -> pl.DataFrame:
+        """Gross of each business date, as it should be and as Solteq has it, the last ones first."""
+        rows = [(str(day), *map(str, sums)) for day, sums in sorted(self.business_dates.items(), reverse=True)]
+        columns = ("business date", "should be", "Solteq")
+        return pl.DataFrame(rows[:31], schema=dict.fromkeys(columns, pl.String), orient="row")
+
 
 def compare(
     database: StateDatabase,
@@ -180,27 +195,86 @@ def compare(
     By order, so that a difference has a name: gross, refunds, VAT by rate, payments by type. What came and went in
     Solteq for the same order, a changed version and its reversal, is beside the point and cancels out.
 
+    And by business date, as an accountant adds up: what was sent and what is due, each on its own date, beside what
+    Solteq has on that date. The first version of an edited order stays on its day; its reversal and the next version
+    are on that of the correction. Added up are the dates in ``days``, whenever the order was made.
+
     :param find: asks Solteq for a document; without it, what Solteq answered when it was booked counts
     """
     agreement = Agreement()
-    for rows, booked in _orders_of(database, days, rules.zone):
+    for rows, sent in _orders_of(database, days, rules.zone):
+        booked = {order_id: [each for each in of_order if each.is_booked] for order_id, of_order in sent.items()}
         held = booked
         if find:
             agreement.read_back += sum(map(len, booked.values()))
             held = {order_id: _read_back(booked_of, find) for order_id, booked_of in booked.items()}
         for row in rows:
-            should, has = Sums(), Sums()
             order = order_of(row)
-            try:
-                receipts = due_receipts(order, [], rules)
-            except Unbookable:
-                receipts = []
-            for receipt in receipts:
-                should.add(receipt.document, is_refund=receipt.refund_id is not None)
-            for each in held.get(order.id, ()):
-                has.add(each.document, is_refund=bool(receipts) and each.is_current_refund)
-            _note(agreement, row["day"], order.id, should, has, is_sale=bool(receipts))
+            of_order, has = sent.get(order.id, []), held.get(order.id, [])
+            standing, due = _should_be(order, of_order, rules) if row["is_ours"] else ([], [])
+            if row["day"] in days and row["is_ours"]:
+                _compare_order(agreement, row["day"], order, standing, has)
+            should = _by_date([*_with_amounts(of_order, standing), *due])
+            _compare_dates(agreement, days, row["day"], order.id, should, _by_date([each.receipt for each in has]))
     return agreement
+
+
+def _should_be(order: Order, sent: Sequence["_Sent"], rules: ReceiptRules) -> tuple[list[Receipt], list[Receipt]]:
+    """What the order comes to as it is now, and what is due of it. Nothing of one that is told in quarantine."""
+    receipts = [each.receipt for each in sent]
+    try:
+        return standing_receipts(order, receipts, rules), due_receipts(order, receipts, rules)
+    except Unbookable:
+        return [], []
+
+
+def _compare_order(
+    agreement: Agreement, day: date, order: Order, standing: Sequence[Receipt], held: Sequence["_Sent"]
+) -> None:
+    should, has = Sums(), Sums()
+    for receipt in standing:
+        should.add(receipt.document, is_refund=receipt.refund_id is not None)
+    for each in held:
+        has.add(each.receipt.document, is_refund=bool(standing) and each.is_current_refund)
+    _note(agreement, day, order.id, should, has, is_sale=bool(standing))
+
+
+def _with_amounts(sent: Sequence["_Sent"], standing: Sequence[Receipt]) -> list[Receipt]:
+    """What was sent, each on its date; with the store's amounts where the store still has what it was made of."""
+    now = {(receipt.type, receipt.refund_id): receipt.document["totals"] for receipt in standing}
+    receipts: list[Receipt] = []
+    for each in sent:
+        receipt = each.receipt
+        if each.is_current and not receipt.is_reversal:
+            totals = now.get((receipt.type, receipt.refund_id), receipt.document["totals"])
+            receipt = replace(receipt, document={**receipt.document, "totals": totals})
+        receipts.append(receipt)
+    return receipts
+
+
+def _compare_dates(
+    agreement: Agreement,
+    days: Collection[date],
+    day: date,
+    order_id: int,
+    should: defaultdict[date, Decimal],
+    has: defaultdict[date, Decimal],
+) -> None:
+    for at in sorted({*should, *has}):
+        if at in days:
+            of_date = agreement.business_dates.setdefault(at, [_ZERO, _ZERO])
+            of_date[0] += should[at]
+            of_date[1] += has[at]
+        if should[at] != has[at]:
+            what = f"gross of business date {at}"
+            agreement.differences.append(Difference(day, order_id, what, str(should[at]), str(has[at])))
+
+
+def _by_date(receipts: Iterable[Receipt]) -> defaultdict[date, Decimal]:
+    sums: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for receipt in receipts:
+        sums[date.fromisoformat(receipt.document["businessDate"])] += Decimal(receipt.document["totals"]["gross"])
+    return sums
 
 
 def _note(agreement: Agreement, day: date, order_id: int, should: Sums, has: Sums, *, is_sale: bool) -> None:
@@ -216,48 +290,77 @@ def _note(agreement: Agreement, day: date, order_id: int, should: Sums, has: Sum
 
 
 @dataclass(frozen=True)
-class _Booked:
-    """A document that Solteq has. ``is_current_refund``: of the store, in the order's last version."""
+class _Sent:
+    """A document that was sent. ``is_current``: of the order's last version."""
 
-    document: Mapping[str, Any]
-    is_current_refund: bool
+    receipt: Receipt
+    is_current: bool
+    is_booked: bool
+
+    @property
+    def is_current_refund(self) -> bool:
+        """Whether it is a refund of the store, in the order's last version."""
+        return self.is_current and self.receipt.refund_id is not None
 
 
-def _read_back(booked: Sequence[_Booked], find: Callable[[str], HeldSale | None]) -> list[_Booked]:
-    held = [(find(each.document["externalId"]), each.is_current_refund) for each in booked]
-    return [_Booked(found.document, is_refund) for found, is_refund in held if found and found.document]
+def _read_back(booked: Sequence[_Sent], find: Callable[[str], HeldSale | None]) -> list[_Sent]:
+    """With the documents as Solteq has them, without those that it has not."""
+    found = [(each, find(each.receipt.external_id)) for each in booked]
+    return [
+        replace(each, receipt=replace(each.receipt, document={**_date_of(each), **held.document}))
+        for each, held in found
+        if held and held.document
+    ]
 
 
-_Lot = tuple[list[dict[str, Any]], dict[int, list[_Booked]]]
+def _date_of(sent: _Sent) -> dict[str, Any]:
+    return {"businessDate": sent.receipt.document["businessDate"]}
+
+
+_Lot = tuple[list[dict[str, Any]], dict[int, list[_Sent]]]
 
 
 def _orders_of(database: StateDatabase, days: Collection[date], zone: ZoneInfo) -> Iterator[_Lot]:
-    """Orders of these days that are to be booked, in lots, with the documents that Solteq has of each."""
+    """Orders that were made on these days, or have documents of these business dates, and are to be booked; in lots,
+    with the documents that were sent of each.
+    """
     last = 0
     while True:
         with database.transaction() as connection:
             is_ours, ours = is_booked_here(connection, zone)
             connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE chosen AS SELECT * FROM {ORDERS} WHERE day IN (SELECT unnest($days)) "
-                f"AND id > $last AND {is_ours} ORDER BY id LIMIT $most",
-                {"days": list(days), "last": last, "most": ORDERS_AT_ONCE, **ours},
+                f"""
+                CREATE OR REPLACE TEMP TABLE chosen AS SELECT *, coalesce({is_ours}, false) AS is_ours FROM {ORDERS}
+                WHERE id > $last AND ((day IN (SELECT unnest($days)) AND {is_ours}) OR id IN (
+                    SELECT order_id FROM sync.sales WHERE sent_at >= $sent  -- none was sent before its business date
+                    AND (document->>'$.businessDate')::DATE IN (SELECT unnest($days))
+                )) ORDER BY id LIMIT $most
+                """,
+                {"days": list(days), "sent": _day_before(days), "last": last, "most": ORDERS_AT_ONCE, **ours},
             )
             rows = connection.sql(ORDERS_QUERY).pl().to_dicts()
-            booked = _grouped(
+            sent = _grouped(
                 connection.execute(
-                    "SELECT order_id, document, "
-                    "refund_id IS NOT NULL AND version = max(version) OVER (PARTITION BY order_id) "
-                    "FROM sync.sales WHERE state = 'booked' AND order_id IN (SELECT id FROM chosen)"
+                    "SELECT external_id, order_id, type, version, document, content, refund_id, state, "
+                    "version = max(version) OVER (PARTITION BY order_id) "
+                    "FROM sync.sales WHERE order_id IN (SELECT id FROM chosen)"
                 ).fetchall()
             )
         if not rows:
             return
         last = rows[-1]["id"]
-        yield rows, booked
+        yield rows, sent
 
 
-def _grouped(rows: Iterable[tuple[int, str, bool]]) -> dict[int, list[_Booked]]:
-    by_order: defaultdict[int, list[_Booked]] = defaultdict(list)
-    for order_id, document, is_current_refund in rows:
-        by_order[order_id].append(_Booked(simplejson.loads(document, use_decimal=True), is_current_refund))
+def _day_before(days: Collection[date]) -> datetime:
+    first = min(days, default=date.max) - timedelta(days=1)
+    return datetime(first.year, first.month, first.day)  # noqa: DTZ001  naive UTC, as the database keeps it
+
+
+def _grouped(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[_Sent]]:
+    by_order: defaultdict[int, list[_Sent]] = defaultdict(list)
+    for external_id, order_id, kind, version, document, content, refund_id, state, is_last in rows:
+        held = with_decimals(simplejson.loads(document, use_decimal=True))
+        receipt = Receipt(external_id, order_id, kind, version, held, content, "", refund_id)
+        by_order[order_id].append(_Sent(receipt, is_last, state == "booked"))
     return dict(by_order)

@@ -10,15 +10,19 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pyarrow as pa
+import simplejson
 
+from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import OrderLine
-from solteq_woo_assets.rules.receipts import Line, Order, StoreRefund, Tax
+from solteq_woo_assets.rules.orders import Line, Order, StoreRefund, Tax
 
 _MONEY = pl.Decimal(18, 4)
 _TIME = pl.Datetime("us")
 REDUCED_STOCK_META = "_reduced_stock"
 """WooCommerce's own: how many pieces of the line it took from its stock."""
+RESTOCKED_META = "_restock_refunded_items"
+"""WooCommerce's own: how many pieces of the line its refunds put back on the shelf."""
 REFUNDED_LINE_META = "_refunded_item_id"
 
 ORDER_COLUMNS = pl.Schema(
@@ -26,8 +30,7 @@ ORDER_COLUMNS = pl.Schema(
         **{"id": pl.Int64, "number": pl.String, "day": pl.Date, "status": pl.String, "currency": pl.String},
         **dict.fromkeys(("created_at", "modified_at", "paid_at", "completed_at"), _TIME),
         **{"total": _MONEY, "total_tax": _MONEY, "customer_id": pl.Int64, "email": pl.String, "name": pl.String},
-        "gone": pl.String,
-        "content": pl.String,
+        **{"payment_meta": pl.String, "gone": pl.String, "content": pl.String},
     }
 )
 LINE_COLUMNS = pl.Schema(
@@ -35,7 +38,8 @@ LINE_COLUMNS = pl.Schema(
         **{"order_id": pl.Int64, "refund_id": pl.Int64, "line_id": pl.Int64, "kind": pl.String, "name": pl.String},
         **{"sku": pl.String, "quantity": _MONEY},
         **dict.fromkeys(("subtotal", "subtotal_tax", "total", "total_tax"), _MONEY),
-        **{"rate_ids": pl.List(pl.Int64), "refunded_line": pl.Int64, "reduced_stock": _MONEY},
+        **{"rate_ids": pl.List(pl.Int64), "rate_taxes": pl.List(_MONEY), "refunded_line": pl.Int64},
+        **{"reduced_stock": _MONEY, "restocked": _MONEY},
     }
 )
 TAX_COLUMNS = pl.Schema({"order_id": pl.Int64, "rate_id": pl.Int64, "percent": _MONEY, "total": _MONEY})
@@ -84,6 +88,8 @@ def _frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
 
 def _kept(column: Iterable[Any], kind: pa.DataType) -> Iterable[Any]:
     """With as many decimals as the database keeps; the store may have more."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [list(_kept(value, kind.value_type)) for value in column]  # type: ignore[attr-defined]
     if not pa.types.is_decimal(kind):
         return column
     return [None if value is None else round(value, 4) for value in column]
@@ -105,12 +111,20 @@ def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneI
         order.customer_id,
         order.billing.email,
         order.billing.name,
+        _payment_meta(order),
         None,
     )
     # Not when it was modified: every write moves that, our own and those that change nothing (contract, 5).
     refunds = [(refund.id, refund.total) for refund in order.refunds]
-    text = repr((order.status, order.currency, order.date_paid_gmt, order.total, order.customer_id, parts, refunds))
+    paid = (order.date_paid_gmt, order.total, _payment_meta(order))
+    text = repr((order.status, order.currency, *paid, order.customer_id, parts, refunds))
     return (*row, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def _payment_meta(order: OrderDocument) -> str | None:
+    """As JSON; ``None`` when the settings name no keys, or the order has none of them."""
+    values = {each.key: each.value for each in order.meta_data}
+    return simplejson.dumps(values, use_decimal=True, ensure_ascii=False) if values else None
 
 
 def local_day(instant: datetime, zone: ZoneInfo) -> Any:
@@ -160,7 +174,10 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
     quantity = line.quantity
     if refund_id and kind != "Product":  # the store does not say it
         quantity = Decimal(-1 if line.total or line.total_tax else 0)
-    reduced = line.meta(REDUCED_STOCK_META) if kind == "Product" and not refund_id else ""
+    is_sold_piece = kind == "Product" and not refund_id
+    meta = [line.meta(key) if is_sold_piece else "" for key in (REDUCED_STOCK_META, RESTOCKED_META)]
+    stock = [max(number_or_none(text) or Decimal(0), Decimal(0)) for text in meta]
+    taxes = [tax for tax in line.taxes if tax.total not in ("", None)]
     return (
         order_id,
         refund_id,
@@ -173,14 +190,11 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
         line.total_tax if line.subtotal_tax is None else line.subtotal_tax,
         line.total,
         line.total_tax,
-        [tax.id for tax in line.taxes if tax.total != ""],
-        int(refunded) if refunded.isdecimal() else None,
-        _number(reduced),
+        [tax.id for tax in taxes],
+        [number_or_none(tax.total or "") or Decimal(0) for tax in taxes],
+        id_or_zero(refunded) or None,
+        *stock,
     )
-
-
-def _number(text: str) -> Decimal:
-    return Decimal(text) if text.replace(".", "", 1).isdecimal() else Decimal(0)
 
 
 def order_of(row: Mapping[str, Any]) -> Order:
@@ -188,7 +202,8 @@ def order_of(row: Mapping[str, Any]) -> Order:
     lines: dict[int | None, list[Line]] = {}
     for each in row["lines"] or []:
         refund_id = each.pop("refund_id")
-        lines.setdefault(refund_id, []).append(Line(**each | {"rate_ids": tuple(each["rate_ids"])}))
+        lists = {name: tuple(each[name] or ()) for name in ("rate_ids", "rate_taxes")}
+        lines.setdefault(refund_id, []).append(Line(**each | lists))
     refunds = [
         StoreRefund(each["refund_id"], each["created_at"], each["amount"], tuple(lines.get(each["refund_id"], ())))
         for each in row["refunds"] or []
@@ -197,12 +212,13 @@ def order_of(row: Mapping[str, Any]) -> Order:
     payment = row["payment"] or {}
     return Order(
         **{name: row[name] for name in names},
-        modified_at=row["read_at"] if row["gone"] else row["modified_at"],  # when it was seen to be gone
+        found_at=row["read_at"],
         **payment,
         gone=row["gone"],
         lines=tuple(lines.get(None, ())),
         taxes=tuple(Tax(**each) for each in row["taxes"] or []),
         refunds=tuple(refunds),
+        payment_meta=simplejson.loads(row["payment_meta"] or "{}", use_decimal=True),
     )
 
 
@@ -214,7 +230,8 @@ LEFT JOIN (
     SELECT order_id, list({
         'refund_id': refund_id, 'id': line_id, 'kind': kind, 'name': name, 'sku': sku, 'quantity': quantity,
         'subtotal': subtotal, 'subtotal_tax': subtotal_tax, 'total': total, 'total_tax': total_tax,
-        'rate_ids': rate_ids, 'refunded_line': refunded_line
+        'rate_ids': rate_ids, 'rate_taxes': rate_taxes, 'refunded_line': refunded_line,
+        'reduced_stock': coalesce(reduced_stock, 0), 'restocked': restocked
     } ORDER BY refund_id NULLS FIRST, kind = 'Fee', kind = 'Shipping', line_id) AS lines
     FROM snapshot.woo_sales_lines WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
 ) AS lines ON lines.order_id = chosen.id

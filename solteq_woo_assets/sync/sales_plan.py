@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -11,13 +12,12 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
+from solteq_woo_assets.rules.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.rules.receipts import (
-    Order,
     Receipt,
-    ReceiptRules,
-    Unbookable,
     due_receipts,
     is_deleted_after_booking,
+    old_order_receipts,
     with_decimals,
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
@@ -45,7 +45,7 @@ MARK = "concat_ws(' ', content, gone, $ways)"
 
 def ways_of(rules: ReceiptRules) -> str:
     """The parameter of ``MARK``: a setting that is changed is seen as a change of the order."""
-    return f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders}"
+    return f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders} {rules.old_order_refunds}"
 
 
 @dataclass
@@ -66,12 +66,13 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
     """What Solteq lacks of the orders that are to be booked, whatever their day.
 
     Those are the orders of the days from the first one on, of days that were backfilled, and whatever was booked once.
+    Of older orders, only refunds and cancellations since the first day: told, or booked where the settings say so.
     """
     rows: list[tuple[Any, ...]] = []
     held = _in_conflict(connection)
     settled: list[tuple[int, str]] = []
     elsewhere = known(connection)
-    for order, day, mark, booked, pending, code_of in _unsettled(connection, rules):
+    for order, day, mark, old_since, booked, pending, code_of in _unsettled(connection, rules):
         if order.id in elsewhere:
             if order_content(order) == elsewhere[order.id]:
                 settled.append((order.id, mark))
@@ -80,12 +81,18 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
             continue
         due: list[Receipt] = []
         try:
-            due = due_receipts(order, booked, replace(rules, code_of=code_of))
+            if old_since is None:
+                due = due_receipts(order, booked, replace(rules, code_of=code_of))
+            else:
+                due = old_order_receipts(order, booked, replace(rules, code_of=code_of), old_since)
         except Unbookable as unbookable:
             held.append((order_key(order.id), unbookable.field, unbookable.reason, unbookable.code, None))
         else:
             if is_deleted_after_booking(order, [*booked, *due]):
                 held.append(_deleted(order))
+            elif old_since is not None and rules.old_order_refunds == "report":
+                held += [_of_old_order(order, receipt) for receipt in due]
+                due = []
             elif not due and not pending:
                 settled.append((order.id, mark))
         again = [replace(receipt, reason="sent before, without an answer") for receipt in pending]
@@ -136,24 +143,39 @@ def _deleted(order: Order) -> tuple[str | None, ...]:
     )
 
 
+def _of_old_order(order: Order, receipt: Receipt) -> tuple[str | None, ...]:
+    what = "status" if receipt.refund_id is None else f"refund {receipt.refund_id}"
+    amount = -receipt.document["totals"]["gross"]
+    reason = f"{receipt.reason}: {amount} of order {order.number}, whose sale was booked before the first day"
+    return order_key(order.id), what, reason, "old-order-refunded", None
+
+
 def _changed_elsewhere(order: Order) -> tuple[str | None, ...]:
     reason = "somebody said that it was booked by other means, and it changed in the store since"
     return order_key(order.id), "(the order)", reason, "order-booked-elsewhere", None
 
 
-_Unsettled = tuple[Order, Any, str, list[Receipt], list[Receipt], Any]
+_Unsettled = tuple[Order, Any, str, datetime | None, list[Receipt], list[Receipt], Any]
 
 
 def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Iterator[_Unsettled]:
-    """Orders of which something may be due, with what was booked and what was sent without an answer."""
+    """Orders of which something may be due, with when the first day began for those that somebody else booked before
+    it, with what was booked, and what was sent without an answer.
+    """
     is_ours, ours = is_booked_here(connection, rules.zone)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE candidates AS SELECT * FROM ("
-        f"SELECT *, {MARK} AS mark FROM {ORDERS} WHERE {is_ours}) AS sold "
-        "WHERE id NOT IN (SELECT order_id FROM sync.sales_conflicts) "
-        "AND (NOT EXISTS (FROM sync.settled_orders AS settled "
-        "WHERE settled.order_id = sold.id AND settled.content = sold.mark) "
-        "OR id IN (SELECT order_id FROM sync.sales WHERE state = 'pending'))",
+        f"""
+        CREATE OR REPLACE TEMP TABLE candidates AS SELECT * FROM (
+            SELECT *, {MARK} AS mark,
+                CASE WHEN NOT coalesce({is_ours}, false) THEN $begins_at END AS old_since
+            FROM {ORDERS} WHERE {is_ours} OR (paid_at IS NOT NULL AND (
+                id IN (SELECT order_id FROM snapshot.woo_sales_refunds WHERE created_at >= $begins_at)
+                OR (modified_at >= $begins_at AND status IN ('cancelled', 'failed', 'refunded'))
+            ))
+        ) AS sold WHERE id NOT IN (SELECT order_id FROM sync.sales_conflicts) AND (NOT EXISTS (
+            FROM sync.settled_orders AS settled WHERE settled.order_id = sold.id AND settled.content = sold.mark
+        ) OR id IN (SELECT order_id FROM sync.sales WHERE state = 'pending'))
+        """,
         {"ways": ways_of(rules), **ours},
     )
     codes_are_known = watermark(connection, "snapshot.solteq_products") is not None
@@ -174,7 +196,7 @@ def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> It
 
         for row in rows:
             last = row["id"]
-            yield order_of(row), row["day"], row["mark"], booked[last], pending[last], code_of
+            yield order_of(row), row["day"], row["mark"], row["old_since"], booked[last], pending[last], code_of
 
 
 def _codes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -10,13 +10,14 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
-from solteq_woo_assets.clients.woo import StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.sync.frames import catalogue_frame
 from solteq_woo_assets.sync.links import link_interrupted
 from solteq_woo_assets.sync.price_history import recorded
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
+from solteq_woo_assets.sync.unreadable import PRODUCTS_OF_STORE, hold_rows, release_gone
 
 SOLTEQ_OVERLAP = timedelta(minutes=5)
 """How long after its ``modifiedAt`` a document may still appear in a feed: delivery there is unordered."""
@@ -338,19 +339,22 @@ def read_catalogue(
     if full or not facts_are_known:
         _store_facts(database, woo.store_facts())
     newest: datetime | None = None
-    seen: list[int] = []
-    for products in _catalogue_pages(woo, None if full or before is None else before.position):
-        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in products))), default=None)
-        seen += [product.id for product in products]
+    seen: set[int] = set()
+    for lot in _catalogue_pages(woo, None if full or before is None else before.position):
+        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.products))), default=None)
+        seen.update(row.id for row in (*lot.products, *lot.unreadable))
         with database.transaction() as connection:
-            counts.received += len(products)
+            counts.received += len(lot.products) + len(lot.unreadable)
             # A store that was restored from a backup has older versions than we know, and they are the truth.
             before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
-            counts.changed += merge_catalogue(connection, products, seen=clock(), replaced_before=before_the_read)
+            counts.changed += merge_catalogue(connection, lot.products, seen=clock(), replaced_before=before_the_read)
+            read = [product.id for product in lot.products]
+            counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
     with database.transaction() as connection:
         if full:
             gone = {row[0] for row in known}.difference(seen)
             counts.removed = forget(connection, gone, seen=clock())
+            release_gone(connection, PRODUCTS_OF_STORE, seen)
             connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
         link_interrupted(connection)
         store_watermark(
@@ -365,34 +369,35 @@ def read_catalogue(
     return counts
 
 
-def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[list[StoreProduct]]:
+def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
     """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
-    lot: list[StoreProduct] = []
+    lot = ProductPage([], [])
     variable: list[int] = []
-    for page in _product_pages(woo, modified_after):
-        variable += [product.id for product in page if product.type == "variable"]
-        lot += page
-        if len(lot) >= ROWS_PER_TRANSACTION:
+    for page in _product_pages(woo, modified_after, variable):
+        lot.products.extend(page.products)
+        lot.unreadable.extend(page.unreadable)
+        if len(lot.products) >= ROWS_PER_TRANSACTION:
             yield lot
-            lot = []
-    for page in _variation_pages(woo, modified_after, variable):
-        lot += page
-        if len(lot) >= ROWS_PER_TRANSACTION:
-            yield lot
-            lot = []
-    if lot:
+            lot = ProductPage([], [])
+    if lot.products or lot.unreadable:
         yield lot
 
 
-def _product_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[list[StoreProduct]]:
-    yield from woo.read_products(modified_after=modified_after)
-    if modified_after is None:
-        yield from woo.read_products(status="trash")
+def _product_pages(woo: WooClient, modified_after: datetime | None, variable: list[int]) -> Iterator[ProductPage]:
+    """Products, then variations.
+
+    :param variable: gets the ids of the products that have variations
+    """
+    for status in ("any", "trash") if modified_after is None else ("any",):
+        for page in woo.read_products(modified_after=modified_after, status=status):
+            variable += [product.id for product in page.products if product.type == "variable"]
+            yield page
+    yield from _variation_pages(woo, modified_after, variable)
 
 
 def _variation_pages(
     woo: WooClient, modified_after: datetime | None, changed_parents: Sequence[int]
-) -> Iterator[list[StoreProduct]]:
+) -> Iterator[ProductPage]:
     """The store-wide list, or parent by parent where the release has none (a variation moves its parent)."""
     try:
         yield from woo.read_variations(modified_after=modified_after)

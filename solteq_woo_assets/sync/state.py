@@ -129,6 +129,7 @@ CREATE TABLE snapshot.woo_sales (  -- the store's orders, of every status
     status VARCHAR NOT NULL, currency VARCHAR, created_at TIMESTAMP NOT NULL, modified_at TIMESTAMP NOT NULL,
     paid_at TIMESTAMP, completed_at TIMESTAMP, total DECIMAL(18,4), total_tax DECIMAL(18,4),
     customer_id BIGINT, email VARCHAR, name VARCHAR,
+    payment_meta VARCHAR,          -- JSON: what the meta keys of SOLTEQ_WOO_PAYMENT_META hold
     gone VARCHAR,                  -- binned or deleted, when the store lists it no more
     content VARCHAR NOT NULL,      -- fingerprint of all of it, to tell a change from a mere write
     read_at TIMESTAMP NOT NULL     -- when it was new or had changed
@@ -137,8 +138,10 @@ CREATE TABLE snapshot.woo_sales_lines (  -- of orders, and of refunds, where all
     order_id BIGINT NOT NULL, refund_id BIGINT, line_id BIGINT NOT NULL, kind VARCHAR NOT NULL, name VARCHAR,
     sku VARCHAR, quantity DECIMAL(18,4), subtotal DECIMAL(18,4), subtotal_tax DECIMAL(18,4),
     total DECIMAL(18,4), total_tax DECIMAL(18,4), rate_ids BIGINT[],
+    rate_taxes DECIMAL(18,4)[],    -- the VAT at each of rate_ids
     refunded_line BIGINT,          -- of a refund's line: the order's line
     reduced_stock DECIMAL(18,4),   -- pieces that the store took from its stock
+    restocked DECIMAL(18,4),       -- pieces that refunds put back; NULL: read before version 6
     PRIMARY KEY (order_id, line_id)  -- the store numbers the lines of orders and refunds in one row
 );
 CREATE TABLE snapshot.woo_sales_taxes (
@@ -212,7 +215,7 @@ CREATE TABLE sync.alerts (  -- what is wrong at present, and who was told: a row
 CREATE TABLE sync.reconciliation (  -- what differed at each reconciliation
     reconciled_at TIMESTAMP NOT NULL, run_id VARCHAR NOT NULL, flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
     field VARCHAR NOT NULL, expected VARCHAR, held VARCHAR,  -- of customers without values
-    why VARCHAR NOT NULL,          -- missing, surplus, edited, changed, waiting, quarantined
+    why VARCHAR NOT NULL,          -- missing, surplus, edited, changed, waiting, quarantined, unread
     reason VARCHAR NOT NULL,
     first_seen TIMESTAMP NOT NULL  -- the first of the unbroken reconciliations that saw the same difference
 );
@@ -255,6 +258,11 @@ ALTER TABLE snapshot.solteq_campaigns ADD COLUMN IF NOT EXISTS unknown_fields VA
 -- Campaigns are read anew, with what they are restricted by; and every feed of which documents could not be read.
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.solteq_campaigns'
     OR feed IN (SELECT 'snapshot.solteq_' || flow FROM sync.quarantine WHERE stage = 'feed');
+ALTER TABLE snapshot.woo_sales ADD COLUMN IF NOT EXISTS payment_meta VARCHAR;
+ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS rate_taxes DECIMAL(18,4)[];
+ALTER TABLE snapshot.woo_sales_lines ADD COLUMN IF NOT EXISTS restocked DECIMAL(18,4);
+-- The rules of what is due have changed: a refund of cash on delivery was not booked, for one.
+DELETE FROM sync.settled_orders;
 ALTER TABLE sync.watermarks ADD COLUMN read_at_there TIMESTAMP;
 ALTER TABLE sync.watermarks ADD COLUMN made_for VARCHAR;
 UPDATE snapshot.woo_sales_coupons SET code = '' WHERE code IS NULL;

@@ -84,9 +84,9 @@ def disagreement(product: StoreProduct, changes: Iterable[Change]) -> Disagreeme
 def _missing_choice(product: StoreProduct, sent: str | None) -> str | None:
     """The first attribute option that was sent and is not there."""
     held = {
-        (str(attribute.get("name")).casefold(), str(option).casefold())
+        (attribute.name.casefold(), option.casefold())
         for attribute in product.attributes
-        for option in [*(attribute.get("options") or []), attribute.get("option")]
+        for option in attribute.options
     }
     for attribute in simplejson.loads(sent or "[]"):
         for option in attribute.get("options") or [attribute.get("option")]:

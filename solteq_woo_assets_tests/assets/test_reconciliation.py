@@ -153,3 +153,48 @@ def test_a_sale_price_that_two_flows_would_write_is_told_once(shop: Shop) -> Non
     shop.edit(shop.store()["A"], sale_price="1.00")
     reconcile(shop)
     assert [row[:3] for row in newest(shop)] == [("campaigns", "A", "sale_price")]
+
+
+def test_a_feed_that_fails_hides_no_other(shop: Shop) -> None:
+    """It is named, its flow is not compared, the others are put right, and the run fails at its end."""
+    shop.product("A")
+    shop.balance("A", 5)
+    shop.customer(1)
+    shop.sync()
+    shop.edit(shop.store()["A"], stock_quantity=1)
+    shop.solteq.fault(path="/customer/v1-ext/customers", times=None, status=400, body='{"error": "no"}')
+    failed = shop.run("reconcile_all")
+    assert not failed.success
+    told = metadata(failed)["reconciliation"]
+    assert told["not_compared"] == "customers_to_solteq, customers_to_woo"
+    assert ("balances", "A", "stock_quantity", "1", "5", "edited") in newest(shop)
+    unread = ("solteq_customers", "(all)", None, None, "unread")
+    assert {("customers_to_woo", *unread), ("customers_to_solteq", *unread)} <= newest(shop)
+    assert shop.store()["A"].stock_quantity == 5
+    shop.solteq.heal()
+    told, _ = reconcile(shop)
+    assert (told["unread"], told["not_compared"]) == (0, "nothing")
+
+
+def test_a_difference_survives_a_night_in_which_its_feed_failed(shop: Shop) -> None:
+    shop.product("A")
+    shop.sync("products_to_woo")
+    shop.edit(shop.store()["A"], regular_price="1.00")
+
+    def night(*snapshots: str) -> dg.ExecuteInProcessResult:
+        selection = [dg.AssetKey(name) for name in (*snapshots, "reconciliation")]
+        return shop.run("reconcile_all", asset_selection=selection, run_config={})
+
+    edited = ("products", "A", "regular_price", "1.00", "10.00", "edited")
+    assert night("woo_catalogue").success
+    assert edited in newest(shop)
+    shop.solteq.fault(path="/catalog/v1-ext/products", times=None, status=400, body='{"error": "no"}')
+    failed = night("solteq_products")
+    assert not failed.success
+    assert newest(shop) == {
+        (flow, "solteq_products", "(all)", None, None, "unread") for flow in ("products", "campaigns")
+    }
+    shop.solteq.heal()
+    third = night("solteq_products")
+    assert edited in newest(shop)
+    assert metadata(third)["reconciliation"]["surviving"] == 1

@@ -11,8 +11,7 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.automation.jobs import CHANGED_SALES
-from solteq_woo_assets.clients.woo import RefundDocument
-from solteq_woo_assets.clients.woo_orders import WooOrders
+from solteq_woo_assets.clients.woo_orders import RefundPage, WooOrders
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_document, order_line
 
 
@@ -206,6 +205,85 @@ def test_an_older_order_that_is_paid_since_the_first_day_is_booked(shop: Shop) -
     told = shop.sync_sales()
     assert [sale["externalId"] for sale in shop.booked()] == [f"woo:shop:order:{invoice}"]
     assert told["solteq_sales"]["created"] == 1
+
+
+OLD = {"date_created_gmt": "2026-11-03T10:00:00"}
+
+
+def old_orders(shop: Shop) -> list[int]:
+    """Orders that others booked, paid a while ago, which are refunded and cancelled now; and one that nobody paid."""
+    line = order_line("A1", "30.00", 3)
+    partly, cancelled = (shop.order(line, **OLD) for _ in range(2))
+    unpaid = shop.order(line, **OLD, date_paid_gmt=None, status="pending")
+    shop.sync_sales()
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    shop.edit_order(partly, line, **OLD, _refunds=[refund("4.00", id=6001, date_created_gmt=now)])
+    shop.edit_order(cancelled, line, **OLD, status="cancelled")
+    shop.edit_order(unpaid, line, **OLD, date_paid_gmt=None, status="cancelled")
+    return [partly, cancelled]
+
+
+def test_refunds_and_cancellations_of_older_orders_are_told_with_what_to_do(shop: Shop) -> None:
+    """Their sales were booked by others: nothing here took the money back, and nobody was told."""
+    partly, cancelled = old_orders(shop)
+    shop.sync_sales()
+    assert shop.booked() == []
+    assert shop.rows("SELECT key, field, code FROM sync.quarantine ORDER BY key, field") == [
+        (f"order {partly}", "refund 6001", "old-order-refunded"),
+        (f"order {cancelled}", "status", "old-order-refunded"),
+    ]
+    assert shop.run("reconcile_all").success
+    told = shop.rows("SELECT key, why FROM sync.reconciliation WHERE flow = 'sales' ORDER BY key")
+    assert told == [(f"order {number}", "quarantined") for number in (partly, cancelled)]
+
+
+def test_refunds_and_cancellations_of_older_orders_are_booked_by_a_setting(shop: Shop) -> None:
+    shop.with_settings(old_order_refunds="book")
+    partly, cancelled = old_orders(shop)
+    shop.sync_sales()
+    assert [(each["orderNumber"], each["totals"]["gross"], "refersTo" in each) for each in shop.booked()] == [
+        (f"{partly}", Decimal("-4.00"), False),
+        (f"{cancelled}", Decimal("-30.00"), False),
+    ]
+    shop.sync_sales()
+    assert len(shop.booked()) == 2
+    assert shop.rows("SELECT * FROM sync.quarantine") == []
+
+
+def test_cash_on_delivery_that_is_refunded_is_refunded_in_solteq(shop: Shop) -> None:
+    """It has no time of payment while it is processing, and so was taken for no sale once it was refunded."""
+    line = order_line("A1", "30.00", 3)
+    order = shop.order(line, payment_method="cod", date_paid_gmt=None)
+    shop.sync_sales()
+    unpaid = {"payment_method": "cod", "date_paid_gmt": None, "status": "refunded"}
+    shop.edit_order(order, line, **unpaid, _refunds=[refund("30.00", id=6001)])
+    shop.sync_sales()
+    assert [each["totals"]["gross"] for each in shop.booked()] == [Decimal("30.00"), Decimal("-30.00")]
+    assert check(shop, "reconcile_all") == (True, "1 orders agree.")
+
+
+def test_an_order_paid_by_gift_card_of_a_plugin_is_booked_with_both_payments(shop: Shop) -> None:
+    shop.with_settings(payment_meta={"_gift": "GiftCard"}, payment_types={"paytrail": "Card"})
+    gift = {"id": 1, "key": "_gift", "value": "10.00"}
+    shop.order(
+        order_line("A1", "30.00"), total="20.00", payment_method="paytrail", meta_data=[gift, {**gift, "key": "_other"}]
+    )
+    shop.sync_sales()
+    (sale,) = shop.booked()
+    assert [(each["type"], each["amount"]) for each in sale["payments"]] == [
+        ("Card", Decimal("20.00")),
+        ("GiftCard", Decimal("10.00")),
+    ]
+    assert shop.rows("SELECT payment_meta FROM snapshot.woo_sales") == [('{"_gift": "10.00"}',)]
+
+
+def test_a_document_on_another_business_date_is_found(shop: Shop) -> None:
+    """The sums of the order agree, and those of a day's books do not."""
+    order = shop.order(order_line("A1", "30.00"))
+    shop.sync_sales()
+    ((day,),) = shop.rows("SELECT document->>'$.businessDate' FROM sync.sales")
+    shop.rows("UPDATE sync.sales SET document = replace(document, ?, '2026-11-02')", day)
+    assert check(shop, "reconcile_all") == (False, f"1 of 1 orders differ: {order}")
 
 
 def test_each_day_has_its_numbers(shop: Shop) -> None:
@@ -457,7 +535,7 @@ def test_a_refund_that_two_flows_find_new_at_once_is_stored_and_booked_once(
     read = WooOrders.refunds
     beside = ThreadPoolExecutor(1)
 
-    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[list[RefundDocument]]:
+    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[RefundPage]:
         found = list(read(orders, *asked))
         monkeypatch.setattr(WooOrders, "refunds", read)
         shop.edit_order(order, line, transaction_id="tx-2", **refunded)

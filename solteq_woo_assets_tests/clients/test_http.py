@@ -1,5 +1,7 @@
+import contextlib
 import gzip
 import socket
+import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -7,6 +9,7 @@ from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Self
 
 import pytest
 import requests.auth
@@ -14,6 +17,7 @@ import stamina
 import tenacity.nap
 
 from solteq_woo_assets.clients import http
+from solteq_woo_assets.clients.deadline import Deadline
 from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, WooError
 from solteq_woo_assets.sync.state import utc_now
@@ -309,3 +313,83 @@ class TestClocks:
     def test_what_came_of_a_write_counts_whatever_the_clock_says(self) -> None:
         with serving(dated(timedelta(hours=2))) as wire:
             assert session(wire).send("POST", "batch", {}).body == [1]
+
+
+class Dripping:
+    """A server that begins its answer and goes on byte by byte, until it is done or nobody listens any more."""
+
+    def __init__(self, begin: bytes, drops: int) -> None:
+        self._begin = begin
+        self._drops = drops
+        self._is_closed = threading.Event()
+        self.asked = 0
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_closed.set()
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:  # closed
+                return
+            self.asked += 1
+            with connection, contextlib.suppress(OSError):  # the other side went away
+                connection.recv(65536)
+                connection.sendall(self._begin)
+                for _ in range(self._drops):
+                    if self._is_closed.wait(0.01):
+                        return
+                    connection.sendall(b" ")
+                connection.sendall(b"[1]")
+
+
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+FOR_EVER = 10**6
+
+
+class TestDeadline:
+    @pytest.mark.parametrize(
+        "begin",
+        [
+            HEADERS + b"Connection: close\r\n\r\n",
+            HEADERS + b"Content-Length: 1000003\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-Slow: ",
+            HEADERS + b"Connection: close\r\n\r\n[1]",
+        ],
+        ids=["body", "body of a known length", "headers", "whole at first sight"],
+    )
+    def test_an_answer_that_drips_for_ever_is_given_up(self, begin: bytes) -> None:
+        with Dripping(begin, FOR_EVER) as server:
+            shop = JsonSession(server.url, None, error=WooError, name="Shop", answer_seconds=0.3)
+            with pytest.raises(WooError, match=r"no whole answer within 0\.3 s"):
+                shop.get("x")
+            assert server.asked == 1, "each try would take as long"
+            with pytest.raises(OutcomeUnknownError, match=r"no whole answer within 0\.3 s.* read back before"):
+                shop.send("POST", "x", {})
+            assert server.asked == 2
+            shop.close()
+
+    def test_a_slow_answer_that_ends_is_read(self) -> None:
+        with Dripping(HEADERS + b"Content-Length: 53\r\n\r\n", 50) as server:
+            shop = JsonSession(server.url, None, error=WooError, name="Shop")
+            assert shop.get("x").body == [1]
+            shop.close()
+
+    def test_a_deadline_that_was_kept_ends_no_later_request(self) -> None:
+        """Its connection stays open for the next one, and its timer may be late."""
+        with serving(json_answer([1])) as wire, Deadline(3600) as deadline:
+            shop = session(wire)
+            assert shop.get("x").body == [1]
+        deadline._end()
+        assert not deadline.passed

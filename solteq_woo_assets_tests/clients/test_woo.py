@@ -95,10 +95,10 @@ class TestPages:
             rows = List(sorted(ids), changes, total)
             patch.setattr(woo, "_session", rows)
             pages = list(woo.read_products())
-        read = [product.id for page in pages for product in page]
+        read = [product.id for page in pages for product in page.products]
         assert len(read) == len(set(read))
         assert rows.always <= set(read) <= rows.ever
-        assert all(pages)
+        assert all(page.products for page in pages)
 
     @pytest.mark.parametrize(("rows", "looks"), [(0, 1), (3, 1), (4, 1), (5, 2), (7, 2), (8, 3)])
     def test_a_list_at_rest_takes_few_looks(self, rows: int, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ class TestPages:
         woo = client("http://shop.example")
         held = List(range(1, rows + 1), [], total=True)
         monkeypatch.setattr(woo, "_session", held)
-        assert [product.id for page in woo.read_products() for product in page] == sorted(held.ids)
+        assert [product.id for page in woo.read_products() for product in page.products] == sorted(held.ids)
         assert held.looks == looks
 
     def test_the_query_says_what_is_wanted(self) -> None:
@@ -131,17 +131,20 @@ class TestPages:
         assert fourth["include"] == ["5,3"]
         assert "meta_data" in first["_fields"][0]
 
-    @pytest.mark.parametrize(
-        ("body", "words"),
-        [
-            ({}, "the answer is no list"),
-            ([raw(7, date_modified_gmt="soon")], "product 7: date_modified_gmt: "),
-            ([raw(7), raw(8, status=None)], "product 8: status: Input should be a valid string"),
-            (["x"], "product None: id: Field required"),
-        ],
-    )
-    def test_what_cannot_be_read_is_named(self, body: object, words: str) -> None:
-        with serving(json_answer(body)) as wire, pytest.raises(WooError, match=words):
+    def test_what_cannot_be_read_is_named_and_stops_no_other(self) -> None:
+        rows = [raw(7, date_modified_gmt="soon"), raw(8, status=None), "x", raw(9), raw(10**30), raw(11, id="12")]
+        with serving(json_answer(rows)) as wire:
+            (page,) = client(wire.url).read_products()
+        assert [product.id for product in page.products] == [9, 12]
+        assert [(row.id, row.field, row.problem) for row in page.unreadable] == [
+            (7, "date_modified_gmt", "must be a time in ISO 8601"),
+            (8, "status", "Input should be a valid string"),
+            (0, "id", "Field required"),
+            (0, "id", "must be an id: a whole number above 0 that fits 63 bits"),
+        ]
+
+    def test_a_list_is_due(self) -> None:
+        with serving(json_answer({})) as wire, pytest.raises(WooError, match="the answer is no list"):
             list(client(wire.url).read_products())
 
 
@@ -296,7 +299,7 @@ class Store:
         self.control("POST", "faults", fault)
 
     def ids(self) -> list[int]:
-        return [product.id for page in self.client.read_products() for product in page]
+        return [product.id for page in self.client.read_products() for product in page.products]
 
 
 @pytest.fixture
@@ -339,8 +342,8 @@ class TestStandIn:
         ]
         small, medium = store.create(*sizes, parent_id=parent.id)
         assert {small.parent_id, medium.parent_id, small.type} == {parent.id, parent.id, "variation"}
-        whole = [product.sku for page in store.client.read_variations() for product in page]
-        own = [product.sku for page in store.client.read_variations_of(parent.id) for product in page]
+        whole = [product.sku for page in store.client.read_variations() for product in page.products]
+        own = [product.sku for page in store.client.read_variations_of(parent.id) for product in page.products]
         assert whole == own == ["M-S", "M-M"]
         assert [found.sku for found in store.client.find_by_sku(["M", "m-s", "none"])] == ["M", "M-S"]
         assert [read.id for read in store.client.read_by_id([medium.id], parent_id=parent.id)] == [medium.id]
@@ -359,17 +362,17 @@ class TestStandIn:
         store.delete(binned.id, force=False)
         assert store.client.find_by_sku(["binned"]) == []
         assert [found.id for found in store.client.find_by_sku(["binned"], status="trash")] == [binned.id]
-        assert [each.id for page in store.client.read_products(status="trash") for each in page] == [binned.id]
+        assert [each.id for page in store.client.read_products(status="trash") for each in page.products] == [binned.id]
 
     def test_rows_deleted_between_pages_hide_none(self, store: Store) -> None:
         many = [
             product.id for start in range(3) for product in store.create(*[new(f"{start}-{n}") for n in range(100)])
         ]
         pages = store.client.read_products()
-        read = [product.id for product in next(pages)]
+        read = [product.id for product in next(pages).products]
         for identifier in many[:60]:
             store.delete(identifier)
-        read += [product.id for page in pages for product in page]
+        read += [product.id for page in pages for product in page.products]
         assert read == many
         found = store.client.find_by_sku([f"{start}-{n}" for start in range(3) for n in range(100)])
         assert sorted(product.id for product in found) == many[60:]
@@ -378,7 +381,7 @@ class TestStandIn:
     def test_only_what_changed_is_read(self, store: Store) -> None:
         (created,) = store.create(new("a"))
         before = created.date_modified_gmt - timedelta(seconds=1)
-        assert [len(page) for page in store.client.read_products(modified_after=before)] == [1]
+        assert [len(page.products) for page in store.client.read_products(modified_after=before)] == [1]
         assert list(store.client.read_products(modified_after=created.date_modified_gmt)) == []
         assert list(store.client.read_products(modified_after=before.replace(tzinfo=UTC), status="trash")) == []
 
@@ -438,7 +441,20 @@ class TestStandIn:
 
 @pytest.mark.parametrize(
     ("hours", "zone"),
-    [(2, "+02:00"), (-3.5, "-03:30"), (5.75, "+05:45"), (0, "+00:00"), (None, "+00:00"), ("", "+00:00")],
+    [
+        (2, "+02:00"),
+        (Decimal("-3.5"), "-03:30"),
+        (Decimal("5.75"), "+05:45"),
+        (0, "+00:00"),
+        (None, "+00:00"),
+        ("", "+00:00"),
+    ],
 )
 def test_a_store_may_have_an_offset_for_a_zone(hours: object, zone: str) -> None:
-    assert module._offset(hours) == zone
+    assert module._timezone({"timezone_string": "", "gmt_offset": hours}) == zone
+
+
+@pytest.mark.parametrize("hours", [["2"], "north", 10**400, Decimal("1e9999999"), 25])
+def test_an_odd_offset_is_an_error_in_words(hours: object) -> None:
+    with pytest.raises(WooError, match="its time zone cannot be read"):
+        module._timezone({"timezone_string": ["Europe/Helsinki"], "gmt_offset": hours})

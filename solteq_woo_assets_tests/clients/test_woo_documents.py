@@ -95,7 +95,7 @@ class TestStoreProduct:
             "manage_stock": True,
             "stock_quantity": 12,
             "stock_status": "instock",
-            "attributes": [{"id": 0, "name": "Koko", "option": "M"}],
+            "attributes": [{"id": 0, "name": "Koko", "variation": True, "visible": True, "options": ["M"]}],
             "meta": {"_solteq_product_id": "P-1", "_solteq_count": "3"},
             "cost_of_goods_sold": Decimal("8.1"),
             "has_cost_of_goods": True,

@@ -20,7 +20,7 @@ def picture(shop: Shop) -> dict[str, Any]:
         product.sku: product.model_dump(exclude={"id", "parent_id", "date_modified_gmt", "attributes"})
         | {
             "parent": skus.get(product.parent_id),
-            "attributes": [(a["name"], a.get("option"), a.get("options")) for a in product.attributes],
+            "attributes": [(a.name, a.options) for a in product.attributes],
         }
         for product in store
     }

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.solteq import FeedPage, ProductDocument, SolteqClient, Tombstone
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo import ProductPage
 from solteq_woo_assets.sync import snapshot
 from solteq_woo_assets.sync.frames import BALANCE_COLUMNS
 from solteq_woo_assets.sync.snapshot import (
@@ -239,7 +239,7 @@ def test_what_is_made_in_the_store_during_a_full_read_is_not_forgotten(
     run_flows(shop.settings, "first", "products")
     read, is_beside = snapshot._variation_pages, False
 
-    def meanwhile(*arguments: Any) -> Iterator[list[StoreProduct]]:
+    def meanwhile(*arguments: Any) -> Iterator[ProductPage]:
         nonlocal is_beside
         if not is_beside:
             is_beside = True
