@@ -209,16 +209,6 @@ def stock_rules(settings: Settings) -> StockRules:
     )
 
 
-@dg.asset_check(asset=balance_delta, blocking=True)
-def no_stock_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
-    """No store product gets two quantities in one delivery."""
-    with database.transaction() as connection:
-        rows = connection.execute(
-            "SELECT woo_id FROM delta.balance_delta WHERE woo_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1"
-        ).fetchall()
-    return dg.AssetCheckResult(passed=not rows, metadata={"woo_ids": [row[0] for row in rows[:20]], "count": len(rows)})
-
-
 @dg.asset(
     group_name=GROUP,
     kinds={"woocommerce"},

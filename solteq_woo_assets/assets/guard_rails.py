@@ -30,12 +30,14 @@ class Verdict:
 
     :param problems: in what the delta goes too far, in words; none: in nothing
     :param keys: the rows that do
+    :param may_pass: whether somebody can mean it
     """
 
     rail: str
     problems: Sequence[str]
     keys: Sequence[str]
     metadata: Mapping[str, Any]
+    may_pass: bool = True
 
 
 Rail = Callable[[duckdb.DuckDBPyConnection, Settings, datetime, str], Verdict]
@@ -197,10 +199,58 @@ def removals(connection: duckdb.DuckDBPyConnection, settings: Settings, now: dat
     return Verdict("removals", [problem] if is_problem else [], removed, metadata)
 
 
+def no_sku_twice(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """No SKU is written twice in one delivery: one product would get another's price."""
+    del settings, now
+    keys = _keys(
+        connection,
+        f"SELECT key FROM delta.{delta} WHERE list_contains($sent, action) "
+        f"QUALIFY count(*) OVER (PARTITION BY {sku_key('key')}) > 1 ORDER BY key",
+    )
+    return _wrong("no_sku_twice", keys, "have a SKU that others in it have, too")
+
+
+def prices_are_positive(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str
+) -> Verdict:
+    """Every sales price to be written is above zero, and every sale price above zero and below it."""
+    del settings, now
+    keys = _keys(
+        connection,
+        "WITH prices AS (SELECT key, map_from_entries(list_transform(changes, lambda c: (c.field, c.new))) AS new "
+        f"FROM delta.{delta} WHERE list_contains($sent, action)) "
+        "SELECT key FROM prices WHERE new['regular_price']::DECIMAL(18,4) <= 0 "
+        "OR nullif(new['sale_price'], '')::DECIMAL(18,4) <= 0 "
+        "OR nullif(new['sale_price'], '')::DECIMAL(18,4) >= new['regular_price']::DECIMAL(18,4) ORDER BY key",
+    )
+    return _wrong("prices_are_positive", keys, "have a price of nothing, or a sale price that is no reduction")
+
+
+def no_stock_twice(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """No store product gets two quantities in one delivery."""
+    del settings, now
+    keys = _keys(
+        connection,
+        f"SELECT key FROM delta.{delta} WHERE list_contains($sent, action) AND woo_id IS NOT NULL "
+        "QUALIFY count(*) OVER (PARTITION BY woo_id) > 1 ORDER BY key",
+    )
+    return _wrong("no_stock_twice", keys, "are of a store product that others in it are of, too")
+
+
+def _keys(connection: duckdb.DuckDBPyConnection, query: str) -> list[str]:
+    return [row[0] for row in connection.execute(query, {"sent": list(SENT_ACTIONS)}).fetchall()]
+
+
+def _wrong(rail: str, keys: Sequence[str], what: str) -> Verdict:
+    """Of rows that nobody can mean."""
+    problems = [f"{len(keys)} of its rows {what} ({', '.join(keys[:KEYS_SHOWN])})"] if keys else []
+    return Verdict(rail, problems, keys, {"count": len(keys), "keys": list(keys[:KEYS_SHOWN])}, may_pass=False)
+
+
 RAILS: Mapping[str, Sequence[Rail]] = {
-    "product_delta": [price_cuts, unpublished],
+    "product_delta": [no_sku_twice, prices_are_positive, price_cuts, unpublished],
     "campaign_price_delta": [price_cuts],
-    "balance_delta": [out_of_stock],
+    "balance_delta": [no_stock_twice, out_of_stock],
     "woo_customer_delta": [removals],
     "sales_delta": [reversals],
 }
@@ -232,7 +282,7 @@ def guard(
     """
     verdicts = [rail(connection, settings, now, delta) for rail in RAILS[delta]]
     for verdict in verdicts:
-        if verdict.problems and verdict.rail not in let_pass:
+        if verdict.problems and not (verdict.may_pass and verdict.rail in let_pass):
             keys = set(verdict.keys).difference(judged)
             _stop(connection, delta, _with_dependents(connection, delta, keys) - set(judged), verdict.rail)
     return connection.table(f"delta.{delta}").pl(), verdicts
@@ -271,7 +321,12 @@ def report(
     context: dg.AssetExecutionContext, delta: str, verdicts: Iterable[Verdict], let_pass: Sequence[str]
 ) -> list[dg.AssetCheckResult]:
     """The results of the rails' checks; what was let pass is in the run's tags."""
-    return [_result(context, delta, verdict, is_let_pass=verdict.rail in let_pass) for verdict in verdicts]
+    return [
+        _result(context, delta, verdict, is_let_pass=verdict.rail in let_pass)
+        if verdict.may_pass
+        else _wrong_result(context, verdict)
+        for verdict in verdicts
+    ]
 
 
 def _result(
@@ -290,6 +345,19 @@ def _result(
     return dg.AssetCheckResult(
         check_name=verdict.rail,
         passed=not problems or is_let_pass,
+        metadata=dict(verdict.metadata),
+        description=words if problems else None,
+    )
+
+
+def _wrong_result(context: dg.AssetExecutionContext, verdict: Verdict) -> dg.AssetCheckResult:
+    problems = "; ".join(verdict.problems)
+    words = f"These rows are wrong and are not sent, the others are: {problems}. Correct the records in Solteq."
+    if problems:
+        context.log.warning(words)
+    return dg.AssetCheckResult(
+        check_name=verdict.rail,
+        passed=not problems,
         metadata=dict(verdict.metadata),
         description=words if problems else None,
     )

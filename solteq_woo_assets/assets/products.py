@@ -27,12 +27,10 @@ from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.catalogue import CatalogueRules, ProductDelta
 from solteq_woo_assets.rules.catalogue import product_delta as compare_products
-from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.frames import product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 from solteq_woo_assets.sync.links import link
 from solteq_woo_assets.sync.snapshot import read_catalogue, read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
@@ -164,33 +162,6 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
             store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
         ),
     )
-
-
-@dg.asset_check(asset=product_delta, blocking=True)
-def no_sku_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
-    """No SKU is written twice in one delivery: one product would get another's price."""
-    with database.transaction() as connection:
-        rows = connection.execute(
-            f"SELECT {sku_key('key')} AS sku FROM delta.product_delta WHERE list_contains($sent, action) "
-            "GROUP BY ALL HAVING count(*) > 1 ORDER BY sku",
-            {"sent": list(SENT_ACTIONS)},
-        ).fetchall()
-    return dg.AssetCheckResult(passed=not rows, metadata={"skus": [row[0] for row in rows[:20]], "count": len(rows)})
-
-
-@dg.asset_check(asset=product_delta, blocking=True)
-def prices_are_positive(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
-    """Every sales price to be written is above zero, and every sale price above zero and below it."""
-    with database.transaction() as connection:
-        rows = connection.execute(
-            "WITH prices AS (SELECT key, map_from_entries(list_transform(changes, lambda c: (c.field, c.new))) AS new "
-            "FROM delta.product_delta WHERE list_contains($sent, action)) "
-            "SELECT key FROM prices WHERE new['regular_price']::DECIMAL(18,4) <= 0 "
-            "OR nullif(new['sale_price'], '')::DECIMAL(18,4) <= 0 "
-            "OR nullif(new['sale_price'], '')::DECIMAL(18,4) >= new['regular_price']::DECIMAL(18,4) ORDER BY key",
-            {"sent": list(SENT_ACTIONS)},
-        ).fetchall()
-    return dg.AssetCheckResult(passed=not rows, metadata={"keys": [row[0] for row in rows[:20]], "count": len(rows)})
 
 
 @dg.asset(

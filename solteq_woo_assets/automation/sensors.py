@@ -156,7 +156,9 @@ def _changed_orders(look: Look) -> str | None:
     with look.database.transaction() as connection:
         known = dict(
             connection.execute(
-                f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id) AND gone IS NULL",
+                f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id) AND gone IS NULL UNION ALL "
+                "SELECT order_id, TRY_CAST(modified AS TIMESTAMP) FROM sync.orders_not_stored "
+                "WHERE list_contains($ids, order_id)",
                 {"ids": list(recent)},
             ).fetchall()
         )

@@ -148,18 +148,21 @@ class Unreadable:
     """A row of the store that makes no record. What it holds is not told.
 
     :param id: 0 where it has none
+    :param modified: when the store says that it was modified, as it says it
     """
 
     id: int
     field: str
     problem: str
+    modified: str = ""
 
     @classmethod
     def of(cls, raw: object, error: ValidationError) -> Self:
         """From the first wrong field."""
         problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        number = raw.get("id") if isinstance(raw, dict) else None
-        return cls(id_or_zero(number), _place(problem["loc"]), words_of(problem["msg"]))
+        row = raw if isinstance(raw, dict) else {}
+        modified = str(row.get("date_modified_gmt"))[:LONGEST_KEY]
+        return cls(id_or_zero(row.get("id")), _place(problem["loc"]), words_of(problem["msg"]), modified)
 
 
 def _place(location: tuple[int | str, ...]) -> str:

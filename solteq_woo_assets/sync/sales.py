@@ -181,6 +181,7 @@ class _Reader:
                 self._counts.received += len(read) + len(unreadable)
                 same = _set_apart_replaced(connection, orders)
                 self._counts.changed += store_orders(connection, same, refunds, self._zone)
+                _remember_not_stored(connection, read, unreadable, {order.id for order in same})
                 sound = [order.id for order in orders]
                 self._counts.quarantined += hold_rows(connection, ORDERS_OF_STORE, sound, held)
         return seen
@@ -318,6 +319,20 @@ def store_orders(
     )
     connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME SELECT * FROM fresh")
     return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
+
+
+def _remember_not_stored(
+    connection: duckdb.DuckDBPyConnection,
+    read: Sequence[OrderDocument],
+    unreadable: Sequence[Unreadable],
+    stored: Collection[int],
+) -> None:
+    """Which orders of a lot were seen as they are, though they are not stored."""
+    modified = {row.id: row.modified for row in unreadable}
+    modified |= {order.id: order.date_modified_gmt.isoformat() for order in read if order.id not in stored}
+    connection.execute("DELETE FROM sync.orders_not_stored WHERE list_contains($ids, order_id)", {"ids": list(stored)})
+    for order_id, at in modified.items():
+        connection.execute("INSERT OR REPLACE INTO sync.orders_not_stored VALUES (?, ?)", [order_id, at])
 
 
 def _set_apart_replaced(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> list[OrderDocument]:

@@ -5,18 +5,20 @@ asked what it has of it. That is taken into ``sync.sales`` as if it had been sen
 there. What is not of this order is a conflict: ``sync.sales_conflicts``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import duckdb
 import polars as pl
+import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale
-from solteq_woo_assets.rules.adoption import AnotherOrder, find_documents
+from solteq_woo_assets.rules.adoption import AnotherOrder, differs, find_documents
 from solteq_woo_assets.rules.orders import Order, ReceiptRules
-from solteq_woo_assets.rules.receipts import Receipt
+from solteq_woo_assets.rules.receipts import Receipt, sale_id
 from solteq_woo_assets.sync.sales import ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.sales_plan import MARK, ORDERS_AT_ONCE, dump, ways_of
@@ -52,9 +54,16 @@ class Adoption:
 
 @dataclass
 class _Look:
+    """An order to look up.
+
+    :param is_ours: something of it is booked from here
+    :param sent: its first sale, when that left from here without an answer
+    """
+
     order: Order
     mark: str
     is_ours: bool
+    sent: Mapping[str, Any] | None
     found: list[tuple[Receipt, HeldSale]] = field(default_factory=list)
     conflict: AnotherOrder | None = None
 
@@ -79,15 +88,24 @@ def adopt(
 
 
 def _look_up(look: _Look, find: Find, rules: ReceiptRules) -> None:
-    steps = find_documents(look.order, rules, is_ours=look.is_ours)
     held: dict[str, HeldSale] = {}
+
+    def ask(external_id: str) -> Mapping[str, Any] | None:
+        answer = held.get(external_id) or find(external_id)
+        if answer is None:
+            return None
+        held[external_id] = answer
+        return answer.document
+
+    is_ours = look.is_ours
+    if look.sent:
+        arrived = ask(sale_id(rules.shop, look.order.id, 1))
+        is_ours |= arrived is not None and differs(arrived, look.sent) is None
+    steps = find_documents(look.order, rules, is_ours=is_ours)
     try:
         external_id = next(steps)
         while True:
-            answer = find(external_id)
-            if answer is not None:
-                held[external_id] = answer
-            external_id = steps.send(answer.document if answer else None)
+            external_id = steps.send(ask(external_id))
     except StopIteration as end:
         receipts: list[Receipt] = end.value
         look.found = [(receipt, held[receipt.external_id]) for receipt in receipts]
@@ -111,7 +129,8 @@ def _due(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules, again: Agai
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE chosen AS SELECT sold.* FROM (
-            SELECT *, {MARK} AS mark, id IN (SELECT order_id FROM sync.sales WHERE state = 'booked') AS is_known
+            SELECT *, {MARK} AS mark, id IN (SELECT order_id FROM sync.sales WHERE state = 'booked') AS is_known,
+                id IN (SELECT order_id FROM sync.sales WHERE state = 'pending') AS is_pending
             FROM {ORDERS} WHERE {is_ours}
         ) AS sold
         LEFT JOIN sync.sales_lookups AS asked ON asked.order_id = sold.id
@@ -120,7 +139,7 @@ def _due(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules, again: Agai
             WHEN conflict.order_id IS NOT NULL THEN conflict.external_id IS NOT NULL AND ($conflicts OR {_IS_MEANT})
             WHEN asked.order_id IS NOT NULL AND asked.content IS NULL THEN TRUE
             WHEN day >= $since OR {_IS_MEANT} THEN TRUE
-            ELSE NOT is_known AND asked.content IS DISTINCT FROM mark
+            ELSE (is_pending OR NOT is_known) AND asked.content IS DISTINCT FROM mark
                 AND id NOT IN (SELECT order_id FROM sync.settled_orders AS settled WHERE settled.content = mark)
                 AND (NOT {_NOT_PAID_YET} OR id IN (SELECT order_id FROM snapshot.woo_sales_refunds))
         END
@@ -135,8 +154,13 @@ def _due(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules, again: Agai
             **ours,
         },
     )
+    rows = connection.execute(
+        "SELECT order_id, document FROM sync.sales WHERE state = 'pending' AND type = 'Sale' AND version = 1 "
+        "AND order_id IN (SELECT id FROM chosen)"
+    ).fetchall()
+    sent = {order_id: simplejson.loads(document, use_decimal=True) for order_id, document in rows}
     for row in connection.sql(ORDERS_QUERY).pl().to_dicts():
-        yield _Look(order_of(row), row["mark"], row["is_known"])
+        yield _Look(order_of(row), row["mark"], row["is_known"], sent.get(row["id"]))
 
 
 _IS_MEANT = "list_has_any($meant, [id::VARCHAR, number])"
@@ -160,7 +184,12 @@ def _store(connection: duckdb.DuckDBPyConnection, lot: Sequence[_Look], run_id: 
         connection.execute(
             "INSERT INTO sync.sales_conflicts VALUES (?, ?, ?, ?)", [order_id, conflict.external_id, reason, now]
         )
-    return _enter(connection, [found for look in lot for found in look.found], run_id)
+    entered = _enter(connection, [found for look in lot for found in look.found], run_id)
+    # What left without an answer and is not there is planned anew, as the order is now.
+    connection.execute(
+        "DELETE FROM sync.sales WHERE state = 'pending' AND order_id IN (SELECT order_id FROM looked_up)"
+    )
+    return entered
 
 
 def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt, HeldSale]], run_id: str) -> int:

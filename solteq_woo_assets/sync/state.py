@@ -191,6 +191,10 @@ CREATE TABLE sync.sales_conflicts (  -- orders in whose place there is another; 
     external_id VARCHAR,           -- under which Solteq has another document; NULL: the store has another order
     reason VARCHAR NOT NULL, since TIMESTAMP NOT NULL
 );
+CREATE TABLE sync.orders_not_stored (  -- that were read and cannot be, or that are in another order's place
+    order_id BIGINT PRIMARY KEY,
+    modified VARCHAR NOT NULL      -- as the store says it: the sensor need not ask for them again
+);
 CREATE TABLE sync.identity (  -- the two systems and the shop that this database was made with (sync/identity.py)
     side VARCHAR PRIMARY KEY,      -- solteq, woo, shop
     says VARCHAR,                  -- what the side says of itself; NULL when it says nothing

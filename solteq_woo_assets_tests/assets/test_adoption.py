@@ -233,3 +233,28 @@ def test_the_orders_of_a_lost_file_are_not_shown_as_new(shop: Shop, solteq_woo: 
     assert result.exit_code == 0, result.output
     assert shop.rows("SELECT count(*) FROM delta.sales_delta") == [(0,)]
     assert order_document(HUNDRED)["total"] == "100.00"
+
+
+def test_an_order_that_is_edited_after_its_sale_left_without_an_answer_is_corrected(shop: Shop) -> None:
+    """What arrived is what was sent from here, though the order is another one by now: no conflict."""
+    order = shop.order(HUNDRED)
+    shop.solteq.fault(method="POST", path="/sales", drop="after")
+    shop.solteq.fault(method="GET", path="/sales", skip=1, times=None, status=503)
+    shop.run("sales_to_solteq", run_config={"ops": {"woo_sales": {"config": {"changed_only": True}}}})
+    assert shop.rows("SELECT state FROM sync.sales") == [("pending",)]
+    shop.solteq.heal()
+    shop.edit_order(order, EIGHTY)
+    shop.sync_sales()
+    assert held(shop) == []
+    assert gross(shop) == 80
+
+
+def test_a_sale_that_solteq_cannot_take_is_freed_by_an_edit_of_its_order(shop: Shop) -> None:
+    """It left without an answer, and is not there: the order is booked as it is now."""
+    order = shop.order(HUNDRED)
+    shop.solteq.fault(method="POST", path="/sales", times=None, status=500)
+    shop.run("sales_to_solteq", run_config={"ops": {"woo_sales": {"config": {"changed_only": True}}}})
+    shop.solteq.heal()
+    shop.edit_order(order, EIGHTY)
+    shop.sync_sales()
+    assert [each["totals"]["gross"] for each in shop.booked()] == [80]

@@ -1,11 +1,13 @@
 """Guard rails: a slip in the back office, or a store restored from a backup, stops before it does harm."""
 
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.assets.guard_rails import LET_PASS_TAG
+from solteq_woo_assets.assets.guard_rails import LET_PASS_TAG, guard
+from solteq_woo_assets.sync.state import utc_now
 from solteq_woo_assets_tests.conftest import Shop, metadata, order_line
 
 CODES = [f"P{number:02}" for number in range(12)]
@@ -243,3 +245,39 @@ def test_two_that_are_let_pass_in_one_run_are_both_in_its_tags(stocked: Shop) ->
     both = let_pass("product_delta", "price_cuts", "unpublished")
     assert stocked.run("products_to_woo", run_config=both).success
     assert sorted((tag(stocked) or "").split(", ")) == ["product_delta: price_cuts", "product_delta: unpublished"]
+
+
+@pytest.mark.parametrize(
+    ("delta", "rail", "wrong"),
+    [
+        ("product_delta", "no_sku_twice", [("A1", 1, "regular_price", "5"), ("a1 ", 2, "regular_price", "6")]),
+        ("product_delta", "prices_are_positive", [("A1", 1, "regular_price", "0.00")]),
+        ("product_delta", "prices_are_positive", [("A1", 1, "sale_price", "-1.00")]),
+        ("balance_delta", "no_stock_twice", [("A1", 1, "stock_quantity", "5"), ("A2", 1, "stock_quantity", "6")]),
+    ],
+)
+def test_rows_that_nobody_can_mean_are_never_sent_and_stop_no_other(
+    shop: Shop, delta: str, rail: str, wrong: list[tuple[str, int, str, str]]
+) -> None:
+    """One wrong record stopped the whole delivery. Nobody can let it pass."""
+    field, value = wrong[0][2], "7"
+    with shop.database.transaction() as connection:
+        for key, woo_id, name, new in [*wrong, ("SOUND", 9, field, value)]:
+            connection.execute(
+                f"INSERT INTO delta.{delta} (key, action, kind, woo_id, changes, reason) "
+                "VALUES ($key, 'update', 'simple', $id, [{'field': $field, 'old': NULL, 'new': $new}], 'it differs')",
+                {"key": key, "id": woo_id, "field": name, "new": new},
+            )
+        changes, verdicts = guard(connection, shop.settings, utc_now(), delta, let_pass=[rail])
+    (verdict,) = [each for each in verdicts if each.rail == rail]
+    assert set(verdict.keys) == {row[0] for row in wrong}
+    actions = dict(changes.select("key", "action").iter_rows())
+    assert actions.pop("SOUND") == "update"
+    assert set(actions.values()) == {"stopped"}
+
+
+def test_a_price_that_rounds_to_nothing_is_not_sent_and_the_rest_arrives(shop: Shop) -> None:
+    shop.product("FREE", salesPrice=Decimal("0.004"))
+    shop.product("A1", salesPrice=5)
+    shop.run("products_to_woo")
+    assert set(shop.store()) == {"A1"}

@@ -14,7 +14,7 @@ from solteq_woo_assets.errors import SolteqError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets_tests.conftest import Shop, product_document
+from solteq_woo_assets_tests.conftest import Shop, order_line, product_document
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -284,3 +284,15 @@ def test_a_feed_that_answers_by_another_setting_is_read_anew(shop: Shop) -> None
     (told,) = shop.sync("products_to_woo")
     assert told["solteq_products"]["full_read"]
     assert tick(shop)[0] is False
+
+
+def test_an_order_that_cannot_be_stored_wakes_the_sensor_once(shop: Shop) -> None:
+    """It is not in the snapshot, and woke it at each tick: one that cannot be read, and one in another's place."""
+    shop.product("A1")
+    replaced = shop.order(order_line("A1", "5.00"))
+    shop.sync_sales()
+    shop.order(order_line("A1", "7.00"), total="seven")
+    shop.edit_order(replaced, order_line("A1", "6.00"), date_created_gmt="2026-11-02T08:00:00")
+    assert shop.tick("sales")[0]
+    shop.sync_sales()
+    assert shop.tick("sales") == (False, "Nothing new: asked the store for changed orders.")

@@ -144,7 +144,8 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
             DROP TABLE snapshot.woo_sales_coupons; DROP TABLE snapshot.woo_sales_refunds;
             DROP TABLE snapshot.woo_sales_payments; DROP TABLE snapshot.sales_under_way; DROP TABLE delta.sales_delta;
             DROP TABLE sync.alerts; DROP TABLE sync.reconciliation; DROP TABLE sync.identity; DROP TABLE sync.failures;
-            DROP TABLE sync.sales_lookups; DROP TABLE sync.sales_conflicts; DROP TABLE sync.booked_elsewhere;
+            DROP TABLE sync.sales_lookups; DROP TABLE sync.sales_conflicts; DROP TABLE sync.orders_not_stored;
+            DROP TABLE sync.booked_elsewhere;
             ALTER TABLE sync.quarantine DROP COLUMN code; ALTER TABLE sync.quarantine DROP COLUMN dismissed_at;
             DROP TABLE sync.sales; DROP TABLE sync.settled_orders; DROP TABLE sync.sales_days;
             DROP TABLE snapshot.solteq_campaigns; DROP TABLE delta.campaign_price_delta;
@@ -187,7 +188,14 @@ def keys(path: Path) -> dict[str, list[str]]:
 def without_keys(path: Path) -> None:
     """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
     with StateDatabase(path).transaction() as connection:
-        for table in ("identity", "failures", "sales_lookups", "sales_conflicts", "booked_elsewhere"):
+        for table in (
+            "identity",
+            "failures",
+            "sales_lookups",
+            "sales_conflicts",
+            "orders_not_stored",
+            "booked_elsewhere",
+        ):
             connection.execute(f"DROP TABLE sync.{table}")
         connection.execute("ALTER TABLE sync.watermarks DROP COLUMN read_at_there")
         connection.execute("ALTER TABLE sync.links DROP COLUMN solteq_id")
