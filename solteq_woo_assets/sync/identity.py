@@ -183,7 +183,9 @@ def forgotten(names: Iterable[str]) -> list[str]:
         "woo": lambda table: table.startswith("snapshot.woo_") or table == "sync.price_history",
     }
     stay = [belongs for name, belongs in of_side.items() if name not in names]
-    return [table for table in table_columns() if table not in _KEPT and not any(belongs(table) for belongs in stay)]
+    return [
+        table for table in sorted(table_columns()) if table not in _KEPT and not any(belongs(table) for belongs in stay)
+    ]
 
 
 def forget(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> dict[str, int]:
