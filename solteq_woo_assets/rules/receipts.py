@@ -58,13 +58,16 @@ class Receipt:
 def with_decimals(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document that was JSON, which says 5 where money is 5.00: numbers of lines are decimals again.
 
-    :raises ValueError: a line lacks a number
+    :raises ValueError: a line lacks what a line has
     """
     names = ("quantity", "unitPrice", "discount", "vatRate", "vatAmount", "total")
     try:
-        lines = [line | {name: Decimal(line[name]) for name in names} for line in document["lines"]]
-    except (KeyError, TypeError, ArithmeticError) as error:
-        raise ValueError("a line lacks a number") from error
+        lines = [
+            {**line, **{name: Decimal(line[name]) for name in names}, "lineId": line["lineId"], "kind": line["kind"]}
+            for line in document["lines"]
+        ]
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise ValueError("a line lacks a number, its kind or its id") from error
     return {**document, "lines": lines}
 
 

@@ -21,9 +21,11 @@ from solteq_woo_assets.rules.orders import Order, ReceiptRules
 from solteq_woo_assets.rules.receipts import Receipt, sale_id
 from solteq_woo_assets.sync.sales import ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
-from solteq_woo_assets.sync.sales_plan import MARK, ORDERS_AT_ONCE, dump, ways_of
+from solteq_woo_assets.sync.sales_plan import MARK, dump, ways_of
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
+ORDERS_AT_ONCE = 500
+"""Looked up before what was found is stored: so much is asked for again when Solteq goes away meanwhile."""
 _NOT_PAID_YET = "(status = 'pending' OR ends_with(status, 'draft'))"
 """Orders of which Solteq cannot have anything, as long as nothing was refunded."""
 Find = Callable[[str], HeldSale | None]

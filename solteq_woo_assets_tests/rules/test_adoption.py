@@ -122,11 +122,15 @@ def test_another_document_is_told_by_what_counts_in_the_books(changed: dict[str,
     assert words in said
 
 
-def test_a_document_that_cannot_be_read_is_nobodys() -> None:
+@pytest.mark.parametrize(
+    "broken", [{"lines": [{"lineId": "1", "total": "free"}]}, {"lines": None}, {"payments": None}, {"payments": [{}]}]
+)
+def test_a_document_that_cannot_be_read_is_nobodys(broken: dict[str, Any]) -> None:
+    """It holds its order, and no other."""
     (sale,) = booked_all(order(line(1, "100.00")))
-    broken = replace(sale, document={**sale.document, "lines": [{"lineId": "1", "total": "free"}]})
+    broken_sale = replace(sale, document={**sale.document, **broken})
     with pytest.raises(AnotherOrder, match="it cannot be read"):
-        found(order(line(1, "100.00")), [broken])
+        found(order(line(1, "100.00")), [broken_sale])
 
 
 def test_the_same_document_may_be_spelled_in_another_way() -> None:
