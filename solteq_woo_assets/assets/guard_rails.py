@@ -78,7 +78,9 @@ def price_cuts(connection: duckdb.DuckDBPyConnection, settings: Settings, now: d
     ).fetchall()[0]
     cut, below = cut or [], below or []
     problems: list[str] = []
-    keys: list[str] = []
+    keys = _stopped_in_products(connection, delta)
+    if keys:
+        problems.append(f"{len(keys)} of its prices are of products that product_delta may not write (price_cuts)")
     if len(cut) * 100 > settings.price_cut_products_percent * products:
         keys += cut
         problems.append(
@@ -97,6 +99,18 @@ def price_cuts(connection: duckdb.DuckDBPyConnection, settings: Settings, now: d
         "products": products,
     }
     return Verdict("price_cuts", problems, keys, metadata)
+
+
+def _stopped_in_products(connection: duckdb.DuckDBPyConnection, delta: str) -> list[str]:
+    """Rows of campaigns whose product's own price is stopped: they would bring it to the store all the same."""
+    if delta == "product_delta":
+        return []
+    return _keys(
+        connection,
+        f"SELECT key FROM delta.{delta} WHERE list_contains($sent, action) AND {sku_key('key')} IN (SELECT "
+        f"{sku_key('key')} FROM delta.product_delta WHERE action = 'stopped' AND reason LIKE 'stopped by price_cuts%') "
+        "ORDER BY key",
+    )
 
 
 # Of what the store does not count, it says itself whether there is any. A family is in stock by its variations.

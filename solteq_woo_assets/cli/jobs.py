@@ -94,7 +94,8 @@ def all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
 def count_quarantined(settings: Settings, flows: list[str]) -> int:
     with StateDatabase(settings.database).transaction() as connection:
         return connection.execute(
-            "SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow) AND dismissed_at IS NULL",
+            "SELECT (SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow) AND dismissed_at IS NULL) "
+            "+ (SELECT count(*) FROM sync.failures WHERE list_contains($flows, flow))",
             {"flows": flows},
         ).fetchall()[0][0]
 

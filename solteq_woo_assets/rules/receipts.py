@@ -177,9 +177,20 @@ def old_order_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRu
     made = {refund.id: refund.created_at for refund in order.refunds}
     due = [receipt for receipt in refunds if receipt.refund_id is None or made[receipt.refund_id] >= since]
     if is_ended(order, rules):
-        due += version.after(refunds).reversal(order, rules, f"{order.status} since the first day")
+        taken = [*refunds, *old_refunds_deleted(order, booked)]
+        due += version.after(taken).reversal(order, rules, f"{order.status} since the first day")
     known = {receipt.external_id for receipt in booked}
     return [receipt for receipt in due if receipt.external_id not in known]
+
+
+def old_refunds_deleted(order: Order, booked: Sequence[Receipt]) -> list[Receipt]:
+    """Refunds of an order that somebody else booked, which were booked here and which the store has deleted since.
+
+    No document can take them back: there is no sale of ours to book anew.
+    """
+    named = {refund.id for refund in order.refunds}
+    refunds = [receipt for receipt in booked if receipt.version == OLD and receipt.refund_id is not None]
+    return [receipt for receipt in refunds if receipt.refund_id not in named]
 
 
 def is_deleted_after_booking(order: Order, booked: Sequence[Receipt]) -> bool:

@@ -1,7 +1,8 @@
 """Writes at which the other side fails though it takes others: remembered in ``sync.failures``, tried ever more rarely.
 
-It is sent again after an hour, then after two more, after four and so on, but at least once a day. After the third
-failing run it is shown in the quarantine. Another write of the same key is sent at once.
+The next run sends it again, since the other side may have gone away in the middle of this one. What fails then, too, is
+sent again after an hour, after two more, four and so on, but at least once a day. After the third failing run it is
+shown in the quarantine. Another write of the same key is sent at once.
 """
 
 from collections.abc import Collection, Sequence
@@ -39,10 +40,11 @@ def note(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[O]
     same = "held.content = excluded.content"
     runs = connection.execute(
         "INSERT INTO sync.failures AS held "
-        "SELECT $flow, key, content, 1, $now, $now + INTERVAL 1 HOUR FROM rows ON CONFLICT (flow, key) DO UPDATE SET "
+        "SELECT $flow, key, content, 1, $now, $now FROM rows ON CONFLICT (flow, key) DO UPDATE SET "
         f"runs = CASE WHEN {same} THEN held.runs + 1 ELSE 1 END, "
         f"since = CASE WHEN {same} THEN held.since ELSE excluded.since END, "
-        f"next_at = $now + to_hours(least(1 << least(CASE WHEN {same} THEN held.runs ELSE 0 END, 10), 24)), "
+        f"next_at = $now + to_hours(CASE WHEN {same} AND held.runs > 0 THEN least(1 << least(held.runs - 1, 10), 24) "
+        "ELSE 0 END), "
         "content = excluded.content RETURNING key, runs",
         {"flow": flow, "now": now},
     ).fetchall()

@@ -22,6 +22,7 @@ from solteq_woo_assets.rules.receipts import Receipt, sale_id
 from solteq_woo_assets.sync.sales import ORDERS, is_booked_here
 from solteq_woo_assets.sync.sales_frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.sync.sales_plan import MARK, dump, ways_of
+from solteq_woo_assets.sync.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 ORDERS_AT_ONCE = 500
@@ -195,7 +196,10 @@ def _store(connection: duckdb.DuckDBPyConnection, lot: Sequence[_Look], run_id: 
 
 
 def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt, HeldSale]], run_id: str) -> int:
-    """Take documents into the ledger, unless they are there as booked; how many were not."""
+    """Take documents into the ledger, unless they are there as booked; how many were not.
+
+    They were booked some time ago: balances that are read after this show them.
+    """
     now = utc_now()
     columns = {
         **{"external_id": pl.String, "order_id": pl.Int64, "refund_id": pl.Int64, "version": pl.Int32},
@@ -206,7 +210,7 @@ def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt,
         [
             (
                 *(receipt.external_id, receipt.order_id, receipt.refund_id, receipt.version, receipt.type),
-                *(dump(receipt.document), receipt.content, list(receipt.notes), held.id, held.at),
+                *(dump(receipt.document), receipt.content, list(receipt.notes), held.id, held.at - SOLTEQ_OVERLAP),
             )
             for receipt, held in found
         ],

@@ -18,6 +18,7 @@ from solteq_woo_assets.rules.receipts import (
     due_receipts,
     is_deleted_after_booking,
     old_order_receipts,
+    old_refunds_deleted,
     with_decimals,
 )
 from solteq_woo_assets.rules.skus import sku_key as sku_key_sql
@@ -80,6 +81,8 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
                 held.append(_changed_elsewhere(order))
             continue
         due: list[Receipt] = []
+        taken_back = old_refunds_deleted(order, booked)
+        held += [_refund_taken_back(order, receipt) for receipt in taken_back]
         try:
             if old_since is None:
                 due = due_receipts(order, booked, replace(rules, code_of=code_of))
@@ -93,7 +96,7 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
             elif old_since is not None and rules.old_order_refunds == "report":
                 held += [_of_old_order(order, receipt) for receipt in due]
                 due = []
-            elif not due and not pending:
+            elif not due and not pending and not taken_back:
                 settled.append((order.id, mark))
         again = [replace(receipt, reason="sent before, without an answer") for receipt in pending]
         rows += [_row(receipt, day, mark) for receipt in [*again, *due]]
@@ -148,6 +151,12 @@ def _of_old_order(order: Order, receipt: Receipt) -> tuple[str | None, ...]:
     amount = -receipt.document["totals"]["gross"]
     reason = f"{receipt.reason}: {amount} of order {order.number}, whose sale was booked before the first day"
     return order_key(order.id), what, reason, "old-order-refunded", None
+
+
+def _refund_taken_back(order: Order, receipt: Receipt) -> tuple[str | None, ...]:
+    amount = -receipt.document["totals"]["gross"]
+    reason = f"{amount} of order {order.number} was booked, and the store deleted the refund since"
+    return order_key(order.id), f"refund {receipt.refund_id}", reason, "old-order-refunded", None
 
 
 def _changed_elsewhere(order: Order) -> tuple[str | None, ...]:

@@ -580,6 +580,8 @@ class StateDatabase:
             self._private.chmod(0o700)  # DuckDB makes one of the same name for who opens the file by hand
             if not self.path.exists():
                 self._create()
+            elif self.path.stat().st_mode & 0o077:  # it was copied back, say
+                self.path.chmod(0o600)
             engine.execute(f"ATTACH '{_quoted(self.path)}' AS state")
             connection = engine.cursor()
             connection.execute("USE state")

@@ -281,3 +281,19 @@ def test_a_price_that_rounds_to_nothing_is_not_sent_and_the_rest_arrives(shop: S
     shop.product("A1", salesPrice=5)
     shop.run("products_to_woo")
     assert set(shop.store()) == {"A1"}
+
+
+def test_a_price_that_is_stopped_does_not_come_with_its_campaign(shop: Shop) -> None:
+    """The campaigns' flow writes the price, too, and one product is within its own share."""
+    shop.with_settings(new_product_status="publish")
+    for number in range(30):
+        shop.product(f"G{number}", salesPrice=100)
+    shop.campaign("C", "G1", value=10)
+    shop.sync("products_to_woo", "campaigns_to_woo")
+    for number in range(20):
+        shop.product(f"G{number}", salesPrice=10)
+    assert shop.run("products_to_woo").success
+    result = shop.run("campaigns_to_woo")
+    assert "products that product_delta may not write" in failed_check(result)
+    held = shop.store()["G1"]
+    assert (held.regular_price, held.sale_price) == (100, 90)

@@ -26,6 +26,7 @@ from solteq_woo_assets.rules.receipts import (
     due_receipts,
     is_deleted_after_booking,
     old_order_receipts,
+    old_refunds_deleted,
     standing_receipts,
 )
 from solteq_woo_assets.rules.remainders import in_proportion
@@ -883,3 +884,14 @@ def test_long_orders_agree_too(shown: Order) -> None:
     (sale,) = booked_all(shown)
     assert_sound(sale)
     assert sums([sale]) == (shown.total, {tax.percent: tax.total for tax in shown.taxes if tax.total})
+
+
+def test_an_old_order_is_never_refunded_beyond_its_total() -> None:
+    """A refund that was booked and that the store deleted since stays in Solteq: the cancellation leaves it out."""
+    shown = order(line(1, "20.00"), refunds=(StoreRefund(9, OLD_DAY, Decimal("5.00")),))
+    booked = old_order_receipts(shown, [], RULES, OLD_DAY)
+    assert sums(booked)[0] == -5
+    after = replace(shown, refunds=(), status="cancelled")
+    assert old_refunds_deleted(after, booked) == booked
+    ended = old_order_receipts(after, booked, RULES, OLD_DAY)
+    assert sums([*booked, *ended])[0] == -20

@@ -566,3 +566,11 @@ def weigh(path: Path) -> None:
 def resident() -> int:
     """Memory of this process, in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 2**20
+
+
+def test_a_file_that_others_may_read_is_closed_to_them(path: Path) -> None:
+    """It was copied back from a backup."""
+    summed(path)
+    path.chmod(0o644)
+    summed(path)
+    assert path.stat().st_mode & 0o777 == 0o600
