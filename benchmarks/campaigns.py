@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from benchmarks.delta import Measured, apart, peak, peak_bytes, seconds
+from benchmarks.delta import Measured, apart, introduce, peak, peak_bytes, seconds
 from benchmarks.figures import Figure
 from benchmarks.shops import QUIET
 from solteq_woo_assets.assets.campaigns import compare
@@ -158,6 +158,7 @@ def _rules(database: Path) -> Measured:
 
 
 def _step(database: Path) -> Measured:
+    introduce(_settings(database))
     job = build_definitions(_settings(database), lambda: NOW).resolve_job_def("campaigns_to_woo")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,10 +19,12 @@ import dagster as dg
 
 from benchmarks.figures import Figure, median
 from benchmarks.shops import QUIET
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.rules.catalogue import CatalogueRules, product_delta
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync.identity import Met, remember, sides
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 PRODUCTS = 1_000_000
@@ -171,8 +174,18 @@ def _rules(database: Path) -> Measured:
     return Measured(time.perf_counter() - started, peak_bytes(), delta.changes.height)
 
 
+def introduce(settings: Settings) -> None:
+    """Let the database know both systems: nobody is there to be asked who they are."""
+    with closing(solteq_client(settings)) as solteq, closing(woo_client(settings)) as woo:
+        both = sides(settings, solteq, woo)
+    with StateDatabase(settings.database).transaction() as connection:
+        for side in both:
+            remember(connection, Met(side, None, None))
+
+
 def _step(database: Path) -> Measured:
     settings = Settings(_env_file=None, database=database)  # type: ignore[call-arg]
+    introduce(settings)
     job = build_definitions(settings).resolve_job_def("products_to_woo")
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(

@@ -292,6 +292,7 @@ def test_explain_tells_the_campaigns_the_calendar_what_was_sent_and_what_the_sto
 
 
 def test_explain_of_what_is_not_there_and_of_no_time_is_one_line(shop: Shop, solteq_woo: CommandLine) -> None:
+    shop.sync("products_to_woo")
     result = solteq_woo("explain", "nowhere")
     assert (result.exit_code, "nowhere is not on sale in Solteq" in result.output) == (1, True)
     result = solteq_woo("explain", "A1", "--at", "tomorrow")
