@@ -113,8 +113,7 @@ def test_a_guest_is_erased_by_e_mail(shop: Shop, tmp_path: Path) -> None:
     billing = {"email": "sipuliina@example.com", "last_name": "Purjonen", "address_1": "Kasvimaantie 1"}
     shop.woo.put("orders", {"orders": [{"billing": billing}]})
     shop.solteq.fault(method="POST", path="/customer/v1-ext/customers", times=None, drop="before")
-    with pytest.raises(dg.Failure):
-        run_flows(shop.settings, "second", "customers_to_solteq")
+    run_flows(shop.settings, "second", "customers_to_solteq")
     assert found(tmp_path, "Kasvimaantie") == ["state.duckdb"]
     (person,) = erase(shop.database, "Sipuliina@example.com")
     assert str(person).startswith("the guest of order ")
