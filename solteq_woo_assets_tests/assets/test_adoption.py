@@ -11,7 +11,7 @@ import pytest
 from solteq_woo_assets.doctor import examine
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_document, order_line
+from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 
 HUNDRED, EIGHTY = order_line("A1", "100.00"), order_line("A1", "80.00")
 
@@ -153,9 +153,7 @@ def twin(shop: Shop, tmp_path: Path):
 
 
 @pytest.mark.parametrize("total", ["100.00", "55.00"])
-def test_two_shops_of_one_name_are_told_and_stay_told(
-    shop: Shop, twin: Shop, solteq_woo: CommandLine, total: str
-) -> None:
+def test_two_shops_of_one_name_are_told_and_stay_told(shop: Shop, twin: Shop, total: str) -> None:
     """With the same total the second one's sale counted as delivered; with another the quarantine forgot it."""
     shop.order(HUNDRED, id=77, date_paid_gmt="2026-11-24T10:00:00")
     shop.sync_sales()
@@ -208,7 +206,7 @@ def test_an_order_that_comes_with_another_time_of_making_is_another_order(shop: 
     order = shop.order(HUNDRED)
     shop.sync_sales()
     shop.edit_order(order, EIGHTY, date_created_gmt="2026-11-24T08:00:00")
-    later = shop.order(order_line("B1", "5.00"))
+    shop.order(order_line("B1", "5.00"))
     shop.sync_sales()
     assert gross(shop) == 105, "the other order is held, and the rest goes on"
     for _ in range(2):
@@ -221,7 +219,6 @@ def test_an_order_that_comes_with_another_time_of_making_is_another_order(shop: 
     shop.sync_sales()
     assert held(shop) == []
     assert gross(shop) == 85
-    assert later != order
 
 
 def test_the_orders_of_a_lost_file_are_not_shown_as_new(shop: Shop, solteq_woo: CommandLine) -> None:
@@ -232,7 +229,6 @@ def test_the_orders_of_a_lost_file_are_not_shown_as_new(shop: Shop, solteq_woo: 
     result = solteq_woo("sync", "sales", "--dry-run")
     assert result.exit_code == 0, result.output
     assert shop.rows("SELECT count(*) FROM delta.sales_delta") == [(0,)]
-    assert order_document(HUNDRED)["total"] == "100.00"
 
 
 def test_an_order_that_is_edited_after_its_sale_left_without_an_answer_is_corrected(shop: Shop) -> None:
@@ -258,3 +254,16 @@ def test_a_sale_that_solteq_cannot_take_is_freed_by_an_edit_of_its_order(shop: S
     shop.edit_order(order, EIGHTY)
     shop.sync_sales()
     assert [each["totals"]["gross"] for each in shop.booked()] == [80]
+
+
+def test_pieces_that_solteq_shows_are_not_subtracted_again_after_the_file_was_lost(shop: Shop) -> None:
+    """They were booked some time before they were found: the balances that are read then show them."""
+    shop.balance("A1", 10)
+    shop.sync("products_to_woo", "balances_to_woo")
+    shop.sync_sales()
+    shop.order(order_line("A1", "30.00", 3))
+    shop.sync_sales()
+    lose(shop)
+    shop.sync_sales()
+    shop.sync("products_to_woo", "balances_to_woo")
+    assert shop.store()["A1"].stock_quantity == 7
