@@ -1,5 +1,6 @@
 """WooCommerce's products and variations: as they are read, and as they are written."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -148,21 +149,21 @@ class Unreadable:
     """A row of the store that makes no record. What it holds is not told.
 
     :param id: 0 where it has none
-    :param modified: when the store says that it was modified, as it says it
+    :param modified: when the store says that it was modified; empty where it says no time
     """
 
     id: int
     field: str
     problem: str
-    modified: str = ""
+    modified: str = dataclasses.field(default="", compare=False)
 
     @classmethod
     def of(cls, raw: object, error: ValidationError) -> Self:
         """From the first wrong field."""
         problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
         row = raw if isinstance(raw, dict) else {}
-        modified = str(row.get("date_modified_gmt"))[:LONGEST_KEY]
-        return cls(id_or_zero(row.get("id")), _place(problem["loc"]), words_of(problem["msg"]), modified)
+        time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", str(row.get("date_modified_gmt")))
+        return cls(id_or_zero(row.get("id")), _place(problem["loc"]), words_of(problem["msg"]), time[0] if time else "")
 
 
 def _place(location: tuple[int | str, ...]) -> str:

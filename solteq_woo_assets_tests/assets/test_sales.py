@@ -241,10 +241,10 @@ def test_refunds_and_cancellations_of_older_orders_are_booked_by_a_setting(shop:
     shop.with_settings(old_order_refunds="book")
     partly, cancelled = old_orders(shop)
     shop.sync_sales()
-    assert [(each["orderNumber"], each["totals"]["gross"], "refersTo" in each) for each in shop.booked()] == [
+    assert {(each["orderNumber"], each["totals"]["gross"], "refersTo" in each) for each in shop.booked()} == {
         (f"{partly}", Decimal("-4.00"), False),
         (f"{cancelled}", Decimal("-30.00"), False),
-    ]
+    }
     shop.sync_sales()
     assert len(shop.booked()) == 2
     assert shop.rows("SELECT * FROM sync.quarantine") == []
