@@ -18,7 +18,7 @@ from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
 """How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
-VERSION = 6
+VERSION = 7
 """Version of the tables below. A newer database is refused, so that an old installation cannot harm it."""
 
 _SMALL = 8 * 2**20
@@ -258,6 +258,11 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 );
 """
 
+_UPGRADE_FROM_6 = """
+-- What version 7 adds; a database of an earlier version has got some tables as they are now.
+SELECT 7;
+"""
+
 _UPGRADE_FROM_5 = f"""
 {_FAILURES_TABLE}
 ALTER TABLE sync.links ADD COLUMN solteq_id VARCHAR;
@@ -305,7 +310,14 @@ DELETE FROM snapshot.woo_catalogue;
 DELETE FROM sync.watermarks WHERE feed = 'snapshot.woo_catalogue';
 """
 
-_UPGRADES = (_UPGRADE_FROM_1, _CUSTOMER_TABLES, _UPGRADE_FROM_3, _UPGRADE_FROM_4, _UPGRADE_FROM_5)
+_UPGRADES = (
+    _UPGRADE_FROM_1,
+    _CUSTOMER_TABLES,
+    _UPGRADE_FROM_3,
+    _UPGRADE_FROM_4,
+    _UPGRADE_FROM_5,
+    _UPGRADE_FROM_6,
+)
 """From each version to the next. Primary keys, which came with version 6, are set by ``_set_keys``."""
 
 _TABLES = f"""

@@ -131,9 +131,22 @@ def columns(path: Path) -> set[tuple[str, ...]]:
         )
 
 
+def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take away what version 7 added."""
+    connection.execute("UPDATE sync.version SET version = 6")
+
+
+def test_a_database_of_version_6_is_upgraded(path: Path, tmp_path: Path) -> None:
+    with StateDatabase(path).transaction() as connection:
+        without_version_7(connection)
+    assert columns(path) == columns(tmp_path / "new.duckdb")
+    assert StateDatabase(path).version() == VERSION
+
+
 def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tmp_path: Path) -> None:
     """The store is read anew, so that the history of prices, which version 1 did not keep, has every product."""
     with StateDatabase(path).transaction() as connection:
+        without_version_7(connection)
         connection.execute(
             """
             DROP TABLE snapshot.solteq_customers; DROP TABLE snapshot.woo_customer_accounts;
@@ -188,6 +201,7 @@ def keys(path: Path) -> dict[str, list[str]]:
 def without_keys(path: Path) -> None:
     """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
     with StateDatabase(path).transaction() as connection:
+        without_version_7(connection)
         for table in (
             "identity",
             "failures",
