@@ -318,8 +318,9 @@ def store_delta(
     connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
     # An edge stays due until the campaigns have been compared: another flow may not deliver what it found.
     connection.execute(
-        "INSERT INTO sync.comparisons VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "computed_at = excluded.computed_at, next_edge = least(comparisons.next_edge, excluded.next_edge)",
+        "INSERT INTO sync.comparisons (flow, computed_at, next_edge) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "computed_at = excluded.computed_at, next_edge = least(comparisons.next_edge, excluded.next_edge), "
+        "is_outdated = FALSE",
         [flow, utc_now(), next_edge],
     )
     if flow == "campaigns":

@@ -326,23 +326,28 @@ def _left_over(source: Source, look: Look) -> str | None:
             return f"{source.flow} have never been read"
         if not source.covers(look, before):
             return f"{source.flow} were read by other settings"
-        again = count_rows(
-            connection,
-            "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",
-            [source.flow],
-        )
-        shown = count_rows(
-            connection,
-            f"SELECT count(*) FROM delta.{DELTA_ASSETS[source.flow]} AS delta WHERE list_contains($sent, action) "
-            "AND NOT EXISTS (FROM sync.deliveries AS row JOIN sync.comparisons USING (flow) "
-            "WHERE row.flow = $flow AND row.key = delta.key AND row.created_at >= computed_at)",
-            {"flow": source.flow, "sent": list(SENT_ACTIONS)},
-        )
-        due = source.due(connection, look.now)
-    if look.settings.mode == "shadow":  # nothing is sent, so nothing of it is left over
-        return due
+        if count_rows(
+            connection, "SELECT count(*) FROM sync.comparisons WHERE flow = ? AND is_outdated", [source.flow]
+        ):
+            return f"{source.flow} were read and not compared: a run broke off"
+        is_sent = look.settings.mode != "shadow"
+        return (_not_sent(connection, source.flow) if is_sent else None) or source.due(connection, look.now)
+
+
+def _not_sent(connection: duckdb.DuckDBPyConnection, flow: str) -> str | None:
+    """What of the last delta has not arrived, in words, or ``None``."""
+    again = count_rows(
+        connection,
+        "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",
+        [flow],
+    )
     if again:
         return f"{again} writes of the last run did not arrive"
-    if shown:
-        return f"{shown} writes of the last delta were only previewed"
-    return due
+    shown = count_rows(
+        connection,
+        f"SELECT count(*) FROM delta.{DELTA_ASSETS[flow]} AS delta WHERE list_contains($sent, action) "
+        "AND NOT EXISTS (FROM sync.deliveries AS row JOIN sync.comparisons USING (flow) "
+        "WHERE row.flow = $flow AND row.key = delta.key AND row.created_at >= computed_at)",
+        {"flow": flow, "sent": list(SENT_ACTIONS)},
+    )
+    return f"{shown} writes of the last delta were only previewed" if shown else None

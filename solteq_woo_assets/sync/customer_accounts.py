@@ -10,7 +10,15 @@ from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrde
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
 from solteq_woo_assets.rules.people import PERSON_FIELDS
 from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame, guest_frame
-from solteq_woo_assets.sync.snapshot import ROWS_PER_TRANSACTION, WOO_OVERLAP, ReadCounts, merge, read_feed, watermark
+from solteq_woo_assets.sync.snapshot import (
+    ROWS_PER_TRANSACTION,
+    WOO_OVERLAP,
+    ReadCounts,
+    merge,
+    outdate,
+    read_feed,
+    watermark,
+)
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 from solteq_woo_assets.sync.unreadable import ACCOUNTS_OF_STORE, hold_rows, release_gone
 
@@ -83,9 +91,11 @@ def _store_pages(
     """Store the accounts of pages, and hold those that cannot be read; what is known of them stays."""
     accounts = [account for page in pages for account in page.customers]
     unreadable = [row for page in pages for row in page.unreadable]
+    changed = store_accounts(connection, accounts, tax_code_meta)
+    outdate(connection, ACCOUNTS_OF_STORE.flow, changed)
     return ReadCounts(
         received=len(accounts) + len(unreadable),
-        changed=store_accounts(connection, accounts, tax_code_meta),
+        changed=changed,
         quarantined=hold_rows(connection, ACCOUNTS_OF_STORE, [account.id for account in accounts], unreadable),
     )
 

@@ -131,6 +131,17 @@ def merge(
     return merged[0][0]
 
 
+def outdate(connection: duckdb.DuckDBPyConnection, flow: str, changed: int) -> None:
+    """Remember that the flow's delta is to be made anew, in the transaction that stores what is new.
+
+    A run may break off before it compares, and who asks the other side then hears of nothing new.
+
+    :param changed: how many rows are new or changed
+    """
+    if changed:
+        connection.execute("UPDATE sync.comparisons SET is_outdated = TRUE WHERE flow = ?", [flow])
+
+
 def merge_catalogue(
     connection: duckdb.DuckDBPyConnection,
     products: Sequence[StoreProduct],
@@ -190,8 +201,10 @@ def read_feed(
         tombstones += page.tombstones
         with database.transaction() as connection:
             counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
-            counts.changed += merge(connection, table, rows, keys=keys, version="modified_at")
-            counts.changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
+            changed = merge(connection, table, rows, keys=keys, version="modified_at")
+            changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
+            outdate(connection, flow, changed)
+            counts.changed += changed
             counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, page.invalid)
     with database.transaction() as connection:
         store_watermark(

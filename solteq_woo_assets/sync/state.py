@@ -71,7 +71,8 @@ CREATE TABLE sync.price_history (  -- every public price and when it held; what 
 );
 CREATE TABLE sync.comparisons (  -- when a flow last made its delta
     flow VARCHAR PRIMARY KEY, computed_at TIMESTAMP NOT NULL,
-    next_edge TIMESTAMP            -- of prices: when the next sale begins or ends
+    next_edge TIMESTAMP,           -- of prices: when the next sale begins or ends
+    is_outdated BOOLEAN DEFAULT FALSE  -- something new was read since then
 );
 """
 
@@ -260,7 +261,7 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 
 _UPGRADE_FROM_6 = """
 -- What version 7 adds; a database of an earlier version has got some tables as they are now.
-SELECT 7;
+ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
 """
 
 _UPGRADE_FROM_5 = f"""

@@ -9,12 +9,12 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.automation import sensors
-from solteq_woo_assets.automation.jobs import FLOW_JOBS
+from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.errors import SolteqError
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets_tests.conftest import Shop, order_line, product_document
+from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line, product_document
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -296,3 +296,43 @@ def test_an_order_that_cannot_be_stored_wakes_the_sensor_once(shop: Shop) -> Non
     assert shop.tick("sales")[0]
     shop.sync_sales()
     assert shop.tick("sales") == (False, "Nothing new: asked the store for changed orders.")
+
+
+@pytest.mark.parametrize("flow", [flow for flow in FLOW_JOBS if flow != "sales"])
+def test_what_was_read_and_never_compared_wakes_the_flow(shop: Shop, flow: str) -> None:
+    """Whoever read it and broke off: who asks the other side then hears of nothing new."""
+    shop.product("A1")
+    shop.campaign("K1", "A1")
+    shop.balance("A1", 5)
+    shop.customer(1)
+    shop.sync(*(job.name for flow, job in FLOW_JOBS.items() if flow != "sales"))
+    shop.product("A1", salesPrice=12)
+    shop.campaign("K1", "A1", value=30)
+    shop.balance("A1", 4)
+    shop.edit_customer(1, firstName="Aino")
+    shop.account("eero@example.com")
+    job = FLOW_JOBS[flow].name
+    read = [
+        key
+        for key in shop.definitions().resolve_job_def(job).asset_layer.executable_asset_keys
+        if key.path[0] not in (DELTA_ASSETS[flow], DELIVERY_ASSETS[flow])
+    ]
+    shop.instance, ours = None, shop.instance
+    assert shop.run(job, asset_selection=read).success
+    shop.instance = ours
+    assert tick(shop, flow) == (True, f"{flow} were read and not compared: a run broke off")
+    shop.sync(job)
+    assert tick(shop, flow)[0] is False
+
+
+def test_a_run_of_the_command_line_that_failed_leaves_its_news(shop: Shop, solteq_woo: CommandLine) -> None:
+    """The sensor counts the failures of Dagster's own runs alone."""
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.product("A1", salesPrice=12)
+    shop.woo.fault(times=None, status=401)
+    assert solteq_woo("sync", "products").exit_code == 1
+    shop.woo.heal()
+    assert tick(shop)[0] is True
+    shop.sync("products_to_woo")
+    assert [product.regular_price for product in shop.store().values()] == [12]
