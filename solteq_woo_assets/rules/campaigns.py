@@ -171,6 +171,11 @@ FROM (
     UNION ALL
     SELECT * REPLACE ('none of its targets is a product that is on sale in Solteq' AS reason)
     FROM campaigns_judged WHERE held IS NULL AND position NOT IN (SELECT position FROM covered)
+    UNION ALL
+    SELECT * REPLACE ('it is a discount for none of its products: a price would be nothing, or not below the sales '
+        || 'price, or the product''s maximum discount is 0' AS reason)
+    FROM campaigns_judged SEMI JOIN candidates USING (position)
+    ANTI JOIN (SELECT position FROM candidates WHERE price IS NOT NULL) AS reduced USING (position)
 )
 WHERE ends > $now ORDER BY id
 """

@@ -26,6 +26,7 @@ import duckdb
 import polars as pl
 import simplejson
 
+from solteq_woo_assets.rules.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
 from solteq_woo_assets.rules.pricing import (
     LOWEST_PRICE_META,
     OFFER_FIELDS,
@@ -171,13 +172,9 @@ WITH single AS (
     FROM documents WHERE sku_key <> ''
     QUALIFY row_number() OVER (PARTITION BY sku_key ORDER BY on_sale DESC, deleted, modified_at DESC, id) = 1
 ), padded AS (
-    SELECT
-        *, nullif(trim(gtin), '') AS gtin_given,
-        CASE WHEN regexp_full_match(gtin_given, '[0-9]{{1,14}}') THEN lpad(
-            gtin_given,
-            (CASE WHEN length(gtin_given) <= 8 THEN 8 ELSE greatest(length(gtin_given), 12) END)::INTEGER,
-            '0'
-        ) END AS gtin_padded
+    SELECT *, {padded_gtin("gtin")} AS gtin_padded,
+        CASE WHEN trim(gtin) <> '' THEN {gtin_fault("gtin_padded")} END AS gtin_fault,
+        CASE WHEN gtin_fault IS NULL THEN gtin_padded END AS gtin_used
     FROM single
 ), cleaned AS (
     SELECT * REPLACE (
@@ -193,7 +190,7 @@ WITH single AS (
 SELECT
     sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number,
     nullif(trim(name), '') AS name, on_sale, deleted, type,
-    claimants, vat_rate, sales_price, discounted_price, gtin_given,
+    claimants, vat_rate, sales_price, discounted_price, gtin_fault,
     -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
     list_filter(attributes, lambda a, i: i = list_position(
         list_transform(attributes, lambda b: strip_accents(lower(b.name))), strip_accents(lower(a.name))
@@ -201,8 +198,8 @@ SELECT
     {regular_price("sales_price")} AS regular_price,
     sale_price, date_on_sale_from_gmt, date_on_sale_to_gmt, lowest_price_30d,
     {purchase_price("purchase_price")} AS purchase_price,
-    gtin_padded AS gtin,
-    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
+    gtin_used AS gtin,
+    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_used) AS gtin_claimants,
     slug AS tax_class, known AS tax_class_is_known,
     len(cleaned.attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
         PARTITION BY model_key,
@@ -400,17 +397,17 @@ _STEPS = {
     "items": _ITEMS,
 }
 
-_QUARANTINE = """
+_QUARANTINE = f"""
 SELECT coalesce(nullif(trim(code), ''), id) AS key, 'code' AS field, 'the product has no code' AS reason,
     'code-missing' AS code
 FROM documents WHERE sku_key = '' AND on_sale
 UNION ALL
 SELECT sku, field, reason, problem FROM verdicts JOIN items USING (sku_key) WHERE held = 'quarantine'
 UNION ALL
-SELECT sku, 'gtin', CASE WHEN gtin IS NULL THEN 'the GTIN is not 1 to 14 digits; the product goes without it'
-        ELSE 'the GTIN is on another product too; the product goes without it' END,
+SELECT sku, 'gtin', 'the GTIN ' || coalesce(gtin_fault, 'is on another product too') || '; the product goes without it',
     CASE WHEN gtin IS NULL THEN 'gtin-invalid' ELSE 'gtin-duplicate' END
-FROM items WHERE on_sale AND verdict IS NULL AND gtin_given IS NOT NULL AND (gtin IS NULL OR gtin_is_taken)
+FROM items WHERE on_sale AND verdict IS NULL AND CASE WHEN gtin IS NULL THEN gtin_fault <> '{OF_A_COMPANY}'
+    ELSE gtin_is_taken END
 UNION ALL
 SELECT sku, 'discountedPrice', 'the discounted price is not above 0; the product goes without a sale price',
     'discounted-price-invalid'

@@ -106,8 +106,9 @@ _CATALOGUE = [
     ),
     Problem(
         "gtin-invalid",
-        "A GTIN is not 1 to 14 digits",
-        "The product is written without its GTIN.",
+        "A GTIN is none",
+        "It has other than 8, 12, 13 or 14 digits, a wrong check digit, or one digit over and over, as a placeholder "
+        "has. The product is written without it, and is not looked for by it in the store.",
         "correct the GTIN in Solteq",
     ),
     Problem(

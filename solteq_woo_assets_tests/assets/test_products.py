@@ -17,12 +17,12 @@ from solteq_woo_assets_tests.conftest import (
 
 
 def test_a_product_arrives_as_a_draft_and_the_second_run_writes_nothing(shop: Shop) -> None:
-    shop.product("A1", salesPrice=19.9, discountedPrice=15, purchasePrice=8.1, gtin="6412345678909", vatRate=13.5)
+    shop.product("A1", salesPrice=19.9, discountedPrice=15, purchasePrice=8.1, gtin="6412345678907", vatRate=13.5)
     (first,) = shop.sync("products_to_woo")
     assert first["woo_products"]["created"] == 1
     product = shop.store()["A1"]
     assert (product.status, product.regular_price, product.sale_price) == ("draft", Decimal("19.90"), Decimal("15.00"))
-    assert (product.tax_class, product.global_unique_id) == ("reduced-rate", "6412345678909")
+    assert (product.tax_class, product.global_unique_id) == ("reduced-rate", "6412345678907")
     assert product.meta == {"_solteq_purchase_price": "8.10"}
     shop.woo.asked()
     (second,) = shop.sync("products_to_woo")
@@ -65,7 +65,7 @@ def test_variants_become_one_variable_product(shop: Shop) -> None:
 
 
 def test_a_second_variant_keeps_the_product_that_the_stores_people_enriched(shop: Shop) -> None:
-    fields = {"modelNumber": "T", "gtin": "6412345678909", "purchasePrice": 4}
+    fields = {"modelNumber": "T", "gtin": "6412345678907", "purchasePrice": 4}
     shop.product("T-S", attributes={"Koko": "S"}, **fields)
     shop.balance("T-S", 7)
     shop.sync()
@@ -74,7 +74,7 @@ def test_a_second_variant_keeps_the_product_that_the_stores_people_enriched(shop
     shop.product("T-L", modelNumber="T", attributes={"Koko": "L"})
     shop.sync()
     store = shop.store()
-    assert (store["T-S"].global_unique_id, store["T-S"].stock_quantity) == ("6412345678909", 7)
+    assert (store["T-S"].global_unique_id, store["T-S"].stock_quantity) == ("6412345678907", 7)
     assert (store["T"].global_unique_id, store["T"].meta, store["T"].manage_stock) == ("", {}, False)
     assert (store["T"].id, store["T"].type, store["T"].status) == (before.id, "variable", "publish")
     assert {store["T-S"].parent_id, store["T-L"].parent_id} == {before.id}
@@ -141,7 +141,7 @@ def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
 def test_documents_that_say_no_more_than_they_must_arrive(shop: Shop, null: bool) -> None:
     """All else missing, or null: nothing is held back."""
     for code in ("A", "B"):
-        whole = product_document(code, gtin="6412345678909", supplier="Lumikon Oy")
+        whole = product_document(code, gtin="6412345678907", supplier="Lumikon Oy")
         put_sparse(shop, "products", whole, {"id", "code", "salesPrice"}, null)
     put_sparse(shop, "balances", balance_document("A", 7), {"productCode", "storeId", "freeBalance"}, null)
     kept = {"id", "level", "targets", "discountType", "value"}

@@ -290,6 +290,31 @@ def test_a_campaign_for_products_that_are_not_there_is_said(product: Sides) -> N
     assert "none of its targets" in row["reason"]
 
 
+@pytest.mark.parametrize(
+    ("discount_type", "value", "cap"),
+    [
+        ("Percentage", "100", None),
+        ("Amount", "10", None),
+        ("Amount", "12", None),
+        ("FixedPrice", "10", None),
+        ("FixedPrice", "12", None),
+        ("Percentage", "20", "0"),
+    ],
+)
+def test_a_campaign_that_is_no_discount_is_said(sides: Sides, discount_type: str, value: str, cap: str | None) -> None:
+    """Also while another campaign gives the product a price."""
+    sides.product("A", max_discount_percent=cap and Decimal(cap))
+    sides.product("B")
+    sides.held(1, "A")
+    sides.held(2, "B")
+    sides.campaign(1, "A", discount_type=discount_type, value=Decimal(value))
+    sides.campaign(2, "A", "B", value=Decimal(10))
+    told = rows(sides.campaign_price_delta().changes)
+    assert told["c-1"]["action"] == "skip"
+    assert "it is a discount for none of its products" in told["c-1"]["reason"]
+    assert "c-2" not in told
+
+
 def test_of_several_the_lowest_price_wins_and_the_others_are_listed(product: Sides) -> None:
     product.campaign(1, "A", value=Decimal(10))
     product.campaign(2, "M", value=Decimal(30), name="Malli")
