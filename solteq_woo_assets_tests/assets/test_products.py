@@ -52,6 +52,33 @@ def test_only_owned_fields_are_sent_and_what_the_store_enriched_survives(shop: S
     assert (product.name, product.status, product.regular_price) == ("Kaupan nimi", "publish", Decimal(11))
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"productType": "GiftCard"}, []),
+        ({"productType": "X"}, ["product-type-unknown"]),
+        ({"salesPrice": 0}, ["price-missing"]),
+    ],
+)
+def test_what_may_not_be_sold_any_more_leaves_the_shelf_and_comes_back(
+    shop: Shop, fields: dict[str, Any], code: list[str]
+) -> None:
+    shop.product("A1", salesPrice=10)
+    shop.sync("products_to_woo")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"status": "publish"})
+    shop.product("A1", **{"salesPrice": 10} | fields)
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].status == "draft"
+    assert shop.rows("SELECT code FROM sync.quarantine") == [(each,) for each in code]
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+    shop.product("A1", salesPrice=12)
+    shop.sync("products_to_woo")
+    assert (shop.store()["A1"].status, shop.store()["A1"].regular_price) == ("publish", Decimal(12))
+    assert shop.rows("SELECT code FROM sync.quarantine") == []
+
+
 def test_variants_become_one_variable_product(shop: Shop) -> None:
     for size in "SML":
         shop.product(f"T-{size}", modelNumber="T", attributes={"Koko": size}, productType="Variant", salesPrice=29.9)
