@@ -14,6 +14,7 @@ Schema = Mapping[str, Any]
 _DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}(:\d{2})?)?")
 _PHP_MAX = 2**63 - 1
 _OCTET = re.compile(r"%[a-f0-9]{2}", re.IGNORECASE)
+NO_ENTITY = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});)")
 _WRONG_TYPE = "{} is not of type {}."
 
 
@@ -121,11 +122,26 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else "Array" if isinstance(value, list | dict) else str(value)
 
 
+def escaped(value: str) -> str:
+    """Text as HTML, what is escaped already as it is: WordPress's ``esc_html``."""
+    plain = NO_ENTITY.sub("&amp;", value)
+    for character, entity in (("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#039;")):
+        plain = plain.replace(character, entity)
+    return plain
+
+
+def unslashed(value: str) -> str:
+    """Text as PHP's ``stripslashes`` leaves it: a backslash goes, what it stands before stays."""
+    return re.sub(r"\\(.?)", r"\1", value, flags=re.DOTALL)
+
+
 def line(value: Any) -> str:
     """Text as WooCommerce cleans it: no tags, no percent-coded octets, single spaces, trimmed."""
     plain = text(value)
     if "<" in plain:
-        plain = re.sub(r"<[^>]*>", "", plain)
+        # One that nothing closes is escaped with what follows it, and one before a blank begins no tag.
+        plain = re.sub(r"<[^<>]*(?=<|$)", lambda found: escaped(found[0]), plain)
+        plain = re.sub(r"<(?!\s)[^>]*>", "", plain)
     while found := _OCTET.search(plain):
         plain = plain.replace(found[0], "")
     return " ".join(plain.split())

@@ -1,7 +1,9 @@
 """What a write does to a product in the WooCommerce stand-in."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 from .woo_auth import ApiError
@@ -14,6 +16,7 @@ from .woo_fields import (
     line,
     parse_time,
     text,
+    unslashed,
 )
 from .woo_product_schema import PRODUCT_SCHEMA, STATUSES, STOCK_STATUS, TAX_CLASSES, TYPES
 from .woo_sales import end_sale, fresh_price, next_edge, priced_by, start_sale
@@ -43,6 +46,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "menu_order": integer,
     "backorders": text,
 }
+_ENTITY = re.compile(r"&(?:\w+|#\d+|#[xX][0-9a-fA-F]+);")  # PHP wants the semicolon
 _CHECKED = {
     "tax_status": ("product_invalid_tax_status", "Invalid product tax status."),
     "catalog_visibility": ("product_invalid_catalog_visibility", "Invalid catalog visibility option."),
@@ -225,7 +229,7 @@ class Products:
             # Attributes that the parent does not vary by are dropped without a word.
             known = {slugify(a["name"]) for a in parent.get("attributes", []) if a["variation"]}
             given = [a for a in body["attributes"] if isinstance(a, dict) and a.get("name")]
-            pairs = [(slugify(text(a["name"])), line(a.get("option"))) for a in given]
+            pairs = [(slugify(text(a["name"])), line(unslashed(text(a.get("option"))))) for a in given]
             item["chosen"] = {key: option for key, option in pairs if key in known}
 
     def _set_common(self, item: Item, body: dict[str, Any]) -> None:
@@ -310,13 +314,17 @@ def seconds(gmt: str) -> int:
 
 
 def _attributes(given: list[Any]) -> list[dict[str, Any]]:
-    """The whole array is replaced; an attribute without options is dropped, the last of one name counts."""
+    """The whole array is replaced; an attribute without options is dropped, the last of one name counts.
+
+    The store keeps the options of one attribute as one text with bars between them, and unescapes it when it reads.
+    """
     kept: dict[str, dict[str, Any]] = {}
     for attribute in given:
         if not isinstance(attribute, dict) or not attribute.get("name") or attribute.get("options") is None:
             continue
         name, options = line(attribute["name"]), attribute["options"]
-        values = options if isinstance(options, list) else [part.strip() for part in text(options).split("|")]
+        kept_text = " | ".join(text(option) for option in (options if isinstance(options, list) else [options]))
+        values = [part.strip() for part in _ENTITY.sub(lambda found: unescape(found[0]), kept_text).split("|")]
         kept[slugify(name)] = {
             "id": 0,
             "name": name,
@@ -324,7 +332,7 @@ def _attributes(given: list[Any]) -> list[dict[str, Any]]:
             "position": abs(integer(attribute.get("position"))),
             "visible": boolean(attribute.get("visible")),
             "variation": boolean(attribute.get("variation")),
-            "options": [line(value) for value in values],
+            "options": [value for value in values if value],
         }
     return list(kept.values())
 

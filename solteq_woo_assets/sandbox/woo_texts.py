@@ -4,7 +4,7 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-from .woo_fields import words
+from .woo_fields import NO_ENTITY, unslashed, words
 
 # Of what posts may hold, that which shops write; the rest falls out, too, but its text stays.
 _TAGS = words(
@@ -21,7 +21,6 @@ _ATTRIBUTES = words(
 _MARKUP = re.compile(r"<!--.*?(?:-->|$)|<[^>]*(?:>|$)|>", re.DOTALL)
 _ELEMENT = re.compile(r"<\s*(/?)\s*([a-zA-Z0-9-]+)([^>]*)>?", re.DOTALL)
 _ATTRIBUTE = re.compile(r"([-\w:]+)(?:\s*=\s*(\"[^\"]*\"|'[^']*'|[^\s\"']+))?")
-_NO_ENTITY = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});)")
 _LETTERS = str.maketrans({"ß": "ss", "ø": "o", "Ø": "O", "æ": "ae", "Æ": "AE", "đ": "d", "ł": "l", "€": "E"})
 _DROPPED = "¡¿‹›«»‘’“”‚„‛‟•©®°…™´ˊˈ\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad"
 _HYPHENS = re.compile(r"[\u00a0\u2011\u2013\u2014/]")
@@ -33,8 +32,7 @@ def kses(value: str) -> str:
 
     What stands between a less-than and a greater-than is a tag to it: ``5 < 6 ja 7 > 3`` becomes ``5  3``.
     """
-    plain = re.sub(r"\\(.?)", r"\1", value, flags=re.DOTALL)
-    return _MARKUP.sub(_harmless, _NO_ENTITY.sub("&amp;", plain))
+    return _MARKUP.sub(_harmless, NO_ENTITY.sub("&amp;", unslashed(value)))
 
 
 def _harmless(found: re.Match[str]) -> str:

@@ -908,3 +908,28 @@ def _wait_for(client: Client) -> None:
         else:
             return
     pytest.fail("the stand-in did not start within 10 seconds")
+
+
+@pytest.mark.parametrize(
+    ("given", "on_the_product", "on_the_variation"),
+    [
+        ("S|M", ["S", "M"], "S|M"),
+        ("5 < 6", ["5 < 6"], "5 &lt; 6"),
+        ("<b>L</b>", ["<b>L</b>"], "L"),
+        ("a\\b", ["a\\b"], "ab"),
+        ("50 %20", ["50 %20"], "50"),
+        ("5 &amp; 6", ["5 & 6"], "5 &amp; 6"),
+    ],
+)
+def test_an_option_is_kept_in_one_way_on_the_product_and_in_another_on_its_variations(
+    woo: Client, given: str, on_the_product: list[str], on_the_variation: str
+) -> None:
+    """Protects choosing: a shopper sees the product's options, and a variation that says another cannot be chosen.
+
+    The bar, the less-than sign and the backslash are recorded; the others are as WooCommerce's code has them.
+    """
+    parent = woo.create(name="P", type="variable", attributes=[KOKO | {"options": [given]}])
+    choice = {"attributes": [{"name": "Koko", "option": given}]}
+    variation = woo.send("POST", f"/products/{parent}/variations", choice)
+    assert woo.get(f"/products/{parent}")["attributes"][0]["options"] == on_the_product
+    assert variation["attributes"][0]["option"] == on_the_variation
