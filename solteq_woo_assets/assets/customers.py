@@ -40,7 +40,7 @@ from solteq_woo_assets.sync.customer_accounts import (
     read_customers,
     refresh_accounts,
 )
-from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
+from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo, release_changed
 from solteq_woo_assets.sync.erasure import erase
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import DeliveryCounts
@@ -232,6 +232,8 @@ def _settle(
 def _store(
     connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings, merge: Merge
 ) -> tuple[pl.DataFrame, list[Verdict]]:
+    release_changed(connection, TO_WOO, merge.to_woo)
+    release_changed(connection, TO_SOLTEQ, merge.to_solteq)
     quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
