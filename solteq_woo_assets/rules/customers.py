@@ -275,8 +275,6 @@ def _verdict(field: str, choice: str) -> str:
     """SQL: whose value is to hold: of Solteq or of the store; with ``!`` where the other one changed it, too."""
     s, w, b = f"s_{field}", f"w_{field}", f"b_{field}"
     rules: list[str] = [f"WHEN {same_key(field, s)} = {same_key(field, w)} THEN 'same'"]
-    if field.endswith("_country"):  # the store taxes by codes alone
-        rules.insert(0, f"WHEN {s} = {w} AND {_is_name(field)} THEN 'solteq'")
     if field == "email":  # an account cannot be without one
         rules.append(f"WHEN {s} = '' THEN CASE WHEN {b} IS NULL THEN 'woo' ELSE 'same' END")
     if field in ("company_name", "tax_code"):  # a company cannot be without them
@@ -368,10 +366,23 @@ _NAMES = (
 )
 
 
+def _is_told(field: str) -> str:
+    """SQL: whether the store is told Solteq's value."""
+    return f"list_contains(list_transform(fields, lambda f: f.field || ' ' || f.verdict[1:6]), '{field} solteq')"
+
+
+def _spelled(address: str) -> str:
+    """SQL: the code of a country that the store has as a name: it counts VAT by codes alone."""
+    field = f"{address}_country"
+    return (
+        f"CASE WHEN {_is_name(field)} AND NOT {_is_told(field)} "
+        f"THEN {{'field': '{field}', 'old': w_{field}, 'new': w_{field}}} END"
+    )
+
+
 def _following(field: str, copy: str) -> str:
     return (
-        f"CASE WHEN {copy} <> '' AND lower({copy}) = lower(w_{field}) AND list_contains(list_transform(fields, "
-        f"lambda f: f.field || ' ' || f.verdict[1:6]), '{field} solteq') "
+        f"CASE WHEN {copy} <> '' AND lower({copy}) = lower(w_{field}) AND {_is_told(field)} "
         f"THEN {{'field': '{copy}', 'old': {copy}, 'new': s_{field}}} END"
     )
 
@@ -399,12 +410,16 @@ def _told(side: str) -> str:
 _TO_WOO = f"""
 SELECT
     solteq_id AS key, 'update' AS action, 'customer' AS kind, woo_id, NULL AS parent_key, NULL AS parent_id,
-    changes || list_filter([{_joined(_following(*names) for names in _NAMES)}, CASE
+    changes || spelled || list_filter([{_joined(_following(*names) for names in _NAMES)}, CASE
         WHEN held_solteq_id IS DISTINCT FROM solteq_id
         THEN {{'field': 'solteq_customer_id', 'old': held_solteq_id, 'new': solteq_id}}
     END], lambda c: c IS NOT NULL) AS changes,
-    reason, solteq_id, conflicts
-FROM (SELECT *, {_told("woo")} FROM differing) WHERE len(changes) > 0
+    CASE WHEN len(changes) > 0 THEN reason ELSE 'the store has a country''s name where its code is due' END AS reason,
+    solteq_id, conflicts
+FROM (
+    SELECT *, {_told("woo")}, list_filter([{_joined(map(_spelled, ADDRESSES))}], lambda c: c IS NOT NULL) AS spelled
+    FROM differing
+) WHERE len(changes) + len(spelled) > 0
 """
 
 _TO_SOLTEQ = f"""
@@ -641,7 +656,8 @@ def _merged(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merg
         ),
         to_solteq_held=pl.concat([rows(_TO_SOLTEQ_HELD), rows(_fields_held("woo", "strangers"))]),
         in_step=connection.execute(
-            "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0)"
+            "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0 OR "
+            f"{_joined((_is_name(f'{address}_country') for address in ADDRESSES), ' OR ')})"
         ).fetchall()[0][0],
     )
 
