@@ -126,7 +126,7 @@ def woo_customer_accounts(
 
 
 def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
-    """How many values could not be parsed, and whose the first are; they are passed on as they are."""
+    """How many values could not be parsed, and whose the first are; each begins with its field."""
     with database.transaction() as connection:
         remarks = connection.sql(f"SELECT id::VARCHAR AS id, unnest(remarks) AS remark FROM {table} ORDER BY ALL").pl()
     return {
