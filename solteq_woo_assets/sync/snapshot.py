@@ -233,7 +233,7 @@ def _without_erased(
         return rows, page.invalid
     theirs = rows.filter(pl.col("id").is_in(list(gone)))
     counts.erased.update({document.key: True for document in page.invalid if document.key in gone})
-    counts.erased.update({row["id"]: not row["deleted"] for row in theirs.to_dicts()})
+    counts.erased.update({row["id"]: not row["deleted"] for row in theirs.sort("modified_at").to_dicts()})
     counts.erased.update({stone.keys[0]: False for stone in page.tombstones if stone.keys[0] in gone})
     readable = rows.filter(~pl.col("id").is_in(list(gone)))
     return readable, [document for document in page.invalid if document.key not in gone]

@@ -218,6 +218,7 @@ def test_a_sale_of_somebody_erased_is_booked_without_the_customer(shop: Shop) ->
     account = shop.account("sipuliina@example.com", first_name="Sipuliina")
     run_flows(shop.settings, "first", "customers_to_solteq", "sales")
     erase(shop.database, f"woo:{account}")
+    shop.product("X")
     shop.order(order_line("X", "10"), customer_id=account, billing=BILLING)
     run_flows(shop.settings, "second", "sales")
     (document,) = shop.booked()
