@@ -259,9 +259,23 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 );
 """
 
-_UPGRADE_FROM_6 = """
+# Table that came with version 7.
+_STOPPED_TABLE = """
+CREATE TABLE sync.stopped (  -- rows that guard rails stopped, and those that somebody let pass (sync/stopped.py)
+    rail VARCHAR NOT NULL, flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
+    content VARCHAR NOT NULL,      -- fingerprint of the changes: another write of the same key is judged anew
+    since TIMESTAMP NOT NULL,
+    let_pass_at TIMESTAMP,         -- NULL: it is stopped
+    delivery_ids VARCHAR[] NOT NULL DEFAULT [],  -- of what was let pass
+    used_at TIMESTAMP,             -- when it was delivered, changed, or was due no more; NULL: it may go
+    PRIMARY KEY (rail, flow, key, since)
+);
+"""
+
+_UPGRADE_FROM_6 = f"""
 -- What version 7 adds; a database of an earlier version has got some tables as they are now.
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
+{_STOPPED_TABLE}
 """
 
 _UPGRADE_FROM_5 = f"""
@@ -404,6 +418,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_FAILURES_TABLE}
 {_OWNER_TABLES}
 {_UNDER_WAY_TABLES}
+{_STOPPED_TABLE}
 """
 
 
