@@ -26,6 +26,7 @@ import duckdb
 import polars as pl
 import simplejson
 
+from solteq_woo_assets.rules.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
 from solteq_woo_assets.rules.pricing import (
     LOWEST_PRICE_META,
     OFFER_FIELDS,
@@ -40,6 +41,7 @@ from solteq_woo_assets.rules.pricing import (
     sale_changes,
     time_text,
 )
+from solteq_woo_assets.rules.sellable import plain_type
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.rules.variants import common_name, merged_attributes
 
@@ -155,7 +157,7 @@ CREATE TEMP TABLE documents AS
 SELECT
     *, {sku_key("code")} AS sku_key, nullif({sku_key("model_number")}, '') AS model_key,
     active AND NOT deleted AS on_sale,
-    regexp_replace(lower(product_type), '[ _-]', '', 'g') AS type
+    {plain_type("product_type")} AS type
 FROM products
 WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
     OR {sku_key("model_number")} IN (SELECT model_key FROM unsettled)
@@ -167,17 +169,14 @@ WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
 _CODES = f"""
 CREATE TEMP TABLE codes AS
 WITH single AS (
-    SELECT *, count(*) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimants
+    SELECT *, count(*) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimants,
+        list(sales_price) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimed_prices
     FROM documents WHERE sku_key <> ''
     QUALIFY row_number() OVER (PARTITION BY sku_key ORDER BY on_sale DESC, deleted, modified_at DESC, id) = 1
 ), padded AS (
-    SELECT
-        *, nullif(trim(gtin), '') AS gtin_given,
-        CASE WHEN regexp_full_match(gtin_given, '[0-9]{{1,14}}') THEN lpad(
-            gtin_given,
-            (CASE WHEN length(gtin_given) <= 8 THEN 8 ELSE greatest(length(gtin_given), 12) END)::INTEGER,
-            '0'
-        ) END AS gtin_padded
+    SELECT *, {padded_gtin("gtin")} AS gtin_padded,
+        CASE WHEN trim(gtin) <> '' THEN {gtin_fault("gtin_padded")} END AS gtin_fault,
+        CASE WHEN gtin_fault IS NULL THEN gtin_padded END AS gtin_used
     FROM single
 ), cleaned AS (
     SELECT * REPLACE (
@@ -193,7 +192,7 @@ WITH single AS (
 SELECT
     sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number,
     nullif(trim(name), '') AS name, on_sale, deleted, type,
-    claimants, vat_rate, sales_price, discounted_price, gtin_given,
+    claimants, claimed_prices, vat_rate, sales_price, discounted_price, gtin_fault,
     -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
     list_filter(attributes, lambda a, i: i = list_position(
         list_transform(attributes, lambda b: strip_accents(lower(b.name))), strip_accents(lower(a.name))
@@ -201,8 +200,8 @@ SELECT
     {regular_price("sales_price")} AS regular_price,
     sale_price, date_on_sale_from_gmt, date_on_sale_to_gmt, lowest_price_30d,
     {purchase_price("purchase_price")} AS purchase_price,
-    gtin_padded AS gtin,
-    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
+    gtin_used AS gtin,
+    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_used) AS gtin_claimants,
     slug AS tax_class, known AS tax_class_is_known,
     len(cleaned.attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
         PARTITION BY model_key,
@@ -211,34 +210,35 @@ SELECT
 FROM cleaned LEFT JOIN tax_classes USING (vat_rate) LEFT JOIN offers USING (id)
 """
 
-# Field, reason and code of the first thing that keeps a code from being sold.
+# Field, reason and code of the first thing that keeps a code from being sold, and the fate of its page in the store: it
+# goes off (as that of an inactive product), stays as it is, or goes on without the field.
 _VERDICTS = """
 CREATE TEMP TABLE verdicts AS
 SELECT sku_key, verdict.* FROM (
     SELECT sku_key, CASE
         WHEN claimants > 1 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is on ' || claimants || ' active products',
-            'problem': 'code-duplicate'}
+            'problem': 'code-duplicate', 'fate': 'stays'}
         WHEN type IN ('giftcard', 'deposit', 'custom') THEN {'held': 'skip', 'field': 'productType',
             'reason': CASE type WHEN 'giftcard' THEN 'gift cards' WHEN 'deposit' THEN 'deposits'
                 ELSE 'custom products' END || ' are not sold online',
-            'problem': ''}
+            'problem': '', 'fate': 'off'}
         WHEN type NOT IN ('basic', 'variant', 'service') OR type IS NULL THEN
             {'held': 'quarantine', 'field': 'productType',
-            'reason': 'the product type is not known', 'problem': 'product-type-unknown'}
+            'reason': 'the product type is not known', 'problem': 'product-type-unknown', 'fate': 'off'}
         WHEN sales_price < 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
-            'reason': 'the price is negative', 'problem': 'price-negative'}
+            'reason': 'the price is negative', 'problem': 'price-negative', 'fate': 'off'}
         WHEN coalesce(regular_price, 0) = 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
-            'reason': 'there is no price', 'problem': 'price-missing'}
+            'reason': 'there is no price', 'problem': 'price-missing', 'fate': 'off'}
         WHEN tax_class IS NULL AND vat_rate IS NOT NULL THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'VAT ' || vat_rate || ' % has no tax class',
-            'problem': 'vat-rate-without-class'}
+            'problem': 'vat-rate-without-class', 'fate': 'goes on'}
         WHEN NOT tax_class_is_known THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'the store has no tax class ' || tax_class,
-            'problem': 'tax-class-missing'}
+            'problem': 'tax-class-missing', 'fate': 'goes on'}
         WHEN length(sku) > 100 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is longer than the 100 characters that a SKU may have',
-            'problem': 'code-too-long'}
+            'problem': 'code-too-long', 'fate': 'stays'}
     END AS verdict
     FROM codes WHERE on_sale
 ) WHERE verdict IS NOT NULL
@@ -349,7 +349,7 @@ WHERE on_sale_count > 1 OR by_sku_type = 'variable' OR by_link IS NOT NULL OR pa
 """
 
 # woo_id is NULL for what is yet to be created. A product that could not become the parent stays on sale as it is.
-_ITEMS = """
+_ITEMS = f"""
 CREATE TEMP TABLE items AS
 WITH placed AS (
     SELECT
@@ -361,7 +361,12 @@ WITH placed AS (
     FROM codes LEFT JOIN matches USING (sku_key) LEFT JOIN models ON models.model_key = codes.model_key
 )
 SELECT
-    placed.*, verdicts.held AS verdict, held.type AS store_type,
+    placed.*, verdicts.held AS verdict, verdicts.reason AS verdict_reason, held.type AS store_type,
+    -- Of a code on several products the page stays while it shows the price of one of them.
+    CASE WHEN problem = 'code-duplicate'
+        AND NOT list_contains(list_transform(claimed_prices, lambda p: {regular_price("p")}), held.regular_price)
+        THEN 'off' ELSE fate END AS page,
+    on_sale AND page IS DISTINCT FROM 'off' AS for_sale,
     CASE
         WHEN held.type = 'variation' OR (placed.woo_id IS NULL AND is_variant) THEN 'variation' ELSE 'simple'
     END AS kind,
@@ -372,10 +377,10 @@ SELECT
     parent.status AS parent_status,
     -- An attribute of the whole store goes by its id, one of the product alone by its name.
     CASE WHEN len(list_filter(parent.attributes, lambda p: p.id <> 0)) > 0
-        THEN list_transform(placed.attributes, lambda a: {
+        THEN list_transform(placed.attributes, lambda a: {{
             'id': coalesce(list_filter(parent.attributes, lambda p: lower(p.name) = lower(a.name))[1].id, 0),
             'name': a.name, 'option': a."option"
-        })::JSON::VARCHAR
+        }})::JSON::VARCHAR
         ELSE placed.attributes::JSON::VARCHAR
     END AS choices,
     gtin_claimants > 1 OR EXISTS (
@@ -400,17 +405,17 @@ _STEPS = {
     "items": _ITEMS,
 }
 
-_QUARANTINE = """
+_QUARANTINE = f"""
 SELECT coalesce(nullif(trim(code), ''), id) AS key, 'code' AS field, 'the product has no code' AS reason,
     'code-missing' AS code
 FROM documents WHERE sku_key = '' AND on_sale
 UNION ALL
 SELECT sku, field, reason, problem FROM verdicts JOIN items USING (sku_key) WHERE held = 'quarantine'
 UNION ALL
-SELECT sku, 'gtin', CASE WHEN gtin IS NULL THEN 'the GTIN is not 1 to 14 digits; the product goes without it'
-        ELSE 'the GTIN is on another product too; the product goes without it' END,
+SELECT sku, 'gtin', 'the GTIN ' || coalesce(gtin_fault, 'is on another product too') || '; the product goes without it',
     CASE WHEN gtin IS NULL THEN 'gtin-invalid' ELSE 'gtin-duplicate' END
-FROM items WHERE on_sale AND verdict IS NULL AND gtin_given IS NOT NULL AND (gtin IS NULL OR gtin_is_taken)
+FROM items WHERE on_sale AND verdict IS NULL AND CASE WHEN gtin IS NULL THEN gtin_fault <> '{OF_A_COMPANY}'
+    ELSE gtin_is_taken END
 UNION ALL
 SELECT sku, 'discountedPrice', 'the discounted price is not above 0; the product goes without a sale price',
     'discounted-price-invalid'
@@ -484,17 +489,18 @@ WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apar
 _UPDATED = f"""
 WITH compared AS (
     SELECT
-        items.*, held.status, held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
+        items.*, held.status, held.manage_stock, held.stock_quantity,
+        held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
         {sale_changes("held", "items")} AS sale_fields,
         held.purchase_price AS held_purchase_price, held.cost_of_goods_sold, held.has_cost_of_goods,
         held.attributes AS held_attributes, linked.status_before,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         CASE
-            WHEN NOT on_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
+            WHEN NOT for_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
                 THEN CASE items.kind WHEN 'variation' THEN 'private' ELSE 'draft' END
-            WHEN on_sale AND held.status = 'trash'
+            WHEN for_sale AND held.status = 'trash'
                 THEN CASE items.kind WHEN 'variation' THEN 'publish' ELSE $new_product_status END
-            WHEN on_sale AND linked.status_before IS NOT NULL AND held.status IN ('draft', 'private')
+            WHEN for_sale AND linked.status_before IS NOT NULL AND held.status IN ('draft', 'private')
                 THEN CASE linked.status_before WHEN 'future' THEN 'publish' ELSE linked.status_before END
             ELSE held.status
         END AS wanted_status,
@@ -506,16 +512,23 @@ WITH compared AS (
     JOIN held ON held.id = items.woo_id
     LEFT JOIN held AS parent ON parent.id = held.parent_id
     LEFT JOIN linked ON linked.woo_id = held.id AND linked.key = items.sku_key
-    WHERE items.verdict IS NULL AND held.type NOT IN ('variable', 'grouped')
-        AND NOT (held.status = 'trash' AND (NOT on_sale OR $binned_products = 'leave'))
+    WHERE held.type NOT IN ('variable', 'grouped')
+        AND NOT (held.status = 'trash' AND (NOT for_sale OR $binned_products = 'leave'))
+        AND CASE coalesce(page, 'goes on') WHEN 'goes on' THEN TRUE WHEN 'stays' THEN FALSE
+            -- A gift card that the store made itself is none of ours.
+            ELSE linked.woo_id IS NOT NULL OR verdict = 'quarantine' AND matched_by = 'SKU' END
 ), fields AS (
     SELECT *, [
         {{'field': 'status', 'old': status, 'new': wanted_status}}
-    ] || CASE WHEN NOT on_sale THEN [] ELSE [
+    ] || CASE WHEN verdict = 'skip' AND $inactive_products = 'out_of_stock' THEN [  -- stock leaves its type alone
+        {{'field': 'manage_stock', 'old': manage_stock::VARCHAR, 'new': 'true'}},
+        {{'field': 'stock_quantity', 'old': stock_quantity::VARCHAR, 'new': '0'}}
+    ] WHEN NOT for_sale THEN [] ELSE [
         {{'field': 'sku', 'old': held_sku, 'new': sku}},
         {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
             'new': {price_text("regular_price")}}},
-        {{'field': 'tax_class', 'old': held_tax_class, 'new': coalesce(tax_class, held_tax_class)}},
+        {{'field': 'tax_class', 'old': held_tax_class,
+            'new': CASE WHEN tax_class_is_known THEN tax_class ELSE held_tax_class END}},
         {{'field': 'global_unique_id', 'old': coalesce(global_unique_id, ''),
             'new': coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')}},
         {{'field': '{PURCHASE_PRICE_META}', 'old': held_purchase_price, 'new': {price_text("purchase_price")}}},
@@ -530,12 +543,13 @@ WITH compared AS (
 )
 SELECT
     sku AS key,
-    CASE WHEN NOT on_sale THEN 'withdraw' WHEN wanted_status <> status THEN 'restore' ELSE 'update' END AS action,
+    CASE WHEN NOT for_sale THEN 'withdraw' WHEN wanted_status <> status THEN 'restore' ELSE 'update' END AS action,
     kind, woo_id, CASE kind WHEN 'variation' THEN model_number END AS parent_key, parent_id,
     list_filter(compared_fields, lambda change: change.old IS DISTINCT FROM change.new) AS changes,
     CASE
         WHEN deleted THEN 'deleted in Solteq'
         WHEN NOT on_sale THEN 'inactive in Solteq'
+        WHEN NOT for_sale THEN verdict_reason
         WHEN status = 'trash' THEN 'in the store''s bin, on sale in Solteq'
         WHEN wanted_status <> status THEN 'on sale in Solteq again'
         WHEN matched_by = 'GTIN' THEN 'found in the store by its GTIN'
@@ -559,15 +573,17 @@ SELECT
     held.lowest_price_30d,
     linked.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
-    arg_min(items.tax_class, items.sku_key) FILTER (is_sold) AS wanted_tax_class,
+    arg_min(items.tax_class, items.sku_key) FILTER (is_sold AND tax_class_is_known) AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
     flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
     list(items.gtin) AS gtins,
-    count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.on_sale) AS on_sale_count,
-    bool_and(items.deleted) AS deleted
+    count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.for_sale) AS for_sale_count,
+    bool_and(items.deleted) AS deleted, bool_or(items.on_sale) AS is_active
 FROM models
 JOIN (
-    SELECT *, on_sale AND verdict IS NULL AND kind = 'variation' AND NOT cannot_be_told_apart AS is_sold FROM items
+    SELECT *, on_sale AND (verdict IS NULL OR page = 'goes on' AND woo_id IS NOT NULL)
+        AND kind = 'variation' AND NOT cannot_be_told_apart AS is_sold
+    FROM items
 ) AS items ON items.model_key = models.model_key
 LEFT JOIN held ON held.id = models.parent_id
 LEFT JOIN linked ON linked.key = models.model_key AND linked.woo_id = models.parent_id
@@ -578,7 +594,7 @@ ORDER BY models.model_key
 
 _LINKS = """
 SELECT items.sku_key AS key, woo_id, NULL::VARCHAR AS status_before,
-    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id
+    for_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id
 FROM items JOIN held ON held.id = items.woo_id WHERE verdict IS DISTINCT FROM 'skip'
 UNION ALL
 SELECT models.model_key, models.parent_id, NULL, FALSE, NULL FROM models JOIN held ON held.id = models.parent_id
@@ -628,12 +644,9 @@ def product_delta(
         return connection.sql(query, params=used or None).pl()
 
     parents = _parent_changes(frame(_PARENTS).to_dicts(), rules)
-    changes = [
-        parents,
-        *(frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED)),
-    ]
+    created, updated, skipped = (frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED))
     delta = ProductDelta(
-        changes=pl.concat(changes),
+        changes=pl.concat([parents, created, updated, skipped.join(updated, on="key", how="anti")]),
         quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
         links=frame(_LINKS),
         next_edge=next_edge(connection),
@@ -670,10 +683,10 @@ def _created_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, A
 
 def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:
     status = _parent_status(model, rules)
-    if model["status"] == "trash" and (not model["on_sale_count"] or rules.binned_products == "leave"):
+    if model["status"] == "trash" and (not model["for_sale_count"] or rules.binned_products == "leave"):
         return None
     changes: dict[str, tuple[str | None, str | None]] = {"status": (model["status"], status)}
-    if model["on_sale_count"]:
+    if model["for_sale_count"]:
         changes["sku"] = (model["sku"], model["model_number"])
     attributes = merged_attributes(model["held_attributes"] or [], model["pairs"] or [])
     if attributes is not None:
@@ -681,8 +694,8 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
     converted = model["type"] != "variable"
     if converted:
         changes |= _left_to_variations(model)
-    if not model["on_sale_count"]:
-        action, reason = "withdraw", "deleted in Solteq" if model["deleted"] else "inactive in Solteq"
+    if not model["for_sale_count"]:
+        action, reason = "withdraw", _why_withdrawn(model)
     elif converted:
         action, reason = "convert", "a second variant of the model is in Solteq: becomes a variable product"
     elif status != model["status"]:
@@ -690,6 +703,12 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
     else:
         action, reason = "update", "differs from Solteq"
     return _row(model, action, reason, {field: pair for field, pair in changes.items() if pair[0] != pair[1]})
+
+
+def _why_withdrawn(model: dict[str, Any]) -> str:
+    if model["is_active"]:
+        return "none of its variants may be sold online"
+    return "deleted in Solteq" if model["deleted"] else "inactive in Solteq"
 
 
 def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
@@ -707,7 +726,7 @@ def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, st
 
 def _parent_status(model: dict[str, Any], rules: CatalogueRules) -> str:
     status = model["status"]
-    if not model["on_sale_count"]:
+    if not model["for_sale_count"]:
         return "draft" if rules.inactive_products == "draft" and status == "publish" else status
     if status == "trash":
         return rules.new_product_status
