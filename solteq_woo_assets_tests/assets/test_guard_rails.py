@@ -245,7 +245,9 @@ def test_variations_of_a_stopped_parent_wait_too(shop: Shop) -> None:
 
 
 def test_two_that_are_let_pass_in_one_run_are_both_in_its_tags(stocked: Shop) -> None:
-    for code in CODES:
+    stocked.product("P12")
+    stocked.sync("products_to_woo")
+    for code in [*CODES, "P12"]:
         stocked.product(code, salesPrice=1)
     for code in CODES[1:]:
         stocked.product(code, active=False)

@@ -310,7 +310,7 @@ def test_the_verdict_says_what_went_before_what_is_here_and_how_many_may(store: 
 
 
 SLIP = cut_to("1.00", *range(1, 7))
-PASSING = {"let_pass": ["price_cuts"]}
+PASSING: dict[str, Any] = {"let_pass": ["price_cuts"]}
 
 
 def test_what_is_let_pass_goes_once(store: duckdb.DuckDBPyConnection) -> None:
