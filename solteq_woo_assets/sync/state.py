@@ -6,10 +6,12 @@ Money is ``DECIMAL(18,4)``; times are UTC without a zone.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -543,11 +545,38 @@ class StateDatabase:
             with self._connected() as connection:
                 for left in self._private.glob("fresh*"):  # by a crash
                     left.unlink()
+                for left in self._private.glob("copy*"):  # by a crash, or in use by who is to forget the person, too
+                    shutil.rmtree(left)
                 connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
                 connection.execute("COPY FROM DATABASE state TO fresh")
                 connection.execute("DETACH fresh")
             fresh.chmod(0o600)
             fresh.replace(self.path)
+
+    @contextmanager
+    def copied(self) -> Iterator["StateDatabase"]:
+        """A copy to try something out on, gone at the end of the block; an empty one where there is no database yet.
+
+        :raises StateError: the file cannot be locked or opened, or the disk is full
+        """
+        self._private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="copy", dir=self._private) as folder:
+            copy = StateDatabase(Path(folder) / self.path.name, lock_seconds=self._lock_seconds)
+            if self.path.exists():
+                self._copy_to(copy.path)
+            try:
+                yield copy
+            finally:
+                _stop_idle()  # one may have the copy open
+
+    def _copy_to(self, copy: Path) -> None:
+        with self._locked():
+            with self._connected() as connection:
+                connection.execute("CHECKPOINT")  # so that the file is all of it
+            try:
+                shutil.copyfile(self.path, copy)
+            except OSError as error:
+                raise StateError(f"{self.path} cannot be copied ({error.strerror}); free some disk space") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
