@@ -282,12 +282,13 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("wide")
 def test_a_guard_rail_says_how_to_let_pass_and_is_let_pass(shop: Shop, solteq_woo: CommandLine) -> None:
     shop.product("A1")
+    shop.product("A2")
     solteq_woo("sync")
-    shop.campaign("slip", "A1", value=90)
+    shop.campaign("slip", "A1", "A2", value=90)
     stopped = solteq_woo("sync", "campaigns")
     assert stopped.exit_code == 1
     assert (
-        "These writes are stopped, the others are sent: it cuts the price of 1 of the store's 1 products"
+        "These writes are stopped, the others are sent: it cuts the price of 2 of the store's 2 products"
         in stopped.output
     )
     assert "--let-pass" in stopped.output
