@@ -68,6 +68,10 @@ def external_id(woo_id: str) -> str:
     return f"'woo:' || $shop || ':customer:' || {woo_id}"
 
 
+def _joined(parts: Iterable[str], glue: str = ", ") -> str:
+    return glue.join(parts)
+
+
 def same_key(field: str, value: str) -> str:
     """SQL for what is compared of a field: shops write e-mail addresses and postal codes in more than one way."""
     if field == "email":
@@ -138,9 +142,17 @@ JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = 
 WHERE state = 'unlinked'
 """
 
-# An ExternalID links when the e-mail addresses are the same, or when they are nobody else's and the names agree. A
-# customer without an e-mail address needs no name.
-_LINKED = """
+
+def _names(verdict: str) -> str:
+    """SQL: whether first and last names are the same, or differ where both sides have them."""
+    both = "customer.{f} <> '' AND account.{f} <> '' AND lower(customer.{f}) {sign} lower(account.{f})"
+    sign, glue = ("=", " AND ") if verdict == "same" else ("<>", " OR ")
+    return f"coalesce({_joined((both.format(f=f, sign=sign) for f in ('first_name', 'last_name')), glue)}, FALSE)"
+
+
+# An ExternalID links when the e-mail addresses are the same, or when they are nobody else's and the names agree. Of a
+# customer without an e-mail address it is enough that no name differs.
+_LINKED = f"""
 WITH again AS (
     SELECT solteq_id, woo_id, 'they were linked before, and nothing has changed since' AS why
     FROM returned WHERE len(differing) = 0
@@ -152,9 +164,7 @@ WITH again AS (
     WHERE solteq_id NOT IN (SELECT solteq_id FROM returned) AND woo_id NOT IN (SELECT woo_id FROM returned)
         AND (customer.email_key = account.email_key
             OR of_customer.account_ids IS NULL AND of_account.customer_ids IS NULL
-                AND (coalesce(customer.email_key, '') = '' OR customer.first_name <> '' AND customer.last_name <> ''
-                    AND lower(customer.first_name) = lower(account.first_name)
-                    AND lower(customer.last_name) = lower(account.last_name)))
+                AND ({_names("same")} OR coalesce(customer.email_key, '') = '' AND NOT {_names("different")}))
     QUALIFY count(*) OVER (PARTITION BY solteq_id) = 1 AND count(*) OVER (PARTITION BY woo_id) = 1
 ), by_email AS (
     SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id, 'they have the same e-mail address' AS why
@@ -288,10 +298,6 @@ def _verdict(field: str, choice: str) -> str:
         f"ELSE {choice}",
     ]
     return f"CASE {' '.join(rules)} END"
-
-
-def _joined(parts: Iterable[str], glue: str = ", ") -> str:
-    return glue.join(parts)
 
 
 # One row a linked pair: each field as Solteq says it (s_), as the store does (w_), and as was last agreed (b_).
@@ -472,7 +478,7 @@ CREATE TEMP TABLE doubts AS
 WITH id_says AS (
     SELECT solteq_id, woo_id, CASE
         WHEN woo_id IN (SELECT woo_id FROM free_accounts UNION SELECT woo_id FROM links WHERE state = 'linked')
-        THEN 'somebody else by the e-mail address' ELSE 'somebody who runs the store'
+        THEN 'somebody else by the e-mail address or the name' ELSE 'somebody who runs the store'
     END AS who
     FROM named ANTI JOIN links USING (solteq_id, woo_id)
 ), email_says AS (

@@ -174,6 +174,16 @@ def test_another_e_mail_address_and_name_is_somebody_else(people: People, name: 
     assert contradictions(merge) == (["C1"], ["7"])
 
 
+@pytest.mark.parametrize("email", ["", None])
+def test_of_a_customer_without_an_e_mail_address_no_name_may_differ(people: People, email: str | None) -> None:
+    people.customer(1, **NAMED, **AINO, email=email)
+    people.account(7, email="eino@example.com", first_name="Eino")
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert contradictions(merge) == (["C1"], ["7"])
+
+
 def test_two_without_a_name_do_not_have_the_same_name(people: People) -> None:
     people.customer(1, **NAMED, email="old@example.com")
     people.account(7, email="new@example.com")
