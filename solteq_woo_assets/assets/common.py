@@ -262,7 +262,7 @@ def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
     """
     if woo_id is None:
         return None
-    page = f"user-edit.php?user_id={woo_id}" if kind == "customer" else f"post.php?post={woo_id}&action=edit"
+    page = f"user-edit.php?user_id={woo_id}" if kind in ("customer", "link") else f"post.php?post={woo_id}&action=edit"
     return f"{settings.woo_url}/wp-admin/{page}"
 
 

@@ -160,8 +160,8 @@ def woo_customer_delta(
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            first = customer_links.settle(connection, customer_rules(settings))
-        ids = first.to_woo["woo_id"].drop_nulls().to_list()
+            first = customer_links.compare(connection, customer_rules(settings)).merge.to_woo
+        ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
         if ids:
             refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
         with database.transaction() as connection:
@@ -220,13 +220,23 @@ def _settle(
 
     :return: the merge, the store's delta as its guard rails left it, and what they say
     """
-    merge = customer_links.settle(connection, customer_rules(settings))
+    comparison = customer_links.compare(connection, customer_rules(settings))
+    changes, verdicts = _store(connection, config, settings, comparison.merge)
+    if customer_links.stopped(connection) != comparison.kept:  # others may part now than by the last delta
+        comparison = customer_links.compare(connection, customer_rules(settings))
+        changes, verdicts = _store(connection, config, settings, comparison.merge)
+    customer_links.apply(connection, comparison)
+    return comparison.merge, changes, verdicts
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings, merge: Merge
+) -> tuple[pl.DataFrame, list[Verdict]]:
     quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
     store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
-    changes, verdicts = guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=config.let_pass)
-    return merge, changes, verdicts
+    return guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=config.let_pass)
 
 
 def _delta_metadata(
@@ -236,7 +246,7 @@ def _delta_metadata(
         settings, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
     )
     conflicts = int(changes["conflicts"].list.len().sum() or 0)
-    return {**metadata, "conflicts": conflicts}
+    return {**metadata, "conflicts": conflicts, "parted": changes.filter(pl.col("action") == "part").height}
 
 
 def masked_changes(changes: pl.DataFrame) -> pl.DataFrame:
@@ -325,7 +335,7 @@ def _send_to_solteq(
 def _keep_only(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
     """Merge again, for these alone: what was refused a moment ago would be refused again."""
     with database.transaction() as connection:
-        merge = customer_links.settle(connection, customer_rules(settings))
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
         changes = merge.to_solteq.filter(pl.col("key").is_in(keys))
         store_delta(connection, DeltaConfig(), TO_SOLTEQ, "solteq_customer_delta", changes)
 
@@ -364,7 +374,8 @@ def accounts_agree(
 ) -> dg.AssetCheckResult:
     """After delivery the store has been told everything, but for what is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, TO_WOO, customer_links.settle(connection, customer_rules(settings)).to_woo)
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        return agreement(connection, TO_WOO, merge.to_woo)
 
 
 @dg.asset_check(asset=solteq_customer_updates)
@@ -373,4 +384,5 @@ def customers_agree(
 ) -> dg.AssetCheckResult:
     """After delivery Solteq has been told everything, but for what is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, TO_SOLTEQ, customer_links.settle(connection, customer_rules(settings)).to_solteq)
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        return agreement(connection, TO_SOLTEQ, merge.to_solteq)

@@ -6,7 +6,7 @@ too far is stopped, with what hangs on it; all other rows go on. The check of th
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -21,7 +21,10 @@ from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
 KEYS_SHOWN = 20
 FEW = 10
-"""So many products are never too many to leave the shelf at once."""
+"""So many products are never too many to leave the shelf at once, nor so many customers to part."""
+WINDOW = timedelta(days=1)
+"""Partings of so long ago count with those to come."""
+_STOPPABLE = (*SENT_ACTIONS, "part")
 
 
 @dataclass(frozen=True)
@@ -213,6 +216,28 @@ def removals(connection: duckdb.DuckDBPyConnection, settings: Settings, now: dat
     return Verdict("removals", [problem] if is_problem else [], removed, metadata)
 
 
+def partings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many customers and accounts part within a day: what both sides agreed on is forgotten then.
+
+    A feed that shows everybody as deleted, or a store without its accounts, is no reason to.
+    """
+    parted, linked, before = connection.execute(
+        f"SELECT (SELECT list(key ORDER BY key) FROM delta.{delta} WHERE action = 'part'), "
+        "(SELECT count(*) FROM sync.customers WHERE state = 'linked'), "
+        "(SELECT count(*) FROM sync.customers WHERE state = 'unlinked' AND since > $since)",
+        {"since": now - WINDOW},
+    ).fetchall()[0]
+    parted = parted or []
+    count, of = len(parted) + before, linked + before
+    problem = (
+        f"it parts {len(parted)} of {linked} customers from their accounts, {before} within the day before "
+        f"(SOLTEQ_WOO_CUSTOMER_REMOVALS_PERCENT allows {settings.customer_removals_percent} %)"
+    )
+    is_problem = parted and count > FEW and count * 100 > settings.customer_removals_percent * of
+    metadata = {"parted": len(parted), "parted_before": before, "linked": linked, "keys": parted[:KEYS_SHOWN]}
+    return Verdict("partings", [problem] if is_problem else [], parted, metadata)
+
+
 def no_sku_twice(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
     """No SKU is written twice in one delivery: one product would get another's price."""
     del settings, now
@@ -265,7 +290,7 @@ RAILS: Mapping[str, Sequence[Rail]] = {
     "product_delta": [no_sku_twice, prices_are_positive, price_cuts, unpublished],
     "campaign_price_delta": [price_cuts],
     "balance_delta": [no_stock_twice, out_of_stock],
-    "woo_customer_delta": [removals],
+    "woo_customer_delta": [partings, removals],
     "sales_delta": [reversals],
 }
 """The rails of each delta; a rail is called by its function's name."""
@@ -306,7 +331,7 @@ def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[st
     connection.execute(
         f"UPDATE delta.{delta} SET action = 'stopped', reason = $why || reason "
         "WHERE list_contains($sent, action) AND list_contains($keys, key)",
-        {"sent": list(SENT_ACTIONS), "keys": list(keys), "why": f"stopped by {rail}: "},
+        {"sent": list(_STOPPABLE), "keys": list(keys), "why": f"stopped by {rail}: "},
     )
 
 

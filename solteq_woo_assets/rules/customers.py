@@ -4,7 +4,8 @@ Persons are in the form of ``rules/people.py``. A field that a system does not m
 it mentions as empty was cleared. What both sides last agreed on decides whose change a difference is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,14 +42,6 @@ class CustomerRules:
 
 
 @dataclass(frozen=True)
-class Matches:
-    """What becomes of the links. ``linked``, ``parted``: frames of solteq_id, woo_id, why."""
-
-    linked: pl.DataFrame
-    parted: pl.DataFrame
-
-
-@dataclass(frozen=True)
 class Merge:
     """What both sides agree on by now, and the writes to come.
 
@@ -71,14 +64,25 @@ def external_id(woo_id: str) -> str:
     return f"'woo:' || $shop || ':customer:' || {woo_id}"
 
 
-# An erased person is nobody's candidate. One whose counterpart was removed may be linked with another, not with that.
+def same_key(field: str, value: str) -> str:
+    """SQL for what is compared of a field: shops write e-mail addresses and postal codes in more than one way."""
+    if field == "email":
+        return f"lower({value})"
+    if field.endswith("_postal_code"):
+        return f"replace(upper({value}), ' ', '')"
+    return value
+
+
+# An erased person is nobody's candidate. One whose counterpart was removed may be linked with another.
 _FREE = """
 CREATE TEMP TABLE free_customers AS
-SELECT id AS solteq_id, lower(email) AS email_key, external_ids FROM customers
+SELECT id AS solteq_id, lower(email) AS email_key, first_name, last_name, external_ids FROM customers
 WHERE NOT deleted AND NOT EXISTS (
     FROM links WHERE links.solteq_id = customers.id AND state IN ('linked', 'erased'));
 CREATE TEMP TABLE free_accounts AS
-SELECT id AS woo_id, lower(email) AS email_key FROM accounts
+SELECT id AS woo_id, lower(email) AS email_key, coalesce(nullif(first_name, ''), billing_first_name) AS first_name,
+    coalesce(nullif(last_name, ''), billing_last_name) AS last_name
+FROM accounts
 WHERE list_contains($roles, role) AND NOT EXISTS (
     FROM links WHERE links.woo_id = accounts.id AND state IN ('linked', 'erased'))
 """
@@ -87,7 +91,8 @@ WHERE list_contains($roles, role) AND NOT EXISTS (
 _EMAILS = """
 CREATE TEMP TABLE emails AS
 WITH wanted AS (
-    SELECT email_key FROM free_customers WHERE email_key <> '' UNION SELECT email_key FROM free_accounts
+    SELECT email_key FROM free_customers WHERE email_key <> ''
+    UNION SELECT email_key FROM free_accounts WHERE email_key <> ''
 )
 SELECT email_key, list(solteq_id ORDER BY solteq_id) FILTER (solteq_id IS NOT NULL) AS customer_ids,
     list(woo_id ORDER BY woo_id) FILTER (woo_id IS NOT NULL) AS account_ids
@@ -98,73 +103,127 @@ FROM (
 GROUP BY email_key
 """
 
-_LINKED = f"""
-WITH named AS (
+# Which customer has the ExternalID of which account, whether free or not, but for those that are linked.
+_NAMED = f"""
+CREATE TEMP TABLE named AS
+SELECT DISTINCT solteq_id, accounts.id AS woo_id
+FROM (SELECT id AS solteq_id, unnest(external_ids) AS external_id FROM customers WHERE NOT deleted) AS named
+JOIN accounts ON external_id = {external_id("accounts.id")}
+WHERE NOT EXISTS (FROM links WHERE links.solteq_id = named.solteq_id AND links.woo_id = accounts.id
+    AND state = 'linked')
+"""
+
+
+def _contradicts(field: str) -> str:
+    """SQL: the field's name where both sides fill it differently; of the e-mail address also where one lacks it."""
+    ours, theirs = (same_key(field, f"{side}.{field}") for side in ("customers", "accounts"))
+    if field == "email":
+        differs = f"coalesce({ours}, '') = '' OR {ours} IS DISTINCT FROM {theirs}"
+    else:
+        differs = f"customers.{field} <> '' AND accounts.{field} <> '' AND {ours} <> {theirs}"
+    return f"CASE WHEN {differs} THEN '{field}' END"
+
+
+# Who were linked before one of them was gone, and are both there again.
+_RETURNED = f"""
+CREATE TEMP TABLE returned AS
+SELECT links.solteq_id, links.woo_id,
+    list_filter([{", ".join(map(_contradicts, PERSON_FIELDS))}], lambda field: field IS NOT NULL) AS differing
+FROM links SEMI JOIN free_customers USING (solteq_id) SEMI JOIN free_accounts USING (woo_id)
+JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = links.woo_id
+WHERE state = 'unlinked'
+"""
+
+# An ExternalID links when the e-mail addresses are the same, or when they are nobody else's and the names agree. A
+# customer without an e-mail address needs no name.
+_LINKED = """
+WITH again AS (
+    SELECT solteq_id, woo_id, 'they were linked before, and nothing has changed since' AS why
+    FROM returned WHERE len(differing) = 0
+), by_id AS (
     SELECT solteq_id, woo_id, 'the customer has the account''s ExternalID' AS why
-    FROM (SELECT solteq_id, unnest(external_ids) AS external_id FROM free_customers)
-    JOIN free_accounts ON external_id = {external_id("woo_id")}
+    FROM named JOIN free_customers AS customer USING (solteq_id) JOIN free_accounts AS account USING (woo_id)
+    LEFT JOIN emails AS of_customer ON of_customer.email_key = customer.email_key
+    LEFT JOIN emails AS of_account ON of_account.email_key = account.email_key
+    WHERE solteq_id NOT IN (SELECT solteq_id FROM returned) AND woo_id NOT IN (SELECT woo_id FROM returned)
+        AND (customer.email_key = account.email_key
+            OR of_customer.account_ids IS NULL AND of_account.customer_ids IS NULL
+                AND (coalesce(customer.email_key, '') = '' OR customer.first_name <> '' AND customer.last_name <> ''
+                    AND lower(customer.first_name) = lower(account.first_name)
+                    AND lower(customer.last_name) = lower(account.last_name)))
     QUALIFY count(*) OVER (PARTITION BY solteq_id) = 1 AND count(*) OVER (PARTITION BY woo_id) = 1
-), mailed AS (
+), by_email AS (
     SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id, 'they have the same e-mail address' AS why
     FROM emails WHERE len(customer_ids) = 1 AND len(account_ids) = 1
 )
-SELECT * FROM named
+SELECT * FROM again
 UNION ALL
-SELECT mailed.* FROM mailed SEMI JOIN free_customers USING (solteq_id) SEMI JOIN free_accounts USING (woo_id)
-WHERE solteq_id NOT IN (SELECT solteq_id FROM named) AND woo_id NOT IN (SELECT woo_id FROM named)
-    AND NOT EXISTS (FROM links WHERE links.solteq_id = mailed.solteq_id AND links.woo_id = mailed.woo_id)
+SELECT * FROM by_id
+UNION ALL
+SELECT by_email.* FROM by_email SEMI JOIN free_customers USING (solteq_id) SEMI JOIN free_accounts USING (woo_id)
+WHERE solteq_id NOT IN (SELECT solteq_id FROM named UNION SELECT solteq_id FROM returned)
+    AND woo_id NOT IN (SELECT woo_id FROM named UNION SELECT woo_id FROM returned)
 """
 
 _PARTED = """
-SELECT solteq_id, woo_id, CASE
-    WHEN accounts.id IS NULL THEN 'the account was removed from the store'
-    ELSE 'the customer was deleted in Solteq'
-END AS why
+SELECT 'link ' || solteq_id AS key, 'part' AS action, 'link' AS kind, woo_id, NULL AS parent_key, NULL AS parent_id,
+    [] AS changes, CASE
+        WHEN accounts.id IS NULL THEN 'the account was removed from the store'
+        ELSE 'the customer was deleted in Solteq'
+    END AS reason, solteq_id, [] AS conflicts
 FROM links LEFT JOIN customers ON customers.id = solteq_id LEFT JOIN accounts ON accounts.id = woo_id
 WHERE state = 'linked' AND (accounts.id IS NULL OR customers.deleted)
 """
 
 
-def match_customers(
-    connection: duckdb.DuckDBPyConnection, *, customers: Relation, accounts: Relation, links: Relation, shop: str
-) -> Matches:
-    """Find out who is who: by link, then by ExternalID, then by e-mail; never by name.
+def part_customers(
+    connection: duckdb.DuckDBPyConnection, *, customers: Relation, accounts: Relation, links: Relation
+) -> pl.DataFrame:
+    """Find the linked pairs of which one is gone, as rows of the store's delta, which are sent to nobody.
 
     :param customers: rows of ``snapshot.solteq_customers``
     :param accounts: rows of ``snapshot.woo_customer_accounts``
     :param links: rows of ``sync.customers``
     """
-    _begin(connection, customers, accounts, links)
-    matches = Matches(
-        linked=connection.sql(_LINKED, params={"shop": shop}).pl(),
-        parted=connection.sql(_PARTED).pl(),
-    )
-    _end(connection)
-    return matches
+    with _registered(connection, customers=customers, accounts=accounts, links=links):
+        return _delta([connection.sql(_PARTED).pl()])
 
 
-def _begin(connection: duckdb.DuckDBPyConnection, customers: Relation, accounts: Relation, links: Relation) -> None:
-    for name, relation in (("customers", customers), ("accounts", accounts), ("links", links)):
+def match_customers(
+    connection: duckdb.DuckDBPyConnection, *, customers: Relation, accounts: Relation, links: Relation, shop: str
+) -> pl.DataFrame:
+    """Find out who is who: by an earlier link, then by ExternalID, then by e-mail; never by name alone.
+
+    :param links: rows of ``sync.customers``, those that part parted
+    :return: solteq_id, woo_id, why of the new links
+    """
+    with (
+        _registered(connection, customers=customers, accounts=accounts, links=links),
+        _candidates(connection, shop),
+    ):
+        return connection.sql(_LINKED).pl()
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, **relations: Relation) -> Iterator[None]:
+    for name, relation in relations.items():
         connection.register(name, relation)
-    for statement in _FREE.split(";"):
-        connection.execute(statement, {"roles": list(SYNCED_ROLES)} if "$roles" in statement else {})
-    connection.execute(_EMAILS)
-
-
-def _end(connection: duckdb.DuckDBPyConnection, *tables: str) -> None:
-    for table in (*tables, "emails", "free_accounts", "free_customers"):
-        connection.execute(f"DROP TABLE {table}")
-    for name in ("customers", "accounts", "links"):
+    yield
+    for name in relations:
         connection.unregister(name)
 
 
-def same_key(field: str, value: str) -> str:
-    """SQL for what is compared of a field: shops write e-mail addresses and postal codes in more than one way."""
-    if field == "email":
-        return f"lower({value})"
-    if field.endswith("_postal_code"):
-        return f"replace(upper({value}), ' ', '')"
-    return value
+@contextmanager
+def _candidates(connection: duckdb.DuckDBPyConnection, shop: str) -> Iterator[None]:
+    """Temporary tables of who may be linked, and of what says so."""
+    for statement in _FREE.split(";"):
+        connection.execute(statement, {"roles": list(SYNCED_ROLES)} if "$roles" in statement else {})
+    connection.execute(_EMAILS)
+    connection.execute(_NAMED, {"shop": shop})
+    connection.execute(_RETURNED)
+    yield
+    for table in ("returned", "named", "emails", "free_accounts", "free_customers"):
+        connection.execute(f"DROP TABLE {table}")
 
 
 def _said(side: str, field: str) -> str:
@@ -339,7 +398,7 @@ SELECT
     id AS key, 'create' AS action, 'customer' AS kind, NULL AS woo_id, NULL AS parent_key, NULL AS parent_id,
     {_whole("wanted", _OUR_META)} AS changes,
     'a customer without an account' AS reason, id AS solteq_id, [] AS conflicts
-FROM wanted WHERE len(customer_ids) = 1 AND account_ids IS NULL
+FROM wanted WHERE len(customer_ids) = 1 AND account_ids IS NULL AND id NOT IN (SELECT solteq_id FROM doubts)
 """
 
 _REMOVED = """
@@ -351,13 +410,56 @@ WHERE state = 'unlinked' AND customers.deleted AND list_contains($roles, role)
     AND woo_id NOT IN (SELECT woo_id FROM links WHERE state = 'linked')
 """
 
-_TO_WOO_HELD = """
+# Pairs of whom one thing says that they are one person, and another that they are not: nothing is written of either.
+_DOUBTS = """
+CREATE TEMP TABLE doubts AS
+WITH id_says AS (
+    SELECT solteq_id, woo_id, CASE
+        WHEN woo_id IN (SELECT woo_id FROM free_accounts UNION SELECT woo_id FROM links WHERE state = 'linked')
+        THEN 'somebody else by the e-mail address' ELSE 'somebody who runs the store'
+    END AS who
+    FROM named ANTI JOIN links USING (solteq_id, woo_id)
+), email_says AS (
+    SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id FROM emails
+    WHERE len(customer_ids) = 1 AND len(account_ids) = 1
+)
+SELECT solteq_id, woo_id, 'external_id' AS field, 'id-contradicts-email' AS code,
+    'it has the ExternalID of account ' || woo_id || ', who is ' || who AS of_customer,
+    'customer ' || solteq_id || ' has its ExternalID, and it is ' || who AS of_account
+FROM id_says
+UNION ALL
+SELECT solteq_id, woo_id, 'external_id', 'id-contradicts-email',
+    'its e-mail address is that of account ' || woo_id || ', who is somebody else by an ExternalID or an earlier link',
+    'its e-mail address is that of customer ' || solteq_id
+        || ', who is somebody else by an ExternalID or an earlier link'
+FROM email_says SEMI JOIN free_customers USING (solteq_id) SEMI JOIN free_accounts USING (woo_id)
+ANTI JOIN links USING (solteq_id, woo_id) ANTI JOIN named USING (solteq_id, woo_id)
+UNION ALL
+SELECT solteq_id, woo_id, array_to_string(differing, ', '), 'linked-before',
+    'it was linked with account ' || woo_id || ' until one of them was gone; both are back, and these differ',
+    'it was linked with customer ' || solteq_id || ' until one of them was gone; both are back, and these differ'
+FROM returned WHERE len(differing) > 0
+"""
+
+
+def _doubted(key: str, words: str, free: str) -> str:
+    """SQL: what is held back of one side, one row a record."""
+    return f"""
+SELECT {key}::VARCHAR AS key, min_by(field, code) AS field, string_agg({words}, '; ' ORDER BY {words}) AS reason,
+    min(code) AS code
+FROM doubts SEMI JOIN {free} USING ({key}) GROUP BY {key}
+"""
+
+
+_TO_WOO_HELD = f"""
 SELECT id AS key, 'email' AS field, CASE
     WHEN len(customer_ids) > 1
         THEN 'its e-mail address is on several customers: ' || array_to_string(customer_ids, ', ')
     ELSE 'its e-mail address is that of account ' || account_ids[1] || ' in the store, which is somebody else''s'
 END AS reason, CASE WHEN len(customer_ids) > 1 THEN 'email-on-several-customers' ELSE 'email-taken' END AS code
-FROM wanted WHERE len(customer_ids) > 1 OR account_ids IS NOT NULL
+FROM wanted WHERE (len(customer_ids) > 1 OR account_ids IS NOT NULL) AND id NOT IN (SELECT solteq_id FROM doubts)
+UNION ALL
+{_doubted("solteq_id", "of_customer", "free_customers")}
 """
 
 _STRANGERS = """
@@ -380,7 +482,7 @@ SELECT
 FROM (SELECT * REPLACE (
     coalesce(nullif(first_name, ''), billing_first_name) AS first_name,
     coalesce(nullif(last_name, ''), billing_last_name) AS last_name
-) FROM strangers) AS strangers WHERE customer_ids IS NULL
+) FROM strangers) AS strangers WHERE customer_ids IS NULL AND id NOT IN (SELECT woo_id FROM doubts)
 """
 
 _NEW_GUESTS = f"""
@@ -395,7 +497,7 @@ SELECT
 FROM guests
 """
 
-_TO_SOLTEQ_HELD = """
+_TO_SOLTEQ_HELD = f"""
 SELECT id::VARCHAR AS key, 'email' AS field, CASE
     WHEN len(customer_ids) > 1
         THEN 'the account''s e-mail address is on several customers in Solteq: ' || array_to_string(customer_ids, ', ')
@@ -403,7 +505,9 @@ SELECT id::VARCHAR AS key, 'email' AS field, CASE
         || coalesce(', who is linked with account ' || links.woo_id, '')
 END AS reason, CASE WHEN len(customer_ids) > 1 THEN 'email-on-several-customers' ELSE 'email-taken' END AS code
 FROM strangers LEFT JOIN links ON links.solteq_id = customer_ids[1] AND links.state = 'linked'
-WHERE customer_ids IS NOT NULL
+WHERE customer_ids IS NOT NULL AND id NOT IN (SELECT woo_id FROM doubts)
+UNION ALL
+{_doubted("woo_id", "of_account", "free_accounts")}
 """
 
 
@@ -423,33 +527,55 @@ def merge_customers(
     :param links: rows of ``sync.customers``, matches applied
     :param guests: rows of ``snapshot.woo_guests``: those whom neither side has
     """
-    roles = {"roles": list(SYNCED_ROLES)}
-    _begin(connection, customers, accounts, links)
-    connection.register("guests", guests)
-    connection.execute(_PAIRS, roles)
+    with (
+        _registered(connection, customers=customers, accounts=accounts, links=links, guests=guests),
+        _candidates(connection, rules.shop),
+        _compared(connection, rules),
+    ):
+        return _merged(connection, rules)
+
+
+@contextmanager
+def _compared(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Iterator[None]:
+    """Temporary tables of the linked pairs, and of those who have nobody on the other side."""
+    connection.execute(_PAIRS, {"roles": list(SYNCED_ROLES)})
     connection.execute(_differing(_CHOICES[rules.conflicts]))
     groups = [group.strip().lower() for group in rules.groups]
     connection.execute(_WANTED, {"accounts": rules.accounts, "groups": groups})
     connection.execute(_STRANGERS)
+    connection.execute(_DOUBTS)
+    yield
+    for table in ("doubts", "strangers", "wanted", "differing", "pairs"):
+        connection.execute(f"DROP TABLE {table}")
 
-    def rows(query: str, parameters: dict[str, object] | None = None) -> pl.DataFrame:
-        return connection.sql(query, params=parameters or {}).pl()
 
-    ordered = [rows(_NEW_GUESTS, {"shop": rules.shop})] if rules.guests else []
-    removed = [rows(_REMOVED, dict(roles))] if rules.remove_deleted else []
-    merge = Merge(
+def _merged(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merge:
+    def rows(query: str, **parameters: object) -> pl.DataFrame:
+        return connection.sql(query, params=parameters).pl()
+
+    ordered = [rows(_NEW_GUESTS, shop=rules.shop)] if rules.guests else []
+    removed = [rows(_REMOVED, roles=list(SYNCED_ROLES))] if rules.remove_deleted else []
+    return Merge(
         agreed=rows(_AGREED),
         to_woo=_delta([rows(_TO_WOO), rows(_NEW_ACCOUNTS), *removed]),
-        to_solteq=_delta([rows(_TO_SOLTEQ), rows(_NEW_CUSTOMERS, {"shop": rules.shop}), *ordered]),
+        to_solteq=_delta([rows(_TO_SOLTEQ), rows(_NEW_CUSTOMERS, shop=rules.shop), *ordered]),
         to_woo_held=rows(_TO_WOO_HELD),
         to_solteq_held=rows(_TO_SOLTEQ_HELD),
         in_step=connection.execute(
             "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0)"
         ).fetchall()[0][0],
     )
-    connection.unregister("guests")
-    _end(connection, "strangers", "wanted", "differing", "pairs")
-    return merge
+
+
+def agreed_values(
+    connection: duckdb.DuckDBPyConnection, *, customers: Relation, accounts: Relation, links: Relation
+) -> pl.DataFrame:
+    """What both sides agree on of these links by now: ``Merge.agreed``."""
+    with _registered(connection, customers=customers, accounts=accounts, links=links):
+        connection.execute(_PAIRS, {"roles": list(SYNCED_ROLES)})
+        agreed = connection.sql(_AGREED).pl()
+        connection.execute("DROP TABLE pairs")
+    return agreed
 
 
 CUSTOMER_CHANGES_SCHEMA = pl.Schema(

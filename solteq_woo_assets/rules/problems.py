@@ -221,6 +221,23 @@ _CATALOGUE = [
         "A customer of one side has the address of another person on the other side. Nothing of it is written.",
         "merge the customers in Solteq, or give each an e-mail address of its own",
     ),
+    Problem(
+        "id-contradicts-email",
+        "An ExternalID and an e-mail address say different people",
+        "A customer in Solteq has the ExternalID of an account, and by the e-mail address one of them is somebody "
+        "else. Nothing of either is written: one person's account must not become another's. It is so where "
+        "a store was installed again and counts its accounts from the beginning.",
+        "if they are one person, give both the same e-mail address; if not, remove the ExternalID from the customer in "
+        "Solteq; a store that was installed again needs another SOLTEQ_WOO_SHOP and a new database (solteq-woo rebind)",
+    ),
+    Problem(
+        "linked-before",
+        "A customer and an account that were linked before differ",
+        "One of them was deleted, or could not be found, and is back. What both sides agreed on is forgotten by then, "
+        "so whose value counts cannot be told. Nothing of either is written.",
+        "give both sides the same values in the fields that differ, and they are linked again; if they are not one "
+        "person any more, dismiss the row",
+    ),
     # Sales
     Problem(
         "currency-foreign",

@@ -97,6 +97,7 @@ def deliver_to_woo(
             if is_new and isinstance(outcome.answer, StoreCustomer) and outcome.write.solteq_id:
                 why = "the account was created for the customer"
                 customer_links.link(connection, outcome.write.solteq_id, outcome.answer.id, why)
+        customer_links.agree(connection, [o.write.solteq_id for o in outcomes if o.answer and o.write.solteq_id])
         return _settle(connection, flow, outcomes)
 
     with database.transaction() as connection:
@@ -142,6 +143,7 @@ def deliver_to_solteq(
             if is_new and isinstance(outcome.answer, CustomerDocument) and outcome.write.woo_id:
                 why = "the customer was created for the account"
                 customer_links.link(connection, outcome.answer.id, outcome.write.woo_id, why)
+        customer_links.agree(connection, [answer.id for answer in answers])
         return _settle(connection, flow, outcomes)
 
     with database.transaction() as connection:
@@ -367,12 +369,19 @@ def _refused_by_solteq(write: Write, answer: Taken | Stale | Gone | Refused) -> 
 
 
 def _taken(solteq: SolteqClient, write: Write, taken: Taken) -> Outcome:
-    """Somebody in Solteq has it: we ourselves, in a run that did not hear the answer; or another with that e-mail."""
-    named = {change["field"]: change["new"] for change in write.changes}
-    ours = solteq.customers.by_external_id(named["external_id"] or "")
-    if ours is not None:
-        return Outcome(write, "delivered", ours)
-    other = solteq.customers.by_email(named["email"] or "")
-    if other is not None:
-        return Outcome(write, "retry", other, "the e-mail address is that of a customer; linked by the next run")
-    return Outcome(write, "refused", error=f"customer {taken.id} in Solteq has its e-mail address", error_field="email")
+    """Somebody in Solteq has it: we ourselves, in a run that did not hear the answer; else the next run sees who."""
+    named = {change["field"]: change["new"] or "" for change in write.changes}
+    held = solteq.customers.by_external_id(named["external_id"])
+    if held is not None:
+        (row,) = customer_frame([held]).to_dicts()
+        if _not_taken(row, write.changes) is None:
+            return Outcome(write, "delivered", held)
+    other = held or solteq.customers.by_email(named.get("email", ""))
+    if other is None:
+        reason = f"customer {taken.id} in Solteq has its e-mail address or its ExternalID"
+        return Outcome(write, "refused", error=reason, error_field="email")
+    if write.woo_id is None and _key("email", other.email or "") != _key("email", named.get("email", "")):
+        reason = f"customer {other.id} in Solteq has its ExternalID, and is somebody else by the e-mail address"
+        return Outcome(write, "refused", other, reason, "external_id", code="id-contradicts-email")
+    reason = f"its e-mail address or ExternalID is that of customer {other.id}; the next run sees who that is"
+    return Outcome(write, "retry", other, reason)

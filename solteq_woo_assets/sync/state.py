@@ -33,9 +33,9 @@ _STORAGE_ERRORS = (
 
 _CHANGES = """
     key VARCHAR NOT NULL,          -- SKU; of a campaign that sets no price, its id
-    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip, stopped (by
-                                   -- a guard rail): shown, not sent
-    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund
+    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. part: done here. wait,
+                                   -- skip, stopped (by a guard rail): shown, not sent
+    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund; customer, link
     woo_id BIGINT,                 -- the store's id, of a sale the order's; NULL for what is yet to be created
     parent_key VARCHAR,            -- a variation's parent: its SKU
     parent_id BIGINT,              -- and its id; NULL while it is yet to be created
