@@ -89,6 +89,13 @@ _CUSTOMER_CHANGES = f"""{_CHANGES},
     conflicts STRUCT(field VARCHAR, kept VARCHAR, lost VARCHAR)[] NOT NULL  -- changed on both sides
 """
 
+# The store shows one role of each account; this is read role by role.
+_STAFF_TABLE = """
+CREATE TABLE IF NOT EXISTS snapshot.woo_staff (  -- accounts of people who run the store, with the first such role
+    id BIGINT PRIMARY KEY, role VARCHAR NOT NULL
+);
+"""
+
 # Tables that came with version 3.
 _CUSTOMER_TABLES = f"""
 CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer document; of deleted ones only the id
@@ -108,6 +115,7 @@ CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts
 CREATE TABLE snapshot.woo_guests (  -- who ordered without an account, until Solteq has them
     order_id BIGINT PRIMARY KEY, {_PERSON}
 );
+{_STAFF_TABLE}
 CREATE TABLE delta.woo_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE delta.solteq_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE sync.customers (  -- which account is which customer, and what both sides last agreed on
@@ -259,9 +267,12 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 );
 """
 
-_UPGRADE_FROM_6 = """
+_UPGRADE_FROM_6 = f"""
 -- What version 7 adds; a database of an earlier version has got some tables as they are now.
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
+{_STAFF_TABLE}
+ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS file UBIGINT;
+ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS process VARCHAR;
 """
 
 _UPGRADE_FROM_5 = f"""
@@ -385,7 +396,9 @@ CREATE TABLE sync.links (  -- which store product is which Solteq code
     PRIMARY KEY (kind, key)
 );
 CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run
-    flow VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, pid INTEGER NOT NULL, since TIMESTAMP NOT NULL
+    flow VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, pid INTEGER NOT NULL, since TIMESTAMP NOT NULL,
+    file UBIGINT,                  -- inode of the file that it has locked; another one is there when that was deleted
+    process VARCHAR                -- when the process began: numbers are given again
 );
 CREATE TABLE sync.quarantine (  -- records that are held back, and why
     flow VARCHAR NOT NULL,
