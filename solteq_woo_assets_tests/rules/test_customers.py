@@ -558,8 +558,8 @@ def test_a_linked_account_that_has_a_role_of_staff_too_is_held_both_ways(people:
     people.pair(**AINO)
     people.pair(2)
     people.connection.execute("INSERT INTO snapshot.woo_staff VALUES (1, 'administrator')")
-    people.customer(1, **AINO | {"first_name": "Eino"})
-    people.account(1, **AINO | {"last_name": "Laine"})
+    people.customer(1, first_name="Eino", last_name="Virtanen")
+    people.account(1, first_name="Aino", last_name="Laine")
     merge = people.merge(accounts="all", remove_deleted=True)
     assert people.links() == [("C1", 1, "linked"), ("C2", 2, "linked")]
     assert told(merge.to_woo) == told(merge.to_solteq) == {}
