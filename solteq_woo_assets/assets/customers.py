@@ -32,7 +32,7 @@ from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.customers import CustomerRules, Merge
 from solteq_woo_assets.rules.people import masked
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync import customer_links, quarantine
+from solteq_woo_assets.sync import customer_links, quarantine, sales
 from solteq_woo_assets.sync.customer_accounts import (
     ACCOUNTS,
     CUSTOMERS,
@@ -42,7 +42,7 @@ from solteq_woo_assets.sync.customer_accounts import (
     refresh_accounts,
 )
 from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
-from solteq_woo_assets.sync.erasure import erase
+from solteq_woo_assets.sync.erasure import erase, find
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -174,7 +174,7 @@ def woo_customer_delta(
         if ids:
             refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
         with database.transaction() as connection:
-            merge, changes, verdicts = _settle(connection, config, settings)
+            merge, changes, verdicts = _settle(connection, config, settings, let_pass=config.let_pass)
         quarantined = warn_of_quarantine(context, database, TO_WOO)
     return dg.MaterializeResult(
         metadata=_delta_metadata(settings, merge, changes, quarantined, measured),
@@ -235,29 +235,39 @@ def customer_rules(settings: Settings) -> CustomerRules:
 
 
 def _settle(
-    connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    settings: Settings,
+    *,
+    let_pass: Sequence[str] | None = None,
 ) -> tuple[Merge, pl.DataFrame, list[Verdict]]:
     """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor.
 
+    :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
     :return: the merge, the store's delta as its guard rails left it, and what they say
     """
     comparison = customer_links.compare(connection, customer_rules(settings))
-    changes, verdicts = _store(connection, config, settings, comparison.merge)
+    changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
     if customer_links.stopped(connection) != comparison.kept:  # others may part now than by the last delta
         comparison = customer_links.compare(connection, customer_rules(settings))
-        changes, verdicts = _store(connection, config, settings, comparison.merge)
+        passes = None if let_pass is None else []  # those that may pass have been told
+        changes, verdicts = _store(connection, config, settings, comparison.merge, passes)
     customer_links.apply(connection, comparison)
     return comparison.merge, changes, verdicts
 
 
 def _store(
-    connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings, merge: Merge
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    settings: Settings,
+    merge: Merge,
+    let_pass: Sequence[str] | None,
 ) -> tuple[pl.DataFrame, list[Verdict]]:
     quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
     store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
-    return guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=config.let_pass)
+    return guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=let_pass)
 
 
 def _delta_metadata(
@@ -387,8 +397,8 @@ class ErasureConfig(dg.Config):
     """Whom to erase."""
 
     customer: str
-    """Solteq's id of the customer, or woo: and the account's id. Never an e-mail address: Dagster keeps what is entered
-    here; solteq-woo erase takes one."""
+    """Solteq's id of the customer, woo: and the account's id, or order: and a guest's order. Never an e-mail address:
+    Dagster keeps what is entered here; solteq-woo erase takes one."""
 
 
 @dg.op
@@ -402,13 +412,22 @@ def erase_from_database(
 
     The ids stay, so that nothing brings the person back. Solteq and the store are not touched: erase there first.
     """
+    if "@" in config.customer:
+        raise dg.Failure(
+            "Nobody was erased: an e-mail address is not taken here, since Dagster keeps it. Delete this run, then use "
+            "an id, or solteq-woo erase.",
+            allow_retries=False,
+        )
     with failing_in_words():
-        leases.take(FLOW, context.run_id)
-        people = erase(database, config.customer)
-    if not people:
-        raise dg.Failure(f"Nobody is known as {config.customer}.", allow_retries=False)
-    for person in people:
-        context.log.info(f"Erased: {person}.")
+        for flow in (FLOW, sales.FLOW):
+            leases.take(flow, context.run_id)
+        found = find(database, config.customer)
+        for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
+            context.log.info(line)
+        erase(database, config.customer)
+    if not found:
+        raise dg.Failure("Nobody is known by that id.", allow_retries=False)
+    context.log.info("Erased, also from the bytes of the file.")
 
 
 @dg.asset_check(asset=woo_customers)

@@ -107,8 +107,8 @@ def _holders(database: StateDatabase, keys: Sequence[str]) -> set[str]:
     """
     with database.transaction() as connection:
         rows = connection.execute(
-            "SELECT key, flow FROM sync.quarantine WHERE list_contains($1, key) UNION SELECT key, flow FROM sync.failures "
-            "WHERE list_contains($1, key)",
+            "SELECT key, flow FROM sync.quarantine WHERE list_contains($1, key) "
+            "UNION SELECT key, flow FROM sync.failures WHERE list_contains($1, key)",
             [list(keys)],
         ).fetchall()
     if unknown := sorted(set(keys) - {key for key, _ in rows}):
