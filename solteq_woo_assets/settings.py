@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
     customer_removals_percent: Percent = 5
     """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent, and more
-    than three; so are partings of customers from their accounts when they are more than this share of the linked ones,
+    than three; so are partings of customers from their accounts when they are more than this share of the linked ones
     and more than ten."""
     staff_roles: Annotated[Listed, AfterValidator(checks.staff_roles)] = []
     """Roles of the store whose accounts are of people who run it, comma-separated, beside WordPress's and WooCommerce's

@@ -41,7 +41,7 @@ from solteq_woo_assets.sync.customer_accounts import (
     read_staff,
     refresh_accounts,
 )
-from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
+from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo, release_changed
 from solteq_woo_assets.sync.erasure import erase, find
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts
@@ -135,7 +135,7 @@ def _read_staff(context: dg.AssetExecutionContext, settings: Settings, database:
 
 
 def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
-    """How many values could not be parsed, and whose the first are; they are passed on as they are."""
+    """How many values could not be parsed, and whose the first are; each begins with its field."""
     with database.transaction() as connection:
         remarks = connection.sql(f"SELECT id::VARCHAR AS id, unnest(remarks) AS remark FROM {table} ORDER BY ALL").pl()
     return {
@@ -263,6 +263,8 @@ def _store(
     merge: Merge,
     let_pass: Sequence[str] | None,
 ) -> tuple[pl.DataFrame, list[Verdict]]:
+    release_changed(connection, TO_WOO, merge.to_woo)
+    release_changed(connection, TO_SOLTEQ, merge.to_solteq)
     quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)

@@ -26,7 +26,8 @@ from solteq_woo_assets.sync.state import utc_now
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
 KEYS_SHOWN = 20
 FEW = 10
-"""So many products are never too many to leave the shelf, nor customers to part: each is much of a small shop."""
+"""So many products are never too many to leave the shelf, nor so many customers to part: in a small shop each is a
+large share."""
 FEW_CUTS = 1
 """So many products may always be cut deeply. A wrong price sells at once, so it is the fewest that there can be."""
 FEW_REMOVALS = 3
@@ -431,11 +432,14 @@ def removals(connection: duckdb.DuckDBPyConnection, settings: Settings, now: dat
 
 
 _PARTINGS = """
+WITH earlier AS (
+    SELECT solteq_id FROM sync.customers WHERE state = 'unlinked' AND since >= $begin AND 'link ' || solteq_id NOT IN (
+        SELECT key FROM sync.stopped WHERE rail = 'partings' AND let_pass_at IS NOT NULL)
+)
 SELECT
     (SELECT list(key ORDER BY key) FROM {own} WHERE action = 'part'),
-    (SELECT count(*) FROM sync.customers WHERE state = 'linked'),
-    (SELECT count(*) FROM sync.customers WHERE state = 'unlinked' AND since >= $begin AND 'link ' || solteq_id NOT IN (
-        SELECT key FROM sync.stopped WHERE rail = 'partings' AND let_pass_at IS NOT NULL))
+    (SELECT count(*) FROM earlier),
+    (SELECT count(*) FROM sync.customers WHERE state = 'linked')
 """
 
 
@@ -444,7 +448,7 @@ def partings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: dat
 
     A feed that shows everybody as deleted, or a store without its accounts, is no reason to.
     """
-    parted, linked, earlier = connection.execute(
+    parted, earlier, linked = connection.execute(
         _PARTINGS.format(own=stopped.without_passes(delta, _FLOWS[delta], "partings")),
         {"sent": list(stopped.STOPPABLE), "begin": window_begin(settings, now)},
     ).fetchall()[0]

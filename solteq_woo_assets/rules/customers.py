@@ -1,7 +1,11 @@
 """Who is who in the two systems, and what each of them is to be told: matching and the three-way merge.
 
 Persons are in the form of ``rules/people.py``. A field that a system does not mention (NULL) has not changed; one that
-it mentions as empty was cleared. What both sides last agreed on decides whose change a difference is.
+it mentions as empty was cleared. What both sides last agreed on decides whose change a difference is. What cannot be
+parsed counts as not mentioned, is held back alone, and so never beats what can.
+
+Private or Company is Solteq's to say. A new account with a company name and a tax code becomes a Company; after that no
+type is ever written. A Company cannot be without these two: where one side lacks one, the other side's holds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +16,7 @@ from typing import Literal
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.rules.people import PERSON_FIELDS
+from solteq_woo_assets.rules.people import ADDRESSES, NEEDS_PARSING, PERSON_FIELDS
 
 Relation = duckdb.DuckDBPyRelation
 
@@ -206,10 +210,18 @@ def match_customers(
         return connection.sql(_LINKED).pl()
 
 
+_UNPARSED = "list_transform(coalesce(remarks, []), lambda r: split_part(r, ' ', 1))"
+_PARSED = f"""* REPLACE ({
+    ", ".join(f"CASE WHEN NOT list_contains({_UNPARSED}, '{f}') THEN {f} END AS {f}" for f in NEEDS_PARSING)
+}), {_UNPARSED} AS unparsed"""
+"""A side's rows, silent on what cannot be parsed. ``unparsed``: those fields, and others that go as they are."""
+
+
 @contextmanager
 def _registered(connection: duckdb.DuckDBPyConnection, **relations: Relation) -> Iterator[None]:
     for name, relation in relations.items():
-        connection.register(name, relation)
+        is_side = name in ("customers", "accounts")
+        connection.register(name, relation.select(_PARSED) if is_side else relation)
     yield
     for name in relations:
         connection.unregister(name)
@@ -228,6 +240,22 @@ def _candidates(connection: duckdb.DuckDBPyConnection, shop: str) -> Iterator[No
         connection.execute(f"DROP TABLE {table}")
 
 
+_SIDES = {"customers": "solteq", "accounts": "woo"}
+
+
+def _beaten(side: str) -> str:
+    """SQL: whether a side's phone is no number while the other side's is one. Else any text goes, as an extension."""
+    other = next(each for each in _SIDES if each != side)
+    is_number = f"NOT list_contains({other}.unparsed, 'phone') AND coalesce({other}.phone, '') <> ''"
+    return f"(list_contains({side}.unparsed, 'phone') AND {is_number})"
+
+
+def _phone_text(side: str) -> str:
+    """SQL: the text that a side's phone is agreed by."""
+    text = f"{_SIDES[side]}_phone_text"
+    return f"CASE WHEN {_beaten(side)} THEN links.{text} ELSE {side}.phone_text END AS {text}"
+
+
 def _said(side: str, field: str) -> str:
     """SQL: a side's value; what it does not say is as agreed.
 
@@ -235,9 +263,14 @@ def _said(side: str, field: str) -> str:
     """
     if field != "phone":
         return f"coalesce({side}.{field}, links.{field}, '')"
-    text = f"{side}.phone_text IS NOT DISTINCT FROM links.{'solteq' if side == 'customers' else 'woo'}_phone_text"
-    kept = f"{side}.phone IS NULL OR links.phone IS NOT NULL AND {text}"
+    text = f"{side}.phone_text IS NOT DISTINCT FROM links.{_SIDES[side]}_phone_text"
+    kept = f"{side}.phone IS NULL OR links.phone IS NOT NULL AND {text} OR {_beaten(side)}"
     return f"CASE WHEN {kept} THEN coalesce(links.phone, '') ELSE {side}.phone END"
+
+
+def _is_name(field: str) -> str:
+    """SQL: whether the store has a country's name where its code is due."""
+    return f"({field.removesuffix('_country')}_is_name AND w_{field} <> '')"
 
 
 def _verdict(field: str, choice: str) -> str:
@@ -248,6 +281,7 @@ def _verdict(field: str, choice: str) -> str:
         rules.append(f"WHEN {s} = '' THEN CASE WHEN {b} IS NULL THEN 'woo' ELSE 'same' END")
     if field in ("company_name", "tax_code"):  # a company cannot be without them
         rules.append(f"WHEN {w} = '' AND type = 'Company' THEN 'solteq'")
+        rules.append(f"WHEN {s} = '' AND type = 'Company' THEN 'woo'")
     rules += [
         f"WHEN {b} IS NULL AND {w} = '' THEN 'solteq'",
         f"WHEN {b} IS NULL AND {s} = '' THEN 'woo'",
@@ -267,8 +301,11 @@ _PAIRS = f"""
 CREATE TEMP TABLE pairs AS
 SELECT
     links.solteq_id, links.woo_id, customers.type, customers.modified_at, accounts.date_modified_gmt,
-    customers.phone_text AS solteq_phone_text, accounts.phone_text AS woo_phone_text,
+    {_phone_text("customers")}, {_phone_text("accounts")},
     links.solteq_phone_text AS b_solteq_phone_text, links.woo_phone_text AS b_woo_phone_text,
+    customers.remarks AS solteq_remarks, {_beaten("customers")} AS solteq_is_beaten,
+    accounts.remarks AS woo_remarks, {_beaten("accounts")} AS woo_is_beaten,
+    {_joined(f"coalesce(list_contains(accounts.country_names, '{a}'), FALSE) AS {a}_is_name" for a in ADDRESSES)},
     accounts.held_solteq_id, accounts.billing_email, accounts.billing_first_name, accounts.billing_last_name,
     accounts.shipping_first_name, accounts.shipping_last_name,
     {
@@ -317,6 +354,7 @@ def _differing(choice: str) -> str:
         f"{{'field': '{f}', 'solteq': s_{f}, 'woo': w_{f}, 'verdict': {_verdict(f, choice)}}}" for f in PERSON_FIELDS
     )
     differs = _joined((f"{same_key(f, f's_{f}')} <> {same_key(f, f'w_{f}')}" for f in PERSON_FIELDS), " OR ")
+    differs += "".join(f" OR {_is_name(f'{address}_country')}" for address in ADDRESSES)
     return f"""
 CREATE TEMP TABLE differing AS
 SELECT *, list_filter([{fields}], lambda field: field.verdict <> 'same') AS fields FROM pairs WHERE {differs}
@@ -339,10 +377,23 @@ _NAMES = (
 )
 
 
+def _is_told(field: str) -> str:
+    """SQL: whether the store is told Solteq's value."""
+    return f"list_contains(list_transform(fields, lambda f: f.field || ' ' || f.verdict[1:6]), '{field} solteq')"
+
+
+def _spelled(address: str) -> str:
+    """SQL: the code of a country that the store has as a name: it counts VAT by codes alone."""
+    field = f"{address}_country"
+    return (
+        f"CASE WHEN {_is_name(field)} AND NOT {_is_told(field)} "
+        f"THEN {{'field': '{field}', 'old': w_{field}, 'new': w_{field}}} END"
+    )
+
+
 def _following(field: str, copy: str) -> str:
     return (
-        f"CASE WHEN {copy} <> '' AND lower({copy}) = lower(w_{field}) AND list_contains(list_transform(fields, "
-        f"lambda f: f.field || ' ' || f.verdict[1:6]), '{field} solteq') "
+        f"CASE WHEN {copy} <> '' AND lower({copy}) = lower(w_{field}) AND {_is_told(field)} "
         f"THEN {{'field': '{copy}', 'old': {copy}, 'new': s_{field}}} END"
     )
 
@@ -370,12 +421,16 @@ def _told(side: str) -> str:
 _TO_WOO = f"""
 SELECT
     solteq_id AS key, 'update' AS action, 'customer' AS kind, woo_id, NULL AS parent_key, NULL AS parent_id,
-    changes || list_filter([{_joined(_following(*names) for names in _NAMES)}, CASE
+    changes || spelled || list_filter([{_joined(_following(*names) for names in _NAMES)}, CASE
         WHEN held_solteq_id IS DISTINCT FROM solteq_id
         THEN {{'field': 'solteq_customer_id', 'old': held_solteq_id, 'new': solteq_id}}
     END], lambda c: c IS NOT NULL) AS changes,
-    reason, solteq_id, conflicts
-FROM (SELECT *, {_told("woo")} FROM differing) WHERE len(changes) > 0
+    CASE WHEN len(changes) > 0 THEN reason ELSE 'the store has a country''s name where its code is due' END AS reason,
+    solteq_id, conflicts
+FROM (
+    SELECT *, {_told("woo")}, list_filter([{_joined(map(_spelled, ADDRESSES))}], lambda c: c IS NOT NULL) AS spelled
+    FROM differing
+) WHERE len(changes) + len(spelled) > 0
 """
 
 _TO_SOLTEQ = f"""
@@ -392,15 +447,16 @@ def _whole(side: str, *more: str) -> str:
     return f"list_filter([{_joined([*fields, *more])}], lambda c: coalesce(c.new, '') <> '')"
 
 
-_WANTED = """
-CREATE TEMP TABLE wanted AS
-SELECT customers.*, emails.customer_ids, emails.account_ids
-FROM customers JOIN free_customers ON free_customers.solteq_id = customers.id JOIN emails USING (email_key)
-WHERE NOT EXISTS (FROM links WHERE links.solteq_id = customers.id) AND CASE $accounts
+_GETS_ACCOUNT = """CASE $accounts
     WHEN 'all' THEN TRUE
     WHEN 'groups' THEN list_has_any(list_transform(customer_groups, lambda g: lower(trim(g))), $groups)
     ELSE FALSE
-END
+END"""
+_WANTED = f"""
+CREATE TEMP TABLE wanted AS
+SELECT customers.*, emails.customer_ids, emails.account_ids
+FROM customers JOIN free_customers ON free_customers.solteq_id = customers.id JOIN emails USING (email_key)
+WHERE NOT EXISTS (FROM links WHERE links.solteq_id = customers.id) AND {_GETS_ACCOUNT}
 """
 
 _OUR_META = "{'field': 'solteq_customer_id', 'old': NULL::VARCHAR, 'new': id}"
@@ -471,6 +527,35 @@ END AS reason, CASE WHEN len(customer_ids) > 1 THEN 'email-on-several-customers'
 FROM wanted WHERE (len(customer_ids) > 1 OR account_ids IS NOT NULL) AND id NOT IN (SELECT solteq_id FROM doubts)
 UNION ALL
 {_doubted("solteq_id", "of_customer", "free_customers")}
+"""
+
+
+def _fields_held(side: str, new: str) -> str:
+    """SQL: the fields that one side has and the other is not told, of linked people and of those that are created.
+
+    :param new: the table of those who have nobody on the other side
+    """
+    name, key = ("Solteq", "solteq_id") if side == "solteq" else ("the store", "woo_id")
+    known = _joined(f"'{field}'" for field in NEEDS_PARSING)
+    return f"""
+SELECT key, split_part(remark, ' ', 1) AS field, 'in {name} its ' || remark AS reason, CASE
+    WHEN field = 'email' THEN 'email-invalid' WHEN field = 'tax_code' THEN 'tax-code-invalid'
+    WHEN field = 'phone' THEN 'phone-unreadable' ELSE 'country-unknown'
+END AS code
+FROM (
+    SELECT {key}::VARCHAR AS key, unnest({side}_remarks) AS remark, {side}_is_beaten AS is_beaten FROM pairs
+    UNION ALL SELECT id::VARCHAR, unnest(remarks), FALSE FROM {new}
+) WHERE field IN ({known}) OR field = 'phone' AND is_beaten
+"""
+
+
+# An account cannot be made without an e-mail address.
+_WITHOUT_EMAIL = f"""
+SELECT id AS key, 'email' AS field, 'in Solteq its ' || list_filter(remarks, lambda r: starts_with(r, 'email '))[1]
+    || ', and an account cannot be without' AS reason, 'email-invalid' AS code
+FROM customers JOIN free_customers ON free_customers.solteq_id = customers.id
+WHERE list_contains(unparsed, 'email') AND NOT EXISTS (FROM links WHERE links.solteq_id = customers.id)
+    AND {_GETS_ACCOUNT}
 """
 
 _STRANGERS = """
@@ -552,13 +637,16 @@ def _compared(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> It
     connection.execute(_PAIRS, {"roles": list(SYNCED_ROLES)})
     connection.execute(_STAFF, {"roles": list(SYNCED_ROLES)})
     connection.execute(_differing(_CHOICES[rules.conflicts]))
-    groups = [group.strip().lower() for group in rules.groups]
-    connection.execute(_WANTED, {"accounts": rules.accounts, "groups": groups})
+    connection.execute(_WANTED, _who_gets_accounts(rules))
     connection.execute(_STRANGERS)
     connection.execute(_DOUBTS)
     yield
     for table in ("doubts", "strangers", "wanted", "differing", "staff", "pairs"):
         connection.execute(f"DROP TABLE {table}")
+
+
+def _who_gets_accounts(rules: CustomerRules) -> dict[str, object]:
+    return {"accounts": rules.accounts, "groups": [group.strip().lower() for group in rules.groups]}
 
 
 def _merged(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merge:
@@ -571,10 +659,24 @@ def _merged(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merg
         agreed=rows(_AGREED),
         to_woo=_delta([rows(_TO_WOO), rows(_NEW_ACCOUNTS), *removed]),
         to_solteq=_delta([rows(_TO_SOLTEQ), rows(_NEW_CUSTOMERS, shop=rules.shop), *ordered]),
-        to_woo_held=rows(f"{_TO_WOO_HELD} UNION ALL SELECT solteq_id, field, reason, code FROM staff"),
-        to_solteq_held=rows(f"{_TO_SOLTEQ_HELD} UNION ALL SELECT woo_id::VARCHAR, field, reason, code FROM staff"),
+        to_woo_held=pl.concat(
+            [
+                rows(_TO_WOO_HELD),
+                rows(_fields_held("solteq", "wanted")),
+                rows(_WITHOUT_EMAIL, **_who_gets_accounts(rules)),
+                rows("SELECT solteq_id AS key, field, reason, code FROM staff"),
+            ]
+        ),
+        to_solteq_held=pl.concat(
+            [
+                rows(_TO_SOLTEQ_HELD),
+                rows(_fields_held("woo", "strangers")),
+                rows("SELECT woo_id::VARCHAR AS key, field, reason, code FROM staff"),
+            ]
+        ),
         in_step=connection.execute(
-            "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0)"
+            "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0 OR "
+            f"{_joined((_is_name(f'{address}_country') for address in ADDRESSES), ' OR ')})"
         ).fetchall()[0][0],
     )
 

@@ -246,6 +246,34 @@ _CATALOGUE = [
         "give both sides the same values in the fields that differ, and they are linked again; if they are not one "
         "person any more, dismiss the row",
     ),
+    Problem(
+        "email-invalid",
+        "An e-mail address is none",
+        "Most often a typo. The store takes no such address, so the account keeps the one that it has; all else of the "
+        "person goes. Without an address no account can be made.",
+        "correct the e-mail address where the reason says",
+    ),
+    Problem(
+        "country-unknown",
+        "A country is not known",
+        "It is neither a code of ISO 3166, such as FI, nor a country's name in Finnish, Swedish or English. The store "
+        "counts VAT by the code, so the country is not sent; all else of the person goes.",
+        "correct the country where the reason says",
+    ),
+    Problem(
+        "tax-code-invalid",
+        "A tax code is not in international form",
+        "It is like FI04904840, SE123456789001 or DK12345678. Solteq takes no other form, so the tax code is not sent; "
+        "all else of the person goes.",
+        "correct the tax code where the reason says",
+    ),
+    Problem(
+        "phone-unreadable",
+        "A phone number is none, and the other side has one",
+        "What cannot be dialled never takes the place of what can. The number of the other side stays; all else of the "
+        "person goes.",
+        "correct the phone number where the reason says, with the country's code, such as +358",
+    ),
     # Sales
     Problem(
         "currency-foreign",

@@ -110,6 +110,7 @@ CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer doc
 CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts of every role
     id BIGINT PRIMARY KEY, role VARCHAR NOT NULL, {_PERSON},
     phone_text VARCHAR, held_solteq_id VARCHAR, remarks VARCHAR[],  -- held_solteq_id: our meta
+    country_names VARCHAR[],  -- addresses whose country is written as a name: the store taxes by codes alone
     billing_email VARCHAR, billing_first_name VARCHAR, billing_last_name VARCHAR,
     shipping_first_name VARCHAR, shipping_last_name VARCHAR,
     date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL
@@ -304,6 +305,9 @@ ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAUL
 {_STAFF_TABLE}
 ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS file UBIGINT;
 ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS process VARCHAR;
+ALTER TABLE snapshot.woo_customer_accounts ADD COLUMN IF NOT EXISTS country_names VARCHAR[];
+-- People are read anew: names of countries are known by now, and what cannot be parsed is told.
+DELETE FROM sync.watermarks WHERE feed IN ('snapshot.solteq_customers', 'snapshot.woo_customer_accounts');
 {_STOPPED_TABLE}
 """
 

@@ -12,7 +12,7 @@ import duckdb
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 
 STOPPABLE = (*SENT_ACTIONS, "part")
-"""What a rail can stop: what is to be sent, and links that are to part."""
+"""The actions of rows that rails can stop. Partings are sent to nobody."""
 _CONTENT = "md5(to_json(list_sort(list_transform(changes, lambda c: [c.field, c.new])))::VARCHAR)"
 _MAY_GO = "let_pass_at IS NOT NULL AND used_at IS NULL"
 

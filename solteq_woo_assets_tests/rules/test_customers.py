@@ -579,3 +579,134 @@ def test_an_account_that_has_a_role_of_staff_too_is_nobody_s(people: People) -> 
     people.customer(1, **AINO, external_ids=("woo:shop:customer:1",))
     assert told(people.merge(accounts="all").to_woo) == {}
     assert people.links() == []
+
+
+BAD = {
+    "email": ("aino@exmaple", "email is no address", "email-invalid"),
+    "tax_code": ("Y-123", "tax_code is not in international form", "tax-code-invalid"),
+    "billing_country": ("Suomiland", "billing_country is no country", "country-unknown"),
+}
+GOOD = {"email": "a1@example.com", "tax_code": "FI04904840", "billing_country": "FI"}
+
+
+@pytest.mark.parametrize("field", BAD)
+@pytest.mark.parametrize("side", ["solteq", "woo"])
+@pytest.mark.parametrize("is_agreed", [True, False])
+def test_what_cannot_be_parsed_never_beats_what_can_and_is_held_alone(
+    people: People, field: str, side: str, is_agreed: bool
+) -> None:
+    """The person's other fields go in the same write; of the one that is held nothing becomes agreed."""
+    good: dict[str, Any] = GOOD
+    external: dict[str, Any] = {"external_ids": ("woo:shop:customer:1",), "first_name": "Aino", "last_name": "Näyte"}
+    if is_agreed:
+        people.customer(1, **external, **good)
+        people.account(1, first_name="Aino", last_name="Näyte", **good)
+        people.merge()
+    bad, remark, code = BAD[field]
+    spoilt: dict[str, Any] = GOOD | {field: bad, "billing_city": "Turku", "remarks": [remark]}
+    people.customer(1, **external, **dict[str, Any](spoilt if side == "solteq" else GOOD))
+    people.account(1, first_name="Aino", last_name="Näyte", **(spoilt if side == "woo" else GOOD))
+    if not is_agreed and field == "email":
+        people.connection.execute("DELETE FROM sync.customers")
+    merge = people.merge()
+    ours, theirs = (merge.to_woo, merge.to_solteq) if side == "solteq" else (merge.to_solteq, merge.to_woo)
+    assert field not in {name for changes in told(ours).values() for name in changes}
+    if is_agreed or field != "email":  # else nothing says that they are one person
+        assert [changes["billing_city"] for changes in told(ours).values()] == [("", "Turku")]
+        mended = [changes[field][1] for changes in told(theirs).values() if field in changes]
+        assert mended == ([] if is_agreed else [GOOD[field]]), "what can be parsed goes where nothing was agreed"
+        held, key = (merge.to_woo_held, "C1") if side == "solteq" else (merge.to_solteq_held, "1")
+        (row,) = held.to_dicts()
+        assert (row["key"], row["field"], row["code"]) == (key, field, code)
+        assert remark in row["reason"]
+        (agreed,) = people.connection.execute(f"SELECT {field} FROM sync.customers").fetchall()
+        assert agreed[0] in (GOOD[field], None)
+
+
+def test_a_change_on_the_other_side_mends_what_cannot_be_parsed(people: People) -> None:
+    people.pair(billing_country="FI")
+    people.customer(1, billing_country="Suomiland", remarks=["billing_country is no country"])
+    people.account(1, billing_country="SE")
+    merge = people.merge()
+    assert told(merge.to_woo) == {}
+    assert told(merge.to_solteq) == {"1": {"billing_country": ("FI", "SE")}}
+
+
+def test_a_customer_without_a_usable_e_mail_address_gets_no_account_and_is_held(people: People) -> None:
+    people.customer(1, email="aino@exmaple", remarks=["email is no address that the store takes"])
+    assert people.merge().to_woo_held.is_empty(), "nobody wants an account"
+    merge = people.merge(accounts="all")
+    assert told(merge.to_woo) == {}
+    assert [(row["key"], row["field"], row["code"]) for row in merge.to_woo_held.to_dicts()] == [
+        ("C1", "email", "email-invalid")
+    ]
+
+
+def test_a_new_record_goes_without_what_cannot_be_parsed(people: People) -> None:
+    people.customer(1, billing_country="Suomiland", billing_city="Turku", remarks=["billing_country is no country"])
+    people.account(2, tax_code="Y-123", company_name="Oy", remarks=["tax_code is not in international form"])
+    merge = people.merge(accounts="all")
+    assert set(told(merge.to_woo)["C1"]) == {"email", "billing_city", "solteq_customer_id"}
+    assert set(told(merge.to_solteq)["2"]) == {"type", "external_id", "email", "company_name"}
+    assert told(merge.to_solteq)["2"]["type"] == (None, "Private")
+    assert merge.to_woo_held["code"].to_list() == ["country-unknown"]
+    assert merge.to_solteq_held["code"].to_list() == ["tax-code-invalid"]
+
+
+def test_a_phone_that_is_no_number_never_beats_one_that_is(people: People) -> None:
+    people.pair(phone="+358401234567")
+    people.customer(1, phone="kysy vaimolta", remarks=["phone is no number"])
+    merge = people.merge()
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert merge.to_woo_held["code"].to_list() == ["phone-unreadable"]
+    people.account(1, phone="+358407654321")
+    assert told(people.merge().to_solteq) == {"1": {"phone": ("+358401234567", "+358407654321")}}
+
+
+def test_a_phone_that_is_no_number_goes_where_there_is_none(people: People) -> None:
+    people.customer(1, phone="+358401234567 ext. 5", remarks=["phone is no number"])
+    people.account(1)
+    merge = people.merge()
+    assert told(merge.to_woo) == {"C1": {"phone": ("", "+358401234567 ext. 5")}}
+    assert merge.to_woo_held.is_empty()
+
+
+def test_a_country_that_the_store_has_as_a_name_is_written_as_a_code(people: People) -> None:
+    """Both mean the same, and orders there have no VAT."""
+    people.pair(billing_country="FI")
+    people.account(1, billing_country="FI", country_names=["billing"])
+    merge = people.merge()
+    assert told(merge.to_woo) == {"C1": {"billing_country": ("FI", "FI")}}
+    assert merge.in_step == 0
+
+
+@pytest.mark.parametrize("field", ["company_name", "tax_code"])
+@pytest.mark.parametrize("empty", ["solteq", "woo"])
+@pytest.mark.parametrize("kind", ["Company", "Private"])
+def test_a_company_is_never_without_name_and_tax_code_and_a_private_customer_may_be(
+    people: People, field: str, empty: str, kind: str
+) -> None:
+    company: dict[str, Any] = {"company_name": "Yritys Oy", "tax_code": "FI04904840"}
+    people.customer(1, type=kind, **company)
+    people.account(1, **company)
+    people.merge()
+    without: dict[str, Any] = company | {field: ""}
+    people.customer(1, type=kind, **(without if empty == "solteq" else company))
+    people.account(1, **(without if empty == "woo" else company))
+    merge = people.merge()
+    is_put_back = kind == "Company"
+    to_woo = is_put_back == (empty == "woo")
+    assert bool(told(merge.to_woo)) == to_woo
+    assert bool(told(merge.to_solteq)) != to_woo
+    ((changes,),) = (told(side).values() for side in (merge.to_woo, merge.to_solteq) if told(side))
+    assert changes == {field: ("", company[field]) if is_put_back else (company[field], "")}
+
+
+@pytest.mark.parametrize("kinds", [("Private", "Company"), ("Company", "Private")])
+def test_a_type_changed_in_solteq_alone_writes_nothing(people: People, kinds: tuple[str, str]) -> None:
+    company: dict[str, Any] = {"company_name": "Yritys Oy", "tax_code": "FI04904840"}
+    for kind in kinds:
+        people.customer(1, type=kind, **company)
+        people.account(1, **company)
+        merge = people.merge()
+        assert told(merge.to_woo) == told(merge.to_solteq) == {}

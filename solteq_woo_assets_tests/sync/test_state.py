@@ -138,6 +138,7 @@ def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE snapshot.woo_staff")
     connection.execute("ALTER TABLE sync.leases DROP COLUMN file")
     connection.execute("ALTER TABLE sync.leases DROP COLUMN process")
+    connection.execute("ALTER TABLE snapshot.woo_customer_accounts DROP COLUMN country_names")
     connection.execute("DROP TABLE sync.stopped")
     connection.execute("UPDATE sync.version SET version = 6")
 
