@@ -143,6 +143,8 @@ class Settings(BaseSettings):
     never deleted."""
     binned_products: Literal["restore", "leave"] = "restore"
     """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
+    attribute_separator: str = Field(default="/", pattern=r"^[^|\\<>&%]+$")
+    """What stands for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts at those."""
     tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {
         Decimal("25.5"): "",
         Decimal("13.5"): "reduced-rate",

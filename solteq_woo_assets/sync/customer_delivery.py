@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
 from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
 from solteq_woo_assets.errors import IntegrationError, SolteqError, WooError
-from solteq_woo_assets.sync import customer_links, failures, ledger
+from solteq_woo_assets.sync import customer_links, erased, failures, ledger
 from solteq_woo_assets.sync.customer_accounts import CUSTOMERS, forget_accounts, store_accounts
 from solteq_woo_assets.sync.customer_frames import (
     account_frame,
@@ -89,6 +89,7 @@ def deliver_to_woo(
     sender = _StoreSender(woo, tax_code_meta)
 
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, StoreCustomer)]
         store_accounts(connection, answers, tax_code_meta)
         forget_accounts(connection, [o.write.woo_id for o in outcomes if o.is_gone and o.write.woo_id is not None])
@@ -134,6 +135,7 @@ def deliver_to_solteq(
     stale: list[str] = []
 
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, CustomerDocument)]
         merge(connection, CUSTOMERS, customer_frame(answers), keys=["id"], version="modified_at")
         stale.extend(outcome.write.key for outcome in outcomes if outcome.is_stale)
