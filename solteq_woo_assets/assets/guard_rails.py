@@ -90,7 +90,7 @@ class Share:
     def metadata(self, settings: Settings) -> dict[str, int]:
         """For the check."""
         return {
-            "in_this_delta": self.count,
+            "due": self.count,
             "earlier_in_the_window": self.earlier,
             "of": self.of,
             "may": self.may,
