@@ -202,7 +202,8 @@ class Settings(BaseSettings):
     """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
     customer_removals_percent: Percent = 5
     """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent, and more
-    than three."""
+    than three; so are partings of customers from their accounts when they are more than this share of the linked ones
+    and more than ten."""
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""
