@@ -38,7 +38,7 @@ BOTH_WAYS = "customers"
 @click.command()
 @click.argument("flows", nargs=-1, type=click.Choice([*FLOW_JOBS, BOTH_WAYS]), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Show what would be written. Nothing is sent or kept.")
-@click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop.")
+@click.option("--let-pass", is_flag=True, help="Send also what guard rails had stopped before.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
 
