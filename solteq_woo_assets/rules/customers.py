@@ -22,6 +22,8 @@ Relation = duckdb.DuckDBPyRelation
 
 SYNCED_ROLES = ("customer", "subscriber")
 """Accounts of people who run the store are never written to: to change their e-mail would be to take them over."""
+STAFF_ROLES = ("administrator", "editor", "author", "contributor", "shop_manager")
+"""Of people who run a store, as WordPress and WooCommerce come; SOLTEQ_WOO_STAFF_ROLES adds to them."""
 AGREED_FIELDS = (*PERSON_FIELDS, "solteq_phone_text", "woo_phone_text")
 
 
@@ -321,6 +323,15 @@ FROM links JOIN customers ON customers.id = links.solteq_id JOIN accounts ON acc
 WHERE links.state = 'linked' AND NOT customers.deleted AND list_contains($roles, accounts.role)
 """
 
+_STAFF = """
+CREATE TEMP TABLE staff AS
+SELECT links.solteq_id, links.woo_id, 'role' AS field,
+    'account ' || links.woo_id || ' of customer ' || links.solteq_id || ' has the role ' || accounts.role AS reason,
+    'account-of-staff' AS code
+FROM links JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = links.woo_id
+WHERE links.state = 'linked' AND NOT customers.deleted AND NOT list_contains($roles, accounts.role)
+"""
+
 _AGREED = f"""
 SELECT solteq_id, woo_id,
     {
@@ -614,7 +625,7 @@ def merge_customers(
     """Merge each linked pair field by field, and find who is to be created or removed on either side.
 
     :param customers: rows of ``snapshot.solteq_customers``
-    :param accounts: rows of ``snapshot.woo_customer_accounts``
+    :param accounts: rows of ``snapshot.woo_customer_accounts``; the ``role`` of staff is that of staff
     :param links: rows of ``sync.customers``, matches applied
     :param guests: rows of ``snapshot.woo_guests``: those whom neither side has
     """
@@ -630,12 +641,13 @@ def merge_customers(
 def _compared(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Iterator[None]:
     """Temporary tables of the linked pairs, and of those who have nobody on the other side."""
     connection.execute(_PAIRS, {"roles": list(SYNCED_ROLES)})
+    connection.execute(_STAFF, {"roles": list(SYNCED_ROLES)})
     connection.execute(_differing(_CHOICES[rules.conflicts]))
     connection.execute(_WANTED, _who_gets_accounts(rules))
     connection.execute(_STRANGERS)
     connection.execute(_DOUBTS)
     yield
-    for table in ("doubts", "strangers", "wanted", "differing", "pairs"):
+    for table in ("doubts", "strangers", "wanted", "differing", "staff", "pairs"):
         connection.execute(f"DROP TABLE {table}")
 
 
@@ -658,9 +670,16 @@ def _merged(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merg
                 rows(_TO_WOO_HELD),
                 rows(_fields_held("solteq", "wanted")),
                 rows(_WITHOUT_EMAIL, **_who_gets_accounts(rules)),
+                rows("SELECT solteq_id AS key, field, reason, code FROM staff"),
             ]
         ),
-        to_solteq_held=pl.concat([rows(_TO_SOLTEQ_HELD), rows(_fields_held("woo", "strangers"))]),
+        to_solteq_held=pl.concat(
+            [
+                rows(_TO_SOLTEQ_HELD),
+                rows(_fields_held("woo", "strangers")),
+                rows("SELECT woo_id::VARCHAR AS key, field, reason, code FROM staff"),
+            ]
+        ),
         in_step=connection.execute(
             "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0 OR "
             f"{_joined((_is_name(f'{address}_country') for address in ADDRESSES), ' OR ')})"
