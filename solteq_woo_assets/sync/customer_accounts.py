@@ -72,7 +72,8 @@ def read_accounts(
         _keep_guests(database, orders)
     if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
-        full = len(newest.ids) == NEWEST and known.isdisjoint(newest.ids)
+        is_whole_page = len(newest.customers) + len(newest.unreadable) == NEWEST  # one may be without an id
+        full = is_whole_page and known.isdisjoint(newest.ids)
         if not full:
             asked = {order.customer_id for order in orders} - {0, *newest.ids}
             ordered = woo.customers.by_id(sorted(asked))

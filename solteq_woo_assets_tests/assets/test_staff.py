@@ -127,7 +127,7 @@ def test_a_role_that_the_store_does_not_have_stops_nothing_and_is_told(
 def test_roles_that_cannot_be_read_stop_the_flow(pair: tuple[Shop, int]) -> None:
     shop, account = pair
     shop.edit_customer(1, phone="050 7654321")
-    shop.woo.fault(path="role=administrator", status=403)
+    shop.woo.fault(path="role=administrator", times=None, status=403)
     assert not shop.run("customers_to_woo").success
     assert shop.accounts()[account].billing.phone == "+358401234567"
 
