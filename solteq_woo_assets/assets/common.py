@@ -14,6 +14,7 @@ import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import IntegrationError
+from solteq_woo_assets.rules.handover import set_free
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import failures
@@ -350,7 +351,18 @@ def without_refused(
         return changes, 0
     suspects = changes.filter(pl.col("key").is_in([key for key in refused if key not in but]))
     same = [row["key"] for row in suspects.to_dicts() if changes_hash(row["changes"]) == refused[row["key"]]]
+    same = _still_resting(changes, same)
     return changes.filter(~pl.col("key").is_in(same)), len(same)
+
+
+def _still_resting(changes: pl.DataFrame, refused: Sequence[str]) -> list[str]:
+    """Without those who want a unique value that another write gives up by now."""
+    if not refused:
+        return []
+    rows = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key", "changes").to_dicts()
+    resting = [number for number, row in enumerate(rows) if row["key"] in set(refused)]
+    free = set_free([row["changes"] for row in rows], resting)
+    return [key for key in refused if key not in {rows[number]["key"] for number in free}]
 
 
 def agreement(connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame) -> dg.AssetCheckResult:

@@ -72,20 +72,21 @@ class Step:
     is_bound: bool
 
 
-def values(changes: Iterable[Mapping[str, str | None]]) -> tuple[dict[str, str], dict[str, str]]:
+def values(changes: Iterable[Mapping[str, object]]) -> tuple[dict[str, str], dict[str, str]]:
     """The unique values that a row of a delta gives up, and those that it wants."""
     gives: dict[str, str] = {}
     wants: dict[str, str] = {}
     for change in changes:
-        if compared := UNIQUE.get(change["field"] or ""):
-            old, new = compared(change["old"] or ""), compared(change["new"] or "")
+        name = str(change["field"])
+        if compared := UNIQUE.get(name):
+            old, new = (compared(str(change[side] or "")) for side in ("old", "new"))
             if old != new:
-                gives |= {str(change["field"]): old} if old else {}
-                wants |= {str(change["field"]): new} if new else {}
+                gives |= {name: old} if old else {}
+                wants |= {name: new} if new else {}
     return gives, wants
 
 
-def set_free(rows: Sequence[Sequence[Mapping[str, str | None]]], resting: Iterable[int]) -> set[int]:
+def set_free(rows: Sequence[Iterable[Mapping[str, object]]], resting: Iterable[int]) -> set[int]:
     """Refused writes that are worth another try: a write that is due gives up what they want.
 
     :param rows: the changes of each row

@@ -1,4 +1,4 @@
-"""Values handed on: each write finds its value free; protects from swaps that are refused for ever and stay half done."""
+"""Values handed on: each write finds its value free; protects from swaps that are refused for ever."""
 
 import random
 from collections import defaultdict
@@ -103,7 +103,7 @@ def cases(draw: st.DrawFn, *, with_outsiders: bool) -> Case:
     size = draw(st.integers(1, 12))
     parents = draw(st.lists(st.none() | st.integers(0, size - 1), min_size=size, max_size=size))
     parents = [None if p is None or p == n or parents[p] is not None else p for n, p in enumerate(parents)]
-    new = [parents[n] is not None and draw(st.booleans()) or draw(st.integers(0, 4)) == 0 for n in range(size)]
+    new = [(parents[n] is not None and draw(st.booleans())) or draw(st.integers(0, 4)) == 0 for n in range(size)]
     held: dict[int, dict[str, str]] = {n: {} for n in range(size) if not new[n]}
     wanted: list[dict[str, str]] = [{} for _ in range(size)]
     for name in FIELDS:
@@ -155,9 +155,12 @@ def test_what_an_outsider_holds_costs_those_who_wait_for_it_and_nobody_else(
     other_side, refused, _ = run(case, plan(case.claims, most), most, order)
     givers = {each: n for n, claim in enumerate(case.claims) for each in claim.gives.items()}
     suffering = set(theirs.values())
-    while more := {
-        n for n, claim in enumerate(case.claims) if {givers.get(each) for each in claim.wants.items()} & suffering
-    } - suffering:
+    while (
+        more := {
+            n for n, claim in enumerate(case.claims) if {givers.get(each) for each in claim.wants.items()} & suffering
+        }
+        - suffering
+    ):
         suffering |= more
     assert set(theirs.values()) <= refused <= suffering
     for record in range(len(case.claims)):
