@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.errors import IntegrationError
+from solteq_woo_assets.errors import IntegrationError, StateError
 from solteq_woo_assets.rules.handover import set_free
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
@@ -103,6 +103,13 @@ def take_lease(context: dg.AssetExecutionContext, leases: FlowLeases, flow: str)
     if crashed and crashed != context.run.run_id:
         context.log.warning(f"Run {crashed} crashed in {flow}; this run carries on where it stopped.")
         report_crashed(context.instance, crashed)
+    try:
+        since = leases.finish_erasure()
+    except StateError as error:  # it is told, here and by the doctor; no reason to leave the shop without this run
+        context.log.warning(str(error))
+    else:
+        if since:
+            context.log.info(f"Finished the erasure that was cut short at {since:%Y-%m-%d %H:%M} UTC.")
 
 
 def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:

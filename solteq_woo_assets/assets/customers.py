@@ -32,7 +32,7 @@ from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.customers import CustomerRules, Merge
 from solteq_woo_assets.rules.people import masked
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync import customer_links, quarantine
+from solteq_woo_assets.sync import customer_links, quarantine, sales
 from solteq_woo_assets.sync.customer_accounts import (
     ACCOUNTS,
     CUSTOMERS,
@@ -41,7 +41,7 @@ from solteq_woo_assets.sync.customer_accounts import (
     refresh_accounts,
 )
 from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
-from solteq_woo_assets.sync.erasure import erase
+from solteq_woo_assets.sync.erasure import erase, find
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import DeliveryCounts
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -339,8 +339,8 @@ class ErasureConfig(dg.Config):
     """Whom to erase."""
 
     customer: str
-    """Solteq's id of the customer, or woo: and the account's id. Never an e-mail address: Dagster keeps what is entered
-    here; solteq-woo erase takes one."""
+    """Solteq's id of the customer, woo: and the account's id, or order: and a guest's order. Never an e-mail address:
+    Dagster keeps what is entered here; solteq-woo erase takes one."""
 
 
 @dg.op
@@ -354,13 +354,22 @@ def erase_from_database(
 
     The ids stay, so that nothing brings the person back. Solteq and the store are not touched: erase there first.
     """
+    if "@" in config.customer:
+        raise dg.Failure(
+            "Nobody was erased: an e-mail address is not taken here, since Dagster keeps it. Delete this run, then use "
+            "an id, or solteq-woo erase.",
+            allow_retries=False,
+        )
     with failing_in_words():
-        leases.take(FLOW, context.run_id)
-        people = erase(database, config.customer)
-    if not people:
-        raise dg.Failure(f"Nobody is known as {config.customer}.", allow_retries=False)
-    for person in people:
-        context.log.info(f"Erased: {person}.")
+        for flow in (FLOW, sales.FLOW):
+            leases.take(flow, context.run_id)
+        found = find(database, config.customer)
+        for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
+            context.log.info(line)
+        erase(database, config.customer)
+    if not found:
+        raise dg.Failure("Nobody is known by that id.", allow_retries=False)
+    context.log.info("Erased, also from the bytes of the file.")
 
 
 @dg.asset_check(asset=woo_customers)

@@ -65,6 +65,7 @@ class CustomerDocument(Document):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     keys = ("id",)
+    is_personal = True
 
     id: Key
     customer_number: Text = None

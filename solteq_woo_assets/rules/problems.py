@@ -280,6 +280,13 @@ _CATALOGUE = [
         "book the change in Solteq by the same means, and dismiss the order again with --booked-elsewhere; with "
         "--not-booked it is booked from here, whole",
     ),
+    Problem(
+        "erased-still-there",
+        "Somebody was erased here, and Solteq or the store still has them",
+        "Nothing is read, kept or sent of them. Somebody else with their e-mail address is not created on the side "
+        "that still has them: it takes each address once.",
+        "erase them in Solteq and in the store, too",
+    ),
     # Answers
     Problem(
         "write-refused",

@@ -17,7 +17,7 @@ from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefu
 from solteq_woo_assets.errors import IntegrationError, SolteqError, WooError
 from solteq_woo_assets.rules import handover
 from solteq_woo_assets.rules.handover import Claim
-from solteq_woo_assets.sync import customer_links, failures, ledger
+from solteq_woo_assets.sync import customer_links, erased, failures, ledger
 from solteq_woo_assets.sync.customer_accounts import ACCOUNTS, CUSTOMERS, forget_accounts, store_accounts
 from solteq_woo_assets.sync.customer_frames import (
     account_frame,
@@ -93,6 +93,7 @@ def deliver_to_woo(
     sender = _StoreSender(woo, tax_code_meta)
 
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, StoreCustomer)]
         store_accounts(connection, answers, tax_code_meta)
         forget_accounts(connection, [o.write.woo_id for o in outcomes if o.is_gone and o.write.woo_id is not None])
@@ -143,6 +144,7 @@ def deliver_to_solteq(
     stale: list[str] = []
 
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, CustomerDocument)]
         merge(connection, CUSTOMERS, customer_frame(answers), keys=["id"], version="modified_at")
         stale.extend(outcome.write.key for outcome in outcomes if outcome.is_stale)
