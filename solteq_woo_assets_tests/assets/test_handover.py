@@ -115,3 +115,53 @@ def test_who_is_refused_costs_nobody_an_address(people: tuple[Shop, list[int]]) 
     assert [shop.accounts()[account].email for account in accounts] == WISHES["swap"]
     assert shop.rows("FROM sync.quarantine") == []
     quiet(shop)
+
+
+GTINS = ["6412345678907", "6412345678914", "6412345678921", "6412345678938"]
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [[1, 0, 2], [1, 2, 0], [1, 2, 3], [3, 0, 1]],
+    ids=["swap", "circle", "handed on", "handed on the other way"],
+)
+@pytest.mark.parametrize("family", [False, True], ids=["simple", "in a family"])
+def test_gtins_moved_in_solteq_are_right_in_the_store_after_one_run(
+    shop: Shop, wishes: list[int], *, family: bool
+) -> None:
+    """Two of a family and one that is alone, or three that are alone."""
+    of_family: dict[str, Any] = {"modelNumber": "T"}
+
+    def put(gtins: list[int]) -> None:
+        for number, gtin in enumerate(gtins):
+            fields = {**of_family, "attributes": {"Koko": str(number)}} if family and number < 2 else {}
+            shop.product(f"A{number}", gtin=GTINS[gtin], **fields)
+
+    put([0, 1, 2])
+    shop.sync("products_to_woo")
+    put(wishes)
+    (run,) = shop.sync("products_to_woo")
+    held = shop.store()
+    assert [held[f"A{number}"].global_unique_id for number in range(3)] == [GTINS[gtin] for gtin in wishes]
+    assert run["product_delta"]["quarantined"] == 0
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
+def test_a_gtin_that_its_holder_keeps_is_not_waited_for(shop: Shop) -> None:
+    """A product of the store's own has it: who wants it goes without, and so does who waits for that one."""
+    for number in range(2):
+        shop.product(f"A{number}", gtin=GTINS[number])
+    shop.make(name="Other", type="simple", sku="OTHER", global_unique_id=GTINS[2], regular_price="5.00")
+    shop.sync("products_to_woo")
+    shop.product("A0", gtin=GTINS[1], salesPrice=33)
+    shop.product("A1", gtin=GTINS[2], salesPrice=44)
+    shop.sync("products_to_woo")
+    held = shop.store()
+    assert [(held[f"A{n}"].global_unique_id, int(held[f"A{n}"].regular_price or 0)) for n in range(2)] == [
+        (GTINS[0], 33),
+        (GTINS[1], 44),
+    ]
+    codes = shop.rows("SELECT key, code FROM sync.quarantine ORDER BY key")
+    assert codes == [("A0", "gtin-duplicate"), ("A1", "gtin-duplicate")]
