@@ -14,7 +14,7 @@ import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import IntegrationError, StateError
-from solteq_woo_assets.rules.handover import set_free
+from solteq_woo_assets.rules import handover
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import failures
@@ -270,7 +270,7 @@ def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
     """
     if woo_id is None:
         return None
-    page = f"user-edit.php?user_id={woo_id}" if kind == "customer" else f"post.php?post={woo_id}&action=edit"
+    page = f"user-edit.php?user_id={woo_id}" if kind in ("customer", "link") else f"post.php?post={woo_id}&action=edit"
     return f"{settings.woo_url}/wp-admin/{page}"
 
 
@@ -348,28 +348,44 @@ def without_refused(
     :param but: keys that are to be tried again
     """
     changes = failures.waiting(connection, flow, changes, utc_now(), but=but)
-    refused = dict(
-        connection.execute(
-            "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code IS DISTINCT FROM ?",
-            [flow, failures.CODE],
-        ).fetchall()
-    )
+    rows = connection.execute(
+        "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code IS DISTINCT FROM ?",
+        [flow, failures.CODE],
+    ).fetchall()
+    refused = {(key, raw) for key, raw in rows if key not in but}
     if not refused:
         return changes, 0
-    suspects = changes.filter(pl.col("key").is_in([key for key in refused if key not in but]))
-    same = [row["key"] for row in suspects.to_dicts() if changes_hash(row["changes"]) == refused[row["key"]]]
-    same = _still_resting(changes, same)
-    return changes.filter(~pl.col("key").is_in(same)), len(same)
+    numbered = changes.with_row_index("number")
+    is_suspect = pl.col("key").is_in([key for key, _ in refused])
+    suspects = numbered.filter(is_suspect).to_dicts()
+    others = numbered.filter(~is_suspect)
+    left = _with_freed(suspects, [_not_refused(row, refused) for row in suspects], others)
+    kept = [row | {"changes": rest} for row, rest in zip(suspects, left, strict=True) if rest is not None]
+    rows = pl.concat([others, pl.DataFrame(kept, schema=numbered.schema)])
+    return rows.sort("number").drop("number"), len(suspects) - len(kept)
 
 
-def _still_resting(changes: pl.DataFrame, refused: Sequence[str]) -> list[str]:
-    """Without those who want a unique value that another write gives up by now."""
-    if not refused:
-        return []
-    rows = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key", "changes").to_dicts()
-    resting = [number for number, row in enumerate(rows) if row["key"] in set(refused)]
-    free = set_free([row["changes"] for row in rows], resting)
-    return [key for key in refused if key not in {rows[number]["key"] for number in free}]
+def _with_freed(
+    suspects: Sequence[Mapping[str, Any]], left: Sequence[list[Any] | None], others: pl.DataFrame
+) -> list[list[Any] | None]:
+    """What is left of each row's changes; all of them where another write gives up by now the value that it wants.
+
+    :param others: the rows of which nothing was refused
+    """
+    pairs = zip(suspects, left, strict=True)
+    resting = [[each for each in row["changes"] if each not in (rest or [])] for row, rest in pairs]
+    if not any(handover.values(changes)[1] for changes in resting):
+        return list(left)
+    due = [rest for rest in left if rest] + others.filter(pl.col("action").is_in(SENT_ACTIONS))["changes"].to_list()
+    free = handover.set_free([*resting, *due], range(len(resting)))
+    return [row["changes"] if n in free else left[n] for n, row in enumerate(suspects)]
+
+
+def _not_refused(row: Mapping[str, Any], refused: Collection[tuple[str, str]]) -> list[Any] | None:
+    """A row's changes but for those that were refused alone; ``None`` where all were, or the rest of them."""
+    left = [change for change in row["changes"] if (row["key"], changes_hash([change])) not in refused]
+    is_refused = any((row["key"], changes_hash(changes)) in refused for changes in (row["changes"], left))
+    return None if is_refused or (row["changes"] and not left) else left
 
 
 def agreement(connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame) -> dg.AssetCheckResult:

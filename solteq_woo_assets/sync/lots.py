@@ -209,14 +209,18 @@ class LotSender(Judge[W, O]):
             self._passed()
             answered = [self._answered(write, answer) for write, answer in answers]
             for outcome in answered:
-                self.turns.note_outcome(outcome.write, outcome.state)
+                self.turns.note_outcome(outcome.write, self.state_of_values(outcome))
             outcomes += [self._in_turn(outcome) for outcome in answered]
 
     def _in_turn(self, outcome: O) -> O:
         """Who was refused because another has its value still is tried again with that other."""
-        if outcome.state == "refused" and self.turns.waits_for_another(outcome.write):
+        if self.state_of_values(outcome) == "refused" and self.turns.waits_for_another(outcome.write):
             outcome = self._waiting(outcome)
         return outcome
+
+    def state_of_values(self, outcome: O) -> str:
+        """What became of the unique values of a write."""
+        return outcome.state
 
     def _waiting(self, outcome: O) -> O:
         return replace(outcome, state="retry")
@@ -315,7 +319,7 @@ def deliver_lots(
         counts.add(outcomes)
         for outcome in outcomes:
             del still_open[outcome.write.delivery_id]
-            sender.turns.note_outcome(outcome.write, outcome.state)
+            sender.turns.note_outcome(outcome.write, sender.state_of_values(outcome))
         tell(len(writes) - len(still_open), len(writes))
 
     try:

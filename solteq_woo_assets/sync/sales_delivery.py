@@ -164,11 +164,13 @@ def _lots(writes: Sequence[Write]) -> Iterator[list[Write]]:
 
 
 def _customers(connection: duckdb.DuckDBPyConnection, lot: Sequence[Write], shop: str) -> dict[int, dict[str, str]]:
-    """Who bought, by order, but for erased people; known to Solteq by the id that the customers' flow linked."""
+    """Who bought, by order, but for erased people; known to Solteq by the id that the customers' flow linked, unless it
+    was deleted there."""
     rows = connection.execute(
         "SELECT sold.id, sold.customer_id, sold.email, sold.name, link.solteq_id "
         f"FROM {ORDERS} AS sold LEFT JOIN sync.customers AS link "
         "ON link.woo_id = sold.customer_id AND link.state = 'linked' AND sold.customer_id > 0 "
+        "AND link.solteq_id NOT IN (SELECT id FROM snapshot.solteq_customers WHERE deleted) "
         f"WHERE list_contains($ids, sold.id) AND NOT {erased.IS_ERASED}",
         {"ids": list({write.woo_id for write in lot})},
     ).fetchall()

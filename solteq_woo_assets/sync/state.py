@@ -35,9 +35,9 @@ _STORAGE_ERRORS = (
 
 _CHANGES = """
     key VARCHAR NOT NULL,          -- SKU; of a campaign that sets no price, its id
-    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip, stopped (by
-                                   -- a guard rail): shown, not sent
-    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund
+    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. part: done here. wait,
+                                   -- skip, stopped (by a guard rail): shown, not sent
+    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund; customer, link
     woo_id BIGINT,                 -- the store's id, of a sale the order's; NULL for what is yet to be created
     parent_key VARCHAR,            -- a variation's parent: its SKU
     parent_id BIGINT,              -- and its id; NULL while it is yet to be created
@@ -103,6 +103,7 @@ CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer doc
 CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts of every role
     id BIGINT PRIMARY KEY, role VARCHAR NOT NULL, {_PERSON},
     phone_text VARCHAR, held_solteq_id VARCHAR, remarks VARCHAR[],  -- held_solteq_id: our meta
+    country_names VARCHAR[],  -- addresses whose country is written as a name: the store taxes by codes alone
     billing_email VARCHAR, billing_first_name VARCHAR, billing_last_name VARCHAR,
     shipping_first_name VARCHAR, shipping_last_name VARCHAR,
     date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL
@@ -293,6 +294,9 @@ INSERT INTO sync.rewrite_due SELECT now() AT TIME ZONE 'UTC' WHERE EXISTS (
 UPDATE sync.quarantine SET raw = sha256(raw)
     WHERE flow = 'customers_to_woo' AND stage = 'feed' AND raw IS NOT NULL;
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
+ALTER TABLE snapshot.woo_customer_accounts ADD COLUMN IF NOT EXISTS country_names VARCHAR[];
+-- People are read anew: names of countries are known by now, and what cannot be parsed is told.
+DELETE FROM sync.watermarks WHERE feed IN ('snapshot.solteq_customers', 'snapshot.woo_customer_accounts');
 {_STOPPED_TABLE}
 """
 

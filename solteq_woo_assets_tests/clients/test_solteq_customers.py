@@ -272,12 +272,13 @@ class TestPrivacy:
         [
             ({}, "Private"),
             ({"type": None}, "Private"),
-            ({"companyName": "Esimerkki Oy"}, "Company"),
-            ({"taxCode": "FI04904840"}, "Company"),
+            ({"companyName": "Esimerkki Oy", "taxCode": "FI04904840"}, "Company"),
+            ({"companyName": "Esimerkki Oy"}, "Private"),
+            ({"taxCode": "FI04904840"}, "Private"),
             ({"type": "Private", "companyName": "Esimerkki Oy"}, "Private"),
         ],
     )
-    def test_who_does_not_say_so_is_a_company_by_its_name_and_is_written_as_one(
+    def test_who_does_not_say_so_is_a_company_by_its_name_and_tax_code_and_is_written_as_one(
         self, fields: dict[str, Any], wanted: str
     ) -> None:
         (read,) = validated(CustomerDocument, [{"id": "C-1", "modifiedAt": "2026-01-05T06:00:00Z", **fields}]).documents
