@@ -14,6 +14,7 @@ import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import IntegrationError, StateError
+from solteq_woo_assets.rules import handover
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import failures
@@ -357,9 +358,27 @@ def without_refused(
     numbered = changes.with_row_index("number")
     is_suspect = pl.col("key").is_in([key for key, _ in refused])
     suspects = numbered.filter(is_suspect).to_dicts()
-    left = [{**row, "changes": left} for row in suspects if (left := _not_refused(row, refused)) is not None]
-    rows = pl.concat([numbered.filter(~is_suspect), pl.DataFrame(left, schema=numbered.schema)])
-    return rows.sort("number").drop("number"), len(suspects) - len(left)
+    others = numbered.filter(~is_suspect)
+    left = _with_freed(suspects, [_not_refused(row, refused) for row in suspects], others)
+    kept = [row | {"changes": rest} for row, rest in zip(suspects, left, strict=True) if rest is not None]
+    rows = pl.concat([others, pl.DataFrame(kept, schema=numbered.schema)])
+    return rows.sort("number").drop("number"), len(suspects) - len(kept)
+
+
+def _with_freed(
+    suspects: Sequence[Mapping[str, Any]], left: Sequence[list[Any] | None], others: pl.DataFrame
+) -> list[list[Any] | None]:
+    """What is left of each row's changes; all of them where another write gives up by now the value that it wants.
+
+    :param others: the rows of which nothing was refused
+    """
+    pairs = zip(suspects, left, strict=True)
+    resting = [[each for each in row["changes"] if each not in (rest or [])] for row, rest in pairs]
+    if not any(handover.values(changes)[1] for changes in resting):
+        return list(left)
+    due = [rest for rest in left if rest] + others.filter(pl.col("action").is_in(SENT_ACTIONS))["changes"].to_list()
+    free = handover.set_free([*resting, *due], range(len(resting)))
+    return [row["changes"] if n in free else left[n] for n, row in enumerate(suspects)]
 
 
 def _not_refused(row: Mapping[str, Any], refused: Collection[tuple[str, str]]) -> list[Any] | None:

@@ -287,7 +287,8 @@ class ProductWrite(_Strict):
 
 @dataclass(frozen=True)
 class Batch:
-    """Up to 100 writes that go together.
+    """Up to 100 writes that go together. The store makes what is new first; updates are done in order, and one id may
+    stand among them more than once (contract, 73).
 
     :param parent_id: of the variations that these are; ``None`` for products
     :raises ValueError: too many, an id too many or missing, or a variation with what only a product has
@@ -302,9 +303,8 @@ class Batch:
             raise ValueError(f"a batch of {len(self)} items: WooCommerce takes {BATCH_ITEMS}")
         if any(write.id is not None for write in self.creates):
             raise ValueError("what is created has no id yet")
-        ids = [write.id for write in self.updates]
-        if None in ids or len(set(ids)) < len(ids):
-            raise ValueError("each update needs an id, and each id one update")
+        if any(write.id is None for write in self.updates):
+            raise ValueError("each update needs an id")
         if self.parent_id is not None:
             for write in (*self.creates, *self.updates):
                 if misplaced := write.model_fields_set & {"name", "type"}:

@@ -16,6 +16,7 @@ from typing import Literal
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.rules.handover import IS_INTERMEDIATE
 from solteq_woo_assets.rules.people import ADDRESSES, NEEDS_PARSING, PERSON_FIELDS
 
 Relation = duckdb.DuckDBPyRelation
@@ -288,7 +289,9 @@ def _verdict(field: str, choice: str) -> str:
     s, w, b = f"s_{field}", f"w_{field}", f"b_{field}"
     rules: list[str] = [f"WHEN {same_key(field, s)} = {same_key(field, w)} THEN 'same'"]
     if field == "email":  # an account cannot be without one
-        rules.append(f"WHEN {s} = '' THEN CASE WHEN {b} IS NULL THEN 'woo' ELSE 'same' END")
+        rules.append(f"WHEN {w} {IS_INTERMEDIATE} THEN 'solteq'")
+        is_new = f"{b} IS NULL OR {same_key(field, w)} <> {same_key(field, b)}"
+        rules.append(f"WHEN {s} = '' THEN CASE WHEN {is_new} THEN 'woo' ELSE 'same' END")
     if field in ("company_name", "tax_code"):  # a company cannot be without them
         rules.append(f"WHEN {w} = '' AND type = 'Company' THEN 'solteq'")
         rules.append(f"WHEN {s} = '' AND type = 'Company' THEN 'woo'")
@@ -398,8 +401,11 @@ def _spelled(address: str) -> str:
 
 
 def _following(field: str, copy: str) -> str:
+    held = f"w_{field}"
+    if field == "email":
+        held = f"CASE WHEN {held} {IS_INTERMEDIATE} THEN b_email ELSE {held} END"
     return (
-        f"CASE WHEN {copy} <> '' AND lower({copy}) = lower(w_{field}) AND {_is_told(field)} "
+        f"CASE WHEN {copy} <> '' AND lower({copy}) = lower({held}) AND {_is_told(field)} "
         f"THEN {{'field': '{copy}', 'old': {copy}, 'new': s_{field}}} END"
     )
 

@@ -3,9 +3,9 @@
 The ledger holds fields, never values: what a person's data were is nobody's business once they are delivered.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -15,9 +15,11 @@ from pydantic import ValidationError
 from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
 from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
 from solteq_woo_assets.errors import IntegrationError, SolteqError, WooError
+from solteq_woo_assets.rules import handover
+from solteq_woo_assets.rules.handover import Claim
 from solteq_woo_assets.rules.people import plain_text
 from solteq_woo_assets.sync import customer_links, erased, failures, ledger
-from solteq_woo_assets.sync.customer_accounts import CUSTOMERS, forget_accounts, store_accounts
+from solteq_woo_assets.sync.customer_accounts import ACCOUNTS, CUSTOMERS, forget_accounts, store_accounts
 from solteq_woo_assets.sync.customer_frames import (
     account_frame,
     account_write,
@@ -31,6 +33,7 @@ from solteq_woo_assets.sync.lots import LotSender, deliver_lots, is_blocked, lot
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.snapshot import merge
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.turns import Release, Turns
 from solteq_woo_assets.sync.wire import Change
 
 BATCH_SIZE = 100
@@ -59,6 +62,7 @@ class Write:
     document: str | None = None
     phone: str | None = None
     phone_text: str | None = None
+    held_email: str | None = None
 
 
 @dataclass(frozen=True)
@@ -128,16 +132,21 @@ def deliver_to_woo(
         return _settle(connection, flow, outcomes)
 
     with database.transaction() as connection:
-        writes = _read_writes(connection, flow, "delta.woo_customer_delta")
-    removals = [write for write in writes if write.action == "remove"]
-    others = [write for write in writes if write.action != "remove"]
+        writes = _read_writes(
+            connection,
+            flow,
+            "(SELECT delta.*, held.email AS held_email FROM delta.woo_customer_delta AS delta "
+            f"LEFT JOIN {ACCOUNTS} AS held ON held.id = delta.woo_id)",
+            ("held_email",),
+        )
+    sender.turns = Turns(writes, [_claim_in_store(write) for write in writes], BATCH_SIZE)
     return deliver_lots(
         database,
         flow,
         run_id,
         writes,
         sender,
-        [lambda settle: chain(lots_of(others, sender), ([write] for write in removals))],
+        [partial(_accounts, sender, some) for some in sender.turns.rounds],
         in_flight=in_flight,
         keep=keep,
         tell=on_progress,
@@ -186,19 +195,48 @@ def deliver_to_solteq(
         )
     writes = [write for write in writes if only is None or write.key in only]
     sender = _SolteqSender(solteq)
+    sender.turns = Turns(writes, [_claim_in_solteq(write) for write in writes], BATCH_SIZE)
     counts = deliver_lots(
         database,
         flow,
         run_id,
         writes,
         sender,
-        [lambda settle: lots_of(writes, sender)],
+        [partial(_documents, sender, some) for some in sender.turns.rounds],
         in_flight=in_flight,
         keep=keep,
         tell=on_progress,
         keep_values=False,
     )
     return counts, stale
+
+
+def _claim_in_store(write: Write) -> Claim:
+    if write.action == "remove":
+        email = (write.held_email or "").strip().lower()
+        return Claim(write.key, gives={"email": email} if email else {})
+    gives, wants = handover.values(write.changes)
+    if gives and not _can_be_sent(write):  # it stays here, and gives nothing up
+        return Claim("accounts")
+    return Claim("accounts", gives, wants, write.woo_id is None)
+
+
+def _claim_in_solteq(write: Write) -> Claim:
+    gives, wants = handover.values(write.changes)
+    return Claim("customers", gives, wants, write.solteq_id is None)
+
+
+def _accounts(sender: "_StoreSender", writes: Sequence[Write], settle: Any) -> Iterator[list[Write]]:
+    """The lots of writes that need not wait for each other."""
+    del settle
+    yield from lots_of([write for write in writes if write.action != "remove"], sender)
+    yield from ([write] for write in writes if write.action == "remove")
+
+
+def _documents(sender: "_SolteqSender", writes: Sequence[Write], settle: Any) -> Iterator[list[Write]]:
+    """One by one; those that are bound to go in order are one lot, which is sent so."""
+    del settle
+    yield from lots_of(writes, sender)
 
 
 def _read_writes(
@@ -333,10 +371,17 @@ class _StoreSender(LotSender[Write, Outcome]):
             return [(write, None) for write in gone]
         sound = [(write, body) for write, body in bodies.items() if body is not None]
         creates = [each for each in sound if each[0].woo_id is None]
-        updates = [each for each in sound if each[0].woo_id is not None]
+        updates: list[tuple[Write | None, CustomerWrite]] = []  # a release is nobody's own write
+        for write, body in sound:
+            for each in self.turns.releases(write):
+                self._released(each)
+                woo_id = each.write.woo_id or 0
+                updates.append((None, CustomerWrite(id=woo_id, email=handover.intermediate("email", woo_id))))
+            if write.woo_id is not None:
+                updates.append((write, body))
         batch = CustomerBatch(creates=[body for _, body in creates], updates=[body for _, body in updates])
-        answers = self._woo.customers.write(batch)
-        answered = [(write, answer) for (write, _), answer in zip([*creates, *updates], answers, strict=True)]
+        answers = zip([*creates, *updates], self._woo.customers.write(batch), strict=True)
+        answered = [(write, answer) for (write, _), answer in answers if write is not None]
         return self._sent_again(answered)
 
     def _sent_again(self, answered: Sequence[tuple[Write, Any]]) -> list[tuple[Write, Any]]:
@@ -353,6 +398,19 @@ class _StoreSender(LotSender[Write, Outcome]):
             write: Rest(rest, next(answers) if rest.changes else None, held) for write, (rest, held) in rests.items()
         }
         return [(write, again.get(write, answer)) for write, answer in answered]
+
+    def state_of_values(self, outcome: Outcome) -> str:
+        return _state_of_email(outcome)
+
+    def give_back(self, released: Release[Write]) -> bool:
+        for value in _both_values(released):
+            try:
+                batch = CustomerBatch(updates=[CustomerWrite(id=released.write.woo_id, email=value)])
+            except ValidationError:
+                continue
+            if isinstance(self._woo.customers.write(batch)[0], StoreCustomer):
+                return True
+        return False
 
     def _outcome(self, write: Write, state: str, error: str, code: str) -> Outcome:
         return Outcome(write, state, error=error, code=code)
@@ -389,6 +447,26 @@ class _StoreSender(LotSender[Write, Outcome]):
         """Who has the e-mail address: we ourselves, perhaps, in a request that was not answered."""
         email = next((change["new"] for change in write.changes if change["field"] == "email"), None)
         return next(iter(self._woo.customers.by_email(email)), None) if email else None
+
+
+def _can_be_sent(write: Write) -> bool:
+    """Whether its e-mail address is one that the store takes."""
+    try:
+        CustomerWrite(email=next(change["new"] for change in write.changes if change["field"] == "email"))
+    except ValidationError:
+        return False
+    return True
+
+
+def _state_of_email(outcome: Outcome) -> str:
+    """A write may arrive but for its e-mail address."""
+    return "refused" if any(held.change["field"] == "email" for held in outcome.held) else outcome.state
+
+
+def _both_values(released: Release[Write]) -> list[str]:
+    """The e-mail address that it wants, and the one that it had."""
+    (change,) = [change for change in released.write.changes if change["field"] == "email"]
+    return [change["new"] or "", change["old"] or ""]
 
 
 def _refused_fields(write: Write, answer: StoreCustomer | ItemRefused) -> dict[str, str]:
@@ -445,17 +523,25 @@ class _SolteqSender(LotSender[Write, Outcome]):
     def __init__(self, solteq: SolteqClient) -> None:
         super().__init__("Solteq", 1)
         self._solteq = solteq
+        self._without_email: dict[str, CustomerDocument] = {}
 
     def _bodies(self, writes: Sequence[Write], outcomes: list[Outcome]) -> dict[Write, dict[str, Any]]:
         del outcomes
-        return {write: _document(write) for write in writes}
+        return {write: self._document(write) for write in writes}
+
+    def _document(self, write: Write) -> dict[str, Any]:
+        held = self._without_email.get(write.delivery_id)
+        row = {"phone": write.phone, "phone_text": write.phone_text}
+        return customer_document(held.raw if held else write.document, spelled_out(write.changes, row))
 
     def _post(self, bodies: Mapping[Write, dict[str, Any]]) -> list[tuple[Write, Any]]:
         ((write, document),) = bodies.items()
+        for each in self.turns.releases(write):
+            self._release(each)
         answer = self._sent(write, document)
         if isinstance(answer, Refused) and (part := _split(write, _named_fields(answer, document))):
             rest, held = part
-            answer = Rest(rest, self._sent(rest, _document(rest)) if rest.changes else None, held)
+            answer = Rest(rest, self._sent(rest, self._document(rest)) if rest.changes else None, held)
         return [(write, answer)]
 
     def _sent(self, write: Write, document: dict[str, Any]) -> CustomerDocument | Taken | Stale | Gone | Refused:
@@ -463,6 +549,31 @@ class _SolteqSender(LotSender[Write, Outcome]):
         if write.solteq_id is None:
             return customers.create(document)
         return customers.replace(write.solteq_id, document, document["modifiedAt"])
+
+    def _release(self, released: Release[Write]) -> None:
+        """A customer of Solteq may be without an e-mail address for a moment."""
+        write = released.write
+        held = self._without_email.get(write.delivery_id)
+        answer = self._with_email(write, write.document if held is None else held.raw, "")
+        if isinstance(answer, CustomerDocument):
+            self._without_email[write.delivery_id] = answer
+            self._released(released)
+
+    def _with_email(self, write: Write, raw: str | None, email: str) -> object:
+        document = customer_document(raw, [{"field": "email", "old": None, "new": email}])
+        return self._solteq.customers.replace(write.solteq_id or "", document, document["modifiedAt"])
+
+    def state_of_values(self, outcome: Outcome) -> str:
+        return _state_of_email(outcome)
+
+    def give_back(self, released: Release[Write]) -> bool:
+        held = self._without_email[released.write.delivery_id]
+        answers = (self._with_email(released.write, held.raw, email) for email in _both_values(released))
+        return any(isinstance(answer, CustomerDocument) for answer in answers)
+
+    def _waiting(self, outcome: Outcome) -> Outcome:
+        """Merged again at once, with the one that it waits for."""
+        return replace(outcome, state="retry", is_stale=True)
 
     def _answered(self, write: Write, answer: CustomerDocument | Taken | Stale | Gone | Refused | Rest) -> Outcome:
         if isinstance(answer, Rest):
@@ -493,11 +604,6 @@ def _named_fields(refused: Refused, document: Mapping[str, Any]) -> dict[str, st
     return {
         field_of(path, document) or f"({path})": f"Solteq refuses it: {words}" for path, words in refused.paths.items()
     }
-
-
-def _document(write: Write) -> dict[str, Any]:
-    row = {"phone": write.phone, "phone_text": write.phone_text}
-    return customer_document(write.document, spelled_out(write.changes, row))
 
 
 def _refused_by_solteq(write: Write, answer: Taken | Stale | Gone | Refused) -> Outcome:

@@ -5,8 +5,8 @@ The order of things is what makes it safe to be killed at any point:
 1. Writes that an earlier run left pending are settled: the store was read again at the start of this run, so what
    is not in the delta any more was done, and what still is goes out again.
 2. Every write of the delta goes into the ledger as pending, in one transaction.
-3. Batches leave, products and parents before variations. Each answer is settled in the ledger and stored in the
-   catalogue in one transaction.
+3. Batches leave, products and parents before variations, who gives up a SKU or GTIN before who takes it. Each answer is
+   settled in the ledger and stored in the catalogue in one transaction.
 4. What never left, because the store went away, is marked unsent.
 """
 
@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -22,7 +23,8 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.errors import IntegrationError, WooError
-from solteq_woo_assets.rules import skus
+from solteq_woo_assets.rules import handover, skus
+from solteq_woo_assets.rules.handover import Claim
 from solteq_woo_assets.sync import failures, ledger
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.links import LINK_SCHEMA, link, sku_key
@@ -30,6 +32,7 @@ from solteq_woo_assets.sync.lots import LotSender, Phase, deliver_lots, lots_of
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
 from solteq_woo_assets.sync.snapshot import forget, merge_catalogue
 from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
+from solteq_woo_assets.sync.turns import Release, Turns
 from solteq_woo_assets.sync.wire import Change, disagreement, product_write
 
 BATCH_SIZE = 100
@@ -95,11 +98,8 @@ def deliver(
     with database.transaction() as connection:
         writes = _read_writes(connection, table, keys)
     sender = _Sender(woo)
-    first = [write for write in writes if write.kind != "variation"]
-    variations = [write for write in writes if write.kind == "variation"]
-    phases: list[Phase[Outcome, Write]] = [lambda settle: lots_of(first, sender)]
-    if variations:
-        phases.append(lambda settle: _by_parent(database, variations, sender, settle))
+    sender.turns = Turns(writes, _claims(writes), BATCH_SIZE)
+    phases: list[Phase[Outcome, Write]] = [partial(_round, database, sender, some) for some in sender.turns.rounds]
     return deliver_lots(
         database,
         flow,
@@ -122,6 +122,34 @@ def _read_writes(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequen
         params={"keys": keys},
     ).pl()
     return [Write(**row) for row in rows.to_dicts()]
+
+
+def _claims(writes: Sequence[Write]) -> list[Claim]:
+    """What the writes hand on to each other. Products go before variations, a parent before its own."""
+    by_key = {sku_key(write.key): n for n, write in enumerate(writes) if write.kind == "variable"}
+    by_id = {write.woo_id: n for n, write in enumerate(writes) if write.kind != "variation"}
+    claims: list[Claim] = []
+    for write in writes:
+        gives, wants = handover.values(write.changes)
+        if gives and not _validated([write])[0]:  # it stays here, and gives nothing up
+            gives, wants = {}, {}
+        if write.kind == "variation":
+            parent = sku_key(write.parent_key)
+            place = ("family", write.parent_id or parent)
+            after = by_key.get(parent) if write.parent_id is None else by_id.get(write.parent_id, by_key.get(parent))
+            claims.append(Claim(place, gives, wants, write.woo_id is None, not_before=1, after=after))
+        else:
+            claims.append(Claim("products", gives, wants, write.woo_id is None))
+    return claims
+
+
+def _round(
+    database: StateDatabase, sender: "_Sender", writes: Sequence[Write], settle: Callable[[Sequence[Outcome]], None]
+) -> Iterator[list[Write]]:
+    """The lots of writes that need not wait for each other."""
+    yield from lots_of([write for write in writes if write.kind != "variation"], sender)
+    if variations := [write for write in writes if write.kind == "variation"]:
+        yield from _by_parent(database, variations, sender, settle)
 
 
 def _by_parent(
@@ -182,14 +210,36 @@ class _Sender(LotSender[Write, Outcome]):
         return sound
 
     def _post(self, bodies: Mapping[Write, ProductWrite]) -> list[tuple[Write, StoreProduct | ItemRefused]]:
-        creates = [write for write in bodies if write.woo_id is None]
-        updates = [write for write in bodies if write.woo_id is not None]
-        batch = Batch(
-            creates=[bodies[write] for write in creates],
-            updates=[bodies[write] for write in updates],
-            parent_id=next(iter(bodies)).parent_id,
-        )
-        return list(zip([*creates, *updates], self._woo.write(batch), strict=True))
+        parent_id = next(iter(bodies)).parent_id
+        sent: list[tuple[Write | None, ProductWrite]] = []  # a release is nobody's own write
+        for write, body in bodies.items():
+            for each in self.turns.releases(write):
+                self._released(each)
+                if write.woo_id is not None and _parent_of(each.write) == parent_id:
+                    sent.append((None, _releasing(each)))
+                else:
+                    self._woo.write(Batch([], [_releasing(each)], _parent_of(each.write)))
+            sent.append((write, body))
+        creates = [item for item in sent if item[1].id is None]
+        updates = [item for item in sent if item[1].id is not None]
+        batch = Batch([body for _, body in creates], [body for _, body in updates], parent_id)
+        answers = zip([*creates, *updates], self._woo.write(batch), strict=True)
+        return [(write, answer) for (write, _), answer in answers if write is not None]
+
+    def give_back(self, released: Release[Write]) -> bool:
+        given = [self._gives_back(released.write, name) for name in released.fields]  # each of them, whatever comes
+        return all(given)
+
+    def _gives_back(self, write: Write, name: str) -> bool:
+        (change,) = [change for change in write.changes if change["field"] == name]
+        for value in (change["new"], change["old"]):
+            try:
+                body = product_write(write.woo_id, [{**change, "new": value}])
+            except ValidationError:
+                continue
+            if isinstance(self._woo.write(Batch([], [body], _parent_of(write)))[0], StoreProduct):
+                return True
+        return False
 
     def _outcome(self, write: Write, state: str, error: str, code: str) -> Outcome:
         return Outcome(write, state, error=error, code=code)
@@ -249,6 +299,17 @@ class _Sender(LotSender[Write, Outcome]):
     def _holders(self, write: Write) -> list[StoreProduct]:
         """The products, in the bin too, that hold the SKU of a refused create."""
         return [*self._woo.find_by_sku([_sku(write)]), *self._woo.find_by_sku([_sku(write)], status="trash")]
+
+
+def _parent_of(write: Write) -> int | None:
+    return write.parent_id if write.kind == "variation" else None
+
+
+def _releasing(released: Release[Write]) -> ProductWrite:
+    woo_id = released.write.woo_id or 0
+    return ProductWrite.model_validate(
+        {"id": woo_id, **{name: handover.intermediate(name, woo_id) for name in released.fields}}
+    )
 
 
 def _validated(writes: Sequence[Write]) -> tuple[dict[Write, ProductWrite], list[Outcome]]:

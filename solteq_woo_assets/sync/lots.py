@@ -8,15 +8,18 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 import duckdb
+import polars as pl
 
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, RemoteError
 from solteq_woo_assets.sync import failures, ledger
 from solteq_woo_assets.sync.ledger import DeliveryCounts
+from solteq_woo_assets.sync.quarantine import release
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
+from solteq_woo_assets.sync.turns import Release, Turns
 
 LOTS_AHEAD = 16
 """Lots handed out at once. Sending goes on while answers are stored, and those that came meanwhile are stored
@@ -139,6 +142,7 @@ class LotSender(Judge[W, O]):
         self.sent: set[str] = set()
         """Delivery ids of what left and may have been done."""
         self._has_rights = False
+        self.turns: Turns[W] = Turns()
 
     @abstractmethod
     def _post(self, bodies: Mapping[W, Any]) -> list[tuple[W, Any]]:
@@ -203,8 +207,36 @@ class LotSender(Judge[W, O]):
             self._send_apart(writes, outcomes, error)
         else:
             self._passed()
-            for write, answer in answers:
-                outcomes.append(self._answered(write, answer))
+            answered = [self._answered(write, answer) for write, answer in answers]
+            for outcome in answered:
+                self.turns.note_outcome(outcome.write, self.state_of_values(outcome))
+            outcomes += [self._in_turn(outcome) for outcome in answered]
+
+    def _in_turn(self, outcome: O) -> O:
+        """Who was refused because another has its value still is tried again with that other."""
+        if self.state_of_values(outcome) == "refused" and self.turns.waits_for_another(outcome.write):
+            outcome = self._waiting(outcome)
+        return outcome
+
+    def state_of_values(self, outcome: O) -> str:
+        """What became of the unique values of a write."""
+        return outcome.state
+
+    def _waiting(self, outcome: O) -> O:
+        return replace(outcome, state="retry")
+
+    def _released(self, released: Release[W]) -> None:
+        """A value is given up, or may be: the row of the ledger that it belongs to is under way."""
+        self.sent.add(released.write.delivery_id)
+        self.turns.note_release(released)
+
+    def give_back(self, released: Release[W]) -> bool:
+        """After a value was given up in vain: its own new one alone, or the old one back; whether there is one.
+
+        :raises IntegrationError: the other side went away
+        """
+        del released
+        return True
 
     def _mind(self, error: RemoteError, writes: int) -> None:
         """Give up when it is we who are refused, and send fewer when it was too much at once."""
@@ -235,7 +267,13 @@ class LotSender(Judge[W, O]):
 
 
 def lots_of(writes: Sequence[W], sender: LotSender[W, Any]) -> Iterator[list[W]]:
-    """Writes in lots of as many as the host takes by then."""
+    """Writes in lots of as many as the host takes by then; those that are bound to go together are in the first."""
+    lot = [write for write in writes if sender.turns.is_bound(write)]
+    if lot:
+        free = [write for write in writes if not sender.turns.is_bound(write)]
+        room = max(sender.batch_size - sum(map(sender.turns.size, lot)), 0)
+        writes = free[room:]
+        yield [*lot, *free[:room]]
     start = 0
     while start < len(writes):
         lot = list(writes[start : start + sender.batch_size])
@@ -281,6 +319,7 @@ def deliver_lots(
         counts.add(outcomes)
         for outcome in outcomes:
             del still_open[outcome.write.delivery_id]
+            sender.turns.note_outcome(outcome.write, sender.state_of_values(outcome))
         tell(len(writes) - len(still_open), len(writes))
 
     try:
@@ -291,12 +330,17 @@ def deliver_lots(
         settle(judged.outcomes)
         if judged.error:
             raise judged.error
+        in_vain = [left.write.key for left in sender.turns.left_over() if not sender.give_back(left)]
     except IntegrationError:
         with database.transaction() as connection:
             ledger.settle_unsent(connection, still_open.values(), sender.sent)
             suspects = [write for write in sender.alone if write.delivery_id in still_open]
             failures.suspect(connection, flow, suspects, utc_now())
         raise
+    if in_vain:  # none of them rests with an intermediate value
+        with database.transaction() as connection:
+            keys = pl.DataFrame({"key": in_vain}, schema={"key": pl.String})
+            release(connection, flow, "delivery", keys)
     return counts
 
 

@@ -299,7 +299,6 @@ class TestBatch:
         [
             ([{"id": 1}], [], "has no id yet"),
             ([], [{"sku": "a"}], "each update needs an id"),
-            ([], [{"id": 1}, {"id": 1}], "each id one update"),
         ],
     )
     def test_ids_belong_to_updates(self, creates: list[Any], updates: list[Any], words: str) -> None:
