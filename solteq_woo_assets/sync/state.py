@@ -262,6 +262,8 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 _UPGRADE_FROM_6 = """
 -- What version 7 adds; a database of an earlier version has got some tables as they are now.
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
+ALTER TABLE sync.links ADD COLUMN sku VARCHAR;
+UPDATE sync.links SET sku = key;
 """
 
 _UPGRADE_FROM_5 = f"""
@@ -382,6 +384,7 @@ CREATE TABLE sync.links (  -- which store product is which Solteq code
     woo_id BIGINT NOT NULL,
     status_before VARCHAR,         -- status before Solteq withdrew it; NULL while it is on sale
     solteq_id VARCHAR,             -- id of the code's document, which stays when the code changes; NULL of a model
+    sku VARCHAR,                   -- its SKU in the store as both sides last agreed, as key; empty: it gave it away
     PRIMARY KEY (kind, key)
 );
 CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run

@@ -173,7 +173,8 @@ def verdict(sides: Sides, now: datetime) -> tuple[str, str, list[str]]:
     """Of the only campaign of product A: its window, what becomes of it, and when the calendar has it."""
     tables = {name: sides.connection.table(f"snapshot.solteq_{name}") for name in ("products", "campaigns")}
     history = sides.connection.table("sync.price_history")
-    explained = explain_prices(sides.connection, **tables, history=history, rules=PRICING, now=now)
+    links = sides.connection.table("sync.links")
+    explained = explain_prices(sides.connection, **tables, history=history, links=links, rules=PRICING, now=now)
     (row,) = explained.verdicts.to_dicts()
     return row["window"], row["verdict"], explained.calendar["opens"].to_list()
 
