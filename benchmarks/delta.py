@@ -39,7 +39,9 @@ SELECT
     i, i >= $simple AS is_variant, i // 5 AS family,
     CASE WHEN i >= $simple THEN printf('V%07d', i) ELSE printf('S%07d', i) END AS code,
     CASE WHEN i >= $simple THEN printf('M%07d', i // 5) END AS model_number,
-    printf('640%010d', i) AS gtin, (100 + i * 37 % 20000)::DECIMAL(18,4) / 100 AS price,
+    printf('640%09d', i) AS digits, digits || (10 - list_sum(list_transform(string_split(digits, ''),
+        lambda d, i: d::INTEGER * CASE i % 2 WHEN 0 THEN 3 ELSE 1 END)) % 10) % 10 AS gtin,
+    (100 + i * 37 % 20000)::DECIMAL(18,4) / 100 AS price,
     CASE WHEN i >= $simple THEN ['XS', 'S', 'M', 'L', 'XL'][i % 5 + 1] END AS size,
     TIMESTAMP '2026-01-05 06:00:00' AS modified
 FROM range($products) AS all_products(i);

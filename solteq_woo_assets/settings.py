@@ -139,7 +139,8 @@ class Settings(BaseSettings):
     new_product_status: Literal["draft", "pending", "private", "publish"] = "draft"
     """Status of a product that this integration creates. Draft: images and texts are added in the store first."""
     inactive_products: Literal["draft", "out_of_stock", "leave"] = "draft"
-    """What becomes of a store product that is inactive or deleted in Solteq. It is never deleted."""
+    """What becomes of a store product that is inactive or deleted in Solteq, or may not be sold online any more. It is
+    never deleted."""
     binned_products: Literal["restore", "leave"] = "restore"
     """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
     tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {

@@ -310,6 +310,13 @@ def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[st
     )
 
 
+_SKUS = f"""
+SELECT key, {sku_key("change.new")} AS wanted, nullif({sku_key("change.old")}, '') AS given
+FROM (SELECT key, unnest(changes) AS change FROM delta.{{delta}}) WHERE change.field = 'sku'
+"""
+"""The SKU that a row takes, and the one that it gives away."""
+
+
 def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str]) -> set[str]:
     """The rows, and those that would be wrong without them."""
     if delta == "sales_delta":  # of an order what comes after its reversal: the sale that takes its place, its refunds
@@ -317,7 +324,7 @@ def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Co
             "SELECT later.key FROM delta.sales_delta AS later JOIN delta.sales_delta AS stopped USING (woo_id) "
             "WHERE list_contains($keys, stopped.key) AND later.version > stopped.version"
         )
-    else:  # the family of a parent, and a parent that is converted for a variation
+    else:  # the family of a parent, a parent that is converted for a variation, and who waits for the SKU of another
         parents = (
             f"SELECT lower(trim(key)) FROM delta.{delta} WHERE list_contains($keys, key) UNION "
             f"SELECT lower(trim(parent.key)) FROM delta.{delta} AS parent JOIN delta.{delta} AS child "
@@ -325,8 +332,12 @@ def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Co
             "WHERE parent.action = 'convert' AND list_contains($keys, child.key)"
         )
         query = (
-            f"WITH parents AS ({parents}) SELECT key FROM delta.{delta} WHERE "
-            "lower(trim(parent_key)) IN (FROM parents) OR kind <> 'variation' AND lower(trim(key)) IN (FROM parents)"
+            f"WITH RECURSIVE parents AS ({parents}), skus AS ({_SKUS.format(delta=delta)}), waiting AS ("
+            "SELECT later.key, later.given FROM skus JOIN skus AS later ON later.wanted = skus.given "
+            "WHERE list_contains($keys, skus.key) "
+            "UNION SELECT later.key, later.given FROM waiting JOIN skus AS later ON later.wanted = waiting.given) "
+            f"SELECT key FROM delta.{delta} WHERE lower(trim(parent_key)) IN (FROM parents) "
+            "OR kind <> 'variation' AND lower(trim(key)) IN (FROM parents) OR key IN (SELECT key FROM waiting)"
         )
     return {*keys, *(row[0] for row in connection.execute(query, {"keys": list(keys)}).fetchall())}
 

@@ -24,6 +24,7 @@ import duckdb
 import polars as pl
 import simplejson
 
+from solteq_woo_assets.rules.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
 from solteq_woo_assets.rules.matching import forget_matches, match_products
 from solteq_woo_assets.rules.pricing import (
     LOWEST_PRICE_META,
@@ -158,17 +159,15 @@ WHERE found.id NOT IN (SELECT id FROM offers) ORDER BY store.status = 'trash', c
 
 _CODES = f"""
 CREATE TEMP TABLE codes AS
-WITH single AS (
-    SELECT documents.* EXCLUDE (sku_key, gtin_key), matches.* EXCLUDE (id)
-    FROM matches JOIN documents USING (id)
+WITH claimed AS (
+    SELECT sku_key, list(sales_price) AS claimed_prices FROM documents WHERE on_sale GROUP BY ALL HAVING count(*) > 1
+), single AS (
+    SELECT documents.* EXCLUDE (sku_key, gtin_key), matches.* EXCLUDE (id), claimed_prices
+    FROM matches JOIN documents USING (id) LEFT JOIN claimed ON claimed.sku_key = matches.sku_key
 ), padded AS (
-    SELECT
-        *, nullif(trim(gtin), '') AS gtin_given,
-        CASE WHEN regexp_full_match(gtin_given, '[0-9]{{1,14}}') THEN lpad(
-            gtin_given,
-            (CASE WHEN length(gtin_given) <= 8 THEN 8 ELSE greatest(length(gtin_given), 12) END)::INTEGER,
-            '0'
-        ) END AS gtin_padded
+    SELECT *, {padded_gtin("gtin")} AS gtin_padded,
+        CASE WHEN trim(gtin) <> '' THEN {gtin_fault("gtin_padded")} END AS gtin_fault,
+        CASE WHEN gtin_fault IS NULL THEN gtin_padded END AS gtin_used
     FROM single
 ), cleaned AS (
     SELECT * REPLACE (
@@ -184,7 +183,7 @@ WITH single AS (
 SELECT
     sku_key, model_key, id, trim(code) || CASE WHEN replaced_by IS NULL THEN '' ELSE ' (' || id || ')' END AS sku,
     trim(model_number) AS model_number, nullif(trim(name), '') AS name, on_sale, deleted, type,
-    claimants, replaced_by, contradicted_id, vat_rate, sales_price, discounted_price, gtin_given,
+    claimants, claimed_prices, replaced_by, contradicted_id, vat_rate, sales_price, discounted_price, gtin_fault,
     -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
     list_filter(attributes, lambda a, i: i = list_position(
         list_transform(attributes, lambda b: strip_accents(lower(b.name))), strip_accents(lower(a.name))
@@ -192,8 +191,8 @@ SELECT
     {regular_price("sales_price")} AS regular_price,
     sale_price, date_on_sale_from_gmt, date_on_sale_to_gmt, lowest_price_30d,
     {purchase_price("purchase_price")} AS purchase_price,
-    gtin_padded AS gtin,
-    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_padded) AS gtin_claimants,
+    gtin_used AS gtin, gtin AS gtin_given,
+    count(*) FILTER (on_sale) OVER (PARTITION BY gtin_used) AS gtin_claimants,
     slug AS tax_class, known AS tax_class_is_known,
     len(cleaned.attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
         PARTITION BY model_key,
@@ -202,38 +201,39 @@ SELECT
 FROM cleaned LEFT JOIN tax_classes USING (vat_rate) LEFT JOIN offers USING (id)
 """
 
-# Field, reason and code of the first thing that keeps a code from being sold.
+# Field, reason and code of the first thing that keeps a code from being sold, and the fate of its page in the store: it
+# goes off (as that of an inactive product), stays as it is, or goes on without the field.
 _VERDICTS = """
 CREATE TEMP TABLE verdicts AS
 SELECT sku_key, verdict.* FROM (
     SELECT sku_key, CASE
         WHEN claimants > 1 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is on ' || claimants || ' active products',
-            'problem': 'code-duplicate'}
+            'problem': 'code-duplicate', 'fate': 'stays'}
         WHEN contradicted_id IS NOT NULL THEN {'held': 'quarantine', 'field': 'gtin',
             'reason': 'the store''s product ' || contradicted_id || ' has this SKU and another GTIN than '
-                || gtin_given,
-            'problem': 'sku-of-other-gtin'}
+                || trim(gtin_given),
+            'problem': 'sku-of-other-gtin', 'fate': 'stays'}
         WHEN type IN ('giftcard', 'deposit', 'custom') THEN {'held': 'skip', 'field': 'productType',
             'reason': CASE type WHEN 'giftcard' THEN 'gift cards' WHEN 'deposit' THEN 'deposits'
                 ELSE 'custom products' END || ' are not sold online',
-            'problem': ''}
+            'problem': '', 'fate': 'off'}
         WHEN type NOT IN ('basic', 'variant', 'service') OR type IS NULL THEN
             {'held': 'quarantine', 'field': 'productType',
-            'reason': 'the product type is not known', 'problem': 'product-type-unknown'}
+            'reason': 'the product type is not known', 'problem': 'product-type-unknown', 'fate': 'off'}
         WHEN sales_price < 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
-            'reason': 'the price is negative', 'problem': 'price-negative'}
+            'reason': 'the price is negative', 'problem': 'price-negative', 'fate': 'off'}
         WHEN coalesce(regular_price, 0) = 0 THEN {'held': 'quarantine', 'field': 'salesPrice',
-            'reason': 'there is no price', 'problem': 'price-missing'}
+            'reason': 'there is no price', 'problem': 'price-missing', 'fate': 'off'}
         WHEN tax_class IS NULL AND vat_rate IS NOT NULL THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'VAT ' || vat_rate || ' % has no tax class',
-            'problem': 'vat-rate-without-class'}
+            'problem': 'vat-rate-without-class', 'fate': 'goes on'}
         WHEN NOT tax_class_is_known THEN {'held': 'quarantine', 'field': 'vatRate',
             'reason': 'the store has no tax class ' || tax_class,
-            'problem': 'tax-class-missing'}
+            'problem': 'tax-class-missing', 'fate': 'goes on'}
         WHEN length(sku) > 100 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is longer than the 100 characters that a SKU may have',
-            'problem': 'code-too-long'}
+            'problem': 'code-too-long', 'fate': 'stays'}
     END AS verdict
     FROM codes WHERE on_sale
 ) WHERE verdict IS NOT NULL
@@ -244,9 +244,11 @@ SELECT sku_key, verdict.* FROM (
 _TAKEN = """
 INSERT INTO verdicts
 WITH RECURSIVE placed AS (
-    SELECT codes.sku_key, codes.on_sale, codes.replaced_by, matches.woo_id, page.own_sku
+    SELECT codes.sku_key, codes.on_sale AND fate IS DISTINCT FROM 'off' AS on_sale, codes.replaced_by, matches.woo_id,
+        page.own_sku
     FROM codes JOIN matches USING (sku_key) LEFT JOIN held AS page ON page.id = matches.woo_id
-    WHERE codes.sku_key NOT IN (SELECT sku_key FROM verdicts)
+    LEFT JOIN verdicts ON verdicts.sku_key = codes.sku_key
+    WHERE fate IS NULL OR fate = 'off' OR fate = 'goes on' AND matches.woo_id IS NOT NULL
 ), moving AS (
     SELECT placed.* FROM placed WHERE own_sku IS DISTINCT FROM sku_key AND replaced_by IS NULL AND (
         on_sale OR woo_id IS NOT NULL AND own_sku IN (SELECT sku_key FROM placed AS wanting WHERE on_sale)
@@ -265,7 +267,7 @@ WITH RECURSIVE placed AS (
     FROM waiting JOIN blocked ON blocked.woo_id = waiting.holder_id
 )
 SELECT sku_key, 'quarantine', 'code', 'the store''s product ' || min(holder_id) || ' has this SKU already'
-    || coalesce('; it is product ' || any_value(woo_id) || ' there', ''), 'sku-taken'
+    || coalesce('; it is product ' || any_value(woo_id) || ' there', ''), 'sku-taken', 'stays'
 FROM blocked GROUP BY sku_key
 """
 
@@ -339,7 +341,7 @@ WHERE on_sale_count > 1 OR by_sku_type = 'variable' OR by_link IS NOT NULL OR pa
 """
 
 # woo_id is NULL for what is yet to be created. A product that could not become the parent stays on sale as it is.
-_ITEMS = """
+_ITEMS = f"""
 CREATE TEMP TABLE items AS
 WITH placed AS (
     SELECT
@@ -351,7 +353,12 @@ WITH placed AS (
     FROM codes LEFT JOIN matches USING (sku_key) LEFT JOIN models ON models.model_key = codes.model_key
 )
 SELECT
-    placed.*, verdicts.held AS verdict, held.type AS store_type,
+    placed.*, verdicts.held AS verdict, verdicts.reason AS verdict_reason, held.type AS store_type,
+    -- Of a code on several products the page stays while it shows the price of one of them.
+    CASE WHEN problem = 'code-duplicate'
+        AND NOT list_contains(list_transform(claimed_prices, lambda p: {regular_price("p")}), held.regular_price)
+        THEN 'off' ELSE fate END AS page,
+    on_sale AND page IS DISTINCT FROM 'off' AS for_sale,
     CASE
         WHEN held.type = 'variation' OR (placed.woo_id IS NULL AND is_variant) THEN 'variation' ELSE 'simple'
     END AS kind,
@@ -362,18 +369,19 @@ SELECT
     parent.status AS parent_status,
     -- An attribute of the whole store goes by its id, one of the product alone by its name.
     CASE WHEN len(list_filter(parent.attributes, lambda p: p.id <> 0)) > 0
-        THEN list_transform(placed.attributes, lambda a: {
+        THEN list_transform(placed.attributes, lambda a: {{
             'id': coalesce(list_filter(parent.attributes, lambda p: lower(p.name) = lower(a.name))[1].id, 0),
             'name': a.name, 'option': a."option"
-        })::JSON::VARCHAR
+        }})::JSON::VARCHAR
         ELSE placed.attributes::JSON::VARCHAR
     END AS choices,
     gtin_claimants > 1 OR EXISTS (
         FROM held AS other WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
     ) AS gtin_is_taken,
     -- What is off sale keeps its SKU, unless another code needs it.
-    CASE WHEN NOT placed.on_sale AND held.own_sku IN (
-            SELECT sku_key FROM codes WHERE on_sale AND sku_key NOT IN (SELECT sku_key FROM verdicts)
+    CASE WHEN NOT for_sale AND held.own_sku IN (
+            SELECT codes.sku_key FROM codes LEFT JOIN verdicts USING (sku_key) JOIN matches USING (sku_key)
+            WHERE codes.on_sale AND (fate IS NULL OR fate = 'goes on' AND matches.woo_id IS NOT NULL)
         ) AND held.own_sku IS DISTINCT FROM placed.sku_key
         THEN CASE WHEN placed.replaced_by IS NULL THEN placed.sku ELSE '' END
     END AS sku_to_give_way
@@ -392,17 +400,17 @@ _STEPS = {
     "items": _ITEMS,
 }
 
-_QUARANTINE = """
+_QUARANTINE = f"""
 SELECT coalesce(nullif(trim(code), ''), id) AS key, 'code' AS field, 'the product has no code' AS reason,
     'code-missing' AS code
 FROM documents WHERE sku_key = '' AND on_sale
 UNION ALL
 SELECT sku, field, reason, problem FROM verdicts JOIN items USING (sku_key) WHERE held = 'quarantine'
 UNION ALL
-SELECT sku, 'gtin', CASE WHEN gtin IS NULL THEN 'the GTIN is not 1 to 14 digits; the product goes without it'
-        ELSE 'the GTIN is on another product too; the product goes without it' END,
+SELECT sku, 'gtin', 'the GTIN ' || coalesce(gtin_fault, 'is on another product too') || '; the product goes without it',
     CASE WHEN gtin IS NULL THEN 'gtin-invalid' ELSE 'gtin-duplicate' END
-FROM items WHERE on_sale AND verdict IS NULL AND gtin_given IS NOT NULL AND (gtin IS NULL OR gtin_is_taken)
+FROM items WHERE on_sale AND verdict IS NULL AND CASE WHEN gtin IS NULL THEN gtin_fault <> '{OF_A_COMPANY}'
+    ELSE gtin_is_taken END
 UNION ALL
 SELECT sku, 'discountedPrice', 'the discounted price is not above 0; the product goes without a sale price',
     'discounted-price-invalid'
@@ -476,17 +484,18 @@ WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apar
 _UPDATED = f"""
 WITH compared AS (
     SELECT
-        items.*, held.status, held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
+        items.*, held.status, held.manage_stock, held.stock_quantity,
+        held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
         {sale_changes("held", "items")} AS sale_fields,
         held.purchase_price AS held_purchase_price, held.cost_of_goods_sold, held.has_cost_of_goods,
         held.attributes AS held_attributes,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         CASE
-            WHEN NOT on_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
+            WHEN NOT for_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
                 THEN CASE items.kind WHEN 'variation' THEN 'private' ELSE 'draft' END
-            WHEN on_sale AND held.status = 'trash'
+            WHEN for_sale AND held.status = 'trash'
                 THEN CASE items.kind WHEN 'variation' THEN 'publish' ELSE $new_product_status END
-            WHEN on_sale AND status_before IS NOT NULL AND held.status IN ('draft', 'private')
+            WHEN for_sale AND status_before IS NOT NULL AND held.status IN ('draft', 'private')
                 THEN CASE status_before WHEN 'future' THEN 'publish' ELSE status_before END
             ELSE held.status
         END AS wanted_status,
@@ -497,17 +506,24 @@ WITH compared AS (
     FROM items
     JOIN held ON held.id = items.woo_id
     LEFT JOIN held AS parent ON parent.id = held.parent_id
-    WHERE items.verdict IS NULL AND held.type NOT IN ('variable', 'grouped')
-        AND NOT (held.status = 'trash' AND (NOT on_sale OR $binned_products = 'leave'))
+    WHERE held.type NOT IN ('variable', 'grouped')
+        AND NOT (held.status = 'trash' AND (NOT for_sale OR $binned_products = 'leave'))
+        AND CASE coalesce(page, 'goes on') WHEN 'goes on' THEN TRUE WHEN 'stays' THEN FALSE
+            -- A gift card that the store made itself is none of ours.
+            ELSE matched_by = 'link' OR verdict = 'quarantine' AND matched_by = 'SKU' END
 ), fields AS (
     SELECT *, [
         {{'field': 'status', 'old': status, 'new': wanted_status}}
-    ] || CASE WHEN NOT on_sale THEN [{{'field': 'sku', 'old': held_sku, 'new': coalesce(sku_to_give_way, held_sku)}}]
-    ELSE [
+    ] || CASE WHEN NOT for_sale THEN [{{'field': 'sku', 'old': held_sku, 'new': coalesce(sku_to_give_way, held_sku)}}]
+    ELSE [] END || CASE WHEN verdict = 'skip' AND $inactive_products = 'out_of_stock' THEN [  -- its type keeps no stock
+        {{'field': 'manage_stock', 'old': manage_stock::VARCHAR, 'new': 'true'}},
+        {{'field': 'stock_quantity', 'old': stock_quantity::VARCHAR, 'new': '0'}}
+    ] WHEN NOT for_sale THEN [] ELSE [
         {{'field': 'sku', 'old': held_sku, 'new': sku}},
         {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
             'new': {price_text("regular_price")}}},
-        {{'field': 'tax_class', 'old': held_tax_class, 'new': coalesce(tax_class, held_tax_class)}},
+        {{'field': 'tax_class', 'old': held_tax_class,
+            'new': CASE WHEN tax_class_is_known THEN tax_class ELSE held_tax_class END}},
         {{'field': 'global_unique_id', 'old': coalesce(global_unique_id, ''),
             'new': coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')}},
         {{'field': '{PURCHASE_PRICE_META}', 'old': held_purchase_price, 'new': {price_text("purchase_price")}}},
@@ -522,7 +538,7 @@ WITH compared AS (
 )
 SELECT
     sku AS key,
-    CASE WHEN NOT on_sale AND status IN ('publish', 'future') THEN 'withdraw'
+    CASE WHEN NOT for_sale AND (sku_to_give_way IS NULL OR status IN ('publish', 'future')) THEN 'withdraw'
         WHEN wanted_status <> status THEN 'restore' ELSE 'update' END AS action,
     kind, woo_id, CASE kind WHEN 'variation' THEN model_number END AS parent_key, parent_id,
     list_filter(compared_fields, lambda change: change.old IS DISTINCT FROM change.new) AS changes,
@@ -530,6 +546,7 @@ SELECT
         WHEN sku_to_give_way = '' THEN 'its code is another product''s in Solteq now'
         WHEN deleted THEN 'deleted in Solteq'
         WHEN NOT on_sale THEN 'inactive in Solteq'
+        WHEN NOT for_sale THEN verdict_reason
         WHEN status = 'trash' THEN 'in the store''s bin, on sale in Solteq'
         WHEN wanted_status <> status THEN 'on sale in Solteq again'
         WHEN matched_by = 'GTIN' THEN 'found in the store by its GTIN'
@@ -553,15 +570,17 @@ SELECT
     held.lowest_price_30d,
     models.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
-    arg_min(items.tax_class, items.sku_key) FILTER (is_sold) AS wanted_tax_class,
+    arg_min(items.tax_class, items.sku_key) FILTER (is_sold AND tax_class_is_known) AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
     flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
     list(items.gtin) AS gtins,
-    count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.on_sale) AS on_sale_count,
-    bool_and(items.deleted) AS deleted
+    count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.for_sale) AS for_sale_count,
+    bool_and(items.deleted) AS deleted, bool_or(items.on_sale) AS is_active
 FROM models
 JOIN (
-    SELECT *, on_sale AND verdict IS NULL AND kind = 'variation' AND NOT cannot_be_told_apart AS is_sold FROM items
+    SELECT *, on_sale AND (verdict IS NULL OR page = 'goes on' AND woo_id IS NOT NULL)
+        AND kind = 'variation' AND NOT cannot_be_told_apart AS is_sold
+    FROM items
 ) AS items ON items.model_key = models.model_key
 LEFT JOIN held ON held.id = models.parent_id
 WHERE NOT models.is_also_code AND NOT models.is_undecided
@@ -572,7 +591,7 @@ ORDER BY models.model_key
 # ``sku``: the SKU that both sides agree on; NULL leaves what was agreed before.
 _LINKS = """
 SELECT items.sku_key AS key, woo_id, NULL::VARCHAR AS status_before,
-    on_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id,
+    for_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id,
     CASE WHEN held.own_sku = items.sku_key THEN held.own_sku
         WHEN replaced_by IS NOT NULL AND held.own_sku IS NULL THEN '' END AS sku
 FROM items JOIN held ON held.id = items.woo_id
@@ -632,12 +651,9 @@ def product_delta(
         return connection.sql(query, params=used or None).pl()
 
     parents = _parent_changes(frame(_PARENTS).to_dicts(), rules)
-    changes = [
-        parents,
-        *(frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED)),
-    ]
+    created, updated, skipped = (frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED))
     delta = ProductDelta(
-        changes=pl.concat(changes),
+        changes=pl.concat([parents, created, updated, skipped.join(updated, on="key", how="anti")]),
         quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
         links=frame(_LINKS),
         next_edge=next_edge(connection),
@@ -675,10 +691,10 @@ def _created_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, A
 
 def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any] | None:
     status = _parent_status(model, rules)
-    if model["status"] == "trash" and (not model["on_sale_count"] or rules.binned_products == "leave"):
+    if model["status"] == "trash" and (not model["for_sale_count"] or rules.binned_products == "leave"):
         return None
     changes: dict[str, tuple[str | None, str | None]] = {"status": (model["status"], status)}
-    if model["on_sale_count"]:
+    if model["for_sale_count"]:
         changes["sku"] = (model["sku"], model["model_number"])
     attributes = merged_attributes(model["held_attributes"] or [], model["pairs"] or [])
     if attributes is not None:
@@ -686,8 +702,8 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
     converted = model["type"] != "variable"
     if converted:
         changes |= _left_to_variations(model)
-    if not model["on_sale_count"]:
-        action, reason = "withdraw", "deleted in Solteq" if model["deleted"] else "inactive in Solteq"
+    if not model["for_sale_count"]:
+        action, reason = "withdraw", _why_withdrawn(model)
     elif converted:
         action, reason = "convert", "a second variant of the model is in Solteq: becomes a variable product"
     elif status != model["status"]:
@@ -695,6 +711,12 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
     else:
         action, reason = "update", "differs from Solteq"
     return _row(model, action, reason, {field: pair for field, pair in changes.items() if pair[0] != pair[1]})
+
+
+def _why_withdrawn(model: dict[str, Any]) -> str:
+    if model["is_active"]:
+        return "none of its variants may be sold online"
+    return "deleted in Solteq" if model["deleted"] else "inactive in Solteq"
 
 
 def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
@@ -712,7 +734,7 @@ def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, st
 
 def _parent_status(model: dict[str, Any], rules: CatalogueRules) -> str:
     status = model["status"]
-    if not model["on_sale_count"]:
+    if not model["for_sale_count"]:
         return "draft" if rules.inactive_products == "draft" and status == "publish" else status
     if status == "trash":
         return rules.new_product_status

@@ -26,6 +26,7 @@ There is no clock and no I/O.
 import duckdb
 
 from solteq_woo_assets.rules.gtins import gtin_key
+from solteq_woo_assets.rules.sellable import plain_type
 from solteq_woo_assets.rules.skus import sku_key
 
 Relation = duckdb.DuckDBPyRelation
@@ -35,7 +36,7 @@ CREATE TEMP TABLE documents AS
 SELECT
     *, {sku_key("code")} AS sku_key, nullif({sku_key("model_number")}, '') AS model_key,
     active AND NOT deleted AS on_sale,
-    regexp_replace(lower(product_type), '[ _-]', '', 'g') AS type, {gtin_key("gtin")} AS gtin_key
+    {plain_type("product_type")} AS type, {gtin_key("gtin")} AS gtin_key
 FROM products
 WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
     OR {sku_key("model_number")} IN (SELECT model_key FROM unsettled)
@@ -61,7 +62,7 @@ WITH wanted AS (
     SELECT * FROM catalogue
     WHERE {sku_key("sku")} IN (FROM wanted)
         OR id IN (SELECT woo_id FROM linked)
-        OR (global_unique_id <> '' AND ltrim(global_unique_id, '0') IN (SELECT ltrim(trim(gtin), '0') FROM documents))
+        OR (global_unique_id <> '' AND ltrim(global_unique_id, '0') IN (SELECT gtin_key FROM documents))
 ), family AS (
     FROM found
     UNION
@@ -163,7 +164,7 @@ WITH others AS (
     FROM single
 ), by_gtin AS (
     SELECT found.sku_key, min(page.id) AS woo_id FROM found
-    JOIN documents USING (id) JOIN held AS page ON ltrim(page.global_unique_id, '0') = ltrim(trim(documents.gtin), '0')
+    JOIN held AS page ON ltrim(page.global_unique_id, '0') = found.gtin_key
     WHERE found.on_sale AND found.woo_id IS NULL AND contradicted_id IS NULL
         AND page.type IN ('simple', 'variation', 'external')
         AND page.id NOT IN (SELECT woo_id FROM others)

@@ -63,9 +63,24 @@ _CATALOGUE = [
     Problem(
         "code-duplicate",
         "Several active products have the same code",
-        "Nobody can tell which of them the store's product is, so none of them is written. WooCommerce does not tell "
-        "upper from lower case: A1 and a1 are the same SKU.",
+        "Nobody can tell which of them the store's product is, so none of them is written. Its page stays as it is "
+        "while it shows the price of one of them, and goes off sale else. WooCommerce does not tell upper from lower "
+        "case: A1 and a1 are the same SKU.",
         "keep the code on one of them in Solteq",
+    ),
+    Problem(
+        "sku-of-other-gtin",
+        "The store's product with this SKU has another GTIN",
+        "Two GTINs are two products, though the code of one is the SKU of the other. No flow writes to the store's "
+        "product, and none is made, until somebody says which is right.",
+        "correct the GTIN in Solteq or WooCommerce, or change the SKU in WooCommerce if it is another product",
+    ),
+    Problem(
+        "sku-taken",
+        "Another product of the store has this SKU already",
+        "The code is new to the product, and the store's product with this SKU is another one. Neither is written; nor "
+        "is what waits for the SKU of this one.",
+        "change the SKU of the other product in WooCommerce, or delete it, or correct the code in Solteq",
     ),
     Problem(
         "code-too-long",
@@ -76,38 +91,43 @@ _CATALOGUE = [
     Problem(
         "product-type-unknown",
         "The type of a product is not known",
-        "Basic, Variant and Service are sold online; gift cards, deposits and custom products are left out on purpose.",
+        "Basic, Variant and Service are sold online; gift cards, deposits and custom products are left out on purpose. "
+        "A product that is in the store goes off sale, as an inactive one (SOLTEQ_WOO_INACTIVE_PRODUCTS).",
         "use Basic, Variant or Service in Solteq",
     ),
     Problem(
         "price-missing",
         "A product has no price",
-        "A product with the price 0 would be given away, so it is not written to the store.",
+        "A product with the price 0 would be given away, so it is not written to the store. One that is there goes off "
+        "sale, as an inactive one (SOLTEQ_WOO_INACTIVE_PRODUCTS), and comes back with a price.",
         "set a sales price in Solteq",
     ),
     Problem(
         "price-negative",
         "The price of a product is negative",
-        "It is not written to the store.",
+        "It is not written to the store. One that is there goes off sale, as an inactive one "
+        "(SOLTEQ_WOO_INACTIVE_PRODUCTS), and comes back with a price.",
         "set a sales price in Solteq",
     ),
     Problem(
         "vat-rate-without-class",
         "A VAT rate has no tax class in the settings",
-        "Which of the store's tax classes has this rate is not known, and a wrong one makes every price and receipt "
-        "wrong. The product is not written.",
+        "Which of the store's tax classes has this rate is not known, and a wrong one makes every receipt wrong. A new "
+        "product is not written; one that is in the store keeps its tax class, and its other fields go on.",
         "add the rate to SOLTEQ_WOO_TAX_CLASSES",
     ),
     Problem(
         "tax-class-missing",
         "The store lacks a tax class",
-        "The settings name a tax class that WooCommerce does not have. The product is not written.",
+        "The settings name a tax class that WooCommerce does not have. A new product is not written; one that is in "
+        "the store keeps its tax class, and its other fields go on.",
         "add the class in WooCommerce (Settings > Tax), or change SOLTEQ_WOO_TAX_CLASSES",
     ),
     Problem(
         "gtin-invalid",
-        "A GTIN is not 1 to 14 digits",
-        "The product is written without its GTIN.",
+        "A GTIN is none",
+        "It has other than 8, 12, 13 or 14 digits, a wrong check digit, or one digit over and over, as a placeholder "
+        "has. The product is written without it, and is not looked for by it in the store.",
         "correct the GTIN in Solteq",
     ),
     Problem(

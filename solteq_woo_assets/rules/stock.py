@@ -8,6 +8,7 @@ import polars as pl
 
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, STORE_BALANCES_META
 from solteq_woo_assets.rules.matching import find_strangers
+from solteq_woo_assets.rules.sellable import is_sold_online, plain_type
 from solteq_woo_assets.rules.skus import sku_key
 
 Relation = duckdb.DuckDBPyRelation
@@ -77,7 +78,7 @@ GROUP BY ALL
 UNION ALL
 SELECT {sku_key("code")}, min(trim(code)), 0, 0 FROM products
 WHERE $inactive_products = 'out_of_stock' AND {sku_key("code")} NOT IN (SELECT sku_key FROM newest)
-GROUP BY ALL HAVING NOT bool_or(active AND NOT deleted)
+GROUP BY ALL HAVING NOT bool_or(active AND NOT deleted AND {is_sold_online("product_type", "sales_price")})
 """
 
 # Of products that share a SKU (imports can make them) the one that is not in the bin, then the older one.
@@ -91,9 +92,9 @@ WITH held AS (
     FROM catalogue AS item LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
     QUALIFY row_number() OVER (PARTITION BY {sku_key("item.sku")} ORDER BY item.status = 'trash', item.id) = 1
 ), known AS (
-    SELECT {sku_key("code")} AS sku_key, bool_or(active AND NOT deleted) AS on_sale,
-        bool_or(regexp_replace(lower(product_type), '[ _-]', '', 'g') IN ('giftcard', 'deposit', 'custom', 'service'))
-            AS keeps_no_stock
+    SELECT {sku_key("code")} AS sku_key,
+            bool_or(active AND NOT deleted AND {is_sold_online("product_type", "sales_price")}) AS on_sale,
+        bool_or({plain_type("product_type")} IN ('giftcard', 'deposit', 'custom', 'service')) AS keeps_no_stock
     FROM products GROUP BY ALL
 )
 SELECT * FROM (

@@ -1,7 +1,7 @@
 """The shop that the Solteq stand-in sells from: made up, the same for the same seed.
 
 Documents are as on the wire, numbers as ``Decimal``. Brands and people are invented, GTINs lie in the range
-that GS1 leaves to shops' own use, e-mail addresses at example.com.
+that GS1 keeps for examples, e-mail addresses at example.com.
 """
 
 import random
@@ -222,7 +222,7 @@ def bulk_products(count: int) -> Iterator[Document]:
             "modelNumber": None,
             "code": f"B{index:07}",
             "name": f"Tuote {index}",
-            "gtin": gtin(index + 1_000_000_000),
+            "gtin": gtin(index + 500_000_000),
             "productType": "Basic",
             "vatRate": vat,
             "productGroup": f"Ryhmä {index % 50}",
@@ -280,8 +280,8 @@ def bulk_customers(count: int) -> Iterator[Document]:
 
 
 def gtin(number: int) -> str:
-    """An EAN-13 from the range for shops' own use (200…), so that no real article is meant."""
-    twelve = f"200{number % 10**9:09}" if number < 10**9 else f"20{number % 10**10:010}"
+    """A GTIN-13 from the range that GS1 keeps for examples (952), so that no real article is meant."""
+    twelve = f"952{number % 10**9:09}"
     total = sum(map(int, twelve[::2])) + 3 * sum(map(int, twelve[1::2]))
     return f"{twelve}{-total % 10}"
 

@@ -155,6 +155,14 @@ def test_too_many_products_off_sale_are_stopped_until_they_are_let_pass(stocked:
     assert sum(product.status == "draft" for product in stocked.store().values()) == 11
 
 
+def test_too_many_products_without_a_price_are_too_many_off_sale(stocked: Shop) -> None:
+    """Whoever empties a column of prices by mistake does not empty the store."""
+    for code in CODES[:11]:
+        stocked.product(code, salesPrice=0)
+    assert "it takes 11 of the store's 12 published products off sale" in failed_check(stocked.run("products_to_woo"))
+    assert {product.status for product in stocked.store().values()} == {"publish"}
+
+
 CHANGED: dict[str, Any] = {"woo_sales": {"config": {"changed_only": True, "recheck_days": 1}}}
 
 

@@ -17,12 +17,12 @@ from solteq_woo_assets_tests.conftest import (
 
 
 def test_a_product_arrives_as_a_draft_and_the_second_run_writes_nothing(shop: Shop) -> None:
-    shop.product("A1", salesPrice=19.9, discountedPrice=15, purchasePrice=8.1, gtin="6412345678909", vatRate=13.5)
+    shop.product("A1", salesPrice=19.9, discountedPrice=15, purchasePrice=8.1, gtin="6412345678907", vatRate=13.5)
     (first,) = shop.sync("products_to_woo")
     assert first["woo_products"]["created"] == 1
     product = shop.store()["A1"]
     assert (product.status, product.regular_price, product.sale_price) == ("draft", Decimal("19.90"), Decimal("15.00"))
-    assert (product.tax_class, product.global_unique_id) == ("reduced-rate", "6412345678909")
+    assert (product.tax_class, product.global_unique_id) == ("reduced-rate", "6412345678907")
     assert product.meta == {"_solteq_purchase_price": "8.10"}
     shop.woo.asked()
     (second,) = shop.sync("products_to_woo")
@@ -52,6 +52,33 @@ def test_only_owned_fields_are_sent_and_what_the_store_enriched_survives(shop: S
     assert (product.name, product.status, product.regular_price) == ("Kaupan nimi", "publish", Decimal(11))
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"productType": "GiftCard"}, []),
+        ({"productType": "X"}, ["product-type-unknown"]),
+        ({"salesPrice": 0}, ["price-missing"]),
+    ],
+)
+def test_what_may_not_be_sold_any_more_leaves_the_shelf_and_comes_back(
+    shop: Shop, fields: dict[str, Any], code: list[str]
+) -> None:
+    shop.product("A1", salesPrice=10)
+    shop.sync("products_to_woo")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"status": "publish"})
+    shop.product("A1", **{"salesPrice": 10} | fields)
+    shop.sync("products_to_woo")
+    assert shop.store()["A1"].status == "draft"
+    assert shop.rows("SELECT code FROM sync.quarantine") == [(each,) for each in code]
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+    shop.product("A1", salesPrice=12)
+    shop.sync("products_to_woo")
+    assert (shop.store()["A1"].status, shop.store()["A1"].regular_price) == ("publish", Decimal(12))
+    assert shop.rows("SELECT code FROM sync.quarantine") == []
+
+
 def test_variants_become_one_variable_product(shop: Shop) -> None:
     for size in "SML":
         shop.product(f"T-{size}", modelNumber="T", attributes={"Koko": size}, productType="Variant", salesPrice=29.9)
@@ -65,7 +92,7 @@ def test_variants_become_one_variable_product(shop: Shop) -> None:
 
 
 def test_a_second_variant_keeps_the_product_that_the_stores_people_enriched(shop: Shop) -> None:
-    fields = {"modelNumber": "T", "gtin": "6412345678909", "purchasePrice": 4}
+    fields = {"modelNumber": "T", "gtin": "6412345678907", "purchasePrice": 4}
     shop.product("T-S", attributes={"Koko": "S"}, **fields)
     shop.balance("T-S", 7)
     shop.sync()
@@ -74,7 +101,7 @@ def test_a_second_variant_keeps_the_product_that_the_stores_people_enriched(shop
     shop.product("T-L", modelNumber="T", attributes={"Koko": "L"})
     shop.sync()
     store = shop.store()
-    assert (store["T-S"].global_unique_id, store["T-S"].stock_quantity) == ("6412345678909", 7)
+    assert (store["T-S"].global_unique_id, store["T-S"].stock_quantity) == ("6412345678907", 7)
     assert (store["T"].global_unique_id, store["T"].meta, store["T"].manage_stock) == ("", {}, False)
     assert (store["T"].id, store["T"].type, store["T"].status) == (before.id, "variable", "publish")
     assert {store["T-S"].parent_id, store["T-L"].parent_id} == {before.id}
@@ -141,7 +168,7 @@ def test_one_bad_product_is_held_back_and_the_rest_arrives(shop: Shop) -> None:
 def test_documents_that_say_no_more_than_they_must_arrive(shop: Shop, null: bool) -> None:
     """All else missing, or null: nothing is held back."""
     for code in ("A", "B"):
-        whole = product_document(code, gtin="6412345678909", supplier="Lumikon Oy")
+        whole = product_document(code, gtin="6412345678907", supplier="Lumikon Oy")
         put_sparse(shop, "products", whole, {"id", "code", "salesPrice"}, null)
     put_sparse(shop, "balances", balance_document("A", 7), {"productCode", "storeId", "freeBalance"}, null)
     kept = {"id", "level", "targets", "discountType", "value"}

@@ -61,7 +61,7 @@ class TestStoreProduct:
     def test_all_of_it_is_read(self) -> None:
         raw = RAW | {
             "parent_id": 3,
-            "global_unique_id": "6412345678909",
+            "global_unique_id": "6412345678907",
             "regular_price": "24.90",
             "sale_price": "",
             "date_on_sale_from_gmt": "2026-11-26T22:00:00",
@@ -86,7 +86,7 @@ class TestStoreProduct:
         assert read.model_dump() == {
             **RAW,
             "parent_id": 3,
-            "global_unique_id": "6412345678909",
+            "global_unique_id": "6412345678907",
             "regular_price": Decimal("24.90"),
             "sale_price": None,
             "date_on_sale_from_gmt": datetime.fromisoformat("2026-11-26T22:00:00"),
@@ -158,7 +158,7 @@ class TestProductWrite:
             "date_on_sale_from_gmt": "2026-11-26T22:00:00",
             "date_on_sale_to_gmt": "",
             "tax_class": "reduced-rate-10",
-            "global_unique_id": "6412345678909",
+            "global_unique_id": "6412345678907",
             "manage_stock": True,
             "stock_quantity": 7,
             "attributes": [

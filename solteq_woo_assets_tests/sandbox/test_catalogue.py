@@ -91,7 +91,7 @@ def test_the_range_holds_what_the_rules_must_cope_with() -> None:
 def test_gtins_have_the_right_check_digit_and_are_nobodys() -> None:
     gtins = [each["gtin"] for each in catalogue.products(1) if each["gtin"]]
     assert len(gtins) > 300
-    assert all(len(gtin) == 13 and gtin.startswith("20") and check_digit_is_right(gtin) for gtin in gtins)
+    assert all(len(gtin) == 13 and gtin.startswith("952") and check_digit_is_right(gtin) for gtin in gtins)
 
 
 def test_balances_are_whole_for_pieces_and_not_for_goods_by_the_kilo() -> None:

@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
+from solteq_woo_assets.sandbox.catalogue import gtin
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_assets_tests.sync.flows import run_flows
@@ -63,7 +64,7 @@ def _move_on(shop: Shop) -> None:
     shop.product("GONE")
     shop.product("BACK", active=False)
     shop.product("HAND", salesPrice=15)
-    shop.product("T-S", modelNumber="T", attributes={"Koko": "S"}, gtin="6412345678909", purchasePrice=4)
+    shop.product("T-S", modelNumber="T", attributes={"Koko": "S"}, gtin="6412345678907", purchasePrice=4)
     for code in ("PRICE", "GONE", "HAND", "T-S"):
         shop.balance(code, 7)
     shop.product("BACK")
@@ -81,7 +82,7 @@ def _move_on(shop: Shop) -> None:
         shop.product(code, purchasePrice=3)
         shop.balance(code, 2.9)
     for size in "SML":
-        shop.product(f"V-{size}", modelNumber="V", attributes={"Koko": size}, gtin=f"4006381333{ord(size):03}")
+        shop.product(f"V-{size}", modelNumber="V", attributes={"Koko": size}, gtin=gtin(ord(size)))
         shop.balance(f"V-{size}", 5)
     shop.campaign("c", "PRICE", "NEW-1", "HAND", "V", discountType="Amount", value=4, validTo="2999-01-01T00:00:00")
     shop.balance("T-L", 1)

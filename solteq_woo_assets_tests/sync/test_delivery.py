@@ -196,11 +196,11 @@ def test_one_bad_product_among_ten_thousand(shop: Shop) -> None:
 def test_a_refused_item_rests_until_its_source_changes_or_it_is_asked_for(shop: Shop) -> None:
     """GTIN held by a product that the store does not show us: its words are kept, and nobody runs in circles."""
     put(shop, "GOOD")
-    put(shop, "TAKEN", gtin="6412345678909")
+    put(shop, "TAKEN", gtin="6412345678907")
     error = {"code": "product_invalid_global_unique_id", "message": "Invalid or duplicated GTIN.", "data": {}}
     refusal = {"create": [{"id": 0, "error": error}]}
     shop.sync("products_to_woo")
-    put(shop, "TAKEN-2", gtin="6412345678916")
+    put(shop, "TAKEN-2", gtin="6412345678914")
 
     def refuse() -> None:
         shop.woo.fault(method="POST", path="products/batch", status=200, body=json.dumps(refusal))
@@ -214,7 +214,7 @@ def test_a_refused_item_rests_until_its_source_changes_or_it_is_asked_for(shop: 
     shop.sync("products_to_woo", "products_to_woo")
     assert shop.woo.writes() == []
     refuse()
-    put(shop, "TAKEN-2", gtin="6412345678923")
+    put(shop, "TAKEN-2", gtin="6412345678921")
     shop.sync("products_to_woo")
     assert batches(shop) == [1]
     shop.sync("products_to_woo")
@@ -420,7 +420,7 @@ def test_a_store_that_uses_ids_anew_is_put_right_by_the_next_run(shop: Shop) -> 
 
 
 def test_a_refusal_of_what_is_not_due_any_more_leaves_the_quarantine(shop: Shop) -> None:
-    put(shop, "A", gtin="6412345678909")
+    put(shop, "A", gtin="6412345678907")
     shop.make(name="Other", type="simple", sku="B", global_unique_id="6412345678910")
     run_flows(shop.settings, "first", "products")
     with shop.database.transaction() as connection:
