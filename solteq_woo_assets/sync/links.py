@@ -65,7 +65,7 @@ WHEN NOT MATCHED THEN INSERT (kind, key, woo_id, status_before, solteq_id, sku) 
     CASE WHEN told.status_is_ours THEN told.status_before ELSE told.old_status_before END,
     told.solteq_id, coalesce(told.sku, told.old_sku))
 """
-_RENAME_PRICES = "UPDATE sync.price_history SET sku = told.key FROM told WHERE sku = told.old_key AND told.is_renamed"
+_RENAME_PRICES = "UPDATE sync.price_history SET sku = told.key FROM told WHERE price_history.sku = told.old_key AND told.is_renamed"
 _FORGET_OLD_CODES = """
 DELETE FROM sync.links USING told WHERE kind = 'product' AND links.woo_id = told.woo_id AND links.key <> told.key
 """
