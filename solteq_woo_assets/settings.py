@@ -172,17 +172,21 @@ class Settings(BaseSettings):
         "_attachments",
     ]
     """Fields of Solteq's campaigns that restrict nothing, comma-separated. One with another unknown field is held."""
+    guard_rail_hours: int = Field(default=24, ge=1, le=168)
+    """Guard rails count what was sent within so many last hours together with what is to be sent, over all runs."""
     price_cut_percent: Percent = 50
     """Price cuts by more than this, in percent, are stopped when they are of too many products."""
     price_cut_products_percent: Percent = 20
-    """Too many: more than this share of the store's products, in percent. 100 never stops any."""
+    """Too many: more than this share of the store's products, in percent. 100 never stops any. One product may
+    always be cut."""
     mind_purchase_price: bool = False
     """Stop prices below the purchase price."""
     out_of_stock_products_percent: Percent = 20
-    """Products that go out of stock are stopped when they are more than this share of those in stock, in percent."""
+    """Products that go out of stock are stopped when they are more than this share of those in stock, in percent, and
+    more than ten."""
     unpublished_products_percent: Percent = 5
     """Products that leave the shelf because Solteq has them no more are stopped when they are more than this share of
-    the published ones, in percent."""
+    the published ones, in percent, and more than ten."""
     customer_accounts: Literal["existing", "groups", "all"] = "existing"
     """Which Solteq customers get an account in the store: only those who have one already; those with an e-mail address
     in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
@@ -195,7 +199,8 @@ class Settings(BaseSettings):
     deleted_customers: Literal["keep", "remove"] = "keep"
     """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
     customer_removals_percent: Percent = 5
-    """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent."""
+    """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent, and more
+    than three."""
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""
@@ -230,7 +235,11 @@ class Settings(BaseSettings):
     """What becomes of a refund or cancellation of an order whose sale was booked before the first day, not from here:
     reported in quarantine, or booked as a refund that names the order's number."""
     reversals_at_once: int = Field(default=20, ge=0, le=1_000_000)
-    """More reversals of booked sales than this at once are stopped: of orders cancelled, edited or deleted."""
+    """So many booked sales may always be reversed within SOLTEQ_WOO_GUARD_RAIL_HOURS: of orders cancelled, edited or
+    deleted."""
+    reversals_percent: Percent = 10
+    """More reversals than that are stopped when they are also more than this share of the sales booked meanwhile, in
+    percent."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -27,7 +28,8 @@ from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.settings import SANDBOX
-from solteq_woo_assets_tests.conftest import CommandLine, Shop
+from solteq_woo_assets.sync.state import table_columns
+from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 
 SECRETS = (solteq_sandbox.CLIENT_SECRET, woo_sandbox.CONSUMER_SECRET)
 EVERY_SETTING_OF_A_SANDBOX = list(SANDBOX)
@@ -223,6 +225,35 @@ def test_dry_run_shows_the_delta_and_sends_nothing(shop: Shop, solteq_woo: Comma
     assert shop.store()["A1"].stock_quantity == 5
 
 
+def test_dry_run_keeps_nothing(shop: Shop, solteq_woo: CommandLine) -> None:
+    """What it reads, links and parts is gone with it, also on a fresh machine and where the store is away."""
+    shop.product("A1")
+    solteq_woo("sync", "--dry-run")
+    assert not shop.settings.database.exists()
+    shop.customer(1)
+    shop.account("person1@example.com")
+    assert solteq_woo("sync").exit_code == 0
+    before = everything(shop)
+    shop.product("A1", salesPrice=12)
+    shop.product("B1", salesPrice=-1)
+    shop.balance("A1", 5)
+    shop.campaign("K1", "A1")
+    shop.edit_customer(1, deleted=True)
+    shop.order(order_line("A1", "5.00"))
+    assert solteq_woo("sync", "--dry-run").exit_code == 0
+    shop.woo.fault(times=None, status=401)
+    assert solteq_woo("sync", "--dry-run").exit_code == 1
+    assert everything(shop) == before
+    private = shop.settings.database.with_name(f"{shop.settings.database.name}.tmp")
+    assert list(private.rglob("*")) == []
+
+
+def everything(shop: Shop) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, but for who holds a lease."""
+    tables = table_columns().keys() - {"sync.leases"}
+    return {table: sorted(shop.rows(f"FROM {table}"), key=str) for table in tables}
+
+
 def test_dry_run_of_many_says_how_many_are_not_shown(shop: Shop, solteq_woo: CommandLine) -> None:
     for number in range(52):
         shop.product(f"A{number}")
@@ -251,12 +282,13 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("wide")
 def test_a_guard_rail_says_how_to_let_pass_and_is_let_pass(shop: Shop, solteq_woo: CommandLine) -> None:
     shop.product("A1")
+    shop.product("A2")
     solteq_woo("sync")
-    shop.campaign("slip", "A1", value=90)
+    shop.campaign("slip", "A1", "A2", value=90)
     stopped = solteq_woo("sync", "campaigns")
     assert stopped.exit_code == 1
     assert (
-        "These writes are stopped, the others are sent: it cuts the price of 1 of the store's 1 products"
+        "These writes are stopped, the others are sent: it cuts the price of 2 of the store's 2 products"
         in stopped.output
     )
     assert "--let-pass" in stopped.output

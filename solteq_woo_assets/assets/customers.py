@@ -165,7 +165,7 @@ def woo_customer_delta(
         if ids:
             refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
         with database.transaction() as connection:
-            merge, changes, verdicts = _settle(connection, config, settings)
+            merge, changes, verdicts = _settle(connection, config, settings, let_pass=config.let_pass)
         quarantined = warn_of_quarantine(context, database, TO_WOO)
     return dg.MaterializeResult(
         metadata=_delta_metadata(settings, merge, changes, quarantined, measured),
@@ -214,10 +214,15 @@ def customer_rules(settings: Settings) -> CustomerRules:
 
 
 def _settle(
-    connection: duckdb.DuckDBPyConnection, config: DeltaConfig, settings: Settings
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    settings: Settings,
+    *,
+    let_pass: Sequence[str] | None = None,
 ) -> tuple[Merge, pl.DataFrame, list[Verdict]]:
     """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor.
 
+    :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
     :return: the merge, the store's delta as its guard rails left it, and what they say
     """
     merge = customer_links.settle(connection, customer_rules(settings))
@@ -225,7 +230,7 @@ def _settle(
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
     store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
-    changes, verdicts = guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=config.let_pass)
+    changes, verdicts = guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=let_pass)
     return merge, changes, verdicts
 
 

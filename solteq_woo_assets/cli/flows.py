@@ -1,8 +1,11 @@
 """Run flows in this process, look ahead, and send again what was refused."""
 
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import click
+import dagster as dg
 
 from solteq_woo_assets.assets import campaigns, customers, sales
 from solteq_woo_assets.automation.jobs import (
@@ -26,6 +29,7 @@ from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_delta, print_quarantine, print_summary, print_table
 from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync.state import StateDatabase
 
 BOTH_WAYS = "customers"
@@ -33,7 +37,7 @@ BOTH_WAYS = "customers"
 
 @click.command()
 @click.argument("flows", nargs=-1, type=click.Choice([*FLOW_JOBS, BOTH_WAYS]), metavar="[FLOW]...")
-@click.option("--dry-run", is_flag=True, help="Stop at the deltas: show what would be written, send nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written. Nothing is sent or kept.")
 @click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
@@ -44,27 +48,42 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     quarantine.
     """
     settings = load_settings()
-    dry_run = dry_run or settings.mode == "shadow"
-    definitions = definitions_of(settings)
     named = {*flows, *(customers.DIRECTIONS if BOTH_WAYS in flows else ())}
     chosen = [flow for flow in FLOW_JOBS if flow in named or not flows]
-    complete = True
-    how = "shadow mode: nothing is sent" if settings.mode == "shadow" else "dry run" if dry_run else ""
-    with standing_in(settings), dagster_instance() as instance:
-        for flow in chosen:
-            job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
-            console.print(f"[bold]{job.name}[/bold]{f' ({how})' if how else ''}")
-            selection = up_to_delta(job, flow) if dry_run else None
-            result = run_job(settings, instance, job, configuration(flow, let_pass and not dry_run), selection)
-            print_summary(result)
-            complete &= result.success and (dry_run or all_delivered(result, flow))
-            if dry_run and metadata_of(result, DELTA_ASSETS[flow]):
-                with StateDatabase(settings.database).transaction() as connection:
-                    delta = connection.table(f"delta.{DELTA_ASSETS[flow]}").pl()
-                print_delta(customers.masked_changes(delta) if flow in customers.DIRECTIONS else delta)
+    with ExitStack() as stack:
+        stack.enter_context(standing_in(settings))
+        if dry_run:
+            copy = stack.enter_context(StateDatabase(settings.database).copied())
+            settings = settings.model_copy(update={"database": copy.path})
+            instance = stack.enter_context(dg.DagsterInstance.ephemeral())  # it is no news for anybody's UI
+        else:
+            instance = stack.enter_context(dagster_instance())
+        complete = _run_flows(settings, instance, chosen, dry_run=dry_run, let_pass=let_pass)
         print_quarantine(settings)
-        complete &= dry_run or not count_quarantined(settings, chosen)
+        complete &= dry_run or settings.mode == "shadow" or not count_quarantined(settings, chosen)
     sys.exit(0 if complete else 1)
+
+
+def _run_flows(
+    settings: Settings, instance: dg.DagsterInstance, flows: Sequence[str], *, dry_run: bool, let_pass: bool
+) -> bool:
+    """Run these flows one after the other; whether everything was delivered that was to be."""
+    definitions = definitions_of(settings)
+    is_shown = dry_run or settings.mode == "shadow"
+    how = " (dry run)" if dry_run else " (shadow mode: nothing is sent)" if is_shown else ""
+    complete = True
+    for flow in flows:
+        job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
+        console.print(f"[bold]{job.name}[/bold]{how}")
+        selection = up_to_delta(job, flow) if is_shown else None
+        result = run_job(settings, instance, job, configuration(flow, let_pass and not is_shown), selection)
+        print_summary(result)
+        complete &= result.success and (is_shown or all_delivered(result, flow))
+        if is_shown and metadata_of(result, DELTA_ASSETS[flow]):
+            with StateDatabase(settings.database).transaction() as connection:
+                delta = connection.table(f"delta.{DELTA_ASSETS[flow]}").pl()
+            print_delta(customers.masked_changes(delta) if flow in customers.DIRECTIONS else delta)
+    return complete
 
 
 @click.command()

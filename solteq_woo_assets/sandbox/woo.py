@@ -9,16 +9,17 @@ order shows are of its line's last change, where the real store looks them up an
 Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
-- ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role``, and answers
-  their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does, the role too.
+- ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role`` or ``roles``
+  (REST shows the first), and answers their ``ids``; ``PATCH /_sandbox/customers/<id>`` edits one as its owner does,
+  the roles too.
 - ``PUT /_sandbox/orders`` ``{"orders": […]}`` stores orders as the store would show them, and answers their
   ``ids``; the refunds of one are its ``_refunds``, each with an ``id``. No stock, coupon or product is touched.
 - ``POST /_sandbox/orders/shuffle`` ``{"orders": 10, "seed": 0}`` places that many paid orders of what is for sale
   and in stock, as a client would over REST, and answers their ``ids``.
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``calc_taxes``, ``round_at_subtotal``,
-  ``tax_classes`` (further ones with their rates), ``decimal_comma``, ``shown_with_tax``, ``manage_stock``,
-  ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``), ``cron`` or the ``clock``
-  (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+  ``roles`` (further ones), ``tax_classes`` (further ones with their rates), ``decimal_comma``, ``shown_with_tax``,
+  ``manage_stock``, ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``), ``cron``
+  or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_fields import Schema, integer, integers, is_email, line, sanitize_email, text
+from .woo_fields import Schema, integer, integers, is_email, line, sanitize_email, text, validate
 from .woo_render import Site
 from .woo_store import Store, site_time
 
 Account = dict[str, Any]
-"""An account as it is stored: its identity, names, addresses and meta."""
+"""An account as it is stored: its identity, names, addresses, meta and roles, of which REST shows the first."""
 
 _INTEGERS: Schema = {"type": "array", "items": {"type": "integer"}}
 _BILLING = (
@@ -40,7 +40,7 @@ CUSTOMER_LIST_SCHEMA: dict[str, Schema] = {
     "order": {"type": "string", "enum": ("asc", "desc")},
     "orderby": {"type": "string", "enum": tuple(_ORDERS)},
     "email": {"type": "string", "format": "email"},
-    "role": {"type": "string", "enum": ("all", *_ROLES)},
+    "role": {"type": "string"},  # which ones there are is a setting of the store
 }
 _TEXTS = {name: {"type": "string"} for name in _BILLING}
 _BILLING_SCHEMA = {"type": "object", "properties": _TEXTS | {"email": {"type": "string", "format": "email"}}}
@@ -68,11 +68,11 @@ class Customers:
     def get(self, identifier: int) -> Account | None:
         """One account of any role."""
         row = self._store.execute("SELECT document FROM customers WHERE id = ?", (identifier,)).fetchone()
-        return json.loads(row[0]) if row else None
+        return _account(row[0]) if row else None
 
     def create(self, given: Mapping[str, Any], *, by_hand: bool = False) -> Account:
         """
-        :param by_hand: a person registers: no password is made up for them, and any role can be given
+        :param by_hand: a person registers: no password is made up for them, and any roles can be given
         :raises ApiError: as WooCommerce words it
         """
         email = text(given.get("email"))
@@ -88,7 +88,7 @@ class Customers:
             "id": self._store.next_id("user", first=2),
             "created": self._now,
             "email": email,
-            "role": given.get("role", "customer") if by_hand else "customer",
+            "roles": (_roles_given(given) if by_hand else None) or ["customer"],
             "username": self._username(email, line(given.get("username"))),
             "billing": {},
             "shipping": {},
@@ -100,7 +100,7 @@ class Customers:
 
     def update(self, account: Account, given: Mapping[str, Any], *, by_hand: bool = False) -> Account:
         """
-        :param by_hand: as people do it in the store; the role, too
+        :param by_hand: as people do it in the store; the roles, too
         :raises ApiError: as WooCommerce words it
         """
         email = text(given.get("email"))
@@ -117,19 +117,20 @@ class Customers:
             # WordPress looks again at what came of it, and WooCommerce does not look at WordPress's refusal.
             if self._holder(cleaned) in (None, account["id"]):
                 account["email"] = cleaned
-        if by_hand and "role" in given:
-            account["role"] = given["role"]
+        if by_hand and (roles := _roles_given(given)):
+            account["roles"] = roles
         return self._change(account, given)
 
     def delete(self, account: Account) -> None:
         """For good: customers have no bin."""
         self._store.execute("DELETE FROM customers WHERE id = ?", (account["id"],))
+        self._store.execute("DELETE FROM customer_roles WHERE id = ?", (account["id"],))
 
     def page(self, params: Mapping[str, Any]) -> tuple[int, list[Account]]:
         """How many accounts match, and one page of them. There is no filter by modification (contract, 4)."""
         conditions, values = ["TRUE"], []
         if (role := params.get("role", "customer")) != "all":
-            conditions.append("role = ?")
+            conditions.append("id IN (SELECT id FROM customer_roles WHERE role = ?)")
             values.append(role)
         if params.get("email"):
             conditions.append("email_key = ?")
@@ -146,7 +147,7 @@ class Customers:
         start = integer(params.get("offset")) or (integer(params.get("page", 1)) - 1) * limit
         query = f"SELECT document FROM customers WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
         rows = self._store.execute(query, [*values, limit, start])
-        return total, [json.loads(row[0]) for row in rows]
+        return total, [_account(row[0]) for row in rows]
 
     def _change(self, account: Account, given: Mapping[str, Any]) -> Account:
         """What is given; of an address those parts that are (recorded)."""
@@ -187,13 +188,16 @@ class Customers:
             (
                 account["id"],
                 account["email"].lower() or None,
-                account["role"],
+                account["roles"][0],
                 name,
                 account["username"],
                 account["created"],
                 document,
             ),
         )
+        self._store.execute("DELETE FROM customer_roles WHERE id = ?", (account["id"],))
+        rows = [(role, account["id"]) for role in dict.fromkeys(account["roles"])]
+        self._store.execute_many("INSERT INTO customer_roles VALUES (?, ?)", rows)
 
     def _holder(self, email: str) -> int | None:
         row = self._store.execute("SELECT id FROM customers WHERE email_key = ?", (email.lower(),)).fetchone()
@@ -217,12 +221,34 @@ class Customers:
         return self._store.execute("SELECT 1 FROM customers WHERE username = ?", (name,)).fetchone() is not None
 
 
+def _account(document: str) -> Account:
+    """An account as it is stored; an earlier stand-in stored one role of each."""
+    account = json.loads(document)
+    if "roles" not in account:
+        account["roles"] = [account.pop("role")]
+    return account
+
+
+def _roles_given(given: Mapping[str, Any]) -> list[str] | None:
+    """``roles``, the first of which is shown; or the one ``role``."""
+    return given.get("roles") or ([given["role"]] if given.get("role") else None)
+
+
+def guard_list(params: Mapping[str, Any], further: Iterable[str]) -> None:
+    """A role that the store does not have is no filter.
+
+    :param further: roles of the store beside WordPress's and WooCommerce's
+    :raises ApiError: as WordPress words it
+    """
+    validate(params, {"role": {"type": "string", "enum": ("all", *_ROLES, *further)}})
+
+
 def guard_role(account: Account, given: Mapping[str, Any]) -> None:
-    """What a single request must not change of those who run the store; a batch is not asked.
+    """What must not be changed of somebody whose first role is one of those who run the store.
 
     :raises ApiError: as WooCommerce words it
     """
-    role = account["role"]
+    role = account["roles"][0]
     if role in _EDITABLE_ROLES:
         return
     is_other_email = given.get("email") not in (None, account["email"])
@@ -236,15 +262,16 @@ def guard_delete(account: Account) -> None:
     """
     :raises ApiError: of those who run the store nobody is deleted by a single request
     """
-    if account["role"] not in _EDITABLE_ROLES:
+    role = account["roles"][0]
+    if role not in _EDITABLE_ROLES:
         allowed = f"Allowed roles: {', '.join(_EDITABLE_ROLES)}"
-        message = f"Sorry, users with {account['role']} role cannot be deleted via this endpoint. {allowed}"
+        message = f"Sorry, users with {role} role cannot be deleted via this endpoint. {allowed}"
         raise ApiError(403, "woocommerce_rest_cannot_delete", message)
 
 
 def allowed_methods(account: Account) -> list[str]:
     """What a single request can do with an account."""
-    return ["GET", "POST", "PUT", "PATCH", *(["DELETE"] if account["role"] in _EDITABLE_ROLES else [])]
+    return ["GET", "POST", "PUT", "PATCH", *(["DELETE"] if account["roles"][0] in _EDITABLE_ROLES else [])]
 
 
 def _check_billing(given: Mapping[str, Any]) -> None:
@@ -265,12 +292,12 @@ def customer_document(account: Account, site: Site, *, gone: bool = False) -> di
         "id": account["id"],
         "date_created": site_time(account["created"]),
         "date_created_gmt": account["created"],
-        "date_modified": site_time(account["modified"]),
+        "date_modified": site_time(account["modified"]) if account["modified"] else None,
         "date_modified_gmt": account["modified"],
         "email": account["email"],
         "first_name": account.get("first_name", ""),
         "last_name": account.get("last_name", ""),
-        "role": account["role"],
+        "role": account["roles"][0],
         "username": account["username"],
         "billing": {name: account["billing"].get(name, "") for name in _BILLING},
         "shipping": {name: account["shipping"].get(name, "") for name in _SHIPPING},

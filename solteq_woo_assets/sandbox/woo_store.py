@@ -22,6 +22,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "decimal_comma": False,  # prices as in Finland: 1 234,50 €
     "shown_with_tax": False,  # in the shop window
     "cost_of_goods_sold": False,
+    "roles": (),  # further ones, that a plugin or a shopkeeper would add
     "tax_classes": {},  # further ones, slug: rate, that a shopkeeper would add by hand
     "calc_taxes": True,
     "manage_stock": True,
@@ -51,7 +52,11 @@ CREATE TABLE IF NOT EXISTS customers (
     id INTEGER PRIMARY KEY, email_key TEXT UNIQUE, role TEXT NOT NULL, name TEXT NOT NULL,
     username TEXT NOT NULL UNIQUE, created TEXT NOT NULL, document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS customers_created ON customers (created, id);
-CREATE INDEX IF NOT EXISTS customers_role ON customers (role, id);
+DROP INDEX IF EXISTS customers_role;
+CREATE TABLE IF NOT EXISTS customer_roles (role TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (role, id))
+    WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS customer_roles_id ON customer_roles (id);
+INSERT OR IGNORE INTO customer_roles SELECT role, id FROM customers;
 CREATE TABLE IF NOT EXISTS orders (
     id INTEGER PRIMARY KEY, status TEXT NOT NULL, customer_id INTEGER NOT NULL,
     created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,

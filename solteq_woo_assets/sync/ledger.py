@@ -130,9 +130,10 @@ def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: S
         "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
         "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
         "ELSE 'the run was interrupted; found done in the store' END "
-        "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id",
+        "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id, state",
         {"flow": flow},
     ).fetchall()
+    _use_passes(connection, [delivery_id for delivery_id, state in rows if state == "delivered"])
     return len(rows)
 
 
@@ -183,6 +184,11 @@ def enter(
         "SELECT delivery_id, $run_id, $flow, key, action, kind, woo_id, changes, 'pending', $now FROM entered",
         {"run_id": run_id, "flow": flow, "now": utc_now()},
     )
+    connection.execute(
+        "UPDATE sync.stopped SET delivery_ids = list_append(delivery_ids, entered.delivery_id) FROM entered "
+        "WHERE stopped.flow = $flow AND stopped.key = entered.key AND let_pass_at IS NOT NULL AND used_at IS NULL",
+        {"flow": flow},
+    )
 
 
 def _without_values(change: Change) -> Change:
@@ -200,6 +206,15 @@ def settle(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str,
         "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
         "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
         "FROM settled WHERE row.delivery_id = settled.delivery_id"
+    )
+    _use_passes(connection, [delivery_id for delivery_id, state, _, _ in rows if state == "delivered"])
+
+
+def _use_passes(connection: duckdb.DuckDBPyConnection, delivered: Sequence[str]) -> None:
+    """What somebody let pass may go once (sync/stopped.py)."""
+    connection.execute(
+        "UPDATE sync.stopped SET used_at = $now WHERE used_at IS NULL AND list_has_any(delivery_ids, $delivered)",
+        {"now": utc_now(), "delivered": delivered},
     )
 
 

@@ -6,10 +6,12 @@ Money is ``DECIMAL(18,4)``; times are UTC without a zone.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -259,11 +261,25 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 );
 """
 
-_UPGRADE_FROM_6 = """
+# Table that came with version 7.
+_STOPPED_TABLE = """
+CREATE TABLE sync.stopped (  -- rows that guard rails stopped, and those that somebody let pass (sync/stopped.py)
+    rail VARCHAR NOT NULL, flow VARCHAR NOT NULL, key VARCHAR NOT NULL,
+    content VARCHAR NOT NULL,      -- fingerprint of the changes: another write of the same key is judged anew
+    since TIMESTAMP NOT NULL,
+    let_pass_at TIMESTAMP,         -- NULL: it is stopped
+    delivery_ids VARCHAR[] NOT NULL DEFAULT [],  -- of what was let pass
+    used_at TIMESTAMP,             -- when it was delivered, changed, or was due no more; NULL: it may go
+    PRIMARY KEY (rail, flow, key, since)
+);
+"""
+
+_UPGRADE_FROM_6 = f"""
 -- What version 7 adds; a database of an earlier version has got some tables as they are now.
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
 ALTER TABLE sync.links ADD COLUMN sku VARCHAR;
 UPDATE sync.links SET sku = key;
+{_STOPPED_TABLE}
 """
 
 _UPGRADE_FROM_5 = f"""
@@ -407,6 +423,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_FAILURES_TABLE}
 {_OWNER_TABLES}
 {_UNDER_WAY_TABLES}
+{_STOPPED_TABLE}
 """
 
 
@@ -531,11 +548,38 @@ class StateDatabase:
             with self._connected() as connection:
                 for left in self._private.glob("fresh*"):  # by a crash
                     left.unlink()
+                for left in self._private.glob("copy*"):  # by a crash, or in use by who is to forget the person, too
+                    shutil.rmtree(left)
                 connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
                 connection.execute("COPY FROM DATABASE state TO fresh")
                 connection.execute("DETACH fresh")
             fresh.chmod(0o600)
             fresh.replace(self.path)
+
+    @contextmanager
+    def copied(self) -> Iterator["StateDatabase"]:
+        """A copy to try something out on, gone at the end of the block; an empty one where there is no database yet.
+
+        :raises StateError: the file cannot be locked or opened, or the disk is full
+        """
+        self._private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix="copy", dir=self._private) as folder:
+            copy = StateDatabase(Path(folder) / self.path.name, lock_seconds=self._lock_seconds)
+            if self.path.exists():
+                self._copy_to(copy.path)
+            try:
+                yield copy
+            finally:
+                _stop_idle()  # one may have the copy open
+
+    def _copy_to(self, copy: Path) -> None:
+        with self._locked():
+            with self._connected() as connection:
+                connection.execute("CHECKPOINT")  # so that the file is all of it
+            try:
+                shutil.copyfile(self.path, copy)
+            except OSError as error:
+                raise StateError(f"{self.path} cannot be copied ({error.strerror}); free some disk space") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -230,7 +230,8 @@ def test_a_slip_in_sales_prices_is_stopped_in_the_other_flow_too(shop: Shop) -> 
     for code in "AB":
         shop.product(code)
     shop.sync()
-    shop.product("A", salesPrice=1)
+    for code in "AB":
+        shop.product(code, salesPrice=1)
     success, said = guarded(shop, "products_to_woo")
     assert (success, "product_delta: {config" in said) == (False, True)
     assert shop.store()["A"].regular_price == Decimal(10)
@@ -251,7 +252,7 @@ def test_a_campaign_to_come_is_guarded_when_it_is_sent_not_when_it_begins(shop: 
     for code in "AB":
         shop.product(code)
     shop.sync()
-    shop.campaign("c", "A", value=90, validFrom="2998-01-01T00:00:00")
+    shop.campaign("c", "A", "B", value=90, validFrom="2998-01-01T00:00:00")
     assert guarded(shop)[0] is False
 
 
@@ -310,9 +311,10 @@ def test_an_edge_is_due_until_the_campaigns_have_been_compared(shop: Shop) -> No
 
 
 def test_a_stopped_delta_is_not_sent_by_the_delivery_alone(shop: Shop) -> None:
-    shop.product("A")
+    for code in "AB":
+        shop.product(code)
     shop.sync()
-    shop.campaign("slip", "A", value=90)
+    shop.campaign("slip", "A", "B", value=90)
     assert guarded(shop)[0] is False
     assert shop.run("campaigns_to_woo", asset_selection=[dg.AssetKey("woo_campaign_prices")]).success
     assert sale(shop, "A") is None

@@ -316,8 +316,13 @@ def test_an_account_removed_from_the_store_does_not_come_back(pair: tuple[Shop, 
 
 def test_too_many_removals_are_stopped_until_they_are_let_pass(pair: tuple[Shop, int]) -> None:
     shop, account = pair
+    for number in range(2, 5):
+        shop.customer(number)
+        shop.account(f"aino{number}@example.com")
+    shop.sync_customers()
     shop.with_settings(deleted_customers="remove")
-    shop.edit_customer(1, deleted=True)
+    for number in range(1, 5):
+        shop.edit_customer(number, deleted=True)
     for job in ("customers_to_woo", "customers_to_solteq"):  # either makes both deltas
         assert shop.run(job).success
         assert shop.run("customers_to_woo", asset_selection=keys("woo_customers")).success

@@ -245,11 +245,14 @@ def test_variations_of_a_stopped_parent_wait_too(shop: Shop) -> None:
 
 
 def test_two_that_are_let_pass_in_one_run_are_both_in_its_tags(stocked: Shop) -> None:
-    for code in CODES:
+    stocked.product("P12")
+    stocked.sync("products_to_woo")
+    for code in [*CODES, "P12"]:
         stocked.product(code, salesPrice=1)
     for code in CODES[1:]:
         stocked.product(code, active=False)
     stocked.with_settings(new_product_status="publish", price_cut_products_percent=0)
+    assert stocked.run("products_to_woo").success
     both = let_pass("product_delta", "price_cuts", "unpublished")
     assert stocked.run("products_to_woo", run_config=both).success
     assert sorted((tag(stocked) or "").split(", ")) == ["product_delta: price_cuts", "product_delta: unpublished"]

@@ -61,7 +61,7 @@ def store(served: tuple[str, requests.Session]) -> Store:
     store = Store(*served)
     for account in store.ask("GET", role="all", per_page=100).json():
         store.ask("POST", "/batch", {"delete": [account["id"]]}).raise_for_status()
-    store.control("PUT", "settings", {"clock": None, "batch_limit": 100})
+    store.control("PUT", "settings", {"clock": None, "batch_limit": 100, "roles": []})
     return store
 
 
@@ -178,6 +178,16 @@ class TestWrites:
 
 
 class TestBatches:
+    def test_one_id_may_stand_in_it_twice_so_addresses_can_be_swapped(self, store: Store) -> None:
+        aino, eero = store.register({"email": "aino@example.com"}, {"email": "eero@example.com"})
+        swap = [{"id": aino, "email": "eero@example.com"}, {"id": eero, "email": "aino@example.com"}]
+        done = store.ask("POST", "/batch", {"update": swap}).json()["update"]
+        assert [code(each)[1] for each in done] == ["woocommerce_rest_customer_invalid_email"] * 2
+        between = {"id": aino, "email": "between@example.com"}
+        done = store.ask("POST", "/batch", {"update": [between, *reversed(swap)]}).json()["update"]
+        assert [each["email"] for each in done] == ["between@example.com", "aino@example.com", "eero@example.com"]
+        assert [store.get(each)["email"] for each in (aino, eero)] == ["eero@example.com", "aino@example.com"]
+
     def test_failures_are_inside_and_in_order(self, store: Store) -> None:
         (aino,) = store.register({"email": "aino@example.com"})
         body = {
@@ -207,13 +217,30 @@ class TestOneAccount:
         answer = store.ask(method, "/9999", {"first_name": "X"} if method == "PUT" else None)
         assert code(answer) == (404, "wc_user_invalid_id")
 
-    def test_those_who_run_the_store_are_guarded_but_in_a_batch(self, store: Store) -> None:
+    def test_those_who_run_the_store_are_guarded(self, store: Store) -> None:
         (boss,) = store.register({"email": "boss@example.com", "role": "administrator"})
         assert code(store.ask("PUT", f"/{boss}", {"email": "x@example.com"})) == (403, "woocommerce_rest_cannot_edit")
         assert code(store.ask("DELETE", f"/{boss}", force="true")) == (403, "woocommerce_rest_cannot_delete")
         named = store.ask("PUT", f"/{boss}", {"first_name": "X", "email": "boss@example.com"})
         assert (named.status_code, named.headers["Allow"]) == (200, "GET, POST, PUT, PATCH")
-        assert store.update(boss, email="x@example.com")["email"] == "x@example.com"
+        assert code(store.update(boss, email="x@example.com")) == (403, "woocommerce_rest_cannot_edit")
+
+    def test_the_first_role_alone_is_shown_and_guarded(self, store: Store) -> None:
+        both, boss = store.register(
+            {"email": "both@example.com", "roles": ["customer", "administrator"]},
+            {"email": "boss@example.com", "roles": ["administrator", "customer"]},
+        )
+        assert store.get(both)["role"] == "customer"
+        assert store.update(both, email="x@example.com")["email"] == "x@example.com"
+        assert store.get(boss)["role"] == "administrator"
+        assert code(store.update(boss, email="y@example.com")) == (403, "woocommerce_rest_cannot_edit")
+
+    def test_the_users_of_wordpress_are_closed(self, store: Store) -> None:
+        headers = {"X-Forwarded-Proto": "https"}
+        key = (CONSUMER_KEY, CONSUMER_SECRET)
+        url = f"{store.url}/wp-json/wp/v2/users"
+        answer = store.session.get(url, params={"context": "edit"}, headers=headers, auth=key)
+        assert code(answer) == (401, "rest_forbidden_context")
 
 
 class TestLists:
@@ -251,6 +278,21 @@ class TestLists:
         listed = store.ask("GET", include=wanted, orderby="include", _fields="id").json()
         assert [each["id"] for each in listed] == [ids[3], ids[0]]
         assert [each["id"] for each in store.ask("GET", exclude=wanted).json()] == [ids[1]]
+
+    def test_whoever_has_a_role_is_found_by_it(self, store: Store) -> None:
+        (both,) = store.register({"email": "x@example.com", "roles": ["customer", "administrator"]})
+        for role in ("customer", "administrator", "all"):
+            assert [each["id"] for each in store.ask("GET", role=role).json()] == [both]
+        assert store.ask("GET", role="editor").json() == []
+        store.control("PATCH", f"customers/{both}", {"roles": ["subscriber", "editor"]})
+        assert store.ask("GET", role="administrator").json() == []
+        assert [each["role"] for each in store.ask("GET", role="editor").json()] == ["subscriber"]
+
+    def test_a_store_has_further_roles(self, store: Store) -> None:
+        assert code(store.ask("GET", role="till")) == (400, "rest_invalid_param")
+        store.control("PUT", "settings", {"roles": ["till"]})
+        (clerk,) = store.register({"email": "x@example.com", "roles": ["customer", "till"]})
+        assert [each["id"] for each in store.ask("GET", role="till").json()] == [clerk]
 
     @pytest.mark.parametrize("query", [{"per_page": 101}, {"role": "king"}, {"orderby": "email"}, {"email": "x"}])
     def test_what_is_no_query(self, store: Store, query: dict[str, Any]) -> None:

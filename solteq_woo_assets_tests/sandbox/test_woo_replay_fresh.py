@@ -1,12 +1,13 @@
-"""The recordings of a fresh real store with decimal comma: orders' lives, payments, stock, products as kept."""
+"""The recordings of a fresh real store with decimal comma: orders' lives, payments, stock, products as kept, people."""
 
 import contextlib
 import itertools
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -119,21 +120,46 @@ LEFT_OUT: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         _NOTES: ("notes of the order",),
     },
+    "people": {},
 }
 # Of these, status and code alone are compared, and why.
 BY_CODE = {"quantity zero": "the rest is an error of PHP, with its paths and its stack"}
 SCENARIOS = tuple(LEFT_OUT)
 
 
+ROLES = {1: ["administrator"], 5: ["customer", "administrator"]}
+"""Of the accounts that `people` finds; the recording shows the first one alone."""
+
+
 @contextlib.contextmanager
-def fresh_store(directory: Path, first_id: int) -> Iterator[str]:
+def fresh_store(directory: Path, first_id: int, accounts: Sequence[dict[str, Any]] = ()) -> Iterator[str]:
+    """
+    :param accounts: which the store has at the beginning, as it shows them
+    """
     database = directory / "woo.sqlite"
     app = create_app(database, **SETTINGS)
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT INTO counters VALUES ('post', ?)", (first_id - 1,))
         connection.execute("INSERT INTO counters VALUES ('order item', 0)")
+        for account in accounts:
+            _store(connection, account)
     with running(app) as url:
         yield url
+
+
+def _store(connection: sqlite3.Connection, shown: dict[str, Any]) -> None:
+    """Some are made where no request of the recording was: they have a history that no request can give them."""
+    names = ("id", "email", "username", "first_name", "last_name", "billing", "shipping")
+    kept = {name: shown[name] for name in names}
+    kept |= {"created": shown["date_created_gmt"], "modified": shown["date_modified_gmt"], "meta": shown["meta_data"]}
+    roles = ROLES.get(shown["id"], ["customer"])
+    name = f"{shown['first_name']} {shown['last_name']}".strip() or shown["username"]
+    row = (shown["id"], shown["email"], roles[0], name, shown["username"], kept["created"])
+    connection.execute(
+        "INSERT INTO customers VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, json.dumps(kept | {"roles": roles}))
+    )
+    connection.executemany("INSERT INTO customer_roles VALUES (?, ?)", [(role, shown["id"]) for role in roles])
+    connection.execute("INSERT OR REPLACE INTO counters VALUES ('user', ?)", (shown["id"],))
 
 
 def moment(steps: list[Step]) -> str | None:
@@ -152,7 +178,9 @@ def moment(steps: list[Step]) -> str | None:
 
 def differences_in(scenario: str, directory: Path) -> Iterator[str]:
     steps, left_out = steps_of(scenario), {note for notes in LEFT_OUT[scenario].values() for note in notes}
-    with fresh_store(directory, FIRST_IDS.get(scenario, FIRST_ID)) as url, requests.Session() as session:
+    accounts = steps[0]["response"]["body"] if scenario == "people" else ()
+    first_id = FIRST_IDS.get(scenario, FIRST_ID)
+    with fresh_store(directory, first_id, accounts) as url, requests.Session() as session:
         replay = Replay(session, url, late=1)  # some requests crossed a second; here the clock stands at their end
         for number, step in enumerate(steps):
             note = step["note"]

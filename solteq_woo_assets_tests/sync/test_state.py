@@ -135,6 +135,7 @@ def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
     """Take away what version 7 added."""
     connection.execute("ALTER TABLE sync.comparisons DROP COLUMN is_outdated")
     connection.execute("ALTER TABLE sync.links DROP COLUMN sku")
+    connection.execute("DROP TABLE sync.stopped")
     connection.execute("UPDATE sync.version SET version = 6")
 
 
