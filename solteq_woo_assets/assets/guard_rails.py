@@ -546,11 +546,25 @@ def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[st
     )
 
 
-_SKUS = f"""
-SELECT key, {sku_key("change.new")} AS wanted, nullif({sku_key("change.old")}, '') AS given
-FROM (SELECT key, unnest(changes) AS change FROM delta.{{delta}}) WHERE change.field = 'sku'
+# Who waits for the SKU of another, the family of a parent, and a parent that is converted for a variation.
+_DEPENDENTS = f"""
+WITH RECURSIVE skus AS (
+    SELECT key, {sku_key("change.new")} AS taken, nullif({sku_key("change.old")}, '') AS given
+    FROM (SELECT key, unnest(changes) AS change FROM delta.{{delta}}) WHERE change.field = 'sku'
+), stopped AS (
+    SELECT unnest($keys) AS key
+    UNION
+    SELECT later.key FROM stopped JOIN skus USING (key) JOIN skus AS later ON later.taken = skus.given
+), parents AS (
+    SELECT {sku_key("key")} AS key FROM stopped
+    UNION
+    SELECT {sku_key("parent.key")} FROM delta.{{delta}} AS parent JOIN delta.{{delta}} AS child
+        ON {sku_key("child.parent_key")} = {sku_key("parent.key")}
+    WHERE parent.action = 'convert' AND child.key IN (SELECT key FROM stopped)
+)
+SELECT key FROM delta.{{delta}} WHERE key IN (SELECT key FROM stopped) OR {sku_key("parent_key")} IN (FROM parents)
+    OR kind <> 'variation' AND {sku_key("key")} IN (FROM parents)
 """
-"""The SKU that a row takes, and the one that it gives away."""
 
 
 def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str]) -> set[str]:
@@ -560,21 +574,8 @@ def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Co
             "SELECT later.key FROM delta.sales_delta AS later JOIN delta.sales_delta AS stopped USING (woo_id) "
             "WHERE list_contains($keys, stopped.key) AND later.version > stopped.version"
         )
-    else:  # the family of a parent, a parent that is converted for a variation, and who waits for the SKU of another
-        parents = (
-            f"SELECT lower(trim(key)) FROM delta.{delta} WHERE list_contains($keys, key) UNION "
-            f"SELECT lower(trim(parent.key)) FROM delta.{delta} AS parent JOIN delta.{delta} AS child "
-            "ON lower(trim(child.parent_key)) = lower(trim(parent.key)) "
-            "WHERE parent.action = 'convert' AND list_contains($keys, child.key)"
-        )
-        query = (
-            f"WITH RECURSIVE parents AS ({parents}), skus AS ({_SKUS.format(delta=delta)}), waiting AS ("
-            "SELECT later.key, later.given FROM skus JOIN skus AS later ON later.wanted = skus.given "
-            "WHERE list_contains($keys, skus.key) "
-            "UNION SELECT later.key, later.given FROM waiting JOIN skus AS later ON later.wanted = waiting.given) "
-            f"SELECT key FROM delta.{delta} WHERE lower(trim(parent_key)) IN (FROM parents) "
-            "OR kind <> 'variation' AND lower(trim(key)) IN (FROM parents) OR key IN (SELECT key FROM waiting)"
-        )
+    else:
+        query = _DEPENDENTS.format(delta=delta)
     return {*keys, *(row[0] for row in connection.execute(query, {"keys": list(keys)}).fetchall())}
 
 

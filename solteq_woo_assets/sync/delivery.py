@@ -5,8 +5,8 @@ The order of things is what makes it safe to be killed at any point:
 1. Writes that an earlier run left pending are settled: the store was read again at the start of this run, so what
    is not in the delta any more was done, and what still is goes out again.
 2. Every write of the delta goes into the ledger as pending, in one transaction.
-3. Batches leave, products and parents before variations. Each answer is settled in the ledger and stored in the
-   catalogue in one transaction.
+3. Batches leave: first what gives its SKU away, then products and parents before variations. Each answer is settled
+   in the ledger and stored in the catalogue in one transaction.
 4. What never left, because the store went away, is marked unsent.
 """
 
@@ -95,11 +95,9 @@ def deliver(
     with database.transaction() as connection:
         writes = _read_writes(connection, table, keys)
     sender = _Sender(woo)
-    first = [write for write in writes if write.kind != "variation"]
-    variations = [write for write in writes if write.kind == "variation"]
-    phases: list[Phase[Outcome, Write]] = [lambda settle: lots_of(first, sender)]
-    if variations:
-        phases.append(lambda settle: _by_parent(database, variations, sender, settle))
+    phases: list[Phase[Outcome, Write]] = []
+    for part in ([w for w in writes if _sku(w) == ""], [w for w in writes if _sku(w) != ""]):
+        phases += _phases(database, part, sender)
     return deliver_lots(
         database,
         flow,
@@ -111,6 +109,16 @@ def deliver(
         keep=lambda connection, outcomes: _settle(connection, flow, outcomes, clock()),
         tell=on_progress,
     )
+
+
+def _phases(database: StateDatabase, writes: Sequence[Write], sender: "_Sender") -> list[Phase[Outcome, Write]]:
+    """Products and parents, then variations."""
+    first = [write for write in writes if write.kind != "variation"]
+    variations = [write for write in writes if write.kind == "variation"]
+    phases: list[Phase[Outcome, Write]] = [lambda settle: lots_of(first, sender)] if first else []
+    if variations:
+        phases.append(lambda settle: _by_parent(database, variations, sender, settle))
+    return phases
 
 
 def _read_writes(connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str] | None) -> list[Write]:

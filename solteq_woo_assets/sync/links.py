@@ -1,5 +1,7 @@
 """Which store product is which Solteq code, and the status it had before Solteq withdrew it."""
 
+from collections.abc import Collection
+
 import duckdb
 import polars as pl
 
@@ -65,10 +67,45 @@ WHEN NOT MATCHED THEN INSERT (kind, key, woo_id, status_before, solteq_id, sku) 
     CASE WHEN told.status_is_ours THEN told.status_before ELSE told.old_status_before END,
     told.solteq_id, coalesce(told.sku, told.old_sku))
 """
-_RENAME_PRICES = "UPDATE sync.price_history SET sku = told.key FROM told WHERE price_history.sku = told.old_key AND told.is_renamed"
+_RENAME_PRICES = """
+UPDATE sync.price_history SET sku = told.key FROM told WHERE price_history.sku = told.old_key AND told.is_renamed
+"""
 _FORGET_OLD_CODES = """
 DELETE FROM sync.links USING told WHERE kind = 'product' AND links.woo_id = told.woo_id AND links.key <> told.key
 """
+
+
+_NEW_DOCUMENTS = f"""
+CREATE TEMP TABLE new_documents AS
+WITH documents AS (
+    SELECT {skus.sku_key("code")} AS sku, any_value(id) AS id, any_value(trim(code)) AS code
+    FROM snapshot.solteq_products WHERE active AND NOT deleted GROUP BY ALL HAVING count(*) = 1
+)
+SELECT links.key, documents.id, documents.code FROM sync.links JOIN documents ON documents.sku = links.sku
+WHERE links.kind = 'product' AND links.solteq_id <> documents.id
+    AND ($codes IS NULL OR list_contains($codes, documents.sku))
+    AND documents.id NOT IN (SELECT solteq_id FROM sync.links WHERE solteq_id IS NOT NULL)
+    AND links.solteq_id NOT IN (SELECT id FROM snapshot.solteq_products WHERE active AND NOT deleted)
+"""
+_SAME_PRODUCT = """
+UPDATE sync.links SET solteq_id = new_documents.id FROM new_documents
+WHERE links.kind = 'product' AND links.key = new_documents.key
+"""
+
+
+def same_product(connection: duckdb.DuckDBPyConnection, codes: Collection[str] | None) -> list[str]:
+    """Let store products be the new documents of Solteq that have their codes; the codes of which that was so.
+
+    For those whose SKU was not given to a product of its own yet.
+
+    :param codes: in any spelling; ``None`` for all
+    """
+    keys = None if codes is None else [sku_key(code) for code in codes]
+    connection.execute(_NEW_DOCUMENTS, {"codes": keys})
+    connection.execute(_SAME_PRODUCT)
+    rows = connection.execute("SELECT DISTINCT code FROM new_documents ORDER BY code").fetchall()
+    connection.execute("DROP TABLE new_documents")
+    return [row[0] for row in rows]
 
 
 def link_interrupted(connection: duckdb.DuckDBPyConnection) -> None:
