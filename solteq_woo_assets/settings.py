@@ -143,6 +143,8 @@ class Settings(BaseSettings):
     never deleted."""
     binned_products: Literal["restore", "leave"] = "restore"
     """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
+    attribute_separator: str = Field(default="/", pattern=r"^[^|\\<>&%]+$")
+    """What stands for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts at those."""
     tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {
         Decimal("25.5"): "",
         Decimal("13.5"): "reduced-rate",
@@ -200,7 +202,8 @@ class Settings(BaseSettings):
     """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
     customer_removals_percent: Percent = 5
     """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent, and more
-    than three."""
+    than three; so are partings of customers from their accounts when they are more than this share of the linked ones
+    and more than ten."""
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""

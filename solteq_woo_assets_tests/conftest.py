@@ -257,9 +257,9 @@ class Shop:
             client.close()
         return {product.sku: product for page in pages for product in page.products}
 
-    def make(self, **fields: Any) -> None:
-        """What the store's people do when they make a product of their own."""
-        self._ask_store("POST", "products", json=fields)
+    def make(self, *, of: StoreProduct | None = None, **fields: Any) -> None:
+        """What the store's people do when they make a product of their own, or a variation of one."""
+        self._ask_store("POST", f"products/{of.id}/variations" if of else "products", json=fields)
 
     def edit(self, product: StoreProduct, **fields: Any) -> None:
         """What the store's people do when they edit a product by hand."""

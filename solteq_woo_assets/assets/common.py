@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.errors import IntegrationError
+from solteq_woo_assets.errors import IntegrationError, StateError
 from solteq_woo_assets.rules.pricing import PricingRules
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import failures
@@ -102,6 +102,13 @@ def take_lease(context: dg.AssetExecutionContext, leases: FlowLeases, flow: str)
     if crashed and crashed != context.run.run_id:
         context.log.warning(f"Run {crashed} crashed in {flow}; this run carries on where it stopped.")
         report_crashed(context.instance, crashed)
+    try:
+        since = leases.finish_erasure()
+    except StateError as error:  # it is told, here and by the doctor; no reason to leave the shop without this run
+        context.log.warning(str(error))
+    else:
+        if since:
+            context.log.info(f"Finished the erasure that was cut short at {since:%Y-%m-%d %H:%M} UTC.")
 
 
 def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -262,7 +269,7 @@ def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
     """
     if woo_id is None:
         return None
-    page = f"user-edit.php?user_id={woo_id}" if kind == "customer" else f"post.php?post={woo_id}&action=edit"
+    page = f"user-edit.php?user_id={woo_id}" if kind in ("customer", "link") else f"post.php?post={woo_id}&action=edit"
     return f"{settings.woo_url}/wp-admin/{page}"
 
 
@@ -340,17 +347,26 @@ def without_refused(
     :param but: keys that are to be tried again
     """
     changes = failures.waiting(connection, flow, changes, utc_now(), but=but)
-    refused = dict(
-        connection.execute(
-            "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code IS DISTINCT FROM ?",
-            [flow, failures.CODE],
-        ).fetchall()
-    )
+    rows = connection.execute(
+        "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code IS DISTINCT FROM ?",
+        [flow, failures.CODE],
+    ).fetchall()
+    refused = {(key, raw) for key, raw in rows if key not in but}
     if not refused:
         return changes, 0
-    suspects = changes.filter(pl.col("key").is_in([key for key in refused if key not in but]))
-    same = [row["key"] for row in suspects.to_dicts() if changes_hash(row["changes"]) == refused[row["key"]]]
-    return changes.filter(~pl.col("key").is_in(same)), len(same)
+    numbered = changes.with_row_index("number")
+    is_suspect = pl.col("key").is_in([key for key, _ in refused])
+    suspects = numbered.filter(is_suspect).to_dicts()
+    left = [{**row, "changes": left} for row in suspects if (left := _not_refused(row, refused)) is not None]
+    rows = pl.concat([numbered.filter(~is_suspect), pl.DataFrame(left, schema=numbered.schema)])
+    return rows.sort("number").drop("number"), len(suspects) - len(left)
+
+
+def _not_refused(row: Mapping[str, Any], refused: Collection[tuple[str, str]]) -> list[Any] | None:
+    """A row's changes but for those that were refused alone; ``None`` where all were, or the rest of them."""
+    left = [change for change in row["changes"] if (row["key"], changes_hash([change])) not in refused]
+    is_refused = any((row["key"], changes_hash(changes)) in refused for changes in (row["changes"], left))
+    return None if is_refused or (row["changes"] and not left) else left
 
 
 def agreement(connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame) -> dg.AssetCheckResult:

@@ -32,7 +32,7 @@ from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.rules.customers import CustomerRules, Merge
 from solteq_woo_assets.rules.people import masked
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync import customer_links, quarantine
+from solteq_woo_assets.sync import customer_links, quarantine, sales
 from solteq_woo_assets.sync.customer_accounts import (
     ACCOUNTS,
     CUSTOMERS,
@@ -40,8 +40,8 @@ from solteq_woo_assets.sync.customer_accounts import (
     read_customers,
     refresh_accounts,
 )
-from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo
-from solteq_woo_assets.sync.erasure import erase
+from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo, release_changed
+from solteq_woo_assets.sync.erasure import erase, find
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.ledger import DeliveryCounts
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -126,7 +126,7 @@ def woo_customer_accounts(
 
 
 def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
-    """How many values could not be parsed, and whose the first are; they are passed on as they are."""
+    """How many values could not be parsed, and whose the first are; each begins with its field."""
     with database.transaction() as connection:
         remarks = connection.sql(f"SELECT id::VARCHAR AS id, unnest(remarks) AS remark FROM {table} ORDER BY ALL").pl()
     return {
@@ -160,8 +160,8 @@ def woo_customer_delta(
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
         with database.transaction() as connection:
-            first = customer_links.settle(connection, customer_rules(settings))
-        ids = first.to_woo["woo_id"].drop_nulls().to_list()
+            first = customer_links.compare(connection, customer_rules(settings)).merge.to_woo
+        ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
         if ids:
             refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
         with database.transaction() as connection:
@@ -225,13 +225,29 @@ def _settle(
     :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
     :return: the merge, the store's delta as its guard rails left it, and what they say
     """
-    merge = customer_links.settle(connection, customer_rules(settings))
+    comparison = customer_links.compare(connection, customer_rules(settings))
+    changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
+    if customer_links.stopped(connection) != comparison.kept:  # others may part now than by the last delta
+        comparison = customer_links.compare(connection, customer_rules(settings))
+        changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
+    customer_links.apply(connection, comparison)
+    return comparison.merge, changes, verdicts
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    settings: Settings,
+    merge: Merge,
+    let_pass: Sequence[str] | None,
+) -> tuple[pl.DataFrame, list[Verdict]]:
+    release_changed(connection, TO_WOO, merge.to_woo)
+    release_changed(connection, TO_SOLTEQ, merge.to_solteq)
     quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
     quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
     store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
     store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
-    changes, verdicts = guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=let_pass)
-    return merge, changes, verdicts
+    return guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=let_pass)
 
 
 def _delta_metadata(
@@ -241,7 +257,7 @@ def _delta_metadata(
         settings, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
     )
     conflicts = int(changes["conflicts"].list.len().sum() or 0)
-    return {**metadata, "conflicts": conflicts}
+    return {**metadata, "conflicts": conflicts, "parted": changes.filter(pl.col("action") == "part").height}
 
 
 def masked_changes(changes: pl.DataFrame) -> pl.DataFrame:
@@ -330,7 +346,7 @@ def _send_to_solteq(
 def _keep_only(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
     """Merge again, for these alone: what was refused a moment ago would be refused again."""
     with database.transaction() as connection:
-        merge = customer_links.settle(connection, customer_rules(settings))
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
         changes = merge.to_solteq.filter(pl.col("key").is_in(keys))
         store_delta(connection, DeltaConfig(), TO_SOLTEQ, "solteq_customer_delta", changes)
 
@@ -339,8 +355,8 @@ class ErasureConfig(dg.Config):
     """Whom to erase."""
 
     customer: str
-    """Solteq's id of the customer, or woo: and the account's id. Never an e-mail address: Dagster keeps what is entered
-    here; solteq-woo erase takes one."""
+    """Solteq's id of the customer, woo: and the account's id, or order: and a guest's order. Never an e-mail address:
+    Dagster keeps what is entered here; solteq-woo erase takes one."""
 
 
 @dg.op
@@ -354,13 +370,22 @@ def erase_from_database(
 
     The ids stay, so that nothing brings the person back. Solteq and the store are not touched: erase there first.
     """
+    if "@" in config.customer:
+        raise dg.Failure(
+            "Nobody was erased: an e-mail address is not taken here, since Dagster keeps it. Delete this run, then use "
+            "an id, or solteq-woo erase.",
+            allow_retries=False,
+        )
     with failing_in_words():
-        leases.take(FLOW, context.run_id)
-        people = erase(database, config.customer)
-    if not people:
-        raise dg.Failure(f"Nobody is known as {config.customer}.", allow_retries=False)
-    for person in people:
-        context.log.info(f"Erased: {person}.")
+        for flow in (FLOW, sales.FLOW):
+            leases.take(flow, context.run_id)
+        found = find(database, config.customer)
+        for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
+            context.log.info(line)
+        erase(database, config.customer)
+    if not found:
+        raise dg.Failure("Nobody is known by that id.", allow_retries=False)
+    context.log.info("Erased, also from the bytes of the file.")
 
 
 @dg.asset_check(asset=woo_customers)
@@ -369,7 +394,8 @@ def accounts_agree(
 ) -> dg.AssetCheckResult:
     """After delivery the store has been told everything, but for what is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, TO_WOO, customer_links.settle(connection, customer_rules(settings)).to_woo)
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        return agreement(connection, TO_WOO, merge.to_woo)
 
 
 @dg.asset_check(asset=solteq_customer_updates)
@@ -378,4 +404,5 @@ def customers_agree(
 ) -> dg.AssetCheckResult:
     """After delivery Solteq has been told everything, but for what is in quarantine."""
     with database.transaction() as connection:
-        return agreement(connection, TO_SOLTEQ, customer_links.settle(connection, customer_rules(settings)).to_solteq)
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        return agreement(connection, TO_SOLTEQ, merge.to_solteq)

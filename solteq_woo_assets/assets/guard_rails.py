@@ -26,7 +26,8 @@ from solteq_woo_assets.sync.state import utc_now
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
 KEYS_SHOWN = 20
 FEW = 10
-"""So many products are never too many to leave the shelf: in a small shop each is a large share."""
+"""So many products are never too many to leave the shelf, nor so many customers to part: in a small shop each is a
+large share."""
 FEW_CUTS = 1
 """So many products may always be cut deeply. A wrong price sells at once, so it is the fewest that there can be."""
 FEW_REMOVALS = 3
@@ -430,6 +431,38 @@ def removals(connection: duckdb.DuckDBPyConnection, settings: Settings, now: dat
     return Verdict("removals", [problem] if counted.is_too_large else [], removed, metadata)
 
 
+_PARTINGS = """
+WITH earlier AS (
+    SELECT solteq_id FROM sync.customers WHERE state = 'unlinked' AND since >= $begin AND 'link ' || solteq_id NOT IN (
+        SELECT key FROM sync.stopped WHERE rail = 'partings' AND let_pass_at IS NOT NULL)
+)
+SELECT
+    (SELECT list(key ORDER BY key) FROM {own} WHERE action = 'part'),
+    (SELECT count(*) FROM earlier),
+    (SELECT count(*) FROM sync.customers WHERE state = 'linked')
+"""
+
+
+def partings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
+    """Not too many customers and accounts part within the window: what both sides agreed on is forgotten then.
+
+    A feed that shows everybody as deleted, or a store without its accounts, is no reason to.
+    """
+    parted, earlier, linked = connection.execute(
+        _PARTINGS.format(own=stopped.without_passes(delta, _FLOWS[delta], "partings")),
+        {"sent": list(stopped.STOPPABLE), "begin": window_begin(settings, now)},
+    ).fetchall()[0]
+    parted = parted or []
+    percent = settings.customer_removals_percent
+    counted = share(len(parted), earlier, linked + earlier, percent=percent, few=FEW)
+    problem = (
+        f"it parts {counted.count} of {linked} customers from their accounts{counted.earlier_words(settings)} "
+        f"(SOLTEQ_WOO_CUSTOMER_REMOVALS_PERCENT allows {percent} %, {counted.may})"
+    )
+    metadata = {"parted": counted.count, "linked": linked, "keys": parted[:KEYS_SHOWN], **counted.metadata(settings)}
+    return Verdict("partings", [problem] if counted.is_too_large else [], parted, metadata)
+
+
 def no_sku_twice(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, delta: str) -> Verdict:
     """No SKU is written twice in one delivery: one product would get another's price."""
     del settings, now
@@ -482,7 +515,7 @@ RAILS: Mapping[str, Sequence[Rail]] = {
     "product_delta": [no_sku_twice, prices_are_positive, price_cuts, unpublished],
     "campaign_price_delta": [price_cuts],
     "balance_delta": [no_stock_twice, out_of_stock],
-    "woo_customer_delta": [removals],
+    "woo_customer_delta": [partings, removals],
     "sales_delta": [reversals],
 }
 """The rails of each delta; a rail is called by its function's name."""
@@ -542,7 +575,7 @@ def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[st
     connection.execute(
         f"UPDATE delta.{delta} SET action = 'stopped', reason = $why || reason "
         "WHERE list_contains($sent, action) AND list_contains($keys, key)",
-        {"sent": list(SENT_ACTIONS), "keys": list(keys), "why": f"stopped by {rail}: "},
+        {"sent": list(stopped.STOPPABLE), "keys": list(keys), "why": f"stopped by {rail}: "},
     )
 
 

@@ -158,6 +158,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
             new_product_status=settings.new_product_status,
             inactive_products=settings.inactive_products,
             binned_products=settings.binned_products,
+            attribute_separator=settings.attribute_separator,
             tax_classes=settings.tax_classes,
             store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
         ),

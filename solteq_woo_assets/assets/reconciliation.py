@@ -98,8 +98,6 @@ def _found(
 
     :param unread: flows that are left out, each with a snapshot that could not be read
     """
-    connection.commit()  # the tables, if this made or upgraded them: they are not to be rolled back below
-    connection.begin()
     of_products = products.compare(connection, settings, now)
     of_campaigns = campaigns.compare(connection, settings, now)
     deltas = {
@@ -111,9 +109,7 @@ def _found(
     if first_day(connection) is not None:
         plan = sales_plan.plan(connection, sales.receipt_rules(settings))
         deltas[sales.FLOW], held[sales.FLOW] = plan.changes, plan.held
-    merge = customer_links.settle(connection, customers.customer_rules(settings))
-    connection.rollback()  # settling links people; here it was only asked what it would write
-    connection.begin()
+    merge = customer_links.compare(connection, customers.customer_rules(settings)).merge
     deltas |= {customers.TO_WOO: merge.to_woo, customers.TO_SOLTEQ: merge.to_solteq}
     held |= {customers.TO_WOO: merge.to_woo_held, customers.TO_SOLTEQ: merge.to_solteq_held}
     for flow, _ in unread:

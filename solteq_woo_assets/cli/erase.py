@@ -2,7 +2,7 @@
 
 import click
 
-from solteq_woo_assets.assets import customers
+from solteq_woo_assets.assets import customers, sales
 from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.terminal import console
 from solteq_woo_assets.sync import erasure
@@ -10,19 +10,39 @@ from solteq_woo_assets.sync.lease import FlowLeases
 
 
 @click.command()
-@click.option("--customer", required=True, metavar="ID|EMAIL", help="Solteq's id, woo:ID of an account, or an e-mail.")
-@click.confirmation_option(prompt="Everything personal of this customer is erased from the database for good. Go on?")
-def erase(customer: str) -> None:
+@click.option(
+    "--customer",
+    required=True,
+    metavar="ID|EMAIL",
+    help="Solteq's id, woo:ID of an account, order:ID of a guest's order, or an e-mail address.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(customer: str, yes: bool) -> None:
     """Erase everything personal of one customer from this integration's database.
 
-    Solteq and the store are not touched: erase there first, or the person goes on being a customer there. The ids
-    stay here, so that no later run brings the person back.
+    Says who goes, by ids, and asks. Solteq and the store are not touched: erase there first, or the person goes on
+    being a customer there. The ids stay here, so that no later run brings the person back. An erasure that was cut
+    short is carried on.
     """
+    if not customer.strip():
+        raise click.ClickException("Nobody was erased: --customer is empty.")
     database = existing_database(load_settings())
+    found = erasure.find(database, customer)
+    for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
+        console.print(line, highlight=False, markup=False)
+    if found and not yes:
+        click.confirm("Is all that is personal of them to be erased here for good?", abort=True)
     with FlowLeases(database) as leases:
-        leases.take(customers.FLOW, "erase")
-        people = erasure.erase(database, customer)
-    if not people:
-        raise click.ClickException("Nobody is known by that.")
-    for person in people:
+        for flow in (customers.FLOW, sales.FLOW):
+            leases.take(flow, "erase")
+        since = leases.finish_erasure()
+        if since:
+            console.print(f"Finished the erasure that was cut short at {since:%Y-%m-%d %H:%M} UTC.", highlight=False)
+        if found:
+            found = erasure.erase(database, customer)
+    for person in found.people:
         console.print(f"Erased: {person}.", highlight=False)
+    if found.orders:
+        console.print(f"Erased: who bought, of {len(found.orders)} orders.", highlight=False)
+    if not found and not since:
+        raise click.ClickException("Nobody is known by that.")

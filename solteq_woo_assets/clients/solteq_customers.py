@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 from urllib.parse import quote
 
@@ -65,6 +65,7 @@ class CustomerDocument(Document):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     keys = ("id",)
+    is_personal = True
 
     id: Key
     customer_number: Text = None
@@ -87,8 +88,8 @@ class CustomerDocument(Document):
             return value
         kept = _kept(value)
         if kept is None:  # it could not be sent back, and a write replaces all
-            field = next((name for name, each in value.items() if _kept(each) is None), "it")
-            raise ValueError(f"{field} holds a value that cannot be read")
+            name = next((name for name, each in value.items() if _kept(each) is None), "it")
+            raise ValueError(f"{name} holds a value that cannot be read")
         return {**value, "type": customer_type(value), "raw": kept}
 
 
@@ -100,8 +101,8 @@ def _kept(value: Any) -> str | None:
 
 
 def customer_type(document: Mapping[str, Any]) -> Any:
-    """Of a document on the wire; one that does not say is a company when it has a company's name or tax code."""
-    is_company = document.get("companyName") or document.get("taxCode")
+    """Of a document on the wire; one that does not say is a company when it has what a company must have."""
+    is_company = document.get("companyName") and document.get("taxCode")
     return document.get("type") or ("Company" if is_company else "Private")
 
 
@@ -127,16 +128,22 @@ class Gone:
 
 @dataclass(frozen=True)
 class Refused:
-    """Solteq does not take the document. ``reason``: its words with the fields they are about, without values."""
+    """Solteq does not take the document.
+
+    :param reason: its words with the fields they are about, without values
+    :param paths: those fields, each with its words; empty where it does not say
+    """
 
     reason: str
+    paths: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_details(cls, details: Any) -> Self:
         """From the contract's list of path and message."""
         named = [each for each in details if isinstance(each, Mapping)] if isinstance(details, list) else []
-        words = [f"{each.get('path')}: {_QUOTED.sub('…', str(each.get('message')))}" for each in named]
-        return cls(shown("; ".join(words), []) or "it does not say why")
+        paths = {str(each.get("path")): shown(_QUOTED.sub("…", str(each.get("message"))), []) for each in named}
+        words = [f"{path}: {message}" for path, message in paths.items()]
+        return cls(shown("; ".join(words), []) or "it does not say why", paths)
 
 
 Send = Callable[[str, str, Mapping[str, Any], Mapping[str, str]], JsonResponse]

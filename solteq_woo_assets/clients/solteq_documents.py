@@ -1,6 +1,7 @@
 """Solteq's documents, and the feeds they come from."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
@@ -153,6 +154,8 @@ class Document(BaseModel):
 
     keys: ClassVar[tuple[str, ...]]
     """The wire's names of what identifies a document, for messages about one that cannot be read."""
+    is_personal: ClassVar[bool] = False
+    """Whether it is about a person: of one that cannot be read nothing is kept then but a fingerprint."""
 
     deleted: Annotated[StrictBool, _or(False)] = False
     modified_at: Instant
@@ -323,7 +326,7 @@ class InvalidDocument:
 
     :param key: what identifies it, if that can be read
     :param field: the first wrong field, by its name on the wire
-    :param raw: the document as JSON; never shown, since it may hold personal data
+    :param raw: the document as JSON, of a person its SHA-256
     :param modified_at: its version, if that can be read
     """
 
@@ -408,11 +411,12 @@ def _invalid(document: type[Document], raw: Any, error: ValidationError) -> Inva
     first = problems[0]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     key = document.key_of(raw)
+    text = _storable(written(raw))
     return InvalidDocument(
         key=_storable(key)[:LONGEST_KEY] if key else None,
         field=_storable(".".join(str(part) for part in first["loc"]))[:LONGEST_KEY] or "(all)",
         reason=words_of(first["msg"]) + more,
-        raw=_storable(written(raw)),
+        raw=hashlib.sha256(text.encode()).hexdigest() if document.is_personal else text,
         modified_at=_version(raw),
     )
 

@@ -11,6 +11,7 @@ from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
 from solteq_woo_assets.rules.pricing import PricingRules, judge_campaigns
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import erasure
 from solteq_woo_assets.sync.state import StateDatabase
 
 _EXAMPLES = 3
@@ -88,6 +89,16 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
     else:
         yield _unread("campaigns", "campaigns")
     yield _conflicts(connection)
+    yield _erasure(connection)
+
+
+def _erasure(connection: duckdb.DuckDBPyConnection) -> Finding:
+    check = "erasure"
+    since = erasure.unfinished(connection)
+    if since is None:
+        return green(check, "nothing erased is left in the bytes of the database")
+    words = f"the bytes of what was erased have been in the database since {since:%Y-%m-%d %H:%M} UTC"
+    return red(check, words, "Free as much disk as the database takes, then run any flow, or solteq-woo erase again.")
 
 
 def _conflicts(connection: duckdb.DuckDBPyConnection) -> Finding:

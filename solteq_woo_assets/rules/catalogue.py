@@ -10,6 +10,7 @@ next ones read:
 ``families``   the variable products of the store whose variations are all of one model in Solteq
 ``models``     which model numbers are variable products, and which store product is their parent
 ``items``      what each code becomes: a simple product, or a variation of which parent
+``choices``    what each variation is sent of its attributes, and whether it has others
 
 There is no clock and no I/O.
 """
@@ -24,6 +25,7 @@ import duckdb
 import polars as pl
 import simplejson
 
+from solteq_woo_assets.rules.attributes import attribute_text, name_key, option_key
 from solteq_woo_assets.rules.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
 from solteq_woo_assets.rules.matching import forget_matches, match_products
 from solteq_woo_assets.rules.pricing import (
@@ -41,7 +43,7 @@ from solteq_woo_assets.rules.pricing import (
     time_text,
 )
 from solteq_woo_assets.rules.skus import sku_key
-from solteq_woo_assets.rules.variants import common_name, merged_attributes
+from solteq_woo_assets.rules.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
 Relation = duckdb.DuckDBPyRelation
 
@@ -73,6 +75,7 @@ class CatalogueRules:
     tax_classes: Mapping[Decimal, str]
     store_tax_classes: frozenset[str]
     """Slugs the store knows; its standard class is an empty slug here, as it is on a product."""
+    attribute_separator: str = "/"
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,6 @@ class ProductDelta:
     next_edge: datetime | None
 
 
-def _cleaned(column: str) -> str:
-    """SQL for text as WordPress stores it: no tags, no percent-encoded bytes, single spaces."""
-    stripped = f"regexp_replace({column}, '<[^>]*>|%[0-9a-fA-F]{{2}}', '', 'g')"
-    return f"trim(regexp_replace({stripped}, '[[:space:]]+', ' ', 'g'))"
-
-
 # Held products whose every owned field is right are left out before anything else is asked. Whatever is not plain
 # here (another spelling of the SKU, a new model, a missing link) goes through the whole of the rules.
 _UNSETTLED = f"""
@@ -105,7 +102,7 @@ WITH shared_models AS (
     SELECT model_number FROM products WHERE trim(model_number) <> '' GROUP BY ALL HAVING count(*) > 1
 ), parents AS (
     SELECT catalogue.id, catalogue.sku, status, tax_class, links.status_before,
-        list_transform(flatten(list_transform(attributes, lambda a: a.options)), lambda o: lower(o)) AS options
+        flatten(list_transform(attributes, lambda a: a.options)) AS options
     FROM catalogue LEFT JOIN links ON links.woo_id = catalogue.id AND links.key = {sku_key("catalogue.sku")}
     WHERE type = 'variable'
 )
@@ -134,7 +131,7 @@ WHERE NOT coalesce(
         WHEN 'simple' THEN shared_models.model_number IS NULL
         WHEN 'variation' THEN parent.sku = product.model_number AND parent.status <> 'trash'
             AND parent.status_before IS NULL
-            AND list_has_all(parent.options, list_transform(product.attributes, lambda a: lower(a."option")))
+            AND list_has_all(parent.options, list_transform(product.attributes, lambda a: a."option"))
             AND list_transform(store.attributes, lambda a: (a.name, a.options[1]))
                 = list_transform(product.attributes, lambda a: (a.name, a."option"))
         ELSE FALSE
@@ -157,6 +154,7 @@ FROM found JOIN catalogue AS store ON store.id = found.woo_id
 WHERE found.id NOT IN (SELECT id FROM offers) ORDER BY store.status = 'trash', choice, store.id
 """
 
+# Of an attribute that a document has in two spellings the first counts.
 _CODES = f"""
 CREATE TEMP TABLE codes AS
 WITH claimed AS (
@@ -169,25 +167,28 @@ WITH claimed AS (
         CASE WHEN trim(gtin) <> '' THEN {gtin_fault("gtin_padded")} END AS gtin_fault,
         CASE WHEN gtin_fault IS NULL THEN gtin_padded END AS gtin_used
     FROM single
+), of_documents AS (
+    SELECT
+        id, place, names.text AS name, options.text AS "option", names.name_key, options.option_key,
+        row_number() OVER (PARTITION BY id, names.name_key ORDER BY place) AS spelling
+    FROM (SELECT id, unnest(attributes) AS a, generate_subscripts(attributes, 1) AS place FROM documents)
+    JOIN attribute_texts AS names ON names.given = a.name
+    JOIN attribute_texts AS options ON options.given = a."option"
+    WHERE names.name_key <> '' AND options.text <> ''
+), tidied AS (
+    SELECT id, list({{
+            'name': name, 'option': "option", 'name_key': name_key, 'option_key': option_key
+        }} ORDER BY place) AS attributes
+    FROM of_documents WHERE spelling = 1 GROUP BY id
 ), cleaned AS (
-    SELECT * REPLACE (
-        list_filter(
-            list_transform(attributes, lambda a: {{
-                'name': {_cleaned("a.name")}, 'option': {_cleaned('a."option"')}
-            }}),
-            lambda a: a.name <> '' AND a."option" <> ''
-        ) AS attributes
-    )
-    FROM padded
+    SELECT padded.* REPLACE (coalesce(tidied.attributes, []) AS attributes)
+    FROM padded LEFT JOIN tidied ON tidied.id = padded.id
 )
 SELECT
     sku_key, model_key, id, trim(code) || CASE WHEN replaced_by IS NULL THEN '' ELSE ' (' || id || ')' END AS sku,
     trim(model_number) AS model_number, nullif(trim(name), '') AS name, on_sale, deleted, type,
     claimants, claimed_prices, replaced_by, contradicted_id, vat_rate, sales_price, discounted_price, gtin_fault,
-    -- WordPress knows an attribute by its name without accents; of one given twice the first counts.
-    list_filter(attributes, lambda a, i: i = list_position(
-        list_transform(attributes, lambda b: strip_accents(lower(b.name))), strip_accents(lower(a.name))
-    )) AS attributes,
+    attributes,
     {regular_price("sales_price")} AS regular_price,
     sale_price, date_on_sale_from_gmt, date_on_sale_to_gmt, lowest_price_30d,
     {purchase_price("purchase_price")} AS purchase_price,
@@ -196,7 +197,7 @@ SELECT
     slug AS tax_class, known AS tax_class_is_known,
     len(cleaned.attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
         PARTITION BY model_key,
-        list_sort(list_transform(cleaned.attributes, lambda a: lower(a.name) || '=' || lower(a."option")))
+        list_sort(list_transform(cleaned.attributes, lambda a: a.name_key || '=' || a.option_key))
     ) AS is_told_apart
 FROM cleaned LEFT JOIN tax_classes USING (vat_rate) LEFT JOIN offers USING (id)
 """
@@ -367,14 +368,6 @@ SELECT
     placed.woo_id IS NULL AND on_sale AND (model_is_undecided OR is_variant AND NOT is_told_apart)
         AS cannot_be_told_apart,
     parent.status AS parent_status,
-    -- An attribute of the whole store goes by its id, one of the product alone by its name.
-    CASE WHEN len(list_filter(parent.attributes, lambda p: p.id <> 0)) > 0
-        THEN list_transform(placed.attributes, lambda a: {{
-            'id': coalesce(list_filter(parent.attributes, lambda p: lower(p.name) = lower(a.name))[1].id, 0),
-            'name': a.name, 'option': a."option"
-        }})::JSON::VARCHAR
-        ELSE placed.attributes::JSON::VARCHAR
-    END AS choices,
     gtin_claimants > 1 OR EXISTS (
         FROM held AS other WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
     ) AS gtin_is_taken,
@@ -476,7 +469,7 @@ SELECT
         {{'field': 'stock_quantity', 'old': NULL, 'new': CASE WHEN items.type <> 'service' THEN '0' END}}
     ], lambda change: change.new IS NOT NULL) AS changes,
     'new in Solteq' || CASE WHEN vat_rate IS NULL THEN '; without a VAT rate there' ELSE '' END AS reason
-FROM items
+FROM items LEFT JOIN choices USING (sku_key)
 WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apart AND NOT model_is_also_code
     AND NOT (kind = 'variation' AND coalesce(parent_status, '') = 'trash' AND $binned_products = 'leave')
 """
@@ -499,11 +492,10 @@ WITH compared AS (
                 THEN CASE status_before WHEN 'future' THEN 'publish' ELSE status_before END
             ELSE held.status
         END AS wanted_status,
-        coalesce(held_attributes, []) AS a, coalesce(items.attributes, []) AS b,
-        items.kind = 'variation' AND items.parent_id IS NOT DISTINCT FROM items.model_parent_id AND len(b) > 0
-            AND list_sort(list_transform(a, lambda x: lower(x.name) || '=' || lower(x.options[1])))
-            <> list_sort(list_transform(b, lambda x: lower(x.name) || '=' || lower(x."option"))) AS moved
+        choices, items.kind = 'variation' AND items.parent_id IS NOT DISTINCT FROM items.model_parent_id
+            AND is_told_apart AND coalesce(differs, FALSE) AS moved
     FROM items
+    LEFT JOIN choices USING (sku_key)
     JOIN held ON held.id = items.woo_id
     LEFT JOIN held AS parent ON parent.id = held.parent_id
     WHERE held.type NOT IN ('variable', 'grouped')
@@ -530,7 +522,7 @@ WITH compared AS (
         {{'field': 'cost_of_goods_sold', 'old': {price_text("cost_of_goods_sold")},
             'new': CASE WHEN has_cost_of_goods AND purchase_price IS NOT NULL THEN {price_text("purchase_price")}
                 ELSE {price_text("cost_of_goods_sold")} END}},
-        {{'field': 'attributes', 'old': CASE WHEN moved THEN list_transform(a, lambda x:
+        {{'field': 'attributes', 'old': CASE WHEN moved THEN list_transform(held_attributes, lambda x:
             {{'name': x.name, 'option': x.options[1]}})::JSON::VARCHAR END,
             'new': CASE WHEN moved THEN choices END}}
     ] || sale_fields END AS compared_fields
@@ -572,7 +564,8 @@ SELECT
     arg_min(items.model_number, items.sku_key) AS model_number,
     arg_min(items.tax_class, items.sku_key) FILTER (is_sold AND tax_class_is_known) AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
-    flatten(list(items.attributes ORDER BY items.sku_key) FILTER (is_sold)) AS pairs,
+    list({'sku_key': items.sku_key, 'attributes': items.attributes, 'held': mine.attributes}
+        ORDER BY items.sku_key) FILTER (is_sold) AS variants,
     list(items.gtin) AS gtins,
     count(*) FILTER (is_sold) AS sold_count, count(*) FILTER (items.for_sale) AS for_sale_count,
     bool_and(items.deleted) AS deleted, bool_or(items.on_sale) AS is_active
@@ -583,6 +576,7 @@ JOIN (
     FROM items
 ) AS items ON items.model_key = models.model_key
 LEFT JOIN held ON held.id = models.parent_id
+LEFT JOIN held AS mine ON mine.id = items.woo_id
 WHERE NOT models.is_also_code AND NOT models.is_undecided
 GROUP BY ALL
 ORDER BY models.model_key
@@ -638,6 +632,7 @@ def product_delta(
     )
     connection.execute(_UNSETTLED)
     match_products(connection, products=products, catalogue=catalogue, links=links)
+    attribute_texts = _attribute_texts(connection, rules.attribute_separator)  # noqa: F841
     for step in _STEPS.values():
         connection.execute(step)
     settings = {
@@ -650,7 +645,10 @@ def product_delta(
         used = {name: value for name, value in settings.items() if f"${name}" in query}
         return connection.sql(query, params=used or None).pl()
 
-    parents = _parent_changes(frame(_PARENTS).to_dicts(), rules)
+    models = frame(_PARENTS).to_dicts()
+    choices = _choices(models)  # noqa: F841
+    connection.execute("CREATE TEMP TABLE choices AS FROM choices")
+    parents = _parent_changes(models, rules)
     created, updated, skipped = (frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED))
     delta = ProductDelta(
         changes=pl.concat([parents, created, updated, skipped.join(updated, on="key", how="anti")]),
@@ -658,11 +656,45 @@ def product_delta(
         links=frame(_LINKS),
         next_edge=next_edge(connection),
     )
-    for table in ("unsettled", *_STEPS):
+    for table in ("unsettled", *_STEPS, "choices"):
         connection.execute(f"DROP TABLE {table}")
     forget_matches(connection)
     forget_prices(connection)
     return delta
+
+
+def _attribute_texts(connection: duckdb.DuckDBPyConnection, separator: str) -> pl.DataFrame:
+    """Each name and option of the documents as it is sent, and under which keys WordPress knows it."""
+    given = connection.execute(
+        'SELECT DISTINCT unnest([a.name, a."option"]) FROM (SELECT unnest(attributes) AS a FROM documents)'
+    ).fetchall()
+    texts = [(each, attribute_text(each, separator)) for (each,) in given if each is not None]
+    return pl.DataFrame(
+        [(each, text, name_key(text), option_key(text)) for each, text in texts],
+        schema={"given": pl.String, "text": pl.String, "name_key": pl.String, "option_key": pl.String},
+        orient="row",
+    )
+
+
+def _choices(models: list[dict[str, Any]]) -> pl.DataFrame:
+    """What each variation is sent of its attributes, as JSON, and whether the one in the store has other ones."""
+    rows: list[tuple[str, str, bool]] = []
+    for model in models:
+        variants, held = model["variants"] or [], model["held_attributes"] or []
+        attributes = merged_attributes(held, _pairs(model)) or held
+        options = chosen_options(attributes, [each["attributes"] for each in variants])
+        for variant, chosen in zip(variants, options, strict=True):
+            has = variant["held"] or []
+            differs = bool(chosen) and (len(has) != len(chosen) or not has_chosen(has, chosen))
+            rows.append(
+                (variant["sku_key"], simplejson.dumps(chosen, ensure_ascii=False, separators=(",", ":")), differs)
+            )
+    schema = {"sku_key": pl.String, "choices": pl.String, "differs": pl.Boolean}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _pairs(model: dict[str, Any]) -> list[Pair]:
+    return [pair for variant in model["variants"] or [] for pair in variant["attributes"]]
 
 
 def _parent_changes(models: list[dict[str, Any]], rules: CatalogueRules) -> pl.DataFrame:
@@ -683,7 +715,7 @@ def _created_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, A
         "status": rules.new_product_status if is_for_all else "draft",
         "sku": model["model_number"],
         "tax_class": tax_class,
-        "attributes": _json(merged_attributes([], model["pairs"])),
+        "attributes": _json(merged_attributes([], _pairs(model))),
     }
     reason = "new in Solteq" if tax_class is not None else "new in Solteq; without a VAT rate there"
     return _row(model, "create", reason, {field: (None, value) for field, value in new.items() if value is not None})
@@ -696,7 +728,7 @@ def _held_parent(model: dict[str, Any], rules: CatalogueRules) -> dict[str, Any]
     changes: dict[str, tuple[str | None, str | None]] = {"status": (model["status"], status)}
     if model["for_sale_count"]:
         changes["sku"] = (model["sku"], model["model_number"])
-    attributes = merged_attributes(model["held_attributes"] or [], model["pairs"] or [])
+    attributes = merged_attributes(model["held_attributes"] or [], _pairs(model))
     if attributes is not None:
         changes["attributes"] = (_json(model["held_attributes"]), _json(attributes))
     converted = model["type"] != "variable"

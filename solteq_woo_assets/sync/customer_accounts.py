@@ -9,6 +9,7 @@ from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrder, WooClient
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
 from solteq_woo_assets.rules.people import PERSON_FIELDS
+from solteq_woo_assets.sync import erased
 from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame, guest_frame
 from solteq_woo_assets.sync.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -33,7 +34,10 @@ _ALWAYS = datetime(9999, 1, 1)  # noqa: DTZ001  a store that was restored has ol
 def read_customers(
     database: StateDatabase, solteq: SolteqClient, feed: Feed, *, flow: str, full: bool = False
 ) -> ReadCounts:
-    """Read Solteq's customers that changed, or all. Nothing personal is kept of deleted and erased ones."""
+    """Read Solteq's customers that changed, or all. Nothing personal is kept of deleted ones.
+
+    Who was erased is not stored; that they are still there is told.
+    """
     counts = read_feed(database, solteq, feed, flow=flow, table=CUSTOMERS, keys=["id"], frame=customer_frame, full=full)
     personal = ", ".join(f"{field} = NULL" for field in (*PERSON_FIELDS, "phone_text", "document"))
     with database.transaction() as connection:
@@ -41,9 +45,9 @@ def read_customers(
             f"UPDATE {CUSTOMERS} SET {personal}, customer_groups = [], external_ids = [], remarks = [] "
             "WHERE deleted AND (document IS NOT NULL OR email IS NOT NULL)"
         )
-        connection.execute(
-            f"DELETE FROM {CUSTOMERS} WHERE id IN (SELECT solteq_id FROM sync.customers WHERE state = 'erased')"
-        )
+        there = [customer_id for customer_id, is_there in counts.erased.items() if is_there]
+        gone = None if counts.full else [each for each in counts.erased if each not in there]
+        erased.tell(connection, flow, there, gone=gone)
     return counts
 
 
@@ -79,8 +83,10 @@ def read_accounts(
 
 
 def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
-    rows = guest_frame([order for order in orders if order.customer_id == 0 and order.status in PAID])  # noqa: F841
+    ordered = [order for order in orders if order.customer_id == 0 and order.status in PAID]
     with database.transaction() as connection:
+        theirs = erased.orders(connection)
+        rows = guest_frame([order for order in ordered if order.id not in theirs])  # noqa: F841  DuckDB reads it
         connection.execute("DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM rows)")
         connection.execute("INSERT OR REPLACE INTO snapshot.woo_guests BY NAME SELECT * FROM rows")
 
@@ -88,9 +94,14 @@ def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
 def _store_pages(
     connection: duckdb.DuckDBPyConnection, pages: Sequence[CustomerPage], tax_code_meta: str
 ) -> ReadCounts:
-    """Store the accounts of pages, and hold those that cannot be read; what is known of them stays."""
-    accounts = [account for page in pages for account in page.customers]
-    unreadable = [row for page in pages for row in page.unreadable]
+    """Store the accounts of pages, and hold those that cannot be read; what is known of them stays.
+
+    Who was erased is not stored; that they are still there is told.
+    """
+    gone = erased.accounts(connection)
+    accounts = [account for page in pages for account in page.customers if account.id not in gone]
+    unreadable = [row for page in pages for row in page.unreadable if row.id not in gone]
+    _tell_of_erased(connection, {row_id for page in pages for row_id in page.ids & gone}, gone=[])
     changed = store_accounts(connection, accounts, tax_code_meta)
     outdate(connection, ACCOUNTS_OF_STORE.flow, changed)
     return ReadCounts(
@@ -131,8 +142,15 @@ def _read_all(
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, set(known).difference(seen))
         release_gone(connection, ACCOUNTS_OF_STORE, seen)
+        _tell_of_erased(connection, erased.accounts(connection) & seen)
         _store_position(connection, woo.their_time(started), tax_code_meta)
     return counts
+
+
+def _tell_of_erased(
+    connection: duckdb.DuckDBPyConnection, there: Collection[int], *, gone: Collection[str] | None = None
+) -> None:
+    erased.tell(connection, ACCOUNTS_OF_STORE.flow, map(ACCOUNTS_OF_STORE.key, sorted(there)), gone=gone)
 
 
 def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime, tax_code_meta: str) -> None:
@@ -157,10 +175,8 @@ def refresh_accounts(database: StateDatabase, woo: WooClient, ids: Sequence[int]
 
 def store_accounts(connection: duckdb.DuckDBPyConnection, accounts: Sequence[StoreCustomer], tax_code_meta: str) -> int:
     """Store accounts as the store gave them, but for erased ones; how many rows are new or changed."""
-    erased = {
-        row[0] for row in connection.execute("SELECT woo_id FROM sync.customers WHERE state = 'erased'").fetchall()
-    }
-    rows = account_frame([account for account in accounts if account.id not in erased], tax_code_meta)
+    gone = erased.accounts(connection)
+    rows = account_frame([account for account in accounts if account.id not in gone], tax_code_meta)
     return merge(connection, ACCOUNTS, rows, keys=["id"], version="date_modified_gmt", replaced_before=_ALWAYS)
 
 

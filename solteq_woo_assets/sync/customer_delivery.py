@@ -4,7 +4,7 @@ The ledger holds fields, never values: what a person's data were is nobody's bus
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -15,13 +15,15 @@ from pydantic import ValidationError
 from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
 from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
 from solteq_woo_assets.errors import IntegrationError, SolteqError, WooError
-from solteq_woo_assets.sync import customer_links, failures, ledger
+from solteq_woo_assets.rules.people import plain_text
+from solteq_woo_assets.sync import customer_links, erased, failures, ledger
 from solteq_woo_assets.sync.customer_accounts import CUSTOMERS, forget_accounts, store_accounts
 from solteq_woo_assets.sync.customer_frames import (
     account_frame,
     account_write,
     customer_document,
     customer_frame,
+    field_of,
     spelled_out,
 )
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
@@ -34,6 +36,11 @@ from solteq_woo_assets.sync.wire import Change
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""
 _GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
+_REFUSED_FIELDS = {
+    **dict.fromkeys(("woocommerce_rest_customer_invalid_email", "customer_invalid_email"), ("email", "billing_email")),
+    "customer_invalid_billing_email": ("billing_email",),
+}
+"""Which fields the store minds, by its code."""
 _TAKEN = {"registration-error-email-exists", "woocommerce_rest_customer_invalid_email", "customer_invalid_email"}
 
 
@@ -55,11 +62,29 @@ class Write:
 
 
 @dataclass(frozen=True)
+class HeldField:
+    """A change that the other side does not take, while it takes others of the write. ``reason`` names no value."""
+
+    change: Change
+    reason: str
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What a side answers to a write that is sent again without some of its changes."""
+
+    write: Write
+    answer: Any
+    held: Sequence[HeldField]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of a write: delivered, refused, or retry (the next run will know better).
 
     ``answer``: what the other side holds by now, also when it refused.
     ``is_stale``: Solteq has a newer version than we knew.
+    ``held``: what of the write the other side did not take, where it is not the whole.
     """
 
     write: Write
@@ -70,6 +95,7 @@ class Outcome:
     is_gone: bool = False
     is_stale: bool = False
     code: str = "write-refused"
+    held: Sequence[HeldField] = ()
 
 
 def deliver_to_woo(
@@ -89,6 +115,7 @@ def deliver_to_woo(
     sender = _StoreSender(woo, tax_code_meta)
 
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, StoreCustomer)]
         store_accounts(connection, answers, tax_code_meta)
         forget_accounts(connection, [o.write.woo_id for o in outcomes if o.is_gone and o.write.woo_id is not None])
@@ -97,6 +124,7 @@ def deliver_to_woo(
             if is_new and isinstance(outcome.answer, StoreCustomer) and outcome.write.solteq_id:
                 why = "the account was created for the customer"
                 customer_links.link(connection, outcome.write.solteq_id, outcome.answer.id, why)
+        customer_links.agree(connection, [o.write.solteq_id for o in outcomes if o.answer and o.write.solteq_id])
         return _settle(connection, flow, outcomes)
 
     with database.transaction() as connection:
@@ -134,6 +162,7 @@ def deliver_to_solteq(
     stale: list[str] = []
 
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, CustomerDocument)]
         merge(connection, CUSTOMERS, customer_frame(answers), keys=["id"], version="modified_at")
         stale.extend(outcome.write.key for outcome in outcomes if outcome.is_stale)
@@ -142,6 +171,7 @@ def deliver_to_solteq(
             if is_new and isinstance(outcome.answer, CustomerDocument) and outcome.write.woo_id:
                 why = "the customer was created for the account"
                 customer_links.link(connection, outcome.answer.id, outcome.write.woo_id, why)
+        customer_links.agree(connection, [answer.id for answer in answers])
         return _settle(connection, flow, outcomes)
 
     with database.transaction() as connection:
@@ -186,28 +216,80 @@ def _settle(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence
     ids = {o.write.delivery_id: o.answer.id for o in outcomes if isinstance(o.answer, StoreCustomer)}
     rows = [(o.write.delivery_id, o.state, o.error or None, ids.get(o.write.delivery_id)) for o in outcomes]
     ledger.settle(connection, rows)
-    delivered = [outcome.write for outcome in outcomes if outcome.state == "delivered"]
-    keys = pl.DataFrame({"key": [write.key for write in delivered]}, schema={"key": pl.String})
-    release(connection, flow, "delivery", keys)
-    refused = [outcome for outcome in outcomes if outcome.state == "refused"]
-    hold(
-        connection,
-        flow,
-        "delivery",
-        pl.DataFrame(
-            [(o.write.key, o.error_field, o.error, o.code, changes_hash(o.write.changes)) for o in refused],
-            schema=RECORDS,
-            orient="row",
-        ),
-    )
+    _hold(connection, flow, [outcome for outcome in outcomes if outcome.state in ("delivered", "refused")])
     lost = [
-        (write.solteq_id, write.woo_id, each["field"], each["kept"], each["lost"], utc_now())
-        for write in delivered
-        for each in write.conflicts
+        (outcome.write.solteq_id, outcome.write.woo_id, each["field"], each["kept"], each["lost"], utc_now())
+        for outcome in outcomes
+        if outcome.state == "delivered"
+        for each in outcome.write.conflicts
+        if each["field"] in _fields(outcome.write.changes) - _fields(held.change for held in outcome.held)
     ]
     if lost:
         connection.executemany("INSERT INTO sync.customer_conflicts VALUES (?, ?, ?, ?, ?, ?)", lost)
     return outcomes
+
+
+def _fields(changes: Iterable[Change]) -> set[str]:
+    return {change["field"] for change in changes}
+
+
+def _hold(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome]) -> None:
+    """Hold what was refused, whole or field by field. A field that was held before and was not sent stays held."""
+    rows = [
+        (outcome.write.key, held.change["field"], held.reason, outcome.code, changes_hash([held.change]))
+        for outcome in outcomes
+        for held in outcome.held
+    ]
+    rows += [
+        (o.write.key, o.error_field, o.error, o.code, changes_hash(o.write.changes))
+        for o in outcomes
+        if o.state == "refused" and not o.held
+    ]
+    sent = {outcome.write.key: {"(the customer)", *_fields(outcome.write.changes)} for outcome in outcomes}
+    before = connection.execute(
+        "SELECT key, field, reason, code, raw FROM sync.quarantine "
+        "WHERE flow = ? AND stage = 'delivery' AND list_contains(?, key)",
+        [flow, list(sent)],
+    ).fetchall()
+    rows += [row for row in before if row[1] not in sent[row[0]]]
+    release(connection, flow, "delivery", pl.DataFrame({"key": list(sent)}, schema={"key": pl.String}))
+    hold(connection, flow, "delivery", pl.DataFrame(rows, schema=RECORDS, orient="row"))
+
+
+def release_changed(connection: duckdb.DuckDBPyConnection, flow: str, due: pl.DataFrame) -> None:
+    """Let go of fields that the other side refused and that are to become something else by now, or nothing.
+
+    :param due: rows of the delta
+    """
+    changes = {row["key"]: row["changes"] for row in due.to_dicts()}
+    held = connection.execute(
+        "SELECT key, field, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code = 'write-refused'",
+        [flow],
+    ).fetchall()
+    raws = {(key, raw) for key, _, raw in held}
+    for key, name, raw in held:
+        wanted = changes.get(key, [])
+        rest = [each for each in wanted if (key, changes_hash([each])) not in raws]
+        if raw not in {changes_hash(each) for each in (wanted, rest, *([each] for each in wanted))}:
+            connection.execute(
+                "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key = ? AND field = ?",
+                [flow, key, name],
+            )
+
+
+def _split(write: Write, refused: Mapping[str, str]) -> tuple[Write, list[HeldField]] | None:
+    """The write without the refused fields, and these; ``None`` where it cannot go without them.
+
+    :param refused: by field what the other side says
+    """
+    is_create = write.action == "create"
+    if not refused or not refused.keys() <= _fields(write.changes) or (is_create and "email" in refused):
+        return None
+    held = [HeldField(change, refused[change["field"]]) for change in write.changes if change["field"] in refused]
+    rest = [change for change in write.changes if change["field"] not in refused]
+    if refused.keys() & {"company_name", "tax_code"}:  # a company cannot be without them
+        rest = [{**each, "new": "Private"} if each["field"] == "type" else each for each in rest]
+    return replace(write, changes=rest), held
 
 
 class _StoreSender(LotSender[Write, Outcome]):
@@ -250,7 +332,23 @@ class _StoreSender(LotSender[Write, Outcome]):
         updates = [each for each in sound if each[0].woo_id is not None]
         batch = CustomerBatch(creates=[body for _, body in creates], updates=[body for _, body in updates])
         answers = self._woo.customers.write(batch)
-        return [(write, answer) for (write, _), answer in zip([*creates, *updates], answers, strict=True)]
+        answered = [(write, answer) for (write, _), answer in zip([*creates, *updates], answers, strict=True)]
+        return self._sent_again(answered)
+
+    def _sent_again(self, answered: Sequence[tuple[Write, Any]]) -> list[tuple[Write, Any]]:
+        """The answers, those instead that came once the refused fields were left out."""
+        parts = {write: _split(write, _refused_fields(write, answer)) for write, answer in answered}
+        rests = {write: part for write, part in parts.items() if part}
+        updates = [account_write(rest.woo_id, rest.changes, self._tax_code_meta) for rest, _ in rests.values()]
+        bodies = [body for body, (rest, _) in zip(updates, rests.values(), strict=True) if rest.changes]
+        try:
+            answers = iter(self._woo.customers.write(CustomerBatch(updates=bodies)))
+        except IntegrationError as error:  # the others have their answers
+            answers = iter([error] * len(bodies))
+        again = {
+            write: Rest(rest, next(answers) if rest.changes else None, held) for write, (rest, held) in rests.items()
+        }
+        return [(write, again.get(write, answer)) for write, answer in answered]
 
     def _outcome(self, write: Write, state: str, error: str, code: str) -> Outcome:
         return Outcome(write, state, error=error, code=code)
@@ -262,14 +360,14 @@ class _StoreSender(LotSender[Write, Outcome]):
     def _lacks_rights(self) -> bool:
         return not self._woo.customers.takes_writes()
 
-    def _answered(self, write: Write, answer: StoreCustomer | ItemRefused | None) -> Outcome:
+    def _answered(self, write: Write, answer: StoreCustomer | ItemRefused | Rest | None) -> Outcome:
+        if isinstance(answer, Rest):
+            return _of_rest(write, answer, self._answered)
         if answer is None:
             return Outcome(write, "delivered", is_gone=True)
         if isinstance(answer, StoreCustomer):
             (row,) = account_frame([answer], self._tax_code_meta).to_dicts()
-            if field := _not_taken(row, write.changes):
-                return Outcome(write, "refused", answer, "the store does not hold it as it was sent", field)
-            return Outcome(write, "delivered", answer)
+            return _taken_as_sent(write, answer, row, "the store")
         return self._refused(write, answer)
 
     def _refused(self, write: Write, answer: ItemRefused) -> Outcome:
@@ -289,13 +387,44 @@ class _StoreSender(LotSender[Write, Outcome]):
         return next(iter(self._woo.customers.by_email(email)), None) if email else None
 
 
-def _not_taken(row: dict[str, Any], changes: Iterable[Change]) -> str | None:
-    """The first field that the other side does not hold as it was sent."""
-    for change in changes:
-        field, new = change["field"], change["new"] or ""
-        if field in row and _key(field, row[field] or "") != _key(field, new):
-            return field
-    return None
+def _refused_fields(write: Write, answer: StoreCustomer | ItemRefused) -> dict[str, str]:
+    """The fields that the store minds, with the reason."""
+    if write.woo_id is None or not isinstance(answer, ItemRefused):
+        return {}
+    fields = _REFUSED_FIELDS.get(answer.code, ())
+    reason = "the store refuses the e-mail address: it is no address, or that of another account"
+    return dict.fromkeys(_fields(write.changes).intersection(fields), reason)
+
+
+def _of_rest(write: Write, rest: Rest, answered: Callable[[Write, Any], Outcome]) -> Outcome:
+    """What became of a write that was sent again without some of its changes."""
+    if not rest.write.changes:
+        return Outcome(write, "refused", error=rest.held[0].reason, held=rest.held)
+    if isinstance(rest.answer, IntegrationError):
+        return Outcome(write, "retry", error=str(rest.answer), code="")
+    outcome = answered(rest.write, rest.answer)
+    if outcome.state == "delivered" or outcome.held:
+        return replace(outcome, write=write, held=[*rest.held, *outcome.held])
+    return replace(outcome, write=write)
+
+
+def _taken_as_sent(write: Write, answer: StoreCustomer | CustomerDocument, row: dict[str, Any], side: str) -> Outcome:
+    """Of a write that the other side took: whether it holds each field as it was sent."""
+    reason = f"{side} does not hold it as it was sent"
+    held = [HeldField(change, reason) for change in _not_taken(row, write.changes)]
+    return Outcome(write, "refused" if held else "delivered", answer, reason if held else "", held=held)
+
+
+def _not_taken(row: dict[str, Any], changes: Iterable[Change]) -> list[Change]:
+    """What the other side does not hold as it was sent."""
+    return [change for change in changes if change["field"] in row and not _holds(row, change)]
+
+
+def _holds(row: dict[str, Any], change: Change) -> bool:
+    """A phone number without a country's code is read by the country of who holds it: its text tells, too."""
+    field, new = change["field"], change["new"] or ""
+    held = [row[field], plain_text(row["phone_text"])] if field == "phone" else [row[field]]
+    return any(_key(field, value or "") == _key(field, new) for value in held)
 
 
 def _key(field: str, value: str) -> str:
@@ -319,17 +448,24 @@ class _SolteqSender(LotSender[Write, Outcome]):
 
     def _post(self, bodies: Mapping[Write, dict[str, Any]]) -> list[tuple[Write, Any]]:
         ((write, document),) = bodies.items()
+        answer = self._sent(write, document)
+        if isinstance(answer, Refused) and (part := _split(write, _named_fields(answer, document))):
+            rest, held = part
+            answer = Rest(rest, self._sent(rest, _document(rest)) if rest.changes else None, held)
+        return [(write, answer)]
+
+    def _sent(self, write: Write, document: dict[str, Any]) -> CustomerDocument | Taken | Stale | Gone | Refused:
         customers = self._solteq.customers
         if write.solteq_id is None:
-            return [(write, customers.create(document))]
-        return [(write, customers.replace(write.solteq_id, document, document["modifiedAt"]))]
+            return customers.create(document)
+        return customers.replace(write.solteq_id, document, document["modifiedAt"])
 
-    def _answered(self, write: Write, answer: CustomerDocument | Taken | Stale | Gone | Refused) -> Outcome:
+    def _answered(self, write: Write, answer: CustomerDocument | Taken | Stale | Gone | Refused | Rest) -> Outcome:
+        if isinstance(answer, Rest):
+            return _of_rest(write, answer, self._answered)
         if isinstance(answer, CustomerDocument):
-            (held,) = customer_frame([answer]).to_dicts()
-            if field := _not_taken(held, write.changes):
-                return Outcome(write, "refused", answer, "Solteq does not hold it as it was sent", field)
-            return Outcome(write, "delivered", answer)
+            (row,) = customer_frame([answer]).to_dicts()
+            return _taken_as_sent(write, answer, row, "Solteq")
         if write.solteq_id is None and isinstance(answer, Taken):
             return _taken(self._solteq, write, answer)
         return _refused_by_solteq(write, answer)
@@ -346,6 +482,13 @@ class _SolteqSender(LotSender[Write, Outcome]):
         except IntegrationError:
             return False
         return True
+
+
+def _named_fields(refused: Refused, document: Mapping[str, Any]) -> dict[str, str]:
+    """The fields that Solteq minds, with its words; what we do not write in brackets."""
+    return {
+        field_of(path, document) or f"({path})": f"Solteq refuses it: {words}" for path, words in refused.paths.items()
+    }
 
 
 def _document(write: Write) -> dict[str, Any]:
@@ -367,12 +510,19 @@ def _refused_by_solteq(write: Write, answer: Taken | Stale | Gone | Refused) -> 
 
 
 def _taken(solteq: SolteqClient, write: Write, taken: Taken) -> Outcome:
-    """Somebody in Solteq has it: we ourselves, in a run that did not hear the answer; or another with that e-mail."""
-    named = {change["field"]: change["new"] for change in write.changes}
-    ours = solteq.customers.by_external_id(named["external_id"] or "")
-    if ours is not None:
-        return Outcome(write, "delivered", ours)
-    other = solteq.customers.by_email(named["email"] or "")
-    if other is not None:
-        return Outcome(write, "retry", other, "the e-mail address is that of a customer; linked by the next run")
-    return Outcome(write, "refused", error=f"customer {taken.id} in Solteq has its e-mail address", error_field="email")
+    """Somebody in Solteq has it: we ourselves, in a run that did not hear the answer; else the next run sees who."""
+    named = {change["field"]: change["new"] or "" for change in write.changes}
+    held = solteq.customers.by_external_id(named["external_id"])
+    if held is not None:
+        (row,) = customer_frame([held]).to_dicts()
+        if not _not_taken(row, write.changes):
+            return Outcome(write, "delivered", held)
+    other = held or solteq.customers.by_email(named.get("email", ""))
+    if other is None:
+        reason = f"customer {taken.id} in Solteq has its e-mail address or its ExternalID"
+        return Outcome(write, "refused", error=reason, error_field="email")
+    if write.woo_id is None and _key("email", other.email or "") != _key("email", named.get("email", "")):
+        reason = f"customer {other.id} in Solteq has its ExternalID, and is somebody else by the e-mail address"
+        return Outcome(write, "refused", other, reason, "external_id", code="id-contradicts-email")
+    reason = f"its e-mail address or ExternalID is that of customer {other.id}; the next run sees who that is"
+    return Outcome(write, "retry", other, reason)

@@ -1,5 +1,6 @@
 """Customers as rows of the snapshots, and a delta's changes as the two systems take them."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,16 @@ import simplejson
 from solteq_woo_assets.clients.solteq import CustomerDocument
 from solteq_woo_assets.clients.solteq_customers import customer_type
 from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrder
-from solteq_woo_assets.rules.people import ADDRESS_PARTS, ADDRESSES, PERSON_FIELDS, canonical, e164
+from solteq_woo_assets.clients.woo_customers import is_mailable
+from solteq_woo_assets.rules.people import (
+    ADDRESS_PARTS,
+    ADDRESSES,
+    NEEDS_PARSING,
+    PERSON_FIELDS,
+    Person,
+    canonical,
+    e164,
+)
 from solteq_woo_assets.sync.wire import Change
 
 SOLTEQ_ID_META = "solteq_customer_id"
@@ -38,6 +48,7 @@ ACCOUNT_COLUMNS = pl.Schema(
         "phone_text": pl.String,
         "held_solteq_id": pl.String,
         "remarks": pl.List(pl.String),
+        "country_names": pl.List(pl.String),
         "billing_email": pl.String,
         "billing_first_name": pl.String,
         "billing_last_name": pl.String,
@@ -63,6 +74,7 @@ _SOLTEQ_PARTS = {
     "city": "city",
     "country": "country",
 }
+_PART = re.compile(r"addresses\[(?P<number>[0-9]+)\]\.(?P<name>[a-zA-Z0-9]+)")
 _SOLTEQ_TYPES = {"billing": "Billing", "delivery": "Delivery"}
 _WOO_PARTS = {
     "street": "address_1",
@@ -113,6 +125,8 @@ def _customer_row(document: CustomerDocument) -> dict[str, Any]:
     for address in ADDRESSES:
         person |= _solteq_address(document, address)
     values, remarks = canonical(person)
+    if values["email"] and not is_mailable(values["email"]):
+        remarks.append("email is no address that the store takes")
     return {
         **row,
         **values,
@@ -157,8 +171,7 @@ def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
         held = getattr(account, _WOO_ADDRESSES[address])
         person |= {f"{address}_{part}": getattr(held, _WOO_PARTS[part]) for part in ADDRESS_PARTS}
     values, remarks = canonical(person)
-    if any(remark.startswith("tax_code") for remark in remarks):
-        values["tax_code"] = None  # Solteq would refuse the whole customer for it
+    is_written = {address: person[f"{address}_country"] in ("", values[f"{address}_country"]) for address in ADDRESSES}
     return {
         "id": account.id,
         "role": account.role,
@@ -166,6 +179,7 @@ def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
         "phone_text": person["phone"],
         "held_solteq_id": account.meta.get(SOLTEQ_ID_META),
         "remarks": remarks,
+        "country_names": [address for address, is_code in is_written.items() if not is_code],
         "billing_email": account.billing.email,
         "billing_first_name": account.billing.first_name,
         "billing_last_name": account.billing.last_name,
@@ -181,9 +195,16 @@ GUEST_COLUMNS = pl.Schema({"order_id": pl.Int64, **_PERSON})
 
 def guest_frame(orders: Sequence[StoreOrder]) -> pl.DataFrame:
     """Rows of ``snapshot.woo_guests``, of each e-mail address the newest order."""
-    rows = [{"order_id": order.id, **canonical(_ordered_by(order))[0]} for order in orders]
+    rows = [{"order_id": order.id, **_parsed(_ordered_by(order))} for order in orders]
     newest = {(row["email"] or "").lower(): row for row in sorted(rows, key=lambda row: row["order_id"])}
     return pl.DataFrame([row for email, row in newest.items() if email], schema=GUEST_COLUMNS)
+
+
+def _parsed(person: Person) -> dict[str, str | None]:
+    """Without what Solteq would refuse, or misread."""
+    values, remarks = canonical(person)
+    unparsed = {remark.split(" ")[0] for remark in remarks}.intersection(NEEDS_PARSING)
+    return values | dict.fromkeys(unparsed, None)
 
 
 def _ordered_by(order: StoreOrder) -> dict[str, str | None]:
@@ -258,16 +279,34 @@ def _new_document() -> dict[str, Any]:
 
 
 def _set_part(document: dict[str, Any], kind: str, part: str, new: str) -> None:
-    """An address of which nothing is left goes."""
+    """An address of which nothing is left goes, but for one that has others of its type or fields that we do not know:
+    the next one would be taken for it.
+    """
     addresses: list[dict[str, Any]] = document.get("addresses") or []
-    found = next((each for each in addresses if str(each.get("type")).lower() == kind.lower()), None)
+    alike = [each for each in addresses if str(each.get("type")).lower() == kind.lower()]
+    found = next(iter(alike), None)
     if found is None:
         found = {"type": kind}
         addresses.append(found)
     found[part] = new
-    if not any(value for name, value in found.items() if name != "type"):
+    is_ours = found.keys() <= {"type", *_SOLTEQ_PARTS.values()}
+    if len(alike) <= 1 and is_ours and not any(found.get(name) for name in _SOLTEQ_PARTS.values()):
         addresses.remove(found)
     document["addresses"] = addresses
+
+
+def field_of(path: str, document: Mapping[str, Any]) -> str | None:
+    """Our name of a field that Solteq names in a document; ``None`` of what we do not write.
+
+    :param path: such as ``email`` or ``addresses[0].city``
+    """
+    found = _PART.fullmatch(path)
+    if found and int(found["number"]) < len(document.get("addresses") or []):
+        *before, kind = [str(each.get("type")).lower() for each in document["addresses"][: int(found["number"]) + 1]]
+        address = next((address for address, name in _SOLTEQ_TYPES.items() if name.lower() == kind), None)
+        part = next((part for part, name in _SOLTEQ_PARTS.items() if name == found["name"]), None)
+        return f"{address}_{part}" if address and part and kind not in before else None
+    return next((field for field, name in _SOLTEQ_NAMES.items() if name == path), None)
 
 
 def spelled_out(changes: Sequence[Change], row: Mapping[str, Any]) -> list[Change]:

@@ -1,75 +1,147 @@
-"""Which account is which customer, and what both sides last agreed on: the table ``sync.customers``."""
+"""Which account is which customer, and what both sides last agreed on: the table ``sync.customers``.
+
+A comparison only looks. What it found out of people is stored by ``apply``, with the delta that it is stored for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import duckdb
+import polars as pl
 
 from solteq_woo_assets.rules.customers import (
     AGREED_FIELDS,
     CustomerRules,
-    Matches,
     Merge,
+    agreed_values,
     match_customers,
     merge_customers,
+    part_customers,
 )
 from solteq_woo_assets.sync.state import utc_now
 
+_LINKS = "sync.customers"
+_NOT_YET = "links_to_be"
+"""The links as they will be: a temporary table."""
 
-def settle(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merge:
-    """Part and link who is to be, remember what is agreed by now, and tell what is left to write.
 
-    By what the snapshots hold, so that it can be done again at any time: a write that was answered is agreed.
+@dataclass(frozen=True)
+class Comparison:
+    """What is to be written, and what is to be remembered.
+
+    ``parted``, ``linked``: frames of solteq_id, woo_id, why. ``kept``: Solteq's ids in links that are to part and may
+    not, since their partings were stopped. ``known_guests``: orders of guests whom either side has by now.
+    """
+
+    merge: Merge
+    parted: pl.DataFrame
+    linked: pl.DataFrame
+    kept: frozenset[str]
+    known_guests: Sequence[int]
+
+
+def compare(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Comparison:
+    """Find out who parts, who is who, what is agreed by now and what is left to write. Nothing is stored.
+
+    A link whose parting was stopped stays as it is, and nothing is written of the pair.
     """
     sides = {
         "customers": connection.table("snapshot.solteq_customers"),
         "accounts": connection.table("snapshot.woo_customer_accounts"),
-        "links": connection.table("sync.customers"),
     }
-    _apply(connection, match_customers(connection, **sides, shop=rules.shop))
-    # Whom either side has by now is no guest any more, and does not come back as one.
-    connection.execute(
-        "DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM snapshot.solteq_customers "
-        "WHERE NOT deleted UNION SELECT lower(email) FROM snapshot.woo_customer_accounts) "
-        "OR 'order ' || order_id IN (SELECT key FROM sync.deliveries WHERE action = 'create' AND state = 'delivered')"
+    partings = part_customers(connection, **sides, links=connection.table(_LINKS))
+    kept = stopped(connection)
+    parted = partings.filter(~pl.col("solteq_id").is_in(list(kept))).select("solteq_id", "woo_id", why="reason")
+    known = _known_guests(connection)
+    connection.execute(f"CREATE TEMP TABLE {_NOT_YET} AS FROM {_LINKS}")
+    _part(connection, _NOT_YET, parted)
+    linked = match_customers(connection, **sides, links=connection.table(_NOT_YET), shop=rules.shop)
+    _link(connection, _NOT_YET, linked)
+    merge = merge_customers(
+        connection,
+        **sides,
+        links=connection.table(_NOT_YET),
+        guests=connection.sql("FROM snapshot.woo_guests WHERE NOT list_contains($1, order_id)", params=[known]),
+        rules=rules,
     )
-    guests = connection.table("snapshot.woo_guests")
-    merge = merge_customers(connection, **sides, guests=guests, rules=rules)
-    _agree(connection, merge)
-    return merge
+    connection.execute(f"DROP TABLE {_NOT_YET}")
+    merge = replace(merge, to_woo=pl.concat([merge.to_woo, partings]))
+    return Comparison(merge, parted, linked, kept, known)
+
+
+def stopped(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """Solteq's ids of those whose parting a guard rail stopped in the last delta."""
+    rows = connection.execute(
+        "SELECT solteq_id FROM delta.woo_customer_delta WHERE kind = 'link' AND action = 'stopped'"
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def apply(connection: duckdb.DuckDBPyConnection, comparison: Comparison) -> None:
+    """Part and link who is to be, and remember what is agreed by now: in the transaction that stores the delta."""
+    _part(connection, _LINKS, comparison.parted)
+    _link(connection, _LINKS, comparison.linked)
+    _agree(connection, comparison.merge.agreed)
+    connection.execute(
+        "DELETE FROM snapshot.woo_guests WHERE list_contains($1, order_id)", [list(comparison.known_guests)]
+    )
 
 
 def link(connection: duckdb.DuckDBPyConnection, solteq_id: str, woo_id: int, why: str) -> None:
     """Remember that a customer and an account are one person."""
-    connection.execute("DELETE FROM sync.customers WHERE solteq_id = $1 OR woo_id = $2", [solteq_id, woo_id])
-    connection.execute(
-        "INSERT INTO sync.customers (solteq_id, woo_id, state, why, since) VALUES (?, ?, 'linked', ?, ?)",
-        [solteq_id, woo_id, why, utc_now()],
+    row = {"solteq_id": [solteq_id], "woo_id": [woo_id], "why": [why]}
+    _link(connection, _LINKS, pl.DataFrame(row))
+
+
+def agree(connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str]) -> None:
+    """Remember what is agreed of these customers by the answers that were just stored: a later change is one."""
+    links = connection.sql(f"FROM {_LINKS} WHERE list_contains($1, solteq_id)", params=[list(solteq_ids)])
+    agreed = agreed_values(
+        connection,
+        customers=connection.table("snapshot.solteq_customers"),
+        accounts=connection.table("snapshot.woo_customer_accounts"),
+        links=links,
     )
+    _agree(connection, agreed)
 
 
-def _apply(connection: duckdb.DuckDBPyConnection, matches: Matches) -> None:
-    """Nothing personal stays of those that part. A new link takes the place of an old one that was parted."""
-    parted, linked = matches.parted, matches.linked  # noqa: F841  DuckDB reads them
-    now = {"now": utc_now()}
+def _known_guests(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """Orders of guests whom either side has by now: they are no guests any more, and do not come back as such."""
+    rows = connection.execute(
+        "SELECT order_id FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) "
+        "FROM snapshot.solteq_customers WHERE NOT deleted "
+        "UNION SELECT lower(email) FROM snapshot.woo_customer_accounts) "
+        "OR 'order ' || order_id IN (SELECT key FROM sync.deliveries WHERE action = 'create' AND state = 'delivered')"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _part(connection: duckdb.DuckDBPyConnection, table: str, parted: pl.DataFrame) -> None:
+    """Nothing personal stays of those that part."""
     nothing = ", ".join(f"{field} = NULL" for field in AGREED_FIELDS)
     connection.execute(
-        f"UPDATE sync.customers AS held SET state = 'unlinked', why = parted.why, since = $now, {nothing} FROM parted "
+        f"UPDATE {table} AS held SET state = 'unlinked', why = parted.why, since = $now, {nothing} FROM parted "
         "WHERE held.solteq_id = parted.solteq_id AND held.woo_id = parted.woo_id",
-        now,
+        {"now": utc_now()},
     )
+
+
+def _link(connection: duckdb.DuckDBPyConnection, table: str, linked: pl.DataFrame) -> None:
+    """A new link takes the place of an old one that was parted."""
     connection.execute(
-        "DELETE FROM sync.customers WHERE solteq_id IN (SELECT solteq_id FROM linked) "
+        f"DELETE FROM {table} WHERE solteq_id IN (SELECT solteq_id FROM linked) "
         "OR woo_id IN (SELECT woo_id FROM linked)"
     )
     connection.execute(
-        "INSERT INTO sync.customers (solteq_id, woo_id, state, why, since) "
+        f"INSERT INTO {table} (solteq_id, woo_id, state, why, since) "
         "SELECT solteq_id, woo_id, 'linked', why, $now FROM linked",
-        now,
+        {"now": utc_now()},
     )
 
 
-def _agree(connection: duckdb.DuckDBPyConnection, merge: Merge) -> None:
-    agreed = merge.agreed  # noqa: F841
+def _agree(connection: duckdb.DuckDBPyConnection, agreed: pl.DataFrame) -> None:
     values = ", ".join(f"{field} = agreed.{field}" for field in AGREED_FIELDS)
     connection.execute(
-        f"UPDATE sync.customers AS held SET {values} FROM agreed "
+        f"UPDATE {_LINKS} AS held SET {values} FROM agreed "
         "WHERE held.solteq_id = agreed.solteq_id AND held.woo_id = agreed.woo_id"
     )

@@ -17,6 +17,7 @@ from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.errors import ForeignDatabaseError, WooError
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.sync import erased
 from solteq_woo_assets.sync.state import StateDatabase, table_columns, utc_now
 
 ASKED_AGAIN = timedelta(days=1)
@@ -170,7 +171,8 @@ def remember(connection: duckdb.DuckDBPyConnection, met: Met) -> None:
     )
 
 
-_KEPT = ("sync.version", "sync.identity", "sync.leases", "sync.alerts", "sync.watermarks")
+_KEPT = ("sync.version", "sync.identity", "sync.leases", "sync.alerts", "sync.watermarks", "sync.rewrite_due")
+_OF_ERASED = ("sync.customers", "sync.erased_orders")
 
 
 def forgotten(names: Iterable[str]) -> list[str]:
@@ -193,7 +195,9 @@ def forget(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> dic
     gone = {}
     for table in forgotten(names):
         gone[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-        connection.execute(f"DELETE FROM {table}")
+        if table not in _OF_ERASED:
+            connection.execute(f"DELETE FROM {table}")
+    erased.forget(connection, names)
     connection.execute(
         "DELETE FROM sync.watermarks WHERE list_contains($gone, feed) OR feed LIKE 'sales.%'", {"gone": list(gone)}
     )

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from typing import Self
 
 from filelock import FileLock, Timeout
 
 from solteq_woo_assets.errors import FlowBusyError, StateError
+from solteq_woo_assets.sync import erasure
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 WAIT_SECONDS = 300.0
@@ -29,6 +31,7 @@ class FlowLeases:
         self.admit = admit
         self._wait_seconds = wait_seconds
         self._held: dict[str, FileLock] = {}
+        self._has_looked = False
 
     def take(self, flow: str, run_id: str) -> str | None:
         """Take the lease of a flow, unless this run has it already; wait for a run that is under way.
@@ -57,6 +60,16 @@ class FlowLeases:
                 {"flow": flow, "run_id": run_id, "pid": os.getpid(), "since": utc_now()},
             )
         return crashed
+
+    def finish_erasure(self) -> datetime | None:
+        """Carry on an erasure that was cut short, once a run; since when it was unfinished, ``None`` if none was.
+
+        :raises StateError: the file cannot be written anew
+        """
+        if self._has_looked:
+            return None
+        self._has_looked = True
+        return erasure.finish(self._database)
 
     def crashed_run(self, flow: str) -> str | None:
         """The run that crashed while it held the flow and that nobody has followed yet."""

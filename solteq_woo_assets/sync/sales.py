@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, Unreadable, WooClient
+from solteq_woo_assets.sync import erased
 from solteq_woo_assets.sync.sales_frames import PARTS, local_day, sales_frames
 from solteq_woo_assets.sync.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
@@ -314,9 +315,9 @@ def store_orders(
             "SELECT * FROM parts_of_orders WHERE order_id IN (SELECT id FROM changed)"
         )
     connection.execute(
-        "UPDATE fresh SET email = NULL, name = NULL "
-        "WHERE customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased')"
-    )
+        f"INSERT OR IGNORE INTO sync.erased_orders SELECT id, $now FROM fresh WHERE {erased.IS_ERASED}", {"now": now}
+    )  # by itself: the store takes the account off its orders when it is deleted there
+    connection.execute(f"UPDATE fresh SET email = NULL, name = NULL WHERE {erased.IS_ERASED}")
     connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME SELECT * FROM fresh")
     return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
 

@@ -26,7 +26,7 @@ import simplejson
 from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, SolteqError
 from solteq_woo_assets.rules.adoption import differs
-from solteq_woo_assets.sync import failures, ledger
+from solteq_woo_assets.sync import erased, failures, ledger
 from solteq_woo_assets.sync.ledger import DeliveryCounts, changes_hash
 from solteq_woo_assets.sync.lots import Judge, is_away, is_blocked
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
@@ -164,12 +164,14 @@ def _lots(writes: Sequence[Write]) -> Iterator[list[Write]]:
 
 
 def _customers(connection: duckdb.DuckDBPyConnection, lot: Sequence[Write], shop: str) -> dict[int, dict[str, str]]:
-    """Who bought, by order; known to Solteq by the id that the customers' flow linked."""
+    """Who bought, by order, but for erased people; known to Solteq by the id that the customers' flow linked, unless it
+    was deleted there."""
     rows = connection.execute(
         "SELECT sold.id, sold.customer_id, sold.email, sold.name, link.solteq_id "
         f"FROM {ORDERS} AS sold LEFT JOIN sync.customers AS link "
         "ON link.woo_id = sold.customer_id AND link.state = 'linked' AND sold.customer_id > 0 "
-        "WHERE list_contains($ids, sold.id)",
+        "AND link.solteq_id NOT IN (SELECT id FROM snapshot.solteq_customers WHERE deleted) "
+        f"WHERE list_contains($ids, sold.id) AND NOT {erased.IS_ERASED}",
         {"ids": list({write.woo_id for write in lot})},
     ).fetchall()
     customers: dict[int, dict[str, str]] = {}

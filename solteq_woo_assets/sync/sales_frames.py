@@ -111,7 +111,7 @@ def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneI
         order.customer_id,
         order.billing.email,
         order.billing.name,
-        _payment_meta(order),
+        amounts_alone(_payment_meta(order)),
         None,
     )
     # Not when it was modified: every write moves that, our own and those that change nothing (contract, 5).
@@ -125,6 +125,31 @@ def _payment_meta(order: OrderDocument) -> str | None:
     """As JSON; ``None`` when the settings name no keys, or the order has none of them."""
     values = {each.key: each.value for each in order.meta_data}
     return simplejson.dumps(values, use_decimal=True, ensure_ascii=False) if values else None
+
+
+def amounts_alone(meta: str | None) -> str | None:
+    """Meta, as JSON, without what plugins write beside amounts, such as a gift card's code, or who gets it.
+
+    What is no amount where one is expected becomes a question mark.
+    """
+    if meta is None:
+        return None
+    values = {key: _amounts(value) for key, value in simplejson.loads(meta, use_decimal=True).items()}
+    return simplejson.dumps(values, use_decimal=True, ensure_ascii=False)
+
+
+def _amounts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(place): _amount_or_mark(each) for place, each in enumerate(value.values())}
+    if isinstance(value, list):
+        return [{"amount": _amount_or_mark(each.get("amount"))} if isinstance(each, Mapping) else "?" for each in value]
+    return _amount_or_mark(value)
+
+
+def _amount_or_mark(value: Any) -> Any:
+    if value is None or (isinstance(value, Mapping | list | str) and not value):
+        return value
+    return value if number_or_none(value) is not None else "?"
 
 
 def local_day(instant: datetime, zone: ZoneInfo) -> Any:

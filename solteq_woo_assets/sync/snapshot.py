@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
 from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.sync import erased
 from solteq_woo_assets.sync.frames import catalogue_frame
 from solteq_woo_assets.sync.links import link_interrupted
 from solteq_woo_assets.sync.price_history import recorded
@@ -37,6 +38,8 @@ class ReadCounts:
     quarantined: int = 0
     removed: int = 0
     full: bool = False
+    erased: dict[str, bool] = field(default_factory=dict)
+    """Of people who were erased here and are in the feed: whether they are still there."""
 
 
 @dataclass(frozen=True)
@@ -201,11 +204,12 @@ def read_feed(
         tombstones += page.tombstones
         with database.transaction() as connection:
             counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
+            rows, invalid = _without_erased(connection, table, rows, page, counts)
             changed = merge(connection, table, rows, keys=keys, version="modified_at")
             changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
             outdate(connection, flow, changed)
             counts.changed += changed
-            counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, page.invalid)
+            counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, invalid)
     with database.transaction() as connection:
         store_watermark(
             connection,
@@ -218,6 +222,21 @@ def read_feed(
             made_for=made_for,
         )
     return counts
+
+
+def _without_erased(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame, page: FeedPage, counts: ReadCounts
+) -> tuple[pl.DataFrame, list[InvalidDocument]]:
+    """A page's rows, and its unreadable documents, without people who were erased; that they were there is counted."""
+    gone = erased.documents(connection, table)
+    if not gone:
+        return rows, page.invalid
+    theirs = rows.filter(pl.col("id").is_in(list(gone)))
+    counts.erased.update({document.key: True for document in page.invalid if document.key in gone})
+    counts.erased.update({row["id"]: not row["deleted"] for row in theirs.sort("modified_at").to_dicts()})
+    counts.erased.update({stone.keys[0]: False for stone in page.tombstones if stone.keys[0] in gone})
+    readable = rows.filter(~pl.col("id").is_in(list(gone)))
+    return readable, [document for document in page.invalid if document.key not in gone]
 
 
 def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
@@ -312,6 +331,7 @@ def count_news(
 
     :param rows: the page's documents as the table's rows
     """
+    rows, invalid = _without_erased(connection, table, rows, page, ReadCounts())
     connection.register("rows_of_page", rows)
     same_key = " AND ".join(f"held.{key} = rows_of_page.{key}" for key in keys)
     changed = connection.execute(
@@ -325,7 +345,7 @@ def count_news(
             f"SELECT count(*) FROM {table} WHERE {named} AND modified_at <= ? AND NOT deleted",
             [*tombstone.keys, version],
         ).fetchall()[0][0]
-    fresh = _fresh(connection, table, keys, rows, page.invalid)["raw"].to_list()
+    fresh = _fresh(connection, table, keys, rows, invalid)["raw"].to_list()
     held = connection.execute(
         "SELECT count(DISTINCT raw) FROM sync.quarantine WHERE stage = 'feed' AND list_contains($raw, raw)",
         {"raw": fresh},

@@ -35,9 +35,9 @@ _STORAGE_ERRORS = (
 
 _CHANGES = """
     key VARCHAR NOT NULL,          -- SKU; of a campaign that sets no price, its id
-    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. wait, skip, stopped (by
-                                   -- a guard rail): shown, not sent
-    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund
+    action VARCHAR NOT NULL,       -- create, update, convert, withdraw, restore: sent. part: done here. wait,
+                                   -- skip, stopped (by a guard rail): shown, not sent
+    kind VARCHAR NOT NULL,         -- simple, variable, variation, campaign; sale, refund; customer, link
     woo_id BIGINT,                 -- the store's id, of a sale the order's; NULL for what is yet to be created
     parent_key VARCHAR,            -- a variation's parent: its SKU
     parent_id BIGINT,              -- and its id; NULL while it is yet to be created
@@ -103,6 +103,7 @@ CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer doc
 CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts of every role
     id BIGINT PRIMARY KEY, role VARCHAR NOT NULL, {_PERSON},
     phone_text VARCHAR, held_solteq_id VARCHAR, remarks VARCHAR[],  -- held_solteq_id: our meta
+    country_names VARCHAR[],  -- addresses whose country is written as a name: the store taxes by codes alone
     billing_email VARCHAR, billing_first_name VARCHAR, billing_last_name VARCHAR,
     shipping_first_name VARCHAR, shipping_last_name VARCHAR,
     date_created_gmt TIMESTAMP, date_modified_gmt TIMESTAMP NOT NULL
@@ -261,6 +262,16 @@ CREATE TABLE sync.booked_elsewhere (  -- orders that somebody said were booked b
 );
 """
 
+# Tables of version 7: what is left of those who were erased, and of an erasure that was cut short.
+_ERASURE_TABLES = """
+CREATE TABLE sync.erased_orders (  -- of people who were erased: who bought is neither kept of them nor sent
+    order_id BIGINT PRIMARY KEY, since TIMESTAMP NOT NULL
+);
+CREATE TABLE sync.rewrite_due (  -- a row: what was erased is out of the tables, and still in the bytes of the file
+    since TIMESTAMP NOT NULL
+);
+"""
+
 # Table that came with version 7.
 _STOPPED_TABLE = """
 CREATE TABLE sync.stopped (  -- rows that guard rails stopped, and those that somebody let pass (sync/stopped.py)
@@ -276,9 +287,18 @@ CREATE TABLE sync.stopped (  -- rows that guard rails stopped, and those that so
 
 _UPGRADE_FROM_6 = f"""
 -- What version 7 adds; a database of an earlier version has got some tables as they are now.
+{_ERASURE_TABLES}
+-- Of a customer's document that cannot be read only a fingerprint is kept from now on, and the bytes go, too.
+INSERT INTO sync.rewrite_due SELECT now() AT TIME ZONE 'UTC' WHERE EXISTS (
+    FROM sync.quarantine WHERE flow = 'customers_to_woo' AND stage = 'feed' AND raw IS NOT NULL);
+UPDATE sync.quarantine SET raw = sha256(raw)
+    WHERE flow = 'customers_to_woo' AND stage = 'feed' AND raw IS NOT NULL;
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
 ALTER TABLE sync.links ADD COLUMN sku VARCHAR;
 UPDATE sync.links SET sku = key;
+ALTER TABLE snapshot.woo_customer_accounts ADD COLUMN IF NOT EXISTS country_names VARCHAR[];
+-- People are read anew: names of countries are known by now, and what cannot be parsed is told.
+DELETE FROM sync.watermarks WHERE feed IN ('snapshot.solteq_customers', 'snapshot.woo_customer_accounts');
 {_STOPPED_TABLE}
 """
 
@@ -410,7 +430,8 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
     flow VARCHAR NOT NULL,
     stage VARCHAR NOT NULL,        -- feed, delta or delivery: where it was stopped
     key VARCHAR NOT NULL, field VARCHAR NOT NULL, reason VARCHAR NOT NULL, mend VARCHAR NOT NULL,
-    raw VARCHAR,                   -- the document's JSON, when it could not be read; the refused changes' hash
+    raw VARCHAR,                   -- the document's JSON, when it could not be read, of a customer its hash; the
+                                   -- refused changes' hash
     first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL,
     code VARCHAR,                  -- of the catalogue of problems (rules/problems.py)
     dismissed_at TIMESTAMP,        -- somebody has seen it and let it be, until it changes
@@ -423,6 +444,7 @@ CREATE TABLE sync.quarantine (  -- records that are held back, and why
 {_FAILURES_TABLE}
 {_OWNER_TABLES}
 {_UNDER_WAY_TABLES}
+{_ERASURE_TABLES}
 {_STOPPED_TABLE}
 """
 
@@ -541,20 +563,29 @@ class StateDatabase:
     def rewrite(self) -> None:
         """Write the file anew: what was deleted stays in the bytes of the old one until they are used again.
 
+        Cut short anywhere, the old file is whole, and ``sync.rewrite_due`` says what is to be done.
+
         :raises StateError: the file cannot be locked, opened or written; it is as it was
         """
-        fresh = self._private / "fresh"
+        fresh, log = self._private / "fresh", Path(f"{self.path}.wal")
         with self._locked():
-            with self._connected() as connection:
-                for left in self._private.glob("fresh*"):  # by a crash
-                    left.unlink()
-                for left in self._private.glob("copy*"):  # by a crash, or in use by who is to forget the person, too
-                    shutil.rmtree(left)
-                connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
-                connection.execute("COPY FROM DATABASE state TO fresh")
-                connection.execute("DETACH fresh")
-            fresh.chmod(0o600)
-            fresh.replace(self.path)
+            try:
+                self._clear()
+                for copy in self._private.glob("copy*"):  # by a crash, or in use by who is to forget the person, too
+                    shutil.rmtree(copy)
+                with self._connected() as connection:
+                    connection.execute("CHECKPOINT state")  # the log would be read into the new file
+                    connection.execute(f"ATTACH '{_quoted(fresh)}' AS fresh")
+                    connection.execute("COPY FROM DATABASE state TO fresh")
+                    connection.execute("DELETE FROM fresh.sync.rewrite_due")
+                    connection.execute("DETACH fresh")
+                if log.exists() and log.stat().st_size:
+                    raise StateError(f"{log} could not be emptied; free some disk space, then run again")
+                log.unlink(missing_ok=True)
+                fresh.chmod(0o600)
+                fresh.replace(self.path)
+            except OSError as error:
+                raise StateError(f"{self.path} cannot be written anew ({error.strerror}); check its folder") from error
 
     @contextmanager
     def copied(self) -> Iterator["StateDatabase"]:
@@ -627,7 +658,14 @@ class StateDatabase:
         the files that it makes. It is where DuckDB spills when it opens the file itself."""
         return Path(f"{self.path.absolute()}.tmp")
 
+    def _clear(self) -> None:
+        """Remove what a crash left: copies, and rows that did not fit into memory. Whoever has the lock is alone."""
+        for left in self._private.glob("*"):
+            if left.is_file():
+                left.unlink()
+
     def _started(self) -> duckdb.DuckDBPyConnection:
+        self._clear()
         engine = duckdb.connect(":memory:", config={"temp_directory": str(self._private)})
         engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
         engine.execute("SET lock_configuration = true")

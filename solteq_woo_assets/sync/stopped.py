@@ -11,6 +11,8 @@ import duckdb
 
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 
+STOPPABLE = (*SENT_ACTIONS, "part")
+"""The actions of rows that rails can stop. Partings are sent to nobody."""
 _CONTENT = "md5(to_json(list_sort(list_transform(changes, lambda c: [c.field, c.new])))::VARCHAR)"
 _MAY_GO = "let_pass_at IS NOT NULL AND used_at IS NULL"
 
@@ -82,7 +84,7 @@ def passes(connection: duckdb.DuckDBPyConnection, flow: str, delta: str) -> dict
     rows = connection.execute(
         f"SELECT rail, list(DISTINCT key ORDER BY key) FROM sync.stopped WHERE flow = $flow AND {_MAY_GO} "
         f"AND key IN (SELECT key FROM delta.{delta} WHERE list_contains($sent, action)) GROUP BY rail",
-        {"flow": flow, "sent": list(SENT_ACTIONS)},
+        {"flow": flow, "sent": list(STOPPABLE)},
     ).fetchall()
     return dict(rows)
 
@@ -115,5 +117,5 @@ def remember(
         )
         connection.execute(
             _REMEMBERED.format(delta=delta),
-            {"rail": rail, "flow": flow, "keys": list(keys), "now": now, "sent": list(SENT_ACTIONS)},
+            {"rail": rail, "flow": flow, "keys": list(keys), "now": now, "sent": list(STOPPABLE)},
         )

@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 import simplejson
 
 from solteq_woo_assets.clients.woo import ProductWrite, StoreProduct
+from solteq_woo_assets.rules.attributes import name_key, option_key
+from solteq_woo_assets.rules.variants import has_chosen
 
 META_PREFIX = "_solteq_"
 PRICES = ("regular_price", "sale_price", "cost_of_goods_sold")
@@ -84,15 +86,19 @@ def disagreement(product: StoreProduct, changes: Iterable[Change]) -> Disagreeme
 
 
 def _missing_choice(product: StoreProduct, sent: str | None) -> str | None:
-    """The first attribute option that was sent and is not there."""
-    held = {
-        (attribute.name.casefold(), option.casefold())
-        for attribute in product.attributes
-        for option in attribute.options
-    }
-    for attribute in simplejson.loads(sent or "[]"):
-        for option in attribute.get("options") or [attribute.get("option")]:
-            if (attribute["name"].casefold(), str(option).casefold()) not in held:
+    """The first attribute option that was sent and is not there.
+
+    A variation must have what it was sent letter by letter: a shopper could not choose it else.
+    """
+    wanted = simplejson.loads(sent or "[]")
+    if all("option" in attribute for attribute in wanted):
+        held = [attribute.model_dump() for attribute in product.attributes]
+        missing = [each for each in wanted if not has_chosen(held, [each])]
+        return ", ".join(f"{each['name']}: {each['option']}" for each in missing) or None
+    there = {(name_key(each.name), option_key(option)) for each in product.attributes for option in each.options}
+    for attribute in wanted:
+        for option in attribute["options"]:
+            if (name_key(attribute["name"]), option_key(option)) not in there:
                 return f"{attribute['name']}: {option}"
     return None
 

@@ -340,6 +340,71 @@ def test_attributes_that_wordpress_rewrites_do_not_go_round_and_round(shop: Shop
     assert shop.store()["M-2"].regular_price == Decimal(10)
 
 
+NASTY = ("Musta|Valkoinen", "5 < 6", "a\\b", "50 %20", "5 & 6", "R&amp;D", '"7"', "<b>L</b>", "😀", "10 ", "sinivihreä")
+
+
+def can_be_chosen(store: dict[str, StoreProduct], model: str) -> None:
+    """WooCommerce shows a variation by an option that its product spells letter by letter."""
+    parent = {attribute.name: attribute.options for attribute in store[model].attributes}
+    chosen = [
+        tuple((attribute.name, attribute.options[0]) for attribute in product.attributes)
+        for product in store.values()
+        if product.parent_id == store[model].id
+    ]
+    assert all(choice and option in parent[name] for choice in chosen for name, option in choice)
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_twenty_runs_on_a_family_of_nasty_attributes_write_nothing_after_the_second(shop: Shop) -> None:
+    for number, option in enumerate(NASTY):
+        name = "Väri" if number % 2 else "vari"
+        shop.product(f"M-{number}", modelNumber="M", attributes={name: option, "Koko|Size": "S" if number % 3 else "s"})
+    for number, option in enumerate(("SINIVIHREÄ", "Sinivihrea")):  # one with sinivihreä, which has another size
+        fields = {"attributes": {"Vari": option, "KOKO/size": f"L{number}"}}
+        shop.product(f"M-A{number}", modelNumber="M", **fields)
+    for _ in range(2):
+        shop.sync("products_to_woo")
+    shop.woo.asked()
+    store = shop.store()
+    assert sum(product.parent_id == store["M"].id for product in store.values()) == len(NASTY) + 2
+    can_be_chosen(store, "M")
+    for _ in range(17):
+        shop.sync("products_to_woo")
+    shop.sync("reconcile_all")
+    assert shop.woo.writes() == []
+    assert shop.rows("SELECT key, code FROM sync.quarantine") == []
+
+
+def test_a_family_that_nobody_could_choose_from_can_be_chosen_from_after_two_runs(shop: Shop) -> None:
+    """As a version left it that sent options as they are in Solteq."""
+    options = ("Musta|Valkoinen", "5 < 6", "a\\b", "50 %20")
+    vari = {"name": "Väri", "variation": True, "visible": True, "options": options}
+    shop.make(name="M", sku="M", type="variable", status="publish", attributes=[vari])
+    for number, option in enumerate(options):
+        shop.product(f"M-{number}", modelNumber="M", attributes={"Väri": option})
+        choice = [{"name": "Väri", "option": option}]
+        shop.make(of=shop.store()["M"], sku=f"M-{number}", regular_price="10", attributes=choice)
+    for _ in range(2):
+        shop.sync("products_to_woo")
+    can_be_chosen(shop.store(), "M")
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
+def test_another_separator_is_written_once(shop: Shop) -> None:
+    for code, option in (("M-1", "Musta|Valkoinen"), ("M-2", "Punainen")):
+        shop.product(code, modelNumber="M", attributes={"Väri": option})
+    shop.sync("products_to_woo")
+    shop.with_settings(attribute_separator="+")
+    for _ in range(2):
+        shop.sync("products_to_woo")
+    assert [attribute.options for attribute in shop.store()["M-1"].attributes] == [["Musta+Valkoinen"]]
+    shop.woo.asked()
+    shop.sync("products_to_woo")
+    assert shop.woo.writes() == []
+
+
 def test_store_restored_from_a_backup_is_put_right(shop: Shop) -> None:
     """Its rows are older than what we know of them, and true all the same."""
     shop.product("A1")

@@ -86,6 +86,7 @@ def test_names_are_those_that_others_rely_on(definitions: dg.Definitions) -> Non
         "woo_stock:stock_agrees",
         "campaign_price_delta:price_cuts",
         "woo_campaign_prices:sale_prices_agree",
+        "woo_customer_delta:partings",
         "woo_customer_delta:removals",
         "woo_customers:accounts_agree",
         "solteq_customer_updates:customers_agree",
@@ -147,7 +148,7 @@ def test_each_job_sensor_schedule_and_check_has_a_description(definitions: dg.De
         **{key.to_user_string(): graph.get_check_spec(key).description for key in graph.asset_check_keys},
     }
     assert [name for name, description in described.items() if not description] == []
-    assert len(described) == 16 + 6 + 8 + 18
+    assert len(described) == 16 + 6 + 8 + 19
 
 
 def test_no_check_stops_a_delivery(definitions: dg.Definitions) -> None:

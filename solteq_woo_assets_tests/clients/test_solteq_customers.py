@@ -250,7 +250,7 @@ class TestPrivacy:
         with pytest.raises(ValidationError) as caught:
             CustomerDocument.model_validate(wrong)
         (invalid,) = validated(CustomerDocument, [wrong]).invalid
-        assert (invalid.key, AINO in invalid.raw) == ("C-1", True)
+        assert (invalid.key, AINO in invalid.raw, len(invalid.raw)) == ("C-1", False, 64), "a fingerprint alone"
         assert not any("aino" in text.lower() for text in (str(caught.value), repr(invalid), invalid.reason))
 
     def test_a_bare_tombstone_takes_the_place_of_what_was_personal(self) -> None:
@@ -272,12 +272,13 @@ class TestPrivacy:
         [
             ({}, "Private"),
             ({"type": None}, "Private"),
-            ({"companyName": "Esimerkki Oy"}, "Company"),
-            ({"taxCode": "FI04904840"}, "Company"),
+            ({"companyName": "Esimerkki Oy", "taxCode": "FI04904840"}, "Company"),
+            ({"companyName": "Esimerkki Oy"}, "Private"),
+            ({"taxCode": "FI04904840"}, "Private"),
             ({"type": "Private", "companyName": "Esimerkki Oy"}, "Private"),
         ],
     )
-    def test_who_does_not_say_so_is_a_company_by_its_name_and_is_written_as_one(
+    def test_who_does_not_say_so_is_a_company_by_its_name_and_tax_code_and_is_written_as_one(
         self, fields: dict[str, Any], wanted: str
     ) -> None:
         (read,) = validated(CustomerDocument, [{"id": "C-1", "modifiedAt": "2026-01-05T06:00:00Z", **fields}]).documents

@@ -275,7 +275,7 @@ def test_a_new_variant_adds_its_option_and_keeps_the_stores(sides: Sides) -> Non
     assert delta["M"]["changes"]["attributes"][1] == (
         '[{"id": 7, "name": "koko", "variation": true, "visible": false, "options": ["XXL", "S", "L"]}]'
     )
-    assert delta["M-L"]["changes"]["attributes"][1] == '[{"id":7,"name":"Koko","option":"L"}]', (
+    assert delta["M-L"]["changes"]["attributes"][1] == '[{"id":7,"name":"koko","option":"L"}]', (
         "the store's own goes by id"
     )
     assert set(delta) == {"M", "M-L"}

@@ -55,7 +55,9 @@ class People:
         self.connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE id = ?", [number])
 
     def merge(self, **rules: Any) -> Merge:
-        return customer_links.settle(self.connection, replace(RULES, **rules))
+        comparison = customer_links.compare(self.connection, replace(RULES, **rules))
+        customer_links.apply(self.connection, comparison)
+        return comparison.merge
 
     def links(self) -> list[tuple[Any, ...]]:
         return self.connection.execute("SELECT solteq_id, woo_id, state FROM sync.customers ORDER BY ALL").fetchall()
@@ -73,10 +75,11 @@ def connection(tmp_path: Any) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def told(rows: Any) -> dict[str, dict[str, tuple[Any, Any]]]:
-    """Changes by key and field, old and new."""
+    """Changes by key and field, old and new, of what is sent."""
     return {
         row["key"]: {change["field"]: (change["old"], change["new"]) for change in row["changes"]}
         for row in rows.to_dicts()
+        if row["action"] != "part"
     }
 
 
@@ -96,13 +99,131 @@ def test_what_only_one_side_knows_goes_to_the_other_when_they_meet(people: Peopl
     assert told(merge.to_solteq) == {"1": {"billing_city": ("", "Tampere")}}
 
 
-def test_an_external_id_counts_before_the_e_mail_address(people: People) -> None:
-    people.customer(1, email="old@example.com", external_ids=("woo:shop:customer:7",))
-    people.customer(2, email="new@example.com", external_ids=("woo:other:customer:8",))
-    people.account(7, email="new@example.com", held_solteq_id="C1")
+NAMED: dict[str, Any] = {"external_ids": ("woo:shop:customer:7",)}
+AINO: dict[str, Any] = {"first_name": "Aino", "last_name": "Virtanen"}
+
+
+@pytest.mark.parametrize(
+    ("customer", "account"),
+    [
+        ({"email": "aino@example.com"}, {"email": "Aino@Example.com"}),
+        ({"email": ""}, {"email": "aino@example.com"}),
+        ({"email": None}, {"email": "aino@example.com"}),
+        (AINO | {"email": "old@example.com"}, AINO | {"email": "new@example.com", "first_name": "aino"}),
+        (
+            AINO | {"email": "old@example.com"},
+            {"email": "new@example.com", "billing_first_name": "Aino", "billing_last_name": "Virtanen"},
+        ),
+    ],
+    ids=["same e-mail", "no e-mail", "e-mail not told", "same name", "name on the invoice"],
+)
+def test_an_external_id_links_whom_nothing_contradicts(
+    people: People, customer: dict[str, Any], account: dict[str, Any]
+) -> None:
+    people.customer(1, **NAMED, **customer)
+    people.account(7, **account)
     merge = people.merge()
     assert people.links() == [("C1", 7, "linked")]
-    assert told(merge.to_woo) == {"C1": {"email": ("new@example.com", "old@example.com")}}
+    assert merge.to_woo_held.is_empty()
+    assert merge.to_solteq_held.is_empty()
+
+
+def contradictions(merge: Merge) -> tuple[list[str], list[str]]:
+    """Whose ExternalID and e-mail address say different people, on either side."""
+    for held in (merge.to_woo_held, merge.to_solteq_held):
+        assert set(held["code"]) <= {"id-contradicts-email"}
+    return sorted(merge.to_woo_held["key"]), sorted(merge.to_solteq_held["key"])
+
+
+def test_a_store_installed_again_gives_nobody_another_s_account(people: People) -> None:
+    """Aino's account was 7 there; now 7 is Eino's, and hers is 9."""
+    people.customer(1, **NAMED, **AINO, email="aino@example.com")
+    people.account(7, email="eino@example.com", first_name="Eino")
+    people.account(9, email="aino@example.com", first_name="Aino", last_name="Virtanen")
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert contradictions(merge) == (["C1"], ["7", "9"])
+    reasons = dict(merge.to_solteq_held.select("key", "reason").iter_rows())
+    assert "customer C1 has its ExternalID" in reasons["7"]
+    assert "its e-mail address is that of customer C1" in reasons["9"]
+    (reason,) = merge.to_woo_held["reason"]
+    assert "account 7" in reason
+    assert "account 9" in reason
+    assert "example.com" not in reason
+
+
+def test_an_account_with_the_e_mail_address_of_another_customer_is_not_its_external_id_s(people: People) -> None:
+    people.customer(1, **NAMED, email="old@example.com")
+    people.customer(2, email="new@example.com", external_ids=("woo:other:customer:8",))
+    people.account(7, email="new@example.com")
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert contradictions(merge) == (["C1", "C2"], ["7"])
+
+
+@pytest.mark.parametrize("name", [{}, AINO | {"first_name": "Eino"}, {"last_name": "Virtanen"}])
+def test_another_e_mail_address_and_name_is_somebody_else(people: People, name: dict[str, str]) -> None:
+    """Nobody else has either address: a changed address, or another person."""
+    people.customer(1, **NAMED, **AINO, email="old@example.com")
+    people.account(7, email="new@example.com", **name)
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert contradictions(merge) == (["C1"], ["7"])
+
+
+def test_two_without_a_name_do_not_have_the_same_name(people: People) -> None:
+    people.customer(1, **NAMED, email="old@example.com")
+    people.account(7, email="new@example.com")
+    merge = people.merge()
+    assert contradictions(merge) == (["C1"], ["7"])
+
+
+def test_the_external_id_of_another_shop_is_nobody_s(people: People) -> None:
+    people.customer(1, email="aino@example.com", external_ids=("woo:other:customer:7",))
+    people.account(7, email="eino@example.com")
+    people.account(9, email="aino@example.com")
+    merge = people.merge()
+    assert people.links() == [("C1", 9, "linked")]
+    assert set(told(merge.to_solteq)) == {"7"}
+
+
+def test_an_external_id_of_an_account_that_is_gone_is_nobody_s(people: People) -> None:
+    people.customer(1, **NAMED, email="aino@example.com")
+    people.account(9, email="aino@example.com")
+    people.merge()
+    assert people.links() == [("C1", 9, "linked")]
+
+
+def test_a_link_stays_one_whatever_the_external_id_says(people: People) -> None:
+    """A new account gets the number that a linked customer's ExternalID names: it is not created a second time."""
+    people.pair(1, **AINO)
+    people.customer(1, **NAMED, **AINO)
+    people.account(7, email="eino@example.com")
+    people.account(1, email="changed@example.com", **AINO)
+    merge = people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "linked")]
+    assert told(merge.to_solteq) == {"1": {"email": ("a1@example.com", "changed@example.com")}}
+    assert contradictions(merge) == ([], ["7"])
+
+
+def test_a_customer_with_the_external_id_of_somebody_s_account_gets_none(people: People) -> None:
+    people.pair(7)
+    people.customer(1, **NAMED, email="other@example.com")
+    merge = people.merge(accounts="all")
+    assert told(merge.to_woo) == {}
+    assert contradictions(merge) == (["C1"], [])
+
+
+def test_two_customers_with_one_external_id_are_told_apart_by_the_e_mail_address(people: People) -> None:
+    people.customer(1, **NAMED, email="aino@example.com")
+    people.customer(2, **NAMED, email="eino@example.com")
+    people.account(7, email="eino@example.com")
+    merge = people.merge()
+    assert people.links() == [("C2", 7, "linked")]
+    assert contradictions(merge) == (["C1"], [])
 
 
 def test_a_name_never_links(people: People) -> None:
@@ -306,7 +427,8 @@ def test_a_customer_deleted_in_solteq_is_unlinked_and_removed_if_so_set(people: 
     people.customer(1, deleted=True)
     merge = people.merge(remove_deleted=remove, accounts="all")
     assert people.links() == [("C1", 1, "unlinked")]
-    assert [(row["action"], row["woo_id"]) for row in merge.to_woo.to_dicts()] == ([("remove", 1)] if remove else [])
+    assert merge.to_woo["action"].to_list() == (["remove", "part"] if remove else ["part"])
+    assert set(merge.to_woo["woo_id"]) == {1}
     assert told(merge.to_solteq) == {}, "it does not come back"
     assert people.connection.execute("SELECT email, phone FROM sync.customers").fetchall() == [(None, None)]
 
@@ -326,3 +448,237 @@ def test_who_registers_again_is_linked_again(people: People) -> None:
     people.account(2, email="a1@example.com")
     people.merge()
     assert people.links() == [("C1", 2, "linked")]
+
+
+def test_who_has_registered_again_by_the_next_run_is_linked_by_it(people: People) -> None:
+    people.pair()
+    people.remove(1)
+    people.account(2, email="a1@example.com")
+    merge = people.merge()
+    assert people.links() == [("C1", 2, "linked")]
+    assert merge.to_solteq_held.is_empty()
+
+
+@pytest.mark.parametrize("gone", ["customer", "account"])
+def test_who_is_back_as_they_were_are_linked_again(people: People, gone: str) -> None:
+    person: dict[str, Any] = AINO | {"billing_postal_code": "123 45"}
+    people.pair(**person)
+    if gone == "customer":
+        people.customer(1, deleted=True)
+    else:
+        people.remove(1)
+    people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "unlinked")]
+    people.customer(1, **person, email="A1@example.com")
+    people.account(1, **person | {"billing_postal_code": "12345"}, billing_city="Turku")
+    merge = people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "linked")]
+    assert told(merge.to_woo) == {}
+    assert told(merge.to_solteq) == {"1": {"billing_city": ("", "Turku")}}
+
+
+@pytest.mark.parametrize(
+    ("back", "field"),
+    [
+        ({"first_name": "Eino"}, "first_name"),
+        ({"email": "other@example.com"}, "email"),
+        ({"email": ""}, "email"),
+        ({"email": "other@example.com", "first_name": "Eino"}, "email, first_name"),
+    ],
+)
+def test_who_are_back_and_differ_are_held_back(people: People, back: dict[str, str], field: str) -> None:
+    people.pair(**AINO)
+    people.customer(1, deleted=True)
+    people.merge()
+    people.customer(1, **AINO | back, external_ids=("woo:shop:customer:1",))
+    merge = people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "unlinked")]
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    held = ["key", "field", "code"]
+    assert merge.to_woo_held.select(held).rows() == [("C1", field, "linked-before")]
+    assert merge.to_solteq_held.select(held).rows() == [("1", field, "linked-before")]
+    people.customer(1, **AINO)
+    assert people.merge().to_woo_held.is_empty()
+    assert people.links() == [("C1", 1, "linked")]
+
+
+def test_who_is_back_and_somebody_else_by_the_e_mail_address_is_held_back(people: People) -> None:
+    people.pair()
+    people.customer(1, deleted=True)
+    people.merge()
+    people.customer(1, email="other@example.com")
+    people.account(2, email="other@example.com")
+    people.customer(3, email="a1@example.com")
+    merge = people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "unlinked")]
+    assert sorted(merge.to_woo_held["key"]) == ["C1", "C3"]
+    assert sorted(merge.to_solteq_held["key"]) == ["1", "2"]
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+
+
+def test_an_erased_person_is_never_linked_again(people: People) -> None:
+    people.pair()
+    people.connection.execute("UPDATE sync.customers SET state = 'erased'")
+    merge = people.merge(accounts="all")
+    assert people.links() == [("C1", 1, "erased")]
+    assert told(merge.to_woo) == {}
+
+
+def test_a_parting_is_a_row_of_the_store_s_delta(people: People) -> None:
+    people.pair()
+    people.customer(1, deleted=True)
+    merge = people.merge()
+    row = merge.to_woo.select("key", "action", "kind", "woo_id", "solteq_id", "reason").row(0)
+    assert row == ("link C1", "part", "link", 1, "C1", "the customer was deleted in Solteq")
+
+
+def test_a_stopped_parting_leaves_the_link_and_writes_nothing(people: People) -> None:
+    """Though somebody has registered anew, and the account would be removed."""
+    people.pair(**AINO)
+    people.pair(2)
+    people.customer(1, deleted=True)
+    people.customer(3, email="a1@example.com")
+    people.remove(2)
+    people.account(4, email="a2@example.com")
+    for number in (1, 2):
+        people.connection.execute(
+            "INSERT INTO delta.woo_customer_delta (key, action, kind, changes, reason, solteq_id, conflicts) "
+            "VALUES ('x', 'stopped', 'link', [], '', ?, [])",
+            [f"C{number}"],
+        )
+    merge = people.merge(accounts="all", remove_deleted=True)
+    assert people.links() == [("C1", 1, "linked"), ("C2", 2, "linked")]
+    assert merge.to_woo["action"].to_list() == ["part", "part"]
+    assert told(merge.to_solteq) == {}
+    assert people.connection.execute("SELECT first_name FROM sync.customers WHERE woo_id = 1").fetchall() == [("Aino",)]
+
+
+BAD = {
+    "email": ("aino@exmaple", "email is no address", "email-invalid"),
+    "tax_code": ("Y-123", "tax_code is not in international form", "tax-code-invalid"),
+    "billing_country": ("Suomiland", "billing_country is no country", "country-unknown"),
+}
+GOOD = {"email": "a1@example.com", "tax_code": "FI04904840", "billing_country": "FI"}
+
+
+@pytest.mark.parametrize("field", BAD)
+@pytest.mark.parametrize("side", ["solteq", "woo"])
+@pytest.mark.parametrize("is_agreed", [True, False])
+def test_what_cannot_be_parsed_never_beats_what_can_and_is_held_alone(
+    people: People, field: str, side: str, is_agreed: bool
+) -> None:
+    """The person's other fields go in the same write; of the one that is held nothing becomes agreed."""
+    good: dict[str, Any] = GOOD
+    external: dict[str, Any] = {"external_ids": ("woo:shop:customer:1",), "first_name": "Aino", "last_name": "Näyte"}
+    if is_agreed:
+        people.customer(1, **external, **good)
+        people.account(1, first_name="Aino", last_name="Näyte", **good)
+        people.merge()
+    bad, remark, code = BAD[field]
+    spoilt: dict[str, Any] = GOOD | {field: bad, "billing_city": "Turku", "remarks": [remark]}
+    people.customer(1, **external, **dict[str, Any](spoilt if side == "solteq" else GOOD))
+    people.account(1, first_name="Aino", last_name="Näyte", **(spoilt if side == "woo" else GOOD))
+    if not is_agreed and field == "email":
+        people.connection.execute("DELETE FROM sync.customers")
+    merge = people.merge()
+    ours, theirs = (merge.to_woo, merge.to_solteq) if side == "solteq" else (merge.to_solteq, merge.to_woo)
+    assert field not in {name for changes in told(ours).values() for name in changes}
+    if is_agreed or field != "email":  # else nothing says that they are one person
+        assert [changes["billing_city"] for changes in told(ours).values()] == [("", "Turku")]
+        mended = [changes[field][1] for changes in told(theirs).values() if field in changes]
+        assert mended == ([] if is_agreed else [GOOD[field]]), "what can be parsed goes where nothing was agreed"
+        held, key = (merge.to_woo_held, "C1") if side == "solteq" else (merge.to_solteq_held, "1")
+        (row,) = held.to_dicts()
+        assert (row["key"], row["field"], row["code"]) == (key, field, code)
+        assert remark in row["reason"]
+        (agreed,) = people.connection.execute(f"SELECT {field} FROM sync.customers").fetchall()
+        assert agreed[0] in (GOOD[field], None)
+
+
+def test_a_change_on_the_other_side_mends_what_cannot_be_parsed(people: People) -> None:
+    people.pair(billing_country="FI")
+    people.customer(1, billing_country="Suomiland", remarks=["billing_country is no country"])
+    people.account(1, billing_country="SE")
+    merge = people.merge()
+    assert told(merge.to_woo) == {}
+    assert told(merge.to_solteq) == {"1": {"billing_country": ("FI", "SE")}}
+
+
+def test_a_customer_without_a_usable_e_mail_address_gets_no_account_and_is_held(people: People) -> None:
+    people.customer(1, email="aino@exmaple", remarks=["email is no address that the store takes"])
+    assert people.merge().to_woo_held.is_empty(), "nobody wants an account"
+    merge = people.merge(accounts="all")
+    assert told(merge.to_woo) == {}
+    assert [(row["key"], row["field"], row["code"]) for row in merge.to_woo_held.to_dicts()] == [
+        ("C1", "email", "email-invalid")
+    ]
+
+
+def test_a_new_record_goes_without_what_cannot_be_parsed(people: People) -> None:
+    people.customer(1, billing_country="Suomiland", billing_city="Turku", remarks=["billing_country is no country"])
+    people.account(2, tax_code="Y-123", company_name="Oy", remarks=["tax_code is not in international form"])
+    merge = people.merge(accounts="all")
+    assert set(told(merge.to_woo)["C1"]) == {"email", "billing_city", "solteq_customer_id"}
+    assert set(told(merge.to_solteq)["2"]) == {"type", "external_id", "email", "company_name"}
+    assert told(merge.to_solteq)["2"]["type"] == (None, "Private")
+    assert merge.to_woo_held["code"].to_list() == ["country-unknown"]
+    assert merge.to_solteq_held["code"].to_list() == ["tax-code-invalid"]
+
+
+def test_a_phone_that_is_no_number_never_beats_one_that_is(people: People) -> None:
+    people.pair(phone="+358401234567")
+    people.customer(1, phone="kysy vaimolta", remarks=["phone is no number"])
+    merge = people.merge()
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert merge.to_woo_held["code"].to_list() == ["phone-unreadable"]
+    people.account(1, phone="+358407654321")
+    assert told(people.merge().to_solteq) == {"1": {"phone": ("+358401234567", "+358407654321")}}
+
+
+def test_a_phone_that_is_no_number_goes_where_there_is_none(people: People) -> None:
+    people.customer(1, phone="+358401234567 ext. 5", remarks=["phone is no number"])
+    people.account(1)
+    merge = people.merge()
+    assert told(merge.to_woo) == {"C1": {"phone": ("", "+358401234567 ext. 5")}}
+    assert merge.to_woo_held.is_empty()
+
+
+def test_a_country_that_the_store_has_as_a_name_is_written_as_a_code(people: People) -> None:
+    """Both mean the same, and orders there have no VAT."""
+    people.pair(billing_country="FI")
+    people.account(1, billing_country="FI", country_names=["billing"])
+    merge = people.merge()
+    assert told(merge.to_woo) == {"C1": {"billing_country": ("FI", "FI")}}
+    assert merge.in_step == 0
+
+
+@pytest.mark.parametrize("field", ["company_name", "tax_code"])
+@pytest.mark.parametrize("empty", ["solteq", "woo"])
+@pytest.mark.parametrize("kind", ["Company", "Private"])
+def test_a_company_is_never_without_name_and_tax_code_and_a_private_customer_may_be(
+    people: People, field: str, empty: str, kind: str
+) -> None:
+    company: dict[str, Any] = {"company_name": "Yritys Oy", "tax_code": "FI04904840"}
+    people.customer(1, type=kind, **company)
+    people.account(1, **company)
+    people.merge()
+    without: dict[str, Any] = company | {field: ""}
+    people.customer(1, type=kind, **(without if empty == "solteq" else company))
+    people.account(1, **(without if empty == "woo" else company))
+    merge = people.merge()
+    is_put_back = kind == "Company"
+    to_woo = is_put_back == (empty == "woo")
+    assert bool(told(merge.to_woo)) == to_woo
+    assert bool(told(merge.to_solteq)) != to_woo
+    ((changes,),) = (told(side).values() for side in (merge.to_woo, merge.to_solteq) if told(side))
+    assert changes == {field: ("", company[field]) if is_put_back else (company[field], "")}
+
+
+@pytest.mark.parametrize("kinds", [("Private", "Company"), ("Company", "Private")])
+def test_a_type_changed_in_solteq_alone_writes_nothing(people: People, kinds: tuple[str, str]) -> None:
+    company: dict[str, Any] = {"company_name": "Yritys Oy", "tax_code": "FI04904840"}
+    for kind in kinds:
+        people.customer(1, type=kind, **company)
+        people.account(1, **company)
+        merge = people.merge()
+        assert told(merge.to_woo) == told(merge.to_solteq) == {}

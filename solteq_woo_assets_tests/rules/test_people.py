@@ -35,7 +35,7 @@ def test_what_cannot_be_parsed_stays_and_is_remarked_on() -> None:
         "phone": "ext. 12",
         "billing_postal_code": "123",
         "billing_country": "FI",
-        "delivery_country": "Suomi",
+        "delivery_country": "Suomiland",
         "tax_code": "Y-123",
     }
     values, remarks = canonical(person)
@@ -50,8 +50,29 @@ def test_what_cannot_be_parsed_stays_and_is_remarked_on() -> None:
 
 def test_a_number_is_read_in_the_billing_country_then_in_the_delivery_country() -> None:
     assert canonical({"phone": "0701234567", "delivery_country": "se"})[0]["phone"] == "+46701234567"
+    assert (
+        canonical({"phone": "0701234567", "billing_country": "?", "delivery_country": "SE"})[0]["phone"]
+        == "+46701234567"
+    )
     both = {"phone": "0401234567", "billing_country": "fi", "delivery_country": "SE"}
     assert canonical(both)[0]["phone"] == "+358401234567"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *((text, "FI") for text in ("FI", "fi", "SUOMI ", "Finland", "FIN", "246")),
+        *((text, "SE") for text in ("Sverige", "ruotsi", "Sweden", "SWE")),
+        *((text, "AX") for text in ("Åland", "A\u030aland", "Ahvenanmaa", "Åland Islands", "ALA")),
+        *((text, "US") for text in ("USA", "Yhdysvallat", "United States")),
+        *((text, "GB") for text in ("UK", "Storbritannien", "GBR")),
+        *((text, text) for text in ("Suomiland", "EU", "001", "World", "Kongo", "?", "X", "Europa")),
+    ],
+)
+def test_a_country_is_known_by_its_codes_and_names(text: str, code: str) -> None:
+    values, remarks = canonical({"billing_country": text})
+    assert values["billing_country"] == code
+    assert [remark.split()[0] for remark in remarks] == ["billing_country"] * (len(code) != 2 or code == "EU")
 
 
 @pytest.mark.parametrize(

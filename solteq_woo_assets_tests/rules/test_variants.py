@@ -4,17 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solteq_woo_assets.rules.variants import Attribute, common_name, merged_attributes
+from solteq_woo_assets.rules.attributes import attribute_text, name_key, option_key
+from solteq_woo_assets.rules.variants import (
+    Attribute,
+    Pair,
+    chosen_options,
+    common_name,
+    has_chosen,
+    merged_attributes,
+)
 
-names = st.sampled_from(["Koko", "koko", "Väri", "Materiaali"])
-options = st.sampled_from(["S", "M", "L", "s", "Musta"])
-pairs = st.lists(st.builds(lambda name, option: {"name": name, "option": option}, names, options), max_size=8)
+
+def pair(name: str, option: str) -> Pair:
+    return Pair(name=name, option=option, name_key=name_key(name), option_key=option_key(option))
+
+
+names = st.sampled_from(["Koko", "koko", "Väri", "vari", "Materiaali"])
+options = st.sampled_from(["S", "M", "L", "s", "Musta", "Sinivihreä", "sinivihrea", "5 ‹ 6"])
+unstable = st.sampled_from(["5 < 6", "a\\b", "50 %20"])  # as somebody typed them on the product in the store
+pairs = st.lists(st.builds(pair, names, options), max_size=8)
 attributes = st.lists(
     st.builds(
-        lambda name, variation, values: Attribute(id=0, name=name, variation=variation, visible=False, options=values),
+        lambda identifier, name, variation, values: Attribute(
+            id=identifier, name=name, variation=variation, visible=False, options=values
+        ),
+        st.sampled_from([0, 0, 7]),
         names,
         st.booleans(),
-        st.lists(options, unique_by=str.casefold),
+        st.lists(options | unstable, unique_by=str.casefold),
     ),
     max_size=4,
     unique_by=lambda attribute: attribute["name"].casefold(),
@@ -23,21 +40,33 @@ attributes = st.lists(
 
 @given(held=attributes, wanted=pairs)
 def test_every_variant_can_be_chosen_and_nothing_of_the_stores_is_lost(
-    held: list[Attribute], wanted: list[dict[str, str]]
+    held: list[Attribute], wanted: list[Pair]
 ) -> None:
     merged = merged_attributes(held, wanted) or held
-    choices = {(a["name"].casefold(), o.casefold()) for a in merged if a["variation"] for o in a["options"]}
-    assert {(pair["name"].casefold(), pair["option"].casefold()) for pair in wanted} <= choices
+    spelled = {(a["name"], o) for a in merged if a["variation"] for o in a["options"]}
+    for (choice,), pair in zip(chosen_options(merged, [[pair] for pair in wanted]), wanted, strict=True):
+        assert (choice["name"], choice["option"]) in spelled, "a shopper chooses among the product's options"
+        assert "id" in choice or attribute_text(choice["option"]) == choice["option"], (
+            "the variation would spell it else"
+        )
+        assert (name_key(choice["name"]), option_key(choice["option"])) == (pair["name_key"], pair["option_key"])
     for before, after in zip(held, merged, strict=False):
         assert after["name"] == before["name"]
         assert after["options"][: len(before["options"])] == before["options"]
 
 
 @given(held=attributes, wanted=pairs)
-def test_merging_twice_changes_nothing_more(held: list[Attribute], wanted: list[dict[str, str]]) -> None:
+def test_merging_twice_changes_nothing_more(held: list[Attribute], wanted: list[Pair]) -> None:
     merged = merged_attributes(held, wanted)
     if merged is not None:
-        assert merged_attributes([Attribute(**attribute) for attribute in merged], wanted) is None
+        assert merged_attributes(merged, wanted) is None
+
+
+def test_a_variation_has_letter_by_letter_what_it_is_sent_but_for_terms() -> None:
+    held = [Attribute(id=0, name="Väri", variation=True, visible=True, options=["Musta"])]
+    assert has_chosen(held, [{"name": "vari", "option": "Musta"}])
+    assert not has_chosen(held, [{"name": "Väri", "option": "musta"}])
+    assert has_chosen(held, [{"id": 7, "name": "Väri", "option": "musta"}])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +22,10 @@ from solteq_woo_assets.assets.common import DeltaConfig, ReadConfig
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.clients.woo import Batch, WooClient
+from solteq_woo_assets.errors import StateError
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.sync import delivery
+from solteq_woo_assets.sync.erasure import erase
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
@@ -155,6 +158,65 @@ def run_until(settings: Settings, flow: str, step: str, number: int) -> None:
     else:
         raise ValueError(step)
     run_flows(settings, f"killed {step} {number}", flow)
+
+
+class _DyingConnection:
+    """A connection that may die before and after each statement."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, die: Callable[[], None]) -> None:
+        self._connection, self._die = connection, die
+
+    def execute(self, query: str) -> None:
+        self._die()
+        self._connection.execute(query)
+        self._die()
+
+
+def erase_until(settings: Settings, who: str, number: int) -> None:
+    """Erase somebody, and die at the nth commit, statement or file step, if it comes to that."""
+    die = _death(number)
+    _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(die, transaction))
+    rewrite, connected = StateDatabase.rewrite, StateDatabase._connected
+
+    @contextmanager
+    def dying_connected(database: StateDatabase) -> Iterator[Any]:
+        with connected(database) as connection:
+            yield _DyingConnection(connection, die)
+
+    def dying_rewrite(database: StateDatabase) -> None:
+        die()
+        StateDatabase._connected = dying_connected  # type: ignore[method-assign]
+        for name in ("replace", "unlink", "chmod"):
+            _replace(Path, name, lambda step: _dying_around_step(die, step))
+        rewrite(database)
+
+    StateDatabase.rewrite = dying_rewrite  # type: ignore[method-assign]
+    erase(StateDatabase(settings.database), who)
+
+
+def _dying_around_step(die: Callable[[], None], step: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        die()
+        answer = step(*arguments, **named)
+        die()
+        return answer
+
+    return wrapped
+
+
+def erase_out_of_disk(settings: Settings, who: str) -> None:
+    """Erase somebody; once that is stored, no file can grow. It must fail in words."""
+
+    def fill_up(rewrite: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(database: StateDatabase) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            rewrite(database)
+
+        return wrapped
+
+    _replace(StateDatabase, "rewrite", fill_up)
+    with pytest.raises(StateError, match="The next run of any flow tries again"):
+        erase(StateDatabase(settings.database), who)
 
 
 def _death(number: int) -> Callable[[], None]:

@@ -133,8 +133,10 @@ def columns(path: Path) -> set[tuple[str, ...]]:
 
 def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
     """Take away what version 7 added."""
+    connection.execute("DROP TABLE sync.erased_orders; DROP TABLE sync.rewrite_due")
     connection.execute("ALTER TABLE sync.comparisons DROP COLUMN is_outdated")
     connection.execute("ALTER TABLE sync.links DROP COLUMN sku")
+    connection.execute("ALTER TABLE snapshot.woo_customer_accounts DROP COLUMN country_names")
     connection.execute("DROP TABLE sync.stopped")
     connection.execute("UPDATE sync.version SET version = 6")
 
