@@ -82,7 +82,7 @@ FROM made WHERE is_variant GROUP BY family;
 
 INSERT INTO snapshot.woo_store (currency, prices_include_tax, manage_stock, timezone, tax_classes, read_at)
 VALUES ('EUR', TRUE, TRUE, 'Europe/Helsinki', ['standard', 'zero-rate'], now()::TIMESTAMP);
-INSERT INTO sync.links SELECT 'product', lower(store.sku), store.id, NULL, product.id
+INSERT INTO sync.links SELECT 'product', lower(store.sku), store.id, NULL, product.id, lower(store.sku)
 FROM snapshot.woo_catalogue AS store LEFT JOIN snapshot.solteq_products AS product ON product.code = store.sku;
 """
 
@@ -160,7 +160,7 @@ def _rules(database: Path) -> Measured:
             connection,
             products=connection.table("snapshot.solteq_products"),
             catalogue=connection.table("snapshot.woo_catalogue"),
-            links=connection.sql("SELECT key, woo_id, status_before, solteq_id FROM sync.links"),
+            links=connection.table("sync.links"),
             campaigns=connection.table("snapshot.solteq_campaigns"),
             history=connection.table("sync.price_history"),
             pricing=PricingRules(),

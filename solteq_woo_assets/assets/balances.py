@@ -183,6 +183,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.Dat
         balances=balances,
         products=connection.table("snapshot.solteq_products"),
         catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         under_way=connection.table("snapshot.sales_under_way"),
         rules=rules,
     )

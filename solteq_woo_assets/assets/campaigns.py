@@ -154,6 +154,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
         campaigns=connection.table(TABLE),
         catalogue=connection.table("snapshot.woo_catalogue"),
         history=connection.table("sync.price_history"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         deliveries=connection.table("sync.deliveries"),
         rules=pricing_rules(connection, settings),
         now=now,
@@ -175,6 +176,7 @@ def explain(
         ),
         campaigns=connection.table(TABLE),
         history=connection.table("sync.price_history"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         rules=pricing_rules(connection, settings),
         now=now,
     )

@@ -580,6 +580,27 @@ def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[st
     )
 
 
+# Who waits for the SKU of another, the family of a parent, and a parent that is converted for a variation.
+_DEPENDENTS = f"""
+WITH RECURSIVE skus AS (
+    SELECT key, {sku_key("change.new")} AS taken, nullif({sku_key("change.old")}, '') AS given
+    FROM (SELECT key, unnest(changes) AS change FROM delta.{{delta}}) WHERE change.field = 'sku'
+), stopped AS (
+    SELECT key FROM meant
+    UNION
+    SELECT later.key FROM stopped JOIN skus USING (key) JOIN skus AS later ON later.taken = skus.given
+), parents AS (
+    SELECT {sku_key("key")} AS key FROM stopped
+    UNION
+    SELECT {sku_key("parent.key")} FROM delta.{{delta}} AS parent JOIN delta.{{delta}} AS child
+        ON {sku_key("child.parent_key")} = {sku_key("parent.key")}
+    WHERE parent.action = 'convert' AND child.key IN (SELECT key FROM stopped)
+)
+SELECT key FROM delta.{{delta}} WHERE key IN (SELECT key FROM stopped) OR {sku_key("parent_key")} IN (FROM parents)
+    OR kind <> 'variation' AND {sku_key("key")} IN (FROM parents)
+"""
+
+
 def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str]) -> set[str]:
     """The rows, and those that would be wrong without them."""
     meant = stopped.frame(keys)  # noqa: F841  DuckDB reads it
@@ -588,17 +609,8 @@ def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Co
             "SELECT later.key FROM delta.sales_delta AS later JOIN delta.sales_delta AS stopped USING (woo_id) "
             "WHERE stopped.key IN (SELECT key FROM meant) AND later.version > stopped.version"
         )
-    else:  # the family of a parent, and a parent that is converted for a variation
-        parents = (
-            f"SELECT lower(trim(key)) FROM delta.{delta} WHERE key IN (SELECT key FROM meant) UNION "
-            f"SELECT lower(trim(parent.key)) FROM delta.{delta} AS parent JOIN delta.{delta} AS child "
-            "ON lower(trim(child.parent_key)) = lower(trim(parent.key)) "
-            "WHERE parent.action = 'convert' AND child.key IN (SELECT key FROM meant)"
-        )
-        query = (
-            f"WITH parents AS ({parents}) SELECT key FROM delta.{delta} WHERE "
-            "lower(trim(parent_key)) IN (FROM parents) OR kind <> 'variation' AND lower(trim(key)) IN (FROM parents)"
-        )
+    else:
+        query = _DEPENDENTS.format(delta=delta)
     return {*keys, *(row[0] for row in connection.execute(query).fetchall())}
 
 

@@ -149,7 +149,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
         connection,
         products=connection.table(TABLE),
         catalogue=connection.table("snapshot.woo_catalogue"),
-        links=connection.sql("SELECT key, woo_id, status_before, solteq_id FROM sync.links WHERE kind = 'product'"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         campaigns=connection.table("snapshot.solteq_campaigns"),
         history=connection.table("sync.price_history"),
         pricing=pricing_rules(connection, settings),

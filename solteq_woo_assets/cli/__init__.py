@@ -8,6 +8,7 @@ from solteq_woo_assets.cli.explain import explain
 from solteq_woo_assets.cli.flows import preview, retry, sync
 from solteq_woo_assets.cli.quarantine import quarantine
 from solteq_woo_assets.cli.rebind import rebind
+from solteq_woo_assets.cli.same_product import same_product
 from solteq_woo_assets.cli.sandbox import run, sandbox
 from solteq_woo_assets.errors import IntegrationError
 
@@ -28,5 +29,5 @@ def main() -> None:
     """Keeps Solteq Commerce Cloud and WooCommerce in step."""
 
 
-for command in (sync, preview, explain, doctor, retry, quarantine, erase, rebind, sandbox, run):
+for command in (sync, preview, explain, doctor, retry, quarantine, same_product, erase, rebind, sandbox, run):
     main.add_command(command)

@@ -255,7 +255,7 @@ class ProductWrite(_Strict):
     name: str = Field(default="", min_length=1)
     type: Literal["simple", "variable"] = "simple"
     status: Literal["draft", "pending", "private", "publish"] = "draft"
-    sku: Annotated[str, AfterValidator(_plain)] = Field(default="", min_length=1)
+    sku: Annotated[str, AfterValidator(_plain)] = ""
     regular_price: PriceText = ""
     sale_price: Literal[""] | PriceText = ""
     date_on_sale_from_gmt: SaleTime = ""
@@ -274,6 +274,8 @@ class ProductWrite(_Strict):
             raise ValueError("sale_price must be below regular_price: the store would drop it")
         if {"stock_quantity", "manage_stock"} <= self.model_fields_set and not self.manage_stock:
             raise ValueError("stock_quantity needs manage_stock: the store would drop it")
+        if self.id is None and "sku" in self.model_fields_set and not self.sku:
+            raise ValueError("sku is empty: only what is in the store already may give its own away")
         return self
 
     @field_serializer("cost_of_goods_sold")

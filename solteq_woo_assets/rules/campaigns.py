@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
+from solteq_woo_assets.rules.matching import find_strangers
 from solteq_woo_assets.rules.pricing import (
     PricingRules,
     forget_prices,
@@ -193,6 +194,7 @@ def campaign_price_delta(
     campaigns: Relation,
     catalogue: Relation,
     history: Relation,
+    links: Relation,
     deliveries: Relation,
     rules: PricingRules,
     now: datetime,
@@ -203,11 +205,17 @@ def campaign_price_delta(
     :param campaigns: rows of ``snapshot.solteq_campaigns``
     :param catalogue: rows of ``snapshot.woo_catalogue``
     :param history: rows of ``sync.price_history``
+    :param links: rows of ``sync.links`` with kind ``product``
     :param deliveries: rows of ``sync.deliveries``, to tell whose the store's sale price is
     :param now: in UTC, without a zone
     """
-    price_products(connection, products=products, campaigns=campaigns, history=history, rules=rules, now=now)
+    price_products(
+        connection, products=products, campaigns=campaigns, history=history, links=links, rules=rules, now=now
+    )
     connection.execute(_COMPARED)
+    pairs = "SELECT sku AS sku_key, id AS woo_id FROM compared"
+    find_strangers(connection, products=products, catalogue=catalogue, links=links, pairs=pairs)
+    connection.execute("DELETE FROM compared WHERE id IN (SELECT woo_id FROM strangers)")
     connection.execute(_SENT, {"now": now})
 
     def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:
@@ -223,6 +231,6 @@ def campaign_price_delta(
         reductions=counts[0],
         without_history=counts[1],
     )
-    connection.execute("DROP TABLE sent; DROP TABLE compared")
+    connection.execute("DROP TABLE sent; DROP TABLE strangers; DROP TABLE compared")
     forget_prices(connection)
     return delta

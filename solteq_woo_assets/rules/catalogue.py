@@ -4,12 +4,10 @@ These are set operations over up to a million rows, so they are SQL. Each step m
 next ones read:
 
 ``unsettled``  the codes that do not plainly agree with the store already; only these go on
-``documents``  their product documents, with every document of the same code or model
+``matches``    which store product each of them is, with what ``matching.py`` makes on the way
 ``codes``      one row a product code: its prices, tax class and GTIN
 ``verdicts``   the codes that cannot be sold online, and why
-``linked``     which store product a document was before, whatever its code was then
-``held``       the store products that could be theirs
-``matches``    which store product a code already is: by SKU, then by link, then by GTIN
+``families``   the variable products of the store whose variations are all of one model in Solteq
 ``models``     which model numbers are variable products, and which store product is their parent
 ``items``      what each code becomes: a simple product, or a variation of which parent
 ``choices``    what each variation is sent of its attributes, and whether it has others
@@ -29,6 +27,7 @@ import simplejson
 
 from solteq_woo_assets.rules.attributes import attribute_text, name_key, option_key
 from solteq_woo_assets.rules.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
+from solteq_woo_assets.rules.matching import forget_matches, match_products
 from solteq_woo_assets.rules.pricing import (
     LOWEST_PRICE_META,
     OFFER_FIELDS,
@@ -43,7 +42,6 @@ from solteq_woo_assets.rules.pricing import (
     sale_changes,
     time_text,
 )
-from solteq_woo_assets.rules.sellable import plain_type
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.rules.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
@@ -85,8 +83,8 @@ class ProductDelta:
     """The writes to come, what is held back, and who is who.
 
     ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, code.
-    ``links``: key, woo_id, solteq_id of the codes and model numbers that are in the store; where ``status_is_ours``,
-    the status to go back to (``status_before``) is forgotten: the product is on sale on both sides.
+    ``links``: key, woo_id, solteq_id and sku of the codes and model numbers that are in the store; where
+    ``status_is_ours``, the status to go back to (``status_before``) is forgotten: the product is on sale on both sides.
     ``next_edge``: when the next sale begins or ends, if any does.
     """
 
@@ -103,9 +101,9 @@ CREATE TEMP TABLE unsettled AS
 WITH shared_models AS (
     SELECT model_number FROM products WHERE trim(model_number) <> '' GROUP BY ALL HAVING count(*) > 1
 ), parents AS (
-    SELECT catalogue.id, sku, status, tax_class, links.status_before,
+    SELECT catalogue.id, catalogue.sku, status, tax_class, links.status_before,
         flatten(list_transform(attributes, lambda a: a.options)) AS options
-    FROM catalogue LEFT JOIN links ON links.woo_id = catalogue.id AND links.key = {sku_key("sku")}
+    FROM catalogue LEFT JOIN links ON links.woo_id = catalogue.id AND links.key = {sku_key("catalogue.sku")}
     WHERE type = 'variable'
 )
 SELECT {sku_key("product.code")} AS sku_key, nullif({sku_key("product.model_number")}, '') AS model_key
@@ -118,7 +116,8 @@ LEFT JOIN tax_classes USING (vat_rate)
 LEFT JOIN shared_models ON shared_models.model_number = product.model_number
 WHERE NOT coalesce(
     product.active AND NOT product.deleted AND product.product_type IN ('Basic', 'Variant', 'Service')
-    AND links.solteq_id = product.id AND links.status_before IS NULL AND store.status <> 'trash'
+    AND links.solteq_id = product.id AND links.sku = links.key AND links.status_before IS NULL
+    AND store.status <> 'trash'
     AND store.regular_price = {regular_price("product.sales_price")}
     AND {sale_agrees("store", "offer")}
     AND (product.discounted_price > 0 OR product.discounted_price IS NULL)
@@ -144,33 +143,25 @@ WHERE NOT coalesce(
 # Before the campaigns have been read nobody knows that a sale in the store is none of theirs.
 _SALES_LEFT_ALONE = f"""
 INSERT INTO offers BY NAME
-SELECT DISTINCT ON (product.id) product.id, {", ".join(f"store.{field}" for field in OFFER_FIELDS)}
-FROM products AS product JOIN catalogue AS store ON {sku_key("store.sku")} = {sku_key("product.code")}
-WHERE product.id NOT IN (SELECT id FROM offers) ORDER BY store.status = 'trash', store.id
+WITH found AS (
+    SELECT product.id, links.woo_id, 1 AS choice FROM products AS product JOIN links ON links.solteq_id = product.id
+    UNION ALL
+    SELECT product.id, store.id, 2 FROM products AS product
+    JOIN catalogue AS store ON {sku_key("store.sku")} = {sku_key("product.code")}
+)
+SELECT DISTINCT ON (found.id) found.id, {", ".join(f"store.{field}" for field in OFFER_FIELDS)}
+FROM found JOIN catalogue AS store ON store.id = found.woo_id
+WHERE found.id NOT IN (SELECT id FROM offers) ORDER BY store.status = 'trash', choice, store.id
 """
 
-_DOCUMENTS = f"""
-CREATE TEMP TABLE documents AS
-SELECT
-    *, {sku_key("code")} AS sku_key, nullif({sku_key("model_number")}, '') AS model_key,
-    active AND NOT deleted AS on_sale,
-    {plain_type("product_type")} AS type
-FROM products
-WHERE {sku_key("code")} IN (SELECT sku_key FROM unsettled)
-    OR {sku_key("model_number")} IN (SELECT model_key FROM unsettled)
-    OR {sku_key("code")} IN (SELECT model_key FROM unsettled)
-    OR trim(code) = ''
-"""
-
-# A code on several documents, because one was replaced, is the one that is on sale, or else the newest. Of an attribute
-# that a document has in two spellings the first counts.
+# Of an attribute that a document has in two spellings the first counts.
 _CODES = f"""
 CREATE TEMP TABLE codes AS
-WITH single AS (
-    SELECT *, count(*) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimants,
-        list(sales_price) FILTER (on_sale) OVER (PARTITION BY sku_key) AS claimed_prices
-    FROM documents WHERE sku_key <> ''
-    QUALIFY row_number() OVER (PARTITION BY sku_key ORDER BY on_sale DESC, deleted, modified_at DESC, id) = 1
+WITH claimed AS (
+    SELECT sku_key, list(sales_price) AS claimed_prices FROM documents WHERE on_sale GROUP BY ALL HAVING count(*) > 1
+), single AS (
+    SELECT documents.* EXCLUDE (sku_key, gtin_key), matches.* EXCLUDE (id), claimed_prices
+    FROM matches JOIN documents USING (id) LEFT JOIN claimed ON claimed.sku_key = matches.sku_key
 ), padded AS (
     SELECT *, {padded_gtin("gtin")} AS gtin_padded,
         CASE WHEN trim(gtin) <> '' THEN {gtin_fault("gtin_padded")} END AS gtin_fault,
@@ -194,14 +185,14 @@ WITH single AS (
     FROM padded LEFT JOIN tidied ON tidied.id = padded.id
 )
 SELECT
-    sku_key, model_key, id, trim(code) AS sku, trim(model_number) AS model_number,
-    nullif(trim(name), '') AS name, on_sale, deleted, type,
-    claimants, claimed_prices, vat_rate, sales_price, discounted_price, gtin_fault,
+    sku_key, model_key, id, trim(code) || CASE WHEN replaced_by IS NULL THEN '' ELSE ' (' || id || ')' END AS sku,
+    trim(model_number) AS model_number, nullif(trim(name), '') AS name, on_sale, deleted, type,
+    claimants, claimed_prices, replaced_by, contradicted_id, vat_rate, sales_price, discounted_price, gtin_fault,
     attributes,
     {regular_price("sales_price")} AS regular_price,
     sale_price, date_on_sale_from_gmt, date_on_sale_to_gmt, lowest_price_30d,
     {purchase_price("purchase_price")} AS purchase_price,
-    gtin_used AS gtin,
+    gtin_used AS gtin, gtin AS gtin_given,
     count(*) FILTER (on_sale) OVER (PARTITION BY gtin_used) AS gtin_claimants,
     slug AS tax_class, known AS tax_class_is_known,
     len(cleaned.attributes) > 0 AND 1 >= count(*) FILTER (on_sale) OVER (
@@ -220,6 +211,10 @@ SELECT sku_key, verdict.* FROM (
         WHEN claimants > 1 THEN {'held': 'quarantine', 'field': 'code',
             'reason': 'the code is on ' || claimants || ' active products',
             'problem': 'code-duplicate', 'fate': 'stays'}
+        WHEN contradicted_id IS NOT NULL THEN {'held': 'quarantine', 'field': 'gtin',
+            'reason': 'the store''s product ' || contradicted_id || ' has this SKU and another GTIN than '
+                || trim(gtin_given),
+            'problem': 'sku-of-other-gtin', 'fate': 'stays'}
         WHEN type IN ('giftcard', 'deposit', 'custom') THEN {'held': 'skip', 'field': 'productType',
             'reason': CASE type WHEN 'giftcard' THEN 'gift cards' WHEN 'deposit' THEN 'deposits'
                 ELSE 'custom products' END || ' are not sold online',
@@ -245,81 +240,73 @@ SELECT sku_key, verdict.* FROM (
 ) WHERE verdict IS NOT NULL
 """
 
-# A document's id stays when its code changes: the link goes with the id, under the code that the document has now.
-_LINKED = """
-CREATE TEMP TABLE linked AS
-SELECT coalesce(codes.sku_key, links.key) AS key, woo_id, status_before
-FROM links LEFT JOIN codes ON codes.id = links.solteq_id
-WHERE codes.id IS NOT NULL OR links.key IN (SELECT sku_key FROM codes UNION ALL SELECT model_key FROM codes)
-QUALIFY row_number() OVER (PARTITION BY coalesce(codes.sku_key, links.key) ORDER BY codes.id IS NULL, woo_id) = 1
-"""
-
-# Two store products with one SKU (imports can make them): the one that is not in the bin, then the older one.
-_HELD = f"""
-CREATE TEMP TABLE held AS
-WITH wanted AS (
-    SELECT sku_key AS key FROM codes UNION SELECT model_key FROM codes WHERE model_key IS NOT NULL
-), found AS (
-    SELECT *, {sku_key("sku")} AS sku_key FROM catalogue
-    WHERE {sku_key("sku")} IN (FROM wanted)
-        OR id IN (SELECT woo_id FROM linked)
-        OR (global_unique_id <> '' AND ltrim(global_unique_id, '0') IN (SELECT ltrim(gtin, '0') FROM codes))
-), family AS (
-    FROM found
+# Who wants a SKU that another store product has waits until that one gives it away in the same delivery. Where it does
+# not, both stay as they are, and who waits for them, too.
+_TAKEN = """
+INSERT INTO verdicts
+WITH RECURSIVE placed AS (
+    SELECT codes.sku_key, codes.on_sale AND fate IS DISTINCT FROM 'off' AS on_sale, codes.replaced_by, matches.woo_id,
+        page.own_sku
+    FROM codes JOIN matches USING (sku_key) LEFT JOIN held AS page ON page.id = matches.woo_id
+    LEFT JOIN verdicts ON verdicts.sku_key = codes.sku_key
+    WHERE fate IS NULL OR fate = 'off' OR fate = 'goes on' AND matches.woo_id IS NOT NULL
+), moving AS (
+    SELECT placed.* FROM placed WHERE own_sku IS DISTINCT FROM sku_key AND replaced_by IS NULL AND (
+        on_sale OR woo_id IS NOT NULL AND own_sku IN (SELECT sku_key FROM placed AS wanting WHERE on_sale)
+    )
+), leaving AS (
+    SELECT woo_id FROM moving WHERE woo_id IS NOT NULL
+    UNION ALL
+    SELECT woo_id FROM placed WHERE replaced_by IN (SELECT sku_key FROM placed AS wanting WHERE on_sale)
+), waiting AS (
+    SELECT moving.sku_key, moving.woo_id, holder.id AS holder_id
+    FROM moving JOIN held AS holder ON holder.own_sku = moving.sku_key AND holder.id IS DISTINCT FROM moving.woo_id
+), blocked AS (
+    SELECT sku_key, woo_id, holder_id FROM waiting WHERE holder_id NOT IN (FROM leaving)
     UNION
-    SELECT *, {sku_key("sku")} AS sku_key FROM catalogue WHERE id IN (SELECT parent_id FROM found)
+    SELECT waiting.sku_key, waiting.woo_id, waiting.holder_id
+    FROM waiting JOIN blocked ON blocked.woo_id = waiting.holder_id
 )
-SELECT * FROM family
-QUALIFY sku_key IS NULL OR sku_key = ''
-    OR row_number() OVER (PARTITION BY sku_key ORDER BY status = 'trash', id) = 1
+SELECT sku_key, 'quarantine', 'code', 'the store''s product ' || min(holder_id) || ' has this SKU already'
+    || coalesce('; it is product ' || any_value(woo_id) || ' there', ''), 'sku-taken', 'stays'
+FROM blocked GROUP BY sku_key
 """
 
-# A link or a GTIN counts only for a store product that no code claims by its SKU.
-_MATCHES = f"""
-CREATE TEMP TABLE matches AS
-WITH by_sku AS (
-    SELECT codes.sku_key, held.id AS woo_id FROM codes JOIN held USING (sku_key)
-), unclaimed AS (
-    SELECT held.id, held.global_unique_id FROM held
-    LEFT JOIN products ON {sku_key("products.code")} = held.sku_key
-    WHERE held.type IN ('simple', 'variation', 'external') AND products.code IS NULL
-), strays AS (
-    SELECT sku_key, gtin, on_sale FROM codes WHERE sku_key NOT IN (SELECT sku_key FROM by_sku)
-), by_link AS (
-    SELECT min(strays.sku_key) AS sku_key, linked.woo_id FROM strays
-    JOIN linked ON linked.key = strays.sku_key JOIN unclaimed ON unclaimed.id = linked.woo_id
-    GROUP BY linked.woo_id
-), linked_elsewhere AS (
-    SELECT links.woo_id FROM links JOIN unclaimed ON unclaimed.id = links.woo_id
-    WHERE links.key IN (SELECT {sku_key("code")} FROM products)
-), by_gtin AS (
-    SELECT strays.sku_key, min(unclaimed.id) AS woo_id FROM strays
-    JOIN unclaimed ON ltrim(unclaimed.global_unique_id, '0') = ltrim(strays.gtin, '0')
-    WHERE strays.on_sale AND strays.sku_key NOT IN (SELECT sku_key FROM by_link)
-        AND unclaimed.id NOT IN (SELECT woo_id FROM linked_elsewhere)
-        AND unclaimed.id NOT IN (SELECT woo_id FROM by_link)
-    GROUP BY strays.sku_key
-    HAVING count(*) = 1
+# All variations of it that Solteq sells are of one model, whatever its SKU says: a model that got another number.
+_FAMILIES = f"""
+CREATE TEMP TABLE families AS
+WITH parents AS (
+    SELECT DISTINCT held.parent_id FROM matches JOIN held ON held.id = matches.woo_id WHERE held.type = 'variation'
+), children AS (
+    SELECT child.parent_id, coalesce(codes.model_key, CASE WHEN codes.sku_key IS NULL THEN {sku_key("parent.sku")}
+        END) AS model_key
+    FROM catalogue AS child JOIN catalogue AS parent ON parent.id = child.parent_id
+    LEFT JOIN matches ON matches.woo_id = child.id LEFT JOIN codes USING (sku_key)
+    WHERE child.parent_id IN (FROM parents) AND coalesce(codes.on_sale, child.id IN (
+        SELECT woo_id FROM links WHERE solteq_id IS NOT NULL
+    ))
 )
-SELECT *, 'SKU' AS matched_by FROM by_sku
-UNION ALL SELECT *, 'link' FROM by_link
-UNION ALL SELECT *, 'GTIN' FROM by_gtin WHERE woo_id IN (SELECT woo_id FROM by_gtin GROUP BY ALL HAVING count(*) = 1)
+SELECT parent_id, any_value(model_key) AS model_key FROM children
+GROUP BY parent_id HAVING count(DISTINCT model_key) = 1 AND count(model_key) = count(*)
 """
 
-# The parent of a variable product in the store: the product with the model number as SKU, else the one that the
-# model is linked to, else the parent of variations that are there, else the oldest simple product among its codes,
-# which is turned into the variable one. A model number that is also a code cannot be a SKU twice: no model.
+# The parent of a variable product in the store: the product with the model number as SKU, unless its variations and
+# those of the model say that numbers were handed on; else the parent of which all variations are of the model, else the
+# one that the model is linked to, else the parent of variations that are there, else the oldest simple product among
+# its codes, which is turned into the variable one. A model number that is also a code cannot be a SKU twice: no model.
 _MODELS = f"""
 CREATE TEMP TABLE models AS
 WITH members AS (
     SELECT
         codes.model_key, codes.sku_key, on_sale, is_told_apart, held.id, held.type,
-        CASE WHEN {sku_key("parent.sku")} IS NOT DISTINCT FROM codes.model_key
+        families.parent_id AS family_id,
+        CASE WHEN {sku_key("parent.sku")} IS NOT DISTINCT FROM codes.model_key OR families.parent_id IS NOT NULL
             OR NOT EXISTS (FROM products WHERE active AND NOT deleted
                 AND {sku_key("model_number")} = {sku_key("parent.sku")}) THEN parent.id END AS parent_id
     FROM codes
     LEFT JOIN matches USING (sku_key) LEFT JOIN held ON held.id = matches.woo_id
     LEFT JOIN held AS parent ON parent.id = held.parent_id
+    LEFT JOIN families ON families.parent_id = held.parent_id AND families.model_key = codes.model_key
     LEFT JOIN verdicts ON verdicts.sku_key = codes.sku_key
     WHERE codes.model_key IS NOT NULL AND verdicts.held IS DISTINCT FROM 'skip'
 ), counted AS (
@@ -328,6 +315,7 @@ WITH members AS (
         count(*) FILTER (on_sale) AS on_sale_count,
         count(*) FILTER (on_sale AND is_told_apart) AS told_apart_count,
         model_key IN (SELECT sku_key FROM codes) AS is_also_code,
+        min(family_id) AS family_id,
         min(parent_id) FILTER (type = 'variation') AS parent_of_variations,
         min(id) FILTER (type = 'simple' AND is_told_apart) AS oldest_simple
     FROM members GROUP BY model_key
@@ -336,11 +324,15 @@ WITH members AS (
     FROM counted
     LEFT JOIN held AS by_sku
         ON by_sku.sku_key = counted.model_key AND by_sku.type IN ('simple', 'variable') AND NOT is_also_code
-    LEFT JOIN linked ON linked.key = counted.model_key
+        AND NOT (family_id IS NOT NULL AND by_sku.id IN (
+            SELECT parent_id FROM families WHERE families.model_key <> counted.model_key
+        ))
+    LEFT JOIN linked ON linked.key = counted.model_key AND linked.solteq_id IS NULL
     LEFT JOIN held AS by_link ON by_link.id = linked.woo_id AND by_link.type = 'variable'
 )
 SELECT
-    model_key, is_also_code, coalesce(by_sku, by_link, parent_of_variations, oldest_simple) AS parent_id,
+    model_key, is_also_code, coalesce(by_sku, family_id, by_link, parent_of_variations, oldest_simple) AS parent_id,
+    (SELECT max(status_before) FROM links WHERE links.solteq_id IS NULL AND links.woo_id = parent_id) AS status_before,
     -- Nothing is turned into a variable product until two of its variants can be told apart.
     told_apart_count < CASE WHEN oldest_simple IS NULL THEN 1 ELSE 2 END
         AND by_sku_type IS DISTINCT FROM 'variable' AND by_link IS NULL AND parent_of_variations IS NULL
@@ -354,7 +346,7 @@ _ITEMS = f"""
 CREATE TEMP TABLE items AS
 WITH placed AS (
     SELECT
-        codes.*, matches.matched_by,
+        codes.*, matches.matched_by, matches.status_before,
         models.model_key IS NOT NULL AND NOT models.is_also_code AND NOT models.is_undecided AS is_variant,
         coalesce(models.is_undecided, FALSE) AS model_is_undecided,
         coalesce(models.is_also_code, FALSE) AS model_is_also_code, models.parent_id AS model_parent_id,
@@ -378,7 +370,14 @@ SELECT
     parent.status AS parent_status,
     gtin_claimants > 1 OR EXISTS (
         FROM held AS other WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
-    ) AS gtin_is_taken
+    ) AS gtin_is_taken,
+    -- What is off sale keeps its SKU, unless another code needs it.
+    CASE WHEN NOT for_sale AND held.own_sku IN (
+            SELECT codes.sku_key FROM codes LEFT JOIN verdicts USING (sku_key) JOIN matches USING (sku_key)
+            WHERE codes.on_sale AND (fate IS NULL OR fate = 'goes on' AND matches.woo_id IS NOT NULL)
+        ) AND held.own_sku IS DISTINCT FROM placed.sku_key
+        THEN CASE WHEN placed.replaced_by IS NULL THEN placed.sku ELSE '' END
+    END AS sku_to_give_way
 FROM placed
 LEFT JOIN matches USING (sku_key)
 LEFT JOIN held ON held.id = placed.woo_id
@@ -408,13 +407,9 @@ UPDATE items SET gtin_is_taken = gtin_claimants > 1 OR sku_key IN (FROM gtins_ke
 """
 
 _STEPS = {
-    "unsettled": _UNSETTLED,
-    "documents": _DOCUMENTS,
     "codes": _CODES,
-    "verdicts": _VERDICTS,
-    "linked": _LINKED,
-    "held": _HELD,
-    "matches": _MATCHES,
+    "verdicts": f"{_VERDICTS};\n{_TAKEN}",
+    "families": _FAMILIES,
     "models": _MODELS,
     "items": _ITEMS,
     "gtins_kept": _GTINS_KEPT,
@@ -508,15 +503,15 @@ WITH compared AS (
         held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
         {sale_changes("held", "items")} AS sale_fields,
         held.purchase_price AS held_purchase_price, held.cost_of_goods_sold, held.has_cost_of_goods,
-        held.attributes AS held_attributes, linked.status_before,
+        held.attributes AS held_attributes,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         CASE
             WHEN NOT for_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
                 THEN CASE items.kind WHEN 'variation' THEN 'private' ELSE 'draft' END
             WHEN for_sale AND held.status = 'trash'
                 THEN CASE items.kind WHEN 'variation' THEN 'publish' ELSE $new_product_status END
-            WHEN for_sale AND linked.status_before IS NOT NULL AND held.status IN ('draft', 'private')
-                THEN CASE linked.status_before WHEN 'future' THEN 'publish' ELSE linked.status_before END
+            WHEN for_sale AND status_before IS NOT NULL AND held.status IN ('draft', 'private')
+                THEN CASE status_before WHEN 'future' THEN 'publish' ELSE status_before END
             ELSE held.status
         END AS wanted_status,
         choices, items.kind = 'variation' AND items.parent_id IS NOT DISTINCT FROM items.model_parent_id
@@ -525,16 +520,16 @@ WITH compared AS (
     LEFT JOIN choices USING (sku_key)
     JOIN held ON held.id = items.woo_id
     LEFT JOIN held AS parent ON parent.id = held.parent_id
-    LEFT JOIN linked ON linked.woo_id = held.id AND linked.key = items.sku_key
     WHERE held.type NOT IN ('variable', 'grouped')
         AND NOT (held.status = 'trash' AND (NOT for_sale OR $binned_products = 'leave'))
         AND CASE coalesce(page, 'goes on') WHEN 'goes on' THEN TRUE WHEN 'stays' THEN FALSE
             -- A gift card that the store made itself is none of ours.
-            ELSE linked.woo_id IS NOT NULL OR verdict = 'quarantine' AND matched_by = 'SKU' END
+            ELSE matched_by = 'link' OR verdict = 'quarantine' AND matched_by = 'SKU' END
 ), fields AS (
     SELECT *, [
         {{'field': 'status', 'old': status, 'new': wanted_status}}
-    ] || CASE WHEN verdict = 'skip' AND $inactive_products = 'out_of_stock' THEN [  -- stock leaves its type alone
+    ] || CASE WHEN NOT for_sale THEN [{{'field': 'sku', 'old': held_sku, 'new': coalesce(sku_to_give_way, held_sku)}}]
+    ELSE [] END || CASE WHEN verdict = 'skip' AND $inactive_products = 'out_of_stock' THEN [  -- its type keeps no stock
         {{'field': 'manage_stock', 'old': manage_stock::VARCHAR, 'new': 'true'}},
         {{'field': 'stock_quantity', 'old': stock_quantity::VARCHAR, 'new': '0'}}
     ] WHEN NOT for_sale THEN [] ELSE [
@@ -557,10 +552,12 @@ WITH compared AS (
 )
 SELECT
     sku AS key,
-    CASE WHEN NOT for_sale THEN 'withdraw' WHEN wanted_status <> status THEN 'restore' ELSE 'update' END AS action,
+    CASE WHEN NOT for_sale AND (sku_to_give_way IS NULL OR status IN ('publish', 'future')) THEN 'withdraw'
+        WHEN wanted_status <> status THEN 'restore' ELSE 'update' END AS action,
     kind, woo_id, CASE kind WHEN 'variation' THEN model_number END AS parent_key, parent_id,
     list_filter(compared_fields, lambda change: change.old IS DISTINCT FROM change.new) AS changes,
     CASE
+        WHEN sku_to_give_way = '' THEN 'its code is another product''s in Solteq now'
         WHEN deleted THEN 'deleted in Solteq'
         WHEN NOT on_sale THEN 'inactive in Solteq'
         WHEN NOT for_sale THEN verdict_reason
@@ -585,7 +582,7 @@ SELECT
     models.model_key, models.parent_id, held.type, held.sku, held.status, held.tax_class, held.manage_stock,
     held.attributes AS held_attributes, held.global_unique_id, held.purchase_price, held.store_balances,
     held.lowest_price_30d,
-    linked.status_before,
+    models.status_before,
     arg_min(items.model_number, items.sku_key) AS model_number,
     arg_min(items.tax_class, items.sku_key) FILTER (is_sold AND tax_class_is_known) AS wanted_tax_class,
     min(items.name) FILTER (is_sold) AS first_name, max(items.name) FILTER (is_sold) AS last_name,
@@ -602,18 +599,24 @@ JOIN (
 ) AS items ON items.model_key = models.model_key
 LEFT JOIN held ON held.id = models.parent_id
 LEFT JOIN held AS mine ON mine.id = items.woo_id
-LEFT JOIN linked ON linked.key = models.model_key AND linked.woo_id = models.parent_id
 WHERE NOT models.is_also_code AND NOT models.is_undecided
 GROUP BY ALL
 ORDER BY models.model_key
 """
 
+# ``sku``: the SKU that both sides agree on; NULL leaves what was agreed before.
 _LINKS = """
 SELECT items.sku_key AS key, woo_id, NULL::VARCHAR AS status_before,
-    for_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id
-FROM items JOIN held ON held.id = items.woo_id WHERE verdict IS DISTINCT FROM 'skip'
+    for_sale AND held.status NOT IN ('draft', 'private', 'trash') AS status_is_ours, items.id AS solteq_id,
+    CASE WHEN held.own_sku = items.sku_key THEN held.own_sku
+        WHEN replaced_by IS NOT NULL AND held.own_sku IS NULL THEN '' END AS sku
+FROM items JOIN held ON held.id = items.woo_id
+WHERE (verdict IS DISTINCT FROM 'skip' OR matched_by = 'link') AND claimants <= 1
+    AND items.sku_key NOT IN (SELECT sku_key FROM verdicts WHERE problem = 'sku-taken')
 UNION ALL
-SELECT models.model_key, models.parent_id, NULL, FALSE, NULL FROM models JOIN held ON held.id = models.parent_id
+SELECT models.model_key, models.parent_id, NULL, FALSE, NULL,
+    CASE WHEN held.own_sku = models.model_key THEN held.own_sku END
+FROM models JOIN held ON held.id = models.parent_id
 WHERE held.type = 'variable' AND NOT is_also_code AND NOT is_undecided
 """
 
@@ -639,7 +642,9 @@ def product_delta(
     :param history: rows of ``sync.price_history``
     :param now: in UTC, without a zone
     """
-    price_products(connection, products=products, campaigns=campaigns, history=history, rules=pricing, now=now)
+    price_products(
+        connection, products=products, campaigns=campaigns, history=history, links=links, rules=pricing, now=now
+    )
     if not pricing.campaigns_are_known:
         connection.execute(_SALES_LEFT_ALONE)
     tax_classes = pl.DataFrame(  # noqa: F841  DuckDB reads it by its name, as it does the parameters
@@ -647,9 +652,10 @@ def product_delta(
         schema={"vat_rate": pl.Decimal(6, 3), "slug": pl.String, "known": pl.Boolean},
         orient="row",
     )
-    for name, step in _STEPS.items():
-        if name == "codes":
-            attribute_texts = _attribute_texts(connection, rules.attribute_separator)  # noqa: F841
+    connection.execute(_UNSETTLED)
+    match_products(connection, products=products, catalogue=catalogue, links=links)
+    attribute_texts = _attribute_texts(connection, rules.attribute_separator)  # noqa: F841
+    for step in _STEPS.values():
         connection.execute(step)
     settings = {
         "new_product_status": rules.new_product_status,
@@ -672,8 +678,9 @@ def product_delta(
         links=frame(_LINKS),
         next_edge=next_edge(connection),
     )
-    for table in (*_STEPS, "choices"):
+    for table in ("unsettled", *_STEPS, "choices"):
         connection.execute(f"DROP TABLE {table}")
+    forget_matches(connection)
     forget_prices(connection)
     return delta
 

@@ -128,6 +128,7 @@ def explain_prices(
     products: Relation,
     campaigns: Relation,
     history: Relation,
+    links: Relation,
     rules: PricingRules,
     now: datetime,
 ) -> Explanation:
@@ -136,6 +137,7 @@ def explain_prices(
     :param products: rows of ``snapshot.solteq_products``, not many
     :param campaigns: rows of ``snapshot.solteq_campaigns``
     :param history: rows of ``sync.price_history``
+    :param links: rows of ``sync.links`` with kind ``product``
     :param now: in UTC, without a zone
     """
     price_products(
@@ -143,6 +145,7 @@ def explain_prices(
         products=products,
         campaigns=campaigns,
         history=history,
+        links=links,
         rules=rules,
         now=now,
         ahead=DAYS_AHEAD,

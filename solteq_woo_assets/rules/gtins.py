@@ -30,6 +30,12 @@ def gtin_fault(padded: str) -> str:
     )
 
 
+def gtin_key(given: str) -> str:
+    """A GTIN without its leading zeroes, in which its forms are the same, else NULL."""
+    padded = padded_gtin(given)
+    return f"CASE WHEN {padded} IS NOT NULL AND {gtin_fault(padded)} IS NULL THEN ltrim({padded}, '0') END"
+
+
 def _weighted_sum(padded: str) -> str:
     digits = f"string_split(lpad({padded}, 14, '0'), '')"
     return f"list_sum(list_transform({digits}, lambda d, i: d::INTEGER * CASE i % 2 WHEN 1 THEN 3 ELSE 1 END))"

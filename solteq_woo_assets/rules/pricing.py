@@ -258,10 +258,19 @@ FROM chosen JOIN lasting USING (product) LEFT JOIN beaten USING (product)
 """
 
 
+# ``sku``: what the history of prices calls the product. A code that was another document's has no history yet.
 _OFFERS_NOW = f"""
 CREATE TEMP TABLE offers_now AS
-SELECT product, id, {sku_key("code")} AS sku, price AS sale_price, opens, closes, position
-FROM ({_segments("candidates", "$now::TIMESTAMP")}) JOIN sold USING (product)
+WITH chosen AS (
+    SELECT product, id, {sku_key("code")} AS sku, price AS sale_price, opens, closes, position
+    FROM ({_segments("candidates", "$now::TIMESTAMP")}) JOIN sold USING (product)
+), own AS (
+    SELECT solteq_id AS id, min(key) AS key FROM links WHERE solteq_id IN (SELECT id FROM chosen) GROUP BY ALL
+), others AS (
+    SELECT DISTINCT chosen.id FROM links JOIN chosen ON chosen.sku = links.key WHERE links.solteq_id <> chosen.id
+)
+SELECT chosen.* REPLACE (coalesce(own.key, CASE WHEN others.id IS NULL THEN sku END) AS sku)
+FROM chosen LEFT JOIN own USING (id) LEFT JOIN others USING (id)
 """
 
 # What runs has no beginning: that is how WooCommerce's own cron leaves it, and to take the beginning away is the write
@@ -393,6 +402,7 @@ def price_products(
     products: Relation,
     campaigns: Relation,
     history: Relation,
+    links: Relation,
     rules: PricingRules,
     now: datetime,
     ahead: timedelta = AHEAD,
@@ -402,6 +412,7 @@ def price_products(
     :param products: rows of ``snapshot.solteq_products``
     :param campaigns: rows of ``snapshot.solteq_campaigns``
     :param history: rows of ``sync.price_history``
+    :param links: rows of ``sync.links`` with kind ``product``
     :param now: what is over by then is left out
     :param ahead: how far windows of days and hours are made, at least
     """

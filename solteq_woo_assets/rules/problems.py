@@ -69,6 +69,20 @@ _CATALOGUE = [
         "keep the code on one of them in Solteq",
     ),
     Problem(
+        "sku-of-other-gtin",
+        "The store's product with this SKU has another GTIN",
+        "Two GTINs are two products, though the code of one is the SKU of the other. No flow writes to the store's "
+        "product, and none is made, until somebody says which is right.",
+        "correct the GTIN in Solteq or WooCommerce, or change the SKU in WooCommerce if it is another product",
+    ),
+    Problem(
+        "sku-taken",
+        "Another product of the store has this SKU already",
+        "The code is new to the product, and the store's product with this SKU is another one. Neither is written; nor "
+        "is what waits for the SKU of this one.",
+        "change the SKU of the other product in WooCommerce, or delete it, or correct the code in Solteq",
+    ),
+    Problem(
         "code-too-long",
         "A code is longer than a SKU may be",
         "WooCommerce takes SKUs of at most 100 characters.",

@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, STORE_BALANCES_META
+from solteq_woo_assets.rules.matching import find_strangers
 from solteq_woo_assets.rules.sellable import is_sold_online, plain_type
 from solteq_woo_assets.rules.skus import sku_key
 
@@ -115,8 +116,8 @@ WITH breakdowns AS (
     FROM balances WHERE {sku_key("product_code")} IN (SELECT sku_key FROM compared) GROUP BY ALL
 ), fields AS (
     SELECT
-        compared.*, breakdowns.store_balances AS wanted_balances,
-        id IS NOT NULL AND status <> 'trash' AND type NOT IN ('variable', 'grouped')
+        compared.*, breakdowns.store_balances AS wanted_balances, strangers.why,
+        id IS NOT NULL AND why IS NULL AND status <> 'trash' AND type NOT IN ('variable', 'grouped')
             AND keeps_no_stock IS NOT TRUE AS is_there,
         list_filter([
             {{'field': 'manage_stock', 'old': coalesce(manage_stock, FALSE)::VARCHAR, 'new': 'true'}},
@@ -125,7 +126,7 @@ WITH breakdowns AS (
         -- WooCommerce drops a quantity without manage_stock beside it (contract, 18): they travel together.
         ], lambda change: change.old IS DISTINCT FROM change.new
             OR (change.field = 'stock_quantity' AND manage_stock IS NOT TRUE)) AS changes
-    FROM compared LEFT JOIN breakdowns USING (sku_key)
+    FROM compared LEFT JOIN breakdowns USING (sku_key) LEFT JOIN strangers USING (sku_key)
 )
 SELECT
     sku AS key,
@@ -143,6 +144,7 @@ SELECT
         WHEN keeps_no_stock THEN 'its type keeps no stock online'
         WHEN on_sale IS FALSE THEN 'not on sale in Solteq'
         WHEN status = 'trash' THEN 'in the store''s bin'
+        WHEN why IS NOT NULL THEN why
         WHEN type IN ('variable', 'grouped') THEN 'the store''s product has variations; stock is kept on those'
         ELSE 'not in the store yet'
     END AS reason
@@ -158,6 +160,7 @@ def balance_delta(
     balances: Relation,
     products: Relation,
     catalogue: Relation,
+    links: Relation,
     under_way: Relation,
     rules: StockRules,
 ) -> pl.DataFrame:
@@ -168,6 +171,7 @@ def balance_delta(
     :param balances: rows of ``snapshot.solteq_balances``
     :param products: rows of ``snapshot.solteq_products``, to say why a product is not in the store
     :param catalogue: rows of ``snapshot.woo_catalogue``
+    :param links: rows of ``sync.links`` with kind ``product``
     :param under_way: rows of ``snapshot.sales_under_way``
     """
     _reckon_under_way(connection, balances, under_way, rules)
@@ -176,8 +180,10 @@ def balance_delta(
         _COMPARED,
         {"inactive_products": rules.inactive_products, "stock_store_changes": rules.stock_store_changes},
     )
+    pairs = "SELECT sku_key, id AS woo_id FROM compared WHERE status <> 'trash' AND type NOT IN ('variable', 'grouped')"
+    find_strangers(connection, products=products, catalogue=catalogue, links=links, pairs=pairs)
     delta = connection.sql(_CHANGES).pl().cast(CHANGES_SCHEMA)
-    for table in ("newest", "under_way_now", "quantities", "compared"):
+    for table in ("newest", "under_way_now", "quantities", "strangers", "compared"):
         connection.execute(f"DROP TABLE {table}")
     return delta
 

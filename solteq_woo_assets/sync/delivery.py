@@ -329,7 +329,7 @@ def _validated(writes: Sequence[Write]) -> tuple[dict[Write, ProductWrite], list
 def _is_another(write: Write, product: StoreProduct) -> bool:
     """A store that was restored may use an id anew. What was written there is put right when the next run compares."""
     tells = write.action == "update" and write.kind != "variable" and product.sku != ""
-    return tells and sku_key(product.sku) != _sku(write)
+    return tells and _sku(write) not in ("", sku_key(product.sku))
 
 
 def _sku(write: Write) -> str:
@@ -391,6 +391,7 @@ def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) ->
                 "status_before": status["old"] if status and is_withdrawn else None,
                 "status_is_ours": status is not None,
                 "solteq_id": None,
+                "sku": sku_key(outcome.product.sku),
             }
         )
     told = pl.DataFrame(rows, schema=LINK_SCHEMA)  # noqa: F841  DuckDB reads it by its name

@@ -1,5 +1,7 @@
 """Which store product is which Solteq code, and the status it had before Solteq withdrew it."""
 
+from collections.abc import Collection
+
 import duckdb
 import polars as pl
 
@@ -12,6 +14,7 @@ LINK_SCHEMA = pl.Schema(
         "status_before": pl.String,
         "status_is_ours": pl.Boolean,
         "solteq_id": pl.String,
+        "sku": pl.String,
     }
 )
 
@@ -24,10 +27,11 @@ def sku_key(sku: str | None) -> str:
 def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
     """Remember which store product a code is, and the status it had when it was withdrawn.
 
-    A document whose code changed keeps its link under the new code, and its prices keep their history.
+    A document whose code changed keeps its link under the new code, and its prices keep their history; all rows are
+    taken at once, so codes may be swapped. A store product is linked once.
 
     :param rows: ``LINK_SCHEMA``; ``status_before`` replaces what is remembered where ``status_is_ours``; without
-        ``solteq_id`` the one that is remembered stays
+        ``solteq_id`` or ``sku`` what is remembered stays
     """
     if rows.is_empty():
         return
@@ -38,29 +42,70 @@ def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
     connection.execute("DROP TABLE told")
 
 
+# ``old``: what is remembered of the store product under another key.
 _TOLD = """
 CREATE TEMP TABLE told AS
-SELECT rows.*, held.key AS old_key, held.status_before AS held_status_before
-FROM rows LEFT JOIN sync.links AS held
-    ON held.kind = 'product' AND held.solteq_id = rows.solteq_id AND held.woo_id = rows.woo_id AND held.key <> rows.key
-QUALIFY row_number() OVER (PARTITION BY rows.key ORDER BY held.key) = 1
+SELECT
+    rows.*, old.key AS old_key, old.status_before AS old_status_before, old.sku AS old_sku,
+    old.solteq_id = rows.solteq_id AS is_renamed
+FROM rows LEFT JOIN sync.links AS old
+    ON old.kind = 'product' AND old.woo_id = rows.woo_id AND old.key <> rows.key
+QUALIFY row_number() OVER (PARTITION BY rows.key ORDER BY old.solteq_id = rows.solteq_id DESC NULLS LAST, old.key) = 1
 """
 _MERGE = """
 MERGE INTO sync.links AS held USING told ON held.kind = 'product' AND held.key = told.key
-WHEN MATCHED AND (held.woo_id <> told.woo_id OR told.status_is_ours OR told.old_key IS NOT NULL
-    OR held.solteq_id IS DISTINCT FROM coalesce(told.solteq_id, held.solteq_id)) THEN UPDATE SET
+WHEN MATCHED AND (held.woo_id <> told.woo_id OR told.status_is_ours AND held.status_before IS DISTINCT FROM
+        told.status_before OR held.solteq_id IS DISTINCT FROM coalesce(told.solteq_id, held.solteq_id)
+        OR held.sku IS DISTINCT FROM coalesce(told.sku, held.sku)) THEN UPDATE SET
     woo_id = told.woo_id, solteq_id = coalesce(told.solteq_id, held.solteq_id),
+    sku = CASE WHEN held.woo_id = told.woo_id THEN coalesce(told.sku, held.sku) ELSE coalesce(told.sku, told.old_sku)
+        END,
     status_before = CASE WHEN told.status_is_ours THEN told.status_before
-        WHEN told.old_key IS NOT NULL THEN told.held_status_before ELSE held.status_before END
-WHEN NOT MATCHED THEN INSERT (kind, key, woo_id, status_before, solteq_id) VALUES ('product', told.key, told.woo_id,
-    CASE WHEN told.status_is_ours OR told.old_key IS NULL THEN told.status_before ELSE told.held_status_before END,
-    told.solteq_id)
+        WHEN held.woo_id = told.woo_id THEN held.status_before ELSE told.old_status_before END
+WHEN NOT MATCHED THEN INSERT (kind, key, woo_id, status_before, solteq_id, sku) VALUES (
+    'product', told.key, told.woo_id,
+    CASE WHEN told.status_is_ours THEN told.status_before ELSE told.old_status_before END,
+    told.solteq_id, coalesce(told.sku, told.old_sku))
 """
-_RENAME_PRICES = "UPDATE sync.price_history SET sku = told.key FROM told WHERE sku = told.old_key"
+_RENAME_PRICES = """
+UPDATE sync.price_history SET sku = told.key FROM told WHERE price_history.sku = told.old_key AND told.is_renamed
+"""
 _FORGET_OLD_CODES = """
-DELETE FROM sync.links USING told
-WHERE kind = 'product' AND links.key = told.old_key AND links.solteq_id = told.solteq_id
+DELETE FROM sync.links USING told WHERE kind = 'product' AND links.woo_id = told.woo_id AND links.key <> told.key
 """
+
+
+_NEW_DOCUMENTS = f"""
+CREATE TEMP TABLE new_documents AS
+WITH documents AS (
+    SELECT {skus.sku_key("code")} AS sku, any_value(id) AS id, any_value(trim(code)) AS code
+    FROM snapshot.solteq_products WHERE active AND NOT deleted GROUP BY ALL HAVING count(*) = 1
+)
+SELECT links.key, documents.id, documents.code FROM sync.links JOIN documents ON documents.sku = links.sku
+WHERE links.kind = 'product' AND links.solteq_id <> documents.id
+    AND ($codes IS NULL OR list_contains($codes, documents.sku))
+    AND documents.id NOT IN (SELECT solteq_id FROM sync.links WHERE solteq_id IS NOT NULL)
+    AND links.solteq_id NOT IN (SELECT id FROM snapshot.solteq_products WHERE active AND NOT deleted)
+"""
+_SAME_PRODUCT = """
+UPDATE sync.links SET solteq_id = new_documents.id FROM new_documents
+WHERE links.kind = 'product' AND links.key = new_documents.key
+"""
+
+
+def same_product(connection: duckdb.DuckDBPyConnection, codes: Collection[str] | None) -> list[str]:
+    """Let store products be the new documents of Solteq that have their codes; the codes of which that was so.
+
+    For those whose SKU was not given to a product of its own yet.
+
+    :param codes: in any spelling; ``None`` for all
+    """
+    keys = None if codes is None else [sku_key(code) for code in codes]
+    connection.execute(_NEW_DOCUMENTS, {"codes": keys})
+    connection.execute(_SAME_PRODUCT)
+    rows = connection.execute("SELECT DISTINCT code FROM new_documents ORDER BY code").fetchall()
+    connection.execute("DROP TABLE new_documents")
+    return [row[0] for row in rows]
 
 
 def link_interrupted(connection: duckdb.DuckDBPyConnection) -> None:

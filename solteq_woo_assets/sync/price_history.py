@@ -14,14 +14,16 @@ import polars as pl
 from solteq_woo_assets.rules.pricing import public_price
 from solteq_woo_assets.rules.skus import sku_key
 
-# Only what is published has a public price; a variation is as public as its parent.
+# Only what is published has a public price; a variation is as public as its parent. What is linked goes by the code of
+# its document, whatever its SKU is while codes are swapped or a person renames it.
 _PRICED = f"""
 SELECT
-    item.id, {sku_key("item.sku")} AS sku, item.regular_price, item.sale_price,
+    item.id, coalesce(link.key, {sku_key("item.sku")}) AS sku, item.regular_price, item.sale_price,
     item.date_on_sale_from_gmt, item.date_on_sale_to_gmt,
     greatest(item.date_modified_gmt, parent.date_modified_gmt) AS modified
 FROM snapshot.woo_catalogue AS item LEFT JOIN snapshot.woo_catalogue AS parent ON parent.id = item.parent_id
-WHERE trim(item.sku) <> '' AND item.regular_price > 0
+LEFT JOIN (SELECT key, woo_id FROM sync.links WHERE solteq_id IS NOT NULL) AS link ON link.woo_id = item.id
+WHERE (link.key IS NOT NULL OR trim(item.sku) <> '') AND item.regular_price > 0
     AND item.status = 'publish' AND coalesce(parent.status, 'publish') = 'publish'
 """
 _PUBLIC = f"{_PRICED} AND (item.id IN (FROM looked_at) OR item.parent_id IN (FROM looked_at))"
@@ -30,7 +32,7 @@ _PUBLIC = f"{_PRICED} AND (item.id IN (FROM looked_at) OR item.parent_id IN (FRO
 _LOST = "CREATE TEMP TABLE lost AS SELECT DISTINCT sku FROM public_before ANTI JOIN public_after USING (id, sku)"
 _HEIRS = f"""
 INSERT INTO public_after
-{_PRICED} AND {sku_key("item.sku")} IN (FROM lost) AND item.id NOT IN (SELECT id FROM public_after)
+{_PRICED} AND coalesce(link.key, {sku_key("item.sku")}) IN (FROM lost) AND item.id NOT IN (SELECT id FROM public_after)
 """
 
 # A price is as old as the store says, if its time of change has moved and is not to come; else as old as our look.

@@ -305,6 +305,8 @@ ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAUL
 {_STAFF_TABLE}
 ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS file UBIGINT;
 ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS process VARCHAR;
+ALTER TABLE sync.links ADD COLUMN sku VARCHAR;
+UPDATE sync.links SET sku = key;
 ALTER TABLE snapshot.woo_customer_accounts ADD COLUMN IF NOT EXISTS country_names VARCHAR[];
 -- People are read anew: names of countries are known by now, and what cannot be parsed is told.
 DELETE FROM sync.watermarks WHERE feed IN ('snapshot.solteq_customers', 'snapshot.woo_customer_accounts');
@@ -429,6 +431,7 @@ CREATE TABLE sync.links (  -- which store product is which Solteq code
     woo_id BIGINT NOT NULL,
     status_before VARCHAR,         -- status before Solteq withdrew it; NULL while it is on sale
     solteq_id VARCHAR,             -- id of the code's document, which stays when the code changes; NULL of a model
+    sku VARCHAR,                   -- its SKU in the store as both sides last agreed, as key; empty: it gave it away
     PRIMARY KEY (kind, key)
 );
 CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run

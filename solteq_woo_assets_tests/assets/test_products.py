@@ -3,11 +3,13 @@
 from decimal import Decimal
 from typing import Any
 
+import dagster as dg
 import pytest
 import simplejson
 
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets_tests.conftest import (
+    CommandLine,
     Shop,
     balance_document,
     campaign_document,
@@ -468,3 +470,90 @@ def test_a_code_that_changed_in_solteq_keeps_its_product_and_its_variation(shop:
     ]
     shop.sync("products_to_woo")
     assert shop.woo.writes() == []
+
+
+# A code used again
+
+
+def reused(shop: Shop) -> StoreProduct:
+    """Code A1 was a mug's, which is deleted, and is a chainsaw's now; the mug's page in the store."""
+    shop.with_settings(new_product_status="publish")
+    shop.product("A1", id="mug", name="Muki")
+    shop.sync("campaigns_to_woo", "products_to_woo")
+    page = shop.store()["A1"]
+    shop.product("A1", id="mug", name="Muki", deleted=True)
+    shop.product("A1", id="saw", name="Moottorisaha", salesPrice=500)
+    return page
+
+
+def test_a_code_used_again_is_a_new_product_and_the_old_page_leaves_the_shelf(shop: Shop) -> None:
+    """The mug's page is not sold at a chainsaw's price, nor is the chainsaw's lowest price a mug's."""
+    mug = reused(shop)
+    shop.sync("products_to_woo")
+    store = shop.store()
+    assert store["A1"].id != mug.id
+    assert (store["A1"].name, store["A1"].regular_price) == ("Moottorisaha", Decimal(500))
+    old = store[""]
+    assert (old.id, old.name, old.status, old.regular_price) == (mug.id, "Muki", "draft", Decimal(10))
+    assert shop.rows("SELECT key, woo_id, solteq_id, sku FROM sync.links ORDER BY key") == [
+        ("a1", store["A1"].id, "saw", "a1"),
+        ("a1 (mug)", mug.id, "mug", ""),
+    ]
+    assert shop.rows("SELECT sku, price FROM sync.price_history ORDER BY sku") == [("a1", 500), ("a1 (mug)", 10)]
+    shop.woo.asked()
+    shop.sync("products_to_woo", "campaigns_to_woo")
+    assert shop.woo.writes() == []
+
+
+def test_the_old_product_comes_back_under_another_code(shop: Shop) -> None:
+    mug = reused(shop)
+    shop.sync("products_to_woo")
+    shop.product("A9", id="mug", name="Muki", salesPrice=11)
+    shop.sync("products_to_woo")
+    page = shop.store()["A9"]
+    assert (page.id, page.status, page.regular_price) == (mug.id, "publish", Decimal(11))
+    assert ("a9", 10) in shop.rows("SELECT sku, price FROM sync.price_history")
+
+
+def test_a_person_says_before_the_next_run_that_it_is_the_same_product(shop: Shop, solteq_woo: CommandLine) -> None:
+    mug = reused(shop)
+    shop.run("products_to_woo", asset_selection=[dg.AssetKey(n) for n in ("solteq_products", "product_delta")])
+    told = solteq_woo("same-product", "a1")
+    assert (told.exit_code, told.output) == (0, "A1 is the store's product with this SKU.\n")
+    shop.sync("products_to_woo")
+    (page,) = shop.store().values()
+    assert (page.id, page.sku, page.status, page.regular_price) == (mug.id, "A1", "publish", Decimal(500))
+    assert {sku for (sku,) in shop.rows("SELECT sku FROM sync.price_history")} == {"a1"}
+    assert solteq_woo("same-product", "A1").exit_code == 1
+
+
+def test_a_person_says_with_the_sku_in_the_store_that_it_is_the_same_product(shop: Shop) -> None:
+    """After the new one was made: it is deleted, and the SKU goes back to the page that shoppers know."""
+    mug = reused(shop)
+    shop.sync("products_to_woo")
+    shop.delete(shop.store()["A1"])
+    shop.edit(mug, sku="A1")
+    shop.sync("reconcile_all")
+    (page,) = shop.store().values()
+    assert (page.id, page.status, page.regular_price) == (mug.id, "publish", Decimal(500))
+
+
+def test_a_catalogue_made_anew_does_not_empty_the_store(shop: Shop, solteq_woo: CommandLine) -> None:
+    """Every document was deleted and made again with another id: nothing is sent until a person says what it is."""
+    shop.with_settings(new_product_status="publish")
+    codes = [f"P{number:02}" for number in range(12)]
+    for code in codes:
+        shop.product(code)
+    shop.sync("products_to_woo")
+    pages = {sku: product.id for sku, product in shop.store().items()}
+    for code in codes:
+        shop.product(code, deleted=True)
+        shop.product(code, id=f"new-{code}", salesPrice=11)
+    shop.woo.asked()
+    assert shop.run("products_to_woo").success
+    assert shop.woo.writes() == []
+    assert {action for (action,) in shop.rows("SELECT action FROM delta.product_delta")} == {"stopped"}
+    assert solteq_woo("same-product", "--all").exit_code == 0
+    shop.sync("products_to_woo")
+    assert {sku: product.id for sku, product in shop.store().items()} == pages
+    assert {product.regular_price for product in shop.store().values()} == {Decimal(11)}

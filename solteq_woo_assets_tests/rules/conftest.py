@@ -72,10 +72,22 @@ class Sides:
         }
         self._insert("snapshot.woo_catalogue", CATALOGUE_COLUMNS, {**row, **fields})
 
-    def link(self, key: str, woo_id: int, status_before: str | None = None, solteq_id: str | None = None) -> None:
-        """Of the document with this code, unless told otherwise."""
-        row = [key, woo_id, status_before, solteq_id or f"p-{key.upper()}"]
-        self.connection.execute("INSERT INTO sync.links VALUES ('product', ?, ?, ?, ?)", row)
+    def link(
+        self,
+        key: str,
+        woo_id: int,
+        status_before: str | None = None,
+        solteq_id: str | None = None,
+        sku: str | None = None,
+    ) -> None:
+        """Of the document with this code, and agreed with the store, unless told otherwise."""
+        row = [key, woo_id, status_before, solteq_id or f"p-{key.upper()}", key if sku is None else sku]
+        self.connection.execute("INSERT INTO sync.links VALUES ('product', ?, ?, ?, ?, ?)", row)
+
+    def link_model(self, key: str, woo_id: int, status_before: str | None = None) -> None:
+        """Of a model number, which has no document."""
+        row = [key, woo_id, status_before, key]
+        self.connection.execute("INSERT INTO sync.links VALUES ('product', ?, ?, ?, NULL, ?)", row)
 
     def balance(self, code: str, free: str, store: str = "1", **fields: Any) -> None:
         row = {
@@ -123,6 +135,7 @@ class Sides:
             campaigns=self.connection.table("snapshot.solteq_campaigns"),
             catalogue=self.connection.table("snapshot.woo_catalogue"),
             history=self.connection.table("sync.price_history"),
+            links=self.connection.table("sync.links"),
             deliveries=self.connection.table("sync.deliveries"),
             rules=rules,
             now=now,
@@ -135,7 +148,7 @@ class Sides:
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
             catalogue=self.connection.table("snapshot.woo_catalogue"),
-            links=self.connection.sql("SELECT key, woo_id, status_before, solteq_id FROM sync.links"),
+            links=self.connection.table("sync.links"),
             campaigns=self.connection.table("snapshot.solteq_campaigns"),
             history=self.connection.table("sync.price_history"),
             rules=rules,
@@ -149,6 +162,7 @@ class Sides:
             balances=self.connection.table("snapshot.solteq_balances"),
             products=self.connection.table("snapshot.solteq_products"),
             catalogue=self.connection.table("snapshot.woo_catalogue"),
+            links=self.connection.table("sync.links"),
             under_way=self.connection.table("snapshot.sales_under_way"),
             rules=rules or StockRules(),
         )

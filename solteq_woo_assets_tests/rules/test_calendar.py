@@ -202,6 +202,7 @@ def price(sides: Sides, now: datetime, rules: PricingRules, ahead: timedelta = A
         products=sides.connection.table("snapshot.solteq_products"),
         campaigns=sides.connection.table("snapshot.solteq_campaigns"),
         history=sides.connection.table("sync.price_history"),
+        links=sides.connection.table("sync.links"),
         rules=rules,
         now=now,
         ahead=ahead,

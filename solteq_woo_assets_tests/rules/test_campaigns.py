@@ -173,7 +173,8 @@ def verdict(sides: Sides, now: datetime) -> tuple[str, str, list[str]]:
     """Of the only campaign of product A: its window, what becomes of it, and when the calendar has it."""
     tables = {name: sides.connection.table(f"snapshot.solteq_{name}") for name in ("products", "campaigns")}
     history = sides.connection.table("sync.price_history")
-    explained = explain_prices(sides.connection, **tables, history=history, rules=PRICING, now=now)
+    links = sides.connection.table("sync.links")
+    explained = explain_prices(sides.connection, **tables, history=history, links=links, rules=PRICING, now=now)
     (row,) = explained.verdicts.to_dicts()
     return row["window"], row["verdict"], explained.calendar["opens"].to_list()
 
@@ -553,3 +554,41 @@ def test_of_store_products_with_one_sku_the_older_is_the_one(product: Sides) -> 
     assert rows(product.campaign_price_delta().changes)["A"]["woo_id"] == 1
     product.connection.execute("UPDATE snapshot.woo_catalogue SET sale_price = 8 WHERE id = 1")
     assert changes(product) is None
+
+
+def test_a_family_of_the_stores_own_is_left_alone(sides: Sides) -> None:
+    """A variation without an SKU shows its parent's, which is the code of a product of Solteq."""
+    sides.product("M", discounted_price=Decimal(8))
+    sides.held(10, "M", type="variable", regular_price=None)
+    sides.held(11, "M", type="variation", parent_id=10)
+    assert sides.campaign_price_delta().changes.is_empty()
+
+
+def test_prices_go_to_nobody_elses_page(sides: Sides) -> None:
+    """What the products' flow will not write to, campaigns do not, either."""
+    for code in ("A1", "B1", "C1", "D1"):
+        sides.product(code, id=f"new-{code}", discounted_price=Decimal(8))
+        sides.held(ord(code[0]), code)
+    sides.product("A1", id="old", deleted=True)  # a code used again
+    sides.link("a1", ord("A"), solteq_id="old")
+    sides.product("X1", id="moved")  # the page of a document whose code changed
+    sides.link("b1", ord("B"), solteq_id="moved")
+    sides.connection.execute(
+        "UPDATE snapshot.solteq_products SET gtin = '6412345678907' WHERE code = 'C1';"
+        "UPDATE snapshot.woo_catalogue SET global_unique_id = '6438012345675' WHERE sku = 'C1'"
+    )
+    assert sides.campaign_price_delta().changes["key"].to_list() == ["D1"]
+
+
+def test_the_lowest_price_is_the_documents_whose_code_was_swapped(sides: Sides) -> None:
+    """The history goes by the code that each had when the store was last compared."""
+    for code, price, woo_id in (("A1", "10", 10), ("B1", "7", 11)):
+        sides.product("B1" if code == "A1" else "A1", id=f"p-{code}", discounted_price=Decimal(5))
+        sides.held(woo_id, code)
+        sides.link(code.lower(), woo_id)
+        sides.shown(code.lower(), price, NOW - timedelta(days=60), None)
+    changes = rows(sides.product_delta().changes)
+    assert {key: row["changes"]["_solteq_lowest_price_30d"][1] for key, row in changes.items()} == {
+        "A1": "7.00",
+        "B1": "10.00",
+    }

@@ -414,7 +414,7 @@ def koko(*options: str, name: str = "Koko") -> list[dict[str, Any]]:
 def family(sides: Sides) -> None:
     """A variable product M with variations S, L and XL, all as Solteq says."""
     sides.held(10, "M", type="variable", regular_price=None, attributes=koko("L", "S", "XL"))
-    sides.link("m", 10)
+    sides.link_model("m", 10)
     for woo_id, size in enumerate(("S", "L", "XL"), start=11):
         sides.variant(f"M-{size}", "M", size)
         sides.held(woo_id, f"M-{size}", type="variation", parent_id=10, attributes=koko(size))
@@ -550,7 +550,7 @@ def test_the_code_of_a_variant_that_changed_keeps_its_variation(sides: Sides) ->
         choice = [{"id": 0, "name": "Koko", "variation": True, "visible": True, "options": [size]}]
         sides.held(woo_id, f"M-{size}", type="variation", parent_id=9, attributes=choice)
         sides.link(f"m-{size.lower()}", woo_id)
-    sides.link("m", 9)
+    sides.link_model("m", 9)
     changes = rows(sides.product_delta().changes)
     assert list(changes) == ["M-SX"]
     assert (changes["M-SX"]["kind"], changes["M-SX"]["woo_id"]) == ("variation", 10)
@@ -567,15 +567,179 @@ def test_a_product_that_was_withdrawn_comes_back_under_its_new_code(sides: Sides
     assert change["changes"] == {"status": ("draft", "publish"), "sku": ("A1", "A1X")}
 
 
-def test_a_new_document_with_the_old_code_keeps_the_product_too(sides: Sides) -> None:
-    """Somebody made the product anew in Solteq: the code is all that both have in common."""
-    sides.product("A1", id="old", active=False, deleted=True)
+def reused(sides: Sides, **fields: Any) -> None:
+    """Code A1 was of a mug, which was deleted, and is of a chainsaw now."""
+    sides.product("A1", id="old", name="Muki", active=False, deleted=True, gtin=fields.pop("old_gtin", None))
+    sides.product("A1", id="new", name="Moottorisaha", sales_price=Decimal(500), gtin=fields.pop("new_gtin", None))
+    sides.held(10, "A1", **fields)
+    sides.link("a1", 10, solteq_id="old")
+
+
+def test_a_code_that_comes_back_on_a_new_document_is_a_new_product(sides: Sides) -> None:
+    """The mug's page is not published with a chainsaw's price: it leaves the shelf and gives its SKU away."""
+    reused(sides)
+    delta = sides.product_delta()
+    changes = rows(delta.changes)
+    assert {key: (row["action"], row["woo_id"]) for key, row in changes.items()} == {
+        "A1": ("create", None),
+        "A1 (old)": ("withdraw", 10),
+    }
+    assert changes["A1 (old)"]["changes"] == {"status": ("publish", "draft"), "sku": ("A1", "")}
+    assert changes["A1"]["changes"]["regular_price"] == (None, "500.00")
+    assert delta.links.select("key", "woo_id", "solteq_id", "sku").rows() == [("a1 (old)", 10, "old", None)]
+
+
+def test_the_page_of_a_code_used_again_gives_its_sku_away_when_it_is_withdrawn_already(sides: Sides) -> None:
+    reused(sides, status="draft")
+    row = rows(sides.product_delta().changes)["A1 (old)"]
+    assert (row["action"], row["changes"]) == ("update", {"sku": ("A1", "")})
+
+
+def test_a_code_used_again_is_settled_when_both_have_their_own_product(sides: Sides) -> None:
+    reused(sides, status="draft")
+    sides.connection.execute("UPDATE sync.links SET key = 'a1 (old)', sku = ''")
+    sides.connection.execute("UPDATE snapshot.woo_catalogue SET sku = ''")
+    sides.held(11, "A1", regular_price=Decimal(500))
+    sides.link("a1", 11, solteq_id="new")
+    assert sides.product_delta().changes.is_empty()
+
+
+def test_documents_with_one_gtin_are_one_product(sides: Sides) -> None:
+    """Somebody made the product anew in Solteq."""
+    reused(sides, old_gtin="6412345678907", new_gtin="06412345678907", global_unique_id="6412345678907")
+    delta = sides.product_delta()
+    changes = rows(delta.changes)
+    assert {key: (row["action"], row["woo_id"]) for key, row in changes.items()} == {"A1": ("update", 10)}
+    assert delta.links.select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "new")]
+
+
+def test_a_person_who_gives_the_sku_back_to_the_old_page_says_that_it_is_the_product(sides: Sides) -> None:
+    reused(sides, status="draft")
+    sides.connection.execute("UPDATE sync.links SET key = 'a1 (old)', sku = '', status_before = 'publish'")
+    row = rows(sides.product_delta().changes)["A1"]
+    assert (row["action"], row["woo_id"]) == ("restore", 10)
+    assert row["changes"] == {"status": ("draft", "publish"), "regular_price": ("10.00", "500.00")}
+
+
+def test_the_old_page_is_withdrawn_though_the_new_product_cannot_be_sold(sides: Sides) -> None:
+    reused(sides)
+    sides.connection.execute("UPDATE snapshot.solteq_products SET sales_price = 0 WHERE id = 'new'")
+    assert {key: row["changes"] for key, row in rows(sides.product_delta().changes).items()} == {
+        "A1 (old)": {"status": ("publish", "draft")}
+    }
+
+
+def test_codes_that_were_swapped_keep_their_products(sides: Sides) -> None:
+    sides.product("B1", id="p-A1", gtin="6412345678907")
+    sides.product("A1", id="p-B1", sales_price=Decimal(20))
+    sides.held(10, "A1", global_unique_id="6412345678907")
+    sides.held(11, "B1", regular_price=Decimal(20))
+    sides.link("a1", 10)
+    sides.link("b1", 11)
+    delta = sides.product_delta()
+    assert {key: (row["woo_id"], row["changes"]) for key, row in rows(delta.changes).items()} == {
+        "A1": (11, {"sku": ("B1", "A1")}),
+        "B1": (10, {"sku": ("A1", "B1")}),
+    }
+    assert sorted(delta.links.select("key", "woo_id", "solteq_id", "sku").rows()) == [
+        ("a1", 11, "p-B1", None),
+        ("b1", 10, "p-A1", None),
+    ]
+
+
+def test_codes_that_were_handed_on_in_a_row_keep_their_products(sides: Sides) -> None:
+    """A new product has the first code."""
+    sides.product("A1", id="new")
+    for woo_id, old, new in ((10, "A1", "B1"), (11, "B1", "C1"), (12, "C1", "D1")):
+        sides.product(new, id=f"p-{old}")
+        sides.held(woo_id, old)
+        sides.link(old.lower(), woo_id)
+    changes = rows(sides.product_delta().changes)
+    assert {key: (row["action"], row["woo_id"]) for key, row in changes.items()} == {
+        "A1": ("create", None),
+        "B1": ("update", 10),
+        "C1": ("update", 11),
+        "D1": ("update", 12),
+    }
+
+
+def test_a_code_that_another_page_has_already_is_held_with_all_that_wait_for_it(sides: Sides) -> None:
+    sides.product("B1", id="p-A1", sales_price=Decimal(12))
     sides.product("A1", id="new")
     sides.held(10, "A1")
-    sides.link("a1", 10, solteq_id="old")
+    sides.link("a1", 10)
+    sides.held(11, "B1", regular_price=Decimal(99))
     delta = sides.product_delta()
     assert delta.changes.is_empty()
-    assert delta.links.select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "new")]
+    assert {(row["key"], row["code"]) for row in delta.quarantine.to_dicts()} == {
+        ("A1", "sku-taken"),
+        ("B1", "sku-taken"),
+    }
+    assert delta.links.is_empty(), "the link remembers the code that both sides agreed on"
+
+
+def test_the_sku_that_a_person_moved_to_another_page_wins(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "", status="draft")
+    sides.held(11, "A1")
+    sides.link("a1", 10)
+    delta = sides.product_delta()
+    assert delta.changes.is_empty()
+    assert delta.links.select("key", "woo_id", "sku").rows() == [("a1", 11, "a1")]
+
+
+def test_a_link_to_a_page_in_the_bin_gives_way_to_the_sku(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "VANHA", status="trash")
+    sides.held(11, "A1")
+    sides.link("a1", 10)
+    assert sides.product_delta().links.select("key", "woo_id").rows() == [("a1", 11)]
+
+
+def test_a_link_of_an_earlier_version_learns_its_document(sides: Sides) -> None:
+    sides.product("A1")
+    sides.held(10, "A1")
+    sides.connection.execute("INSERT INTO sync.links VALUES ('product', 'a1', 10, NULL, NULL, 'a1')")
+    assert sides.product_delta().links.select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "p-A1")]
+
+
+@pytest.mark.parametrize(("is_linked", "keys"), [(False, []), (True, ["A1"])])
+def test_an_sku_that_the_gtins_contradict_is_held_unless_a_link_says_so(
+    sides: Sides, is_linked: bool, keys: list[str]
+) -> None:
+    sides.product("A1", gtin="6412345678907", sales_price=Decimal(12))
+    sides.held(10, "A1", global_unique_id="6438012345675")
+    if is_linked:
+        sides.link("a1", 10)
+    delta = sides.product_delta()
+    assert delta.changes["key"].to_list() == keys
+    assert delta.quarantine["code"].to_list() == ([] if is_linked else ["sku-of-other-gtin"])
+
+
+def test_a_deleted_document_withdraws_nothing_that_the_gtins_contradict(sides: Sides) -> None:
+    sides.product("A1", gtin="6412345678907", deleted=True)
+    sides.held(10, "A1", global_unique_id="6438012345675")
+    assert sides.product_delta().changes.is_empty()
+
+
+def test_models_whose_numbers_were_swapped_keep_their_pages(sides: Sides) -> None:
+    for start, model in ((10, "M"), (20, "N")):
+        sides.held(start, model, type="variable", regular_price=None, attributes=koko("L", "S"))
+        sides.link_model(model.lower(), start, status_before=None)
+        for woo_id, size in enumerate("SL", start=start + 1):
+            sides.variant(f"{model}-{size}", model, size)
+            sides.held(woo_id, f"{model}-{size}", type="variation", parent_id=start, attributes=koko(size))
+            sides.link(f"{model}-{size}".lower(), woo_id)
+    assert sides.product_delta().changes.is_empty()
+    sides.connection.execute(
+        "UPDATE snapshot.solteq_products SET model_number = CASE model_number WHEN 'M' THEN 'N' ELSE 'M' END"
+    )
+    delta = sides.product_delta()
+    assert {key: (row["woo_id"], row["changes"]) for key, row in rows(delta.changes).items()} == {
+        "M": (20, {"sku": ("N", "M")}),
+        "N": (10, {"sku": ("M", "N")}),
+    }
+    assert delta.quarantine.is_empty()
 
 
 def test_one_product_is_not_found_by_id_and_by_gtin(sides: Sides) -> None:

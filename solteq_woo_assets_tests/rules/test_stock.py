@@ -241,3 +241,25 @@ def test_a_return_that_solteq_has_not_seen_is_not_sold_again(sides: Sides) -> No
     assert quantity(sides) == "5"
     sides.sold(1, "A1", 3, document="again")
     assert quantity(sides) == "4"
+
+
+def test_a_shop_without_products_of_solteq_is_matched_by_sku(sides: Sides) -> None:
+    sides.held(10, "A1")
+    sides.balance("A1", "3")
+    assert rows(sides.balance_delta())["A1"]["woo_id"] == 10
+
+
+def test_pieces_go_to_nobody_elses_page(sides: Sides) -> None:
+    sides.product("A1", id="old", deleted=True)
+    sides.product("A1", id="new")
+    sides.held(10, "A1")
+    sides.link("a1", 10, solteq_id="old")
+    sides.product("B1", id="one")
+    sides.product("B1", id="two")
+    sides.held(11, "B1")
+    for code in ("A1", "B1"):
+        sides.balance(code, "3")
+    assert {key: (row["action"], row["reason"]) for key, row in rows(sides.balance_delta()).items()} == {
+        "A1": ("wait", "the store's product with this SKU is another product in Solteq"),
+        "B1": ("wait", "the code is on 2 active products"),
+    }

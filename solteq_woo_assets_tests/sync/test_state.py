@@ -138,6 +138,7 @@ def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DROP TABLE snapshot.woo_staff")
     connection.execute("ALTER TABLE sync.leases DROP COLUMN file")
     connection.execute("ALTER TABLE sync.leases DROP COLUMN process")
+    connection.execute("ALTER TABLE sync.links DROP COLUMN sku")
     connection.execute("ALTER TABLE snapshot.woo_customer_accounts DROP COLUMN country_names")
     connection.execute("DROP TABLE sync.stopped")
     connection.execute("UPDATE sync.version SET version = 6")
@@ -269,7 +270,7 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
             "snapshot.woo_sales_lines": [(1, 100, 20), (1, 101, -5)],
             "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
             "snapshot.woo_sales_coupons": [(1, "")],
-            "sync.links": [("product", "a", 2, "draft", "id-a")],
+            "sync.links": [("product", "a", 2, "draft", "id-a", "a")],
         }.items():
             shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
             assert connection.execute(f"SELECT {shown} FROM {table} ORDER BY ALL").fetchall() == left
