@@ -7,6 +7,7 @@ from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.terminal import console
 from solteq_woo_assets.sync import links
 from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.sync.snapshot import outdate
 
 
 @click.command("same-product")
@@ -26,6 +27,7 @@ def same_product(codes: tuple[str, ...], for_all: bool) -> None:
         leases.take(products.FLOW, "same-product")
         with database.transaction() as connection:
             done = links.same_product(connection, None if for_all else codes)
+            outdate(connection, products.FLOW, len(done))
     if not done:
         raise click.ClickException(
             "None of these codes is on a new document whose product is yet to be made. See docs/products.md."
