@@ -204,6 +204,10 @@ class Settings(BaseSettings):
     """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent, and more
     than three; so are partings of customers from their accounts when they are more than this share of the linked ones
     and more than ten."""
+    staff_roles: Annotated[Listed, AfterValidator(checks.staff_roles)] = []
+    """Roles of the store whose accounts are of people who run it, comma-separated, beside WordPress's and WooCommerce's
+    own (administrator, editor, author, contributor, shop_manager). Such an account is never linked, written or removed,
+    also if the person is a customer, too."""
     tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""

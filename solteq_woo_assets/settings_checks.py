@@ -15,6 +15,7 @@ _PREFIX = "SOLTEQ_WOO_"
 _MISSPELLED = 0.85
 """How alike two names are (difflib's ratio) when one is taken for a misspelling of the other."""
 _NEVER_SALES = {"any", "cancelled", "failed", "trash", "auto-draft", "checkout-draft"}
+_SHOPPERS = {"all", "customer", "subscriber"}
 _OF_WORDPRESS = re.compile(r"/(wp-json|wp-admin|wp-login\.php)(/.*)?$")
 
 
@@ -26,6 +27,13 @@ def comma_separated(value: object) -> object:
     if value.strip() and not parts:
         raise ValueError("there is nothing between the commas")
     return parts
+
+
+def staff_roles(value: list[str]) -> list[str]:
+    """Roles as the store names them: a shopper's is none of staff."""
+    if _SHOPPERS.intersection(value):
+        raise ValueError("customer and subscriber are roles of shoppers, and all is no role")
+    return value
 
 
 def pairs(value: object, form: str) -> object:

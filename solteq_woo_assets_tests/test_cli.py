@@ -633,6 +633,33 @@ def test_what_is_dismissed_is_told_no_more_until_it_changes(held: Shop, solteq_w
     assert solteq_woo("sync", "products").exit_code == 1, "it is another problem now"
 
 
+@pytest.mark.parametrize("command", [("quarantine", "retry", "NOSUCH"), ("retry", "sales", "99999")])
+def test_what_is_not_there_is_not_tried_again(shop: Shop, solteq_woo: CommandLine, command: tuple[str, ...]) -> None:
+    """It says so and sends nothing; on a new machine it makes no database."""
+    fresh = solteq_woo(*command)
+    assert (fresh.exit_code, "There is no database yet" in fresh.output) == (1, True), fresh.output
+    assert not shop.settings.database.exists()
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.product("A1", salesPrice=5)
+    shop.woo.asked()
+    result = solteq_woo(*command)
+    assert (result.exit_code, f"{command[-1]}: no" in result.output) == (1, True), result.output
+    assert shop.woo.asked() == []
+
+
+@pytest.mark.usefixtures("wide")
+def test_retrying_a_key_runs_its_flow_alone(held: Shop, solteq_woo: CommandLine) -> None:
+    held.sync("products_to_woo")
+    held.solteq.asked()
+    held.product("TORN")
+    held.solteq.asked()
+    solteq_woo("quarantine", "retry", "p-TORN")
+    assert "TORN" in held.store()
+    read = {each["path"].rpartition("/")[2] for each in held.solteq.asked() if each["method"] == "GET"}
+    assert read == {"products"}
+
+
 @pytest.mark.usefixtures("wide")
 def test_retry_reads_again_what_could_not_be_read_and_sends_again_what_was_refused(
     held: Shop, solteq_woo: CommandLine

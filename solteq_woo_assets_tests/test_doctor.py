@@ -444,6 +444,14 @@ def test_a_vat_rate_of_an_active_product_without_a_class_is_red(read_pair: Shop)
 # Alerts
 
 
+@pytest.mark.parametrize(("roles", "level"), [(["till"], "green"), (["till", "kassa"], "red")])
+def test_a_role_of_staff_that_the_store_does_not_have_is_red(pair: Shop, roles: list[str], level: str) -> None:
+    pair.woo.put("settings", {"roles": ["till"]})
+    pair.with_settings(staff_roles=roles)
+    finding = examined(pair)["store staff roles"]
+    assert (finding.level, "kassa" in finding.words) == (level, level == "red")
+
+
 def test_alerts_are_told_without_their_addresses(pair: Shop) -> None:
     """Protects the addresses."""
     assert "alerts" not in examined(pair)

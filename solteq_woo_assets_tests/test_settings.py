@@ -241,6 +241,7 @@ def test_tax_classes(monkeypatch: pytest.MonkeyPatch, text: str, classes: dict[D
         ("SOLTEQ_WOO_WEB_STORE", ""),
         ("SOLTEQ_WOO_WEB_STORE", "\t"),
         ("SOLTEQ_WOO_TAX_CODE_META", " "),
+        ("SOLTEQ_WOO_STAFF_ROLES", "sesame,customer"),
         ("SOLTEQ_WOO_SALES_FIRST_DAY", "0001-01-01"),
         ("SOLTEQ_WOO_SALES_FIRST_DAY", "2010-12-31"),
         ("SOLTEQ_WOO_SALES_FIRST_DAY", "2987-01-01"),

@@ -56,7 +56,7 @@ class DeltaConfig(dg.Config):
     retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
     """Include those of these keys alone."""
     let_pass: list[str] = []  # noqa: RUF012
-    """Names of guard rails that stop nothing this time; the run's tags say so."""
+    """Names of guard rails: what they had stopped before this run, and is as it was, may go. The run's tags say so."""
 
 
 class _CountsRequests(Protocol):

@@ -38,12 +38,13 @@ from solteq_woo_assets.sync.customer_accounts import (
     CUSTOMERS,
     read_accounts,
     read_customers,
+    read_staff,
     refresh_accounts,
 )
 from solteq_woo_assets.sync.customer_delivery import deliver_to_solteq, deliver_to_woo, release_changed
 from solteq_woo_assets.sync.erasure import erase, find
 from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.ledger import DeliveryCounts
+from solteq_woo_assets.sync.ledger import SENT_ACTIONS, DeliveryCounts
 from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 FLOW = "customers"
@@ -121,8 +122,16 @@ def woo_customer_accounts(
             guests=settings.guest_customers,
             full=config.full,
         )
+        if counts.full:
+            _read_staff(context, settings, database, woo)
         remarks = _remarks(database, ACCOUNTS)
     return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+
+
+def _read_staff(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> None:
+    """One request a role: not in every run, but before anybody is linked or written."""
+    for role in read_staff(database, woo, settings.staff_roles):
+        context.log.warning(f"SOLTEQ_WOO_STAFF_ROLES: the store has no role {role}, so nobody is kept out by it.")
 
 
 def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
@@ -155,12 +164,12 @@ def woo_customer_delta(
     """What the web store is to be told of customers, field by field, old → new. Nothing is sent yet.
 
     Each field is merged against the value that both sides last agreed on. Accounts that would be written are read
-    again first, so that a change made in the store a minute ago is not lost. Table `delta.woo_customer_delta`.
+    again first, so that a change made in the store a minute ago is not lost, and who runs the store, who is never
+    written to. Table `delta.woo_customer_delta`.
     """
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
-        with database.transaction() as connection:
-            first = customer_links.compare(connection, customer_rules(settings)).merge.to_woo
+        first = _look(context, settings, database, woo).to_woo
         ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
         if ids:
             refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
@@ -186,19 +195,31 @@ def solteq_customer_delta(
     config: DeltaConfig,
     settings: dg.ResourceParam[Settings],
     database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
     leases: dg.ResourceParam[FlowLeases],
 ) -> dg.MaterializeResult:
     """What Solteq is to be told of customers, field by field, old → new: new accounts, and changes made in the store.
 
-    Each field is merged against the value that both sides last agreed on. Table `delta.solteq_customer_delta`.
+    Each field is merged against the value that both sides last agreed on. Who runs the store is read again first, and
+    nothing is told of them. Table `delta.solteq_customer_delta`.
     """
-    with failing_in_words(), effort() as measured:
+    with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
+        _look(context, settings, database, woo)
         with database.transaction() as connection:
             merge, _, _ = _settle(connection, config, settings)
         quarantined = warn_of_quarantine(context, database, TO_SOLTEQ)
     metadata = _delta_metadata(settings, merge, merge.to_solteq, quarantined, measured)
     return dg.MaterializeResult(metadata=metadata)
+
+
+def _look(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> Merge:
+    """What would be written; who runs the store is read again if it matters."""
+    with database.transaction() as connection:
+        first = customer_links.compare(connection, customer_rules(settings))
+    if first.depends_on_staff:
+        _read_staff(context, settings, database, woo)
+    return first.merge
 
 
 def customer_rules(settings: Settings) -> CustomerRules:
@@ -229,7 +250,8 @@ def _settle(
     changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
     if customer_links.stopped(connection) != comparison.kept:  # others may part now than by the last delta
         comparison = customer_links.compare(connection, customer_rules(settings))
-        changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
+        passes = None if let_pass is None else []  # those that may pass have been told
+        changes, verdicts = _store(connection, config, settings, comparison.merge, passes)
     customer_links.apply(connection, comparison)
     return comparison.merge, changes, verdicts
 
@@ -273,6 +295,18 @@ def _shown(field: str, value: str | None) -> str:
     return value or "" if field in ("type", "external_id", "solteq_customer_id") else masked(field, value)
 
 
+def _read_staff_before(
+    context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient, delta: str
+) -> None:
+    """Before a delivery, if anything is to be sent: the delta may be from hours ago, when it is delivered by itself."""
+    with database.transaction() as connection:
+        (due,) = connection.sql(
+            f"SELECT count(*) FROM delta.{delta} WHERE list_contains($1, action)", params=[list(SENT_ACTIONS)]
+        ).fetchall()[0]
+    if due:
+        _read_staff(context, settings, database, woo)
+
+
 @dg.asset(
     group_name=GROUP, kinds={"woocommerce"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[woo_customer_delta]
 )
@@ -289,6 +323,7 @@ def woo_customers(
     """
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, FLOW)
+        _read_staff_before(context, settings, database, woo, "woo_customer_delta")
         counts = deliver_to_woo(
             database,
             woo,
@@ -307,6 +342,7 @@ def solteq_customer_updates(
     settings: dg.ResourceParam[Settings],
     database: dg.ResourceParam[StateDatabase],
     solteq: dg.ResourceParam[SolteqClient],
+    woo: dg.ResourceParam[WooClient],
     leases: dg.ResourceParam[FlowLeases],
 ) -> dg.MaterializeResult:
     """The new and changed customers of the web store, sent to Solteq one by one.
@@ -316,14 +352,15 @@ def solteq_customer_updates(
     """
     with failing_in_words(), effort(solteq) as measured:
         take_lease(context, leases, FLOW)
+        _read_staff_before(context, settings, database, woo, "solteq_customer_delta")
         counts, stale = _send_to_solteq(context, settings, database, solteq)
         for _ in range(ATTEMPTS - 1):
             if not stale:
                 break
             read_customers(database, solteq, customer_feed(settings), flow=TO_WOO)
-            _keep_only(database, settings, stale)
+            _merge_again(database, settings, stale)
             counts.retry -= len(stale)
-            again, stale = _send_to_solteq(context, settings, database, solteq)
+            again, stale = _send_to_solteq(context, settings, database, solteq, only=stale)
             counts.by_action += again.by_action
             counts.refused += again.refused
             counts.retry += again.retry
@@ -331,24 +368,31 @@ def solteq_customer_updates(
 
 
 def _send_to_solteq(
-    context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, solteq: SolteqClient
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    database: StateDatabase,
+    solteq: SolteqClient,
+    *,
+    only: Sequence[str] | None = None,
 ) -> tuple[DeliveryCounts, list[str]]:
     return deliver_to_solteq(
         database,
         solteq,
         flow=TO_SOLTEQ,
         run_id=context.run.run_id,
+        only=only,
         in_flight=settings.requests_in_flight,
         on_progress=progress(context, FLOW),
     )
 
 
-def _keep_only(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
-    """Merge again, for these alone: what was refused a moment ago would be refused again."""
+def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
+    """Merge these again; the rows of the others, and what is held of them, stay as they are."""
     with database.transaction() as connection:
         merge = customer_links.compare(connection, customer_rules(settings)).merge
-        changes = merge.to_solteq.filter(pl.col("key").is_in(keys))
-        store_delta(connection, DeltaConfig(), TO_SOLTEQ, "solteq_customer_delta", changes)
+        changes = merge.to_solteq.filter(pl.col("key").is_in(keys))  # noqa: F841  DuckDB reads it
+        connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [list(keys)])
+        connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME SELECT * FROM changes")
 
 
 class ErasureConfig(dg.Config):

@@ -91,7 +91,7 @@ class Share:
     def metadata(self, settings: Settings) -> dict[str, int]:
         """For the check."""
         return {
-            "in_this_delta": self.count,
+            "due": self.count,
             "earlier_in_the_window": self.earlier,
             "of": self.of,
             "may": self.may,
@@ -572,32 +572,34 @@ def _stops(connection: duckdb.DuckDBPyConnection, delta: str, verdict: Verdict, 
 
 
 def _stop(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str], rail: str) -> None:
+    meant = stopped.frame(keys)  # noqa: F841  DuckDB reads it
     connection.execute(
         f"UPDATE delta.{delta} SET action = 'stopped', reason = $why || reason "
-        "WHERE list_contains($sent, action) AND list_contains($keys, key)",
-        {"sent": list(stopped.STOPPABLE), "keys": list(keys), "why": f"stopped by {rail}: "},
+        "WHERE list_contains($sent, action) AND key IN (SELECT key FROM meant)",
+        {"sent": list(stopped.STOPPABLE), "why": f"stopped by {rail}: "},
     )
 
 
 def _with_dependents(connection: duckdb.DuckDBPyConnection, delta: str, keys: Collection[str]) -> set[str]:
     """The rows, and those that would be wrong without them."""
+    meant = stopped.frame(keys)  # noqa: F841  DuckDB reads it
     if delta == "sales_delta":  # of an order what comes after its reversal: the sale that takes its place, its refunds
         query = (
             "SELECT later.key FROM delta.sales_delta AS later JOIN delta.sales_delta AS stopped USING (woo_id) "
-            "WHERE list_contains($keys, stopped.key) AND later.version > stopped.version"
+            "WHERE stopped.key IN (SELECT key FROM meant) AND later.version > stopped.version"
         )
     else:  # the family of a parent, and a parent that is converted for a variation
         parents = (
-            f"SELECT lower(trim(key)) FROM delta.{delta} WHERE list_contains($keys, key) UNION "
+            f"SELECT lower(trim(key)) FROM delta.{delta} WHERE key IN (SELECT key FROM meant) UNION "
             f"SELECT lower(trim(parent.key)) FROM delta.{delta} AS parent JOIN delta.{delta} AS child "
             "ON lower(trim(child.parent_key)) = lower(trim(parent.key)) "
-            "WHERE parent.action = 'convert' AND list_contains($keys, child.key)"
+            "WHERE parent.action = 'convert' AND child.key IN (SELECT key FROM meant)"
         )
         query = (
             f"WITH parents AS ({parents}) SELECT key FROM delta.{delta} WHERE "
             "lower(trim(parent_key)) IN (FROM parents) OR kind <> 'variation' AND lower(trim(key)) IN (FROM parents)"
         )
-    return {*keys, *(row[0] for row in connection.execute(query, {"keys": list(keys)}).fetchall())}
+    return {*keys, *(row[0] for row in connection.execute(query).fetchall())}
 
 
 def report(

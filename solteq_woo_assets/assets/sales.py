@@ -86,7 +86,7 @@ class SalesDeltaConfig(dg.Config):
     retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
     """Include those of these orders alone: numbers of orders, or external ids."""
     let_pass: list[str] = []  # noqa: RUF012
-    """Names of guard rails that stop nothing this time; the run's tags say so."""
+    """Names of guard rails: what they had stopped before this run, and is as it was, may go. The run's tags say so."""
     look_up_days: int = 0
     """Ask Solteq what it has of the orders of so many last days, though the ledger knows something of them."""
 

@@ -38,7 +38,7 @@ BOTH_WAYS = "customers"
 @click.command()
 @click.argument("flows", nargs=-1, type=click.Choice([*FLOW_JOBS, BOTH_WAYS]), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Show what would be written. Nothing is sent or kept.")
-@click.option("--let-pass", is_flag=True, help="Send also what a guard rail would stop.")
+@click.option("--let-pass", is_flag=True, help="Send also what guard rails had stopped before.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
 
@@ -116,9 +116,11 @@ def retry() -> None:
 def retry_sales(orders: tuple[str, ...]) -> None:
     """Send again the sales that Solteq refused: all, or those of these orders or external ids.
 
-    Exits with 1 when anything was refused again.
+    Exits with 1 when anything was refused again, or when there is no such order: then nothing is sent.
     """
     settings = load_settings()
+    if unknown := _unknown_orders(existing_database(settings), orders):
+        raise click.ClickException(f"{', '.join(unknown)}: no order that was read from the store, and no external id.")
     definitions = definitions_of(settings)
     job = definitions.resolve_job_def(RETRY_SALES.name)
     config = {"retry": list(orders)} if orders else {"retry_refused": True}
@@ -127,3 +129,15 @@ def retry_sales(orders: tuple[str, ...]) -> None:
         print_summary(result)
         print_quarantine(settings)
     sys.exit(0 if result.success and all_delivered(result, sales.FLOW) else 1)
+
+
+def _unknown_orders(database: StateDatabase, orders: Sequence[str]) -> list[str]:
+    """Those that are neither the number of an order nor the key of one of its documents."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT unnest($orders) AS named EXCEPT (SELECT id::VARCHAR FROM snapshot.woo_sales "
+            "UNION SELECT key FROM delta.sales_delta UNION SELECT key FROM sync.deliveries WHERE flow = $flow "
+            "UNION SELECT key FROM sync.quarantine WHERE flow = $flow)",
+            {"orders": list(orders), "flow": sales.FLOW},
+        ).fetchall()
+    return sorted(row[0] for row in rows)

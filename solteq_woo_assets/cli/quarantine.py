@@ -1,11 +1,12 @@
 """The quarantine: what is held back and why, to be tried again or let be."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
+import dagster as dg
 
-from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTAS, RETRY_QUARANTINED
+from solteq_woo_assets.automation.jobs import DELTAS, FLOW_JOBS, RETRY_QUARANTINED
 from solteq_woo_assets.cli.jobs import (
     all_delivered,
     dagster_instance,
@@ -76,21 +77,54 @@ def show(key: str) -> None:
 @quarantine.command()
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 def retry(keys: tuple[str, ...]) -> None:
-    """Try again what is held back: everything, or what was refused of these keys.
+    """Try again what is held back: everything, or these keys, by the flows that hold them alone.
 
-    Reads a feed in full when a document of it could not be read. Exits with 1 when anything is refused again.
+    Reads a feed in full when a document of it could not be read. Exits with 1 when anything is refused again, or when a
+    key is not held back: then nothing is tried.
     """
     settings = load_settings()
-    job = definitions_of(settings).resolve_job_def(RETRY_QUARANTINED.name)
+    flows = _holders(existing_database(settings), keys)
+    jobs = (
+        {flow: job.name for flow, job in FLOW_JOBS.items() if flow in flows} if keys else {"": RETRY_QUARANTINED.name}
+    )
     again = {"retry": list(keys)} if keys else {"retry_refused": True}
+    definitions = definitions_of(settings)
+    complete = True
+    with standing_in(settings), dagster_instance() as instance:
+        for flow, name in jobs.items():
+            job = definitions.resolve_job_def(name)
+            result = run_job(settings, instance, job, _again(job, again))
+            print_summary(result)
+            complete &= result.success and all(all_delivered(result, each) for each in ([flow] if flow else FLOW_JOBS))
+        print_quarantine(settings)
+    sys.exit(0 if complete else 1)
+
+
+def _holders(database: StateDatabase, keys: Sequence[str]) -> set[str]:
+    """The flows that hold these keys back, or wait to try them again.
+
+    :raises ClickException: one of them is not held back
+    """
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT key, flow FROM sync.quarantine WHERE list_contains($1, key) "
+            "UNION SELECT key, flow FROM sync.failures WHERE list_contains($1, key)",
+            [list(keys)],
+        ).fetchall()
+    if unknown := sorted(set(keys) - {key for key, _ in rows}):
+        raise click.ClickException(f"{', '.join(unknown)}: not held back. solteq-woo quarantine list shows what is.")
+    return {flow for _, flow in rows}
+
+
+def _again(job: dg.JobDefinition, delta: Mapping[str, object]) -> dict[str, object]:
+    """The config of a job's assets for trying again.
+
+    :param delta: the config of its deltas
+    """
     config = RETRY_QUARANTINED.config
     ops = dict(config["ops"]) if isinstance(config, dict) else {}
-    with standing_in(settings), dagster_instance() as instance:
-        result = run_job(settings, instance, job, ops | {delta: {"config": again} for delta in DELTAS})
-        print_summary(result)
-        print_quarantine(settings)
-    delivered = all(all_delivered(result, flow) for flow in DELIVERY_ASSETS)
-    sys.exit(0 if result.success and delivered else 1)
+    ops |= {name: {"config": delta} for name in DELTAS}
+    return {name: given for name, given in ops.items() if job.has_node_named(name)}
 
 
 @quarantine.command()

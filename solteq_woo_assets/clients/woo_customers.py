@@ -18,6 +18,7 @@ from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
 """What to ask for when reading; on a batch it would hide the errors."""
 _PATH, _ORDERS_PATH = "wc/v3/customers", "wc/v3/orders"
+_NO_SUCH_ROLE = "rest_invalid_param"
 _GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 
 
@@ -84,6 +85,13 @@ class CustomerPage:
     def ids(self) -> set[int]:
         """Of all that are there, as far as they can be told."""
         return {row.id for row in (*self.customers, *self.unreadable)} - {0}
+
+
+@dataclass(frozen=True)
+class _Member:
+    """Somebody in a role; 0 is nobody who can be told."""
+
+    id: int
 
 
 _LONGEST_ADDRESS = 100  # a column of WordPress holds no more
@@ -199,6 +207,19 @@ class WooCustomers:
         found = pages(self._session, _ORDERS_PATH, params, fields=fields, rows=_orders)
         return [order for page in found for order in page if isinstance(order, StoreOrder)]
 
+    def in_role(self, role: str) -> set[int] | None:
+        """Who has this role, whatever other roles they have; a role that the store does not have is ``None``.
+
+        An account shows one of its roles (contract, 74).
+        """
+        found = pages(self._session, _PATH, {"role": role}, fields="id", rows=_members)
+        try:
+            return {member.id for page in found for member in page} - {0}
+        except WooError as error:
+            if error.code == _NO_SUCH_ROLE:
+                return None
+            raise
+
     def by_email(self, email: str) -> list[StoreCustomer]:
         """The account with this e-mail address, in any case; none where it cannot be read."""
         params = {"role": "all", "email": email, "_fields": CUSTOMER_FIELDS}
@@ -242,6 +263,11 @@ class WooCustomers:
                 return False
             raise
         return True
+
+
+def _members(body: Any) -> list[_Member]:
+    ids = [raw.get("id") if isinstance(raw, dict) else None for raw in _listed(body, _PATH)]
+    return [_Member(each if isinstance(each, int) else 0) for each in ids]
 
 
 def _orders(body: Any) -> list[StoreOrder | Unreadable]:

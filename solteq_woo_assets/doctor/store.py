@@ -89,8 +89,23 @@ def _set_up(settings: Settings, woo: WooClient, vat_rates: Collection[Decimal]) 
         yield not_looked_at(_SET_UP[1], "the store's settings cannot be read", *_SET_UP[2:])
         return
     yield from set_up(facts, taxed=taxed)
+    yield from _staff_roles(settings, woo)
     for rate in sorted(vat_rates, reverse=True):
         yield taxes.vat_rate(rate, settings.tax_classes, facts.tax_classes, rates, country)
+
+
+def _staff_roles(settings: Settings, woo: WooClient) -> Iterator[Finding]:
+    """The roles of the setting: one that the store does not have keeps nobody out."""
+    try:
+        unknown = [role for role in settings.staff_roles if woo.customers.in_role(role) is None]
+    except WooError as error:
+        yield of_error("store staff roles", error)
+        return
+    if unknown:
+        mend = "Write them in SOLTEQ_WOO_STAFF_ROLES as the store names them, such as shop_manager."
+        yield red("store staff roles", f"the store has no role {', '.join(unknown)}", mend)
+    elif settings.staff_roles:
+        yield green("store staff roles", "the store has each of them")
 
 
 def set_up(facts: StoreFacts, *, taxed: bool) -> Iterator[Finding]:

@@ -23,6 +23,8 @@ Relation = duckdb.DuckDBPyRelation
 
 SYNCED_ROLES = ("customer", "subscriber")
 """Accounts of people who run the store are never written to: to change their e-mail would be to take them over."""
+STAFF_ROLES = ("administrator", "editor", "author", "contributor", "shop_manager")
+"""Of people who run a store, as WordPress and WooCommerce come; SOLTEQ_WOO_STAFF_ROLES adds to them."""
 AGREED_FIELDS = (*PERSON_FIELDS, "solteq_phone_text", "woo_phone_text")
 
 
@@ -67,6 +69,10 @@ class Merge:
 def external_id(woo_id: str) -> str:
     """SQL for the ExternalID of an account (design, interface); the query has the parameter ``$shop``."""
     return f"'woo:' || $shop || ':customer:' || {woo_id}"
+
+
+def _joined(parts: Iterable[str], glue: str = ", ") -> str:
+    return glue.join(parts)
 
 
 def same_key(field: str, value: str) -> str:
@@ -139,9 +145,17 @@ JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = 
 WHERE state = 'unlinked'
 """
 
-# An ExternalID links when the e-mail addresses are the same, or when they are nobody else's and the names agree. A
-# customer without an e-mail address needs no name.
-_LINKED = """
+
+def _names(verdict: str) -> str:
+    """SQL: whether first and last names are the same, or differ where both sides have them."""
+    both = "customer.{f} <> '' AND account.{f} <> '' AND lower(customer.{f}) {sign} lower(account.{f})"
+    sign, glue = ("=", " AND ") if verdict == "same" else ("<>", " OR ")
+    return f"coalesce({_joined((both.format(f=f, sign=sign) for f in ('first_name', 'last_name')), glue)}, FALSE)"
+
+
+# An ExternalID links when the e-mail addresses are the same, or when they are nobody else's and the names agree. Of a
+# customer without an e-mail address it is enough that no name differs.
+_LINKED = f"""
 WITH again AS (
     SELECT solteq_id, woo_id, 'they were linked before, and nothing has changed since' AS why
     FROM returned WHERE len(differing) = 0
@@ -153,9 +167,7 @@ WITH again AS (
     WHERE solteq_id NOT IN (SELECT solteq_id FROM returned) AND woo_id NOT IN (SELECT woo_id FROM returned)
         AND (customer.email_key = account.email_key
             OR of_customer.account_ids IS NULL AND of_account.customer_ids IS NULL
-                AND (coalesce(customer.email_key, '') = '' OR customer.first_name <> '' AND customer.last_name <> ''
-                    AND lower(customer.first_name) = lower(account.first_name)
-                    AND lower(customer.last_name) = lower(account.last_name)))
+                AND ({_names("same")} OR coalesce(customer.email_key, '') = '' AND NOT {_names("different")}))
     QUALIFY count(*) OVER (PARTITION BY solteq_id) = 1 AND count(*) OVER (PARTITION BY woo_id) = 1
 ), by_email AS (
     SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id, 'they have the same e-mail address' AS why
@@ -293,10 +305,6 @@ def _verdict(field: str, choice: str) -> str:
     return f"CASE {' '.join(rules)} END"
 
 
-def _joined(parts: Iterable[str], glue: str = ", ") -> str:
-    return glue.join(parts)
-
-
 # One row a linked pair: each field as Solteq says it (s_), as the store does (w_), and as was last agreed (b_).
 _PAIRS = f"""
 CREATE TEMP TABLE pairs AS
@@ -316,6 +324,15 @@ SELECT
 }
 FROM links JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = links.woo_id
 WHERE links.state = 'linked' AND NOT customers.deleted AND list_contains($roles, accounts.role)
+"""
+
+_STAFF = """
+CREATE TEMP TABLE staff AS
+SELECT links.solteq_id, links.woo_id, 'role' AS field,
+    'account ' || links.woo_id || ' of customer ' || links.solteq_id || ' has the role ' || accounts.role AS reason,
+    'account-of-staff' AS code
+FROM links JOIN customers ON customers.id = links.solteq_id JOIN accounts ON accounts.id = links.woo_id
+WHERE links.state = 'linked' AND NOT customers.deleted AND NOT list_contains($roles, accounts.role)
 """
 
 _AGREED = f"""
@@ -478,7 +495,7 @@ CREATE TEMP TABLE doubts AS
 WITH id_says AS (
     SELECT solteq_id, woo_id, CASE
         WHEN woo_id IN (SELECT woo_id FROM free_accounts UNION SELECT woo_id FROM links WHERE state = 'linked')
-        THEN 'somebody else by the e-mail address' ELSE 'somebody who runs the store'
+        THEN 'somebody else by the e-mail address or the name' ELSE 'somebody who runs the store'
     END AS who
     FROM named ANTI JOIN links USING (solteq_id, woo_id)
 ), email_says AS (
@@ -614,7 +631,7 @@ def merge_customers(
     """Merge each linked pair field by field, and find who is to be created or removed on either side.
 
     :param customers: rows of ``snapshot.solteq_customers``
-    :param accounts: rows of ``snapshot.woo_customer_accounts``
+    :param accounts: rows of ``snapshot.woo_customer_accounts``; the ``role`` of staff is that of staff
     :param links: rows of ``sync.customers``, matches applied
     :param guests: rows of ``snapshot.woo_guests``: those whom neither side has
     """
@@ -630,12 +647,13 @@ def merge_customers(
 def _compared(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Iterator[None]:
     """Temporary tables of the linked pairs, and of those who have nobody on the other side."""
     connection.execute(_PAIRS, {"roles": list(SYNCED_ROLES)})
+    connection.execute(_STAFF, {"roles": list(SYNCED_ROLES)})
     connection.execute(_differing(_CHOICES[rules.conflicts]))
     connection.execute(_WANTED, _who_gets_accounts(rules))
     connection.execute(_STRANGERS)
     connection.execute(_DOUBTS)
     yield
-    for table in ("doubts", "strangers", "wanted", "differing", "pairs"):
+    for table in ("doubts", "strangers", "wanted", "differing", "staff", "pairs"):
         connection.execute(f"DROP TABLE {table}")
 
 
@@ -658,9 +676,16 @@ def _merged(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Merg
                 rows(_TO_WOO_HELD),
                 rows(_fields_held("solteq", "wanted")),
                 rows(_WITHOUT_EMAIL, **_who_gets_accounts(rules)),
+                rows("SELECT solteq_id AS key, field, reason, code FROM staff"),
             ]
         ),
-        to_solteq_held=pl.concat([rows(_TO_SOLTEQ_HELD), rows(_fields_held("woo", "strangers"))]),
+        to_solteq_held=pl.concat(
+            [
+                rows(_TO_SOLTEQ_HELD),
+                rows(_fields_held("woo", "strangers")),
+                rows("SELECT woo_id::VARCHAR AS key, field, reason, code FROM staff"),
+            ]
+        ),
         in_step=connection.execute(
             "SELECT (SELECT count(*) FROM pairs) - (SELECT count(*) FROM differing WHERE len(fields) > 0 OR "
             f"{_joined((_is_name(f'{address}_country') for address in ADDRESSES), ' OR ')})"

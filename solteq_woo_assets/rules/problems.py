@@ -222,6 +222,14 @@ _CATALOGUE = [
         "merge the customers in Solteq, or give each an e-mail address of its own",
     ),
     Problem(
+        "account-of-staff",
+        "A customer's account is that of somebody who runs the store",
+        "The account has a role of staff, perhaps beside that of a customer. Its link stays, and nothing of it is "
+        "written to either side: to change its e-mail address would be to take it over.",
+        "take that role from the account in the store, and give who works there an account of their own; it is seen by "
+        "the next run",
+    ),
+    Problem(
         "id-contradicts-email",
         "An ExternalID and an e-mail address say different people",
         "A customer in Solteq has the ExternalID of an account, and by the e-mail address one of them is somebody "

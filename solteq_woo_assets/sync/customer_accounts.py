@@ -4,10 +4,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import duckdb
+import polars as pl
 
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrder, WooClient
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
+from solteq_woo_assets.rules.customers import STAFF_ROLES
 from solteq_woo_assets.rules.people import PERSON_FIELDS
 from solteq_woo_assets.sync import erased
 from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame, guest_frame
@@ -70,7 +72,8 @@ def read_accounts(
         _keep_guests(database, orders)
     if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
-        full = len(newest.ids) == NEWEST and known.isdisjoint(newest.ids)
+        is_whole_page = len(newest.customers) + len(newest.unreadable) == NEWEST  # one may be without an id
+        full = is_whole_page and known.isdisjoint(newest.ids)
         if not full:
             asked = {order.customer_id for order in orders} - {0, *newest.ids}
             ordered = woo.customers.by_id(sorted(asked))
@@ -171,6 +174,21 @@ def refresh_accounts(database: StateDatabase, woo: WooClient, ids: Sequence[int]
     with database.transaction() as connection:
         _store_pages(connection, [page], tax_code_meta)
         forget_accounts(connection, set(ids).difference(page.ids))
+
+
+def read_staff(database: StateDatabase, woo: WooClient, further_roles: Sequence[str]) -> list[str]:
+    """Read who runs the store, role by role: an account shows one of its roles alone (contract, 74).
+
+    :param further_roles: beside those that every store has
+    :return: those of the further roles that the store does not have
+    """
+    found = {role: woo.customers.in_role(role) for role in dict.fromkeys((*STAFF_ROLES, *further_roles))}
+    staff = {woo_id: role for role in reversed(found) for woo_id in found[role] or ()}
+    rows = pl.DataFrame({"id": [*staff], "role": [*staff.values()]}, schema={"id": pl.Int64, "role": pl.String})  # noqa: F841
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM snapshot.woo_staff")
+        connection.execute("INSERT INTO snapshot.woo_staff BY NAME SELECT * FROM rows")
+    return [role for role in further_roles if found[role] is None]
 
 
 def store_accounts(connection: duckdb.DuckDBPyConnection, accounts: Sequence[StoreCustomer], tax_code_meta: str) -> int:

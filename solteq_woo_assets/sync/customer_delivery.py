@@ -3,7 +3,7 @@
 The ledger holds fields, never values: what a person's data were is nobody's business once they are delivered.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -161,10 +161,12 @@ def deliver_to_solteq(
     flow: str,
     run_id: str,
     in_flight: int,
+    only: Collection[str] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[DeliveryCounts, list[str]]:
     """Send ``delta.solteq_customer_delta`` to Solteq and settle it.
 
+    :param only: keys of the rows to send; all when absent
     :return: how it went, and the keys of the writes that met a newer version there
     :raises IntegrationError: Solteq went away; what was delivered is settled by then
     """
@@ -191,6 +193,7 @@ def deliver_to_solteq(
             f"LEFT JOIN {CUSTOMERS} AS held ON held.id = delta.solteq_id)",
             ("document", "phone", "phone_text"),
         )
+    writes = [write for write in writes if only is None or write.key in only]
     sender = _SolteqSender(solteq)
     sender.turns = Turns(writes, [_claim_in_solteq(write) for write in writes], BATCH_SIZE)
     counts = deliver_lots(
@@ -243,6 +246,7 @@ def _read_writes(
     rows = connection.sql(
         f"SELECT replace(uuid()::VARCHAR, '-', '') AS delivery_id, {columns} FROM {source} "
         f"WHERE list_contains({list(SENT_ACTIONS)}, action) "
+        "AND (woo_id IS NULL OR woo_id NOT IN (SELECT id FROM snapshot.woo_staff)) "
         "ORDER BY key IN (SELECT key FROM sync.failures WHERE flow = $flow), key",  # what failed goes last
         params={"flow": flow},
     ).pl()

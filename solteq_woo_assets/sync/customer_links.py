@@ -39,6 +39,12 @@ class Comparison:
     kept: frozenset[str]
     known_guests: Sequence[int]
 
+    @property
+    def depends_on_staff(self) -> bool:
+        """Whether who runs the store matters to it: somebody is to be linked or written, or is held as staff."""
+        found = (self.linked, self.merge.to_woo, self.merge.to_solteq)
+        return any(frame.height for frame in found) or "account-of-staff" in self.merge.to_woo_held["code"]
+
 
 def compare(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Comparison:
     """Find out who parts, who is who, what is agreed by now and what is left to write. Nothing is stored.
@@ -47,7 +53,7 @@ def compare(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Comp
     """
     sides = {
         "customers": connection.table("snapshot.solteq_customers"),
-        "accounts": connection.table("snapshot.woo_customer_accounts"),
+        "accounts": _accounts(connection),
     }
     partings = part_customers(connection, **sides, links=connection.table(_LINKS))
     kept = stopped(connection)
@@ -67,6 +73,14 @@ def compare(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Comp
     connection.execute(f"DROP TABLE {_NOT_YET}")
     merge = replace(merge, to_woo=pl.concat([merge.to_woo, partings]))
     return Comparison(merge, parted, linked, kept, known)
+
+
+def _accounts(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """The accounts with the role that counts: that of staff where they have one, which the store may not show."""
+    return connection.sql(
+        "SELECT accounts.* REPLACE (coalesce(staff.role, accounts.role) AS role) "
+        "FROM snapshot.woo_customer_accounts AS accounts LEFT JOIN snapshot.woo_staff AS staff USING (id)"
+    )
 
 
 def stopped(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
@@ -99,7 +113,7 @@ def agree(connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str]) -> N
     agreed = agreed_values(
         connection,
         customers=connection.table("snapshot.solteq_customers"),
-        accounts=connection.table("snapshot.woo_customer_accounts"),
+        accounts=_accounts(connection),
         links=links,
     )
     _agree(connection, agreed)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
@@ -19,7 +20,8 @@ class FlowLeases:
     """The leases of one run, held until it ends.
 
     Who holds a flow is a row in ``sync.leases``. That the holder is alive is a lock on a file beside the database,
-    which the operating system lets go of when a process dies, however it dies.
+    which the operating system lets go of when a process dies, however it dies. A lock on a file that was deleted keeps
+    nobody out: the row says which file it was, and which process to look for.
 
     :param admit: raises when nobody may run on this database (sync/identity.py); asked before a lease is taken
     """
@@ -52,12 +54,21 @@ class FlowLeases:
                 f"Another run of {flow} is under way ({holder or 'just beginning'}) and went on for "
                 f"{self._wait_seconds:.0f} s more. Run again when it has ended."
             ) from None
-        self._held[flow] = lock
         crashed = self._holder(flow)
+        if self._outlives_its_file(flow):
+            lock.release()
+            raise FlowBusyError(
+                f"Another run of {flow} is under way ({crashed}), though its lease file was deleted. "
+                "Run again when it has ended."
+            )
+        self._held[flow] = lock
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO sync.leases VALUES ($flow, $run_id, $pid, $since)",
-                {"flow": flow, "run_id": run_id, "pid": os.getpid(), "since": utc_now()},
+                "INSERT OR REPLACE INTO sync.leases BY NAME "
+                "SELECT $flow AS flow, $run_id AS run_id, $pid AS pid, $since AS since, $file AS file, "
+                "$process AS process",
+                {"flow": flow, "run_id": run_id, "pid": os.getpid(), "since": utc_now()}
+                | {"file": self._file(flow), "process": _process(os.getpid())},
             )
         return crashed
 
@@ -77,7 +88,7 @@ class FlowLeases:
             return None
         try:
             with self._lock(flow).acquire(timeout=0):
-                return self._holder(flow)
+                return None if self._outlives_its_file(flow) else self._holder(flow)
         except Timeout:
             return None
 
@@ -85,7 +96,7 @@ class FlowLeases:
         """Whether a run that is alive holds the flow, one of the command line too."""
         try:
             with self._lock(flow).acquire(timeout=0):
-                return False
+                return self._outlives_its_file(flow)
         except Timeout:
             return True
 
@@ -105,7 +116,19 @@ class FlowLeases:
 
     def _lock(self, flow: str) -> FileLock:
         self._database.path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(f"{self._database.path}.{flow}.lease", mode=0o600, thread_local=False)
+        return FileLock(self._path(flow), mode=0o600, thread_local=False)
+
+    def _path(self, flow: str) -> str:
+        return f"{self._database.path}.{flow}.lease"
+
+    def _file(self, flow: str) -> int:
+        return Path(self._path(flow)).stat().st_ino
+
+    def _outlives_its_file(self, flow: str) -> bool:
+        """Whether the holder goes on with a lock on another file than the one that is there; asked with its lock."""
+        with self._database.transaction() as connection:
+            rows = connection.execute("SELECT pid, file, process FROM sync.leases WHERE flow = ?", [flow]).fetchall()
+        return any(file not in (None, self._file(flow)) and _process(pid) == process for pid, file, process in rows)
 
     def _holder(self, flow: str) -> str | None:
         with self._database.transaction() as connection:
@@ -116,3 +139,22 @@ class FlowLeases:
         # A row that stays, on a full disk say, is taken for that of a crashed run; that is no reason to fail this one.
         with suppress(StateError), self._database.transaction() as connection:
             connection.execute("DELETE FROM sync.leases WHERE flow = ?", [flow])
+
+
+def _process(pid: int) -> str | None:
+    """Which process has this number, told from those that had it before; ``None`` if none has.
+
+    Where the system does not tell when a process began, the number alone has to do.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:  # somebody else's
+        pass
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return str(pid)
+    return f"{boot} {began}"

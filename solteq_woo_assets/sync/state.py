@@ -91,6 +91,13 @@ _CUSTOMER_CHANGES = f"""{_CHANGES},
     conflicts STRUCT(field VARCHAR, kept VARCHAR, lost VARCHAR)[] NOT NULL  -- changed on both sides
 """
 
+# The store shows one role of each account; this is read role by role.
+_STAFF_TABLE = """
+CREATE TABLE IF NOT EXISTS snapshot.woo_staff (  -- accounts of people who run the store, with the first such role
+    id BIGINT PRIMARY KEY, role VARCHAR NOT NULL
+);
+"""
+
 # Tables that came with version 3.
 _CUSTOMER_TABLES = f"""
 CREATE TABLE snapshot.solteq_customers (  -- newest version of each customer document; of deleted ones only the id
@@ -111,6 +118,7 @@ CREATE TABLE snapshot.woo_customer_accounts (  -- what the store holds, accounts
 CREATE TABLE snapshot.woo_guests (  -- who ordered without an account, until Solteq has them
     order_id BIGINT PRIMARY KEY, {_PERSON}
 );
+{_STAFF_TABLE}
 CREATE TABLE delta.woo_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE delta.solteq_customer_delta ({_CUSTOMER_CHANGES});
 CREATE TABLE sync.customers (  -- which account is which customer, and what both sides last agreed on
@@ -294,6 +302,9 @@ INSERT INTO sync.rewrite_due SELECT now() AT TIME ZONE 'UTC' WHERE EXISTS (
 UPDATE sync.quarantine SET raw = sha256(raw)
     WHERE flow = 'customers_to_woo' AND stage = 'feed' AND raw IS NOT NULL;
 ALTER TABLE sync.comparisons ADD COLUMN IF NOT EXISTS is_outdated BOOLEAN DEFAULT FALSE;
+{_STAFF_TABLE}
+ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS file UBIGINT;
+ALTER TABLE sync.leases ADD COLUMN IF NOT EXISTS process VARCHAR;
 ALTER TABLE snapshot.woo_customer_accounts ADD COLUMN IF NOT EXISTS country_names VARCHAR[];
 -- People are read anew: names of countries are known by now, and what cannot be parsed is told.
 DELETE FROM sync.watermarks WHERE feed IN ('snapshot.solteq_customers', 'snapshot.woo_customer_accounts');
@@ -421,7 +432,9 @@ CREATE TABLE sync.links (  -- which store product is which Solteq code
     PRIMARY KEY (kind, key)
 );
 CREATE TABLE sync.leases (  -- the run that a flow is in; a row without a lock on its file is of a crashed run
-    flow VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, pid INTEGER NOT NULL, since TIMESTAMP NOT NULL
+    flow VARCHAR PRIMARY KEY, run_id VARCHAR NOT NULL, pid INTEGER NOT NULL, since TIMESTAMP NOT NULL,
+    file UBIGINT,                  -- inode of the file that it has locked; another one is there when that was deleted
+    process VARCHAR                -- when the process began: numbers are given again
 );
 CREATE TABLE sync.quarantine (  -- records that are held back, and why
     flow VARCHAR NOT NULL,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import duckdb
+import polars as pl
 
 from solteq_woo_assets.sync.ledger import SENT_ACTIONS
 
@@ -32,7 +33,7 @@ _REMEMBERED = f"""
 INSERT INTO sync.stopped (rail, flow, key, content, since)
 SELECT $rail, $flow, key, content, $now FROM (
     SELECT DISTINCT ON (key) key, {_CONTENT} AS content FROM delta.{{delta}}
-    WHERE list_contains($sent, action) AND list_contains($keys, key)
+    WHERE list_contains($sent, action) AND key IN (SELECT key FROM meant)
 ) ANTI JOIN (
     FROM sync.stopped WHERE rail = $rail AND flow = $flow AND let_pass_at IS NULL
 ) USING (key)
@@ -52,6 +53,11 @@ def without_passes(delta: str, flow: str, rail: str) -> str:
 def passed_deliveries(rail: str) -> str:
     """SQL: the ids of deliveries that somebody let pass."""
     return f"(SELECT unnest(delivery_ids) FROM sync.stopped WHERE rail = '{rail}')"
+
+
+def frame(keys: Collection[str]) -> pl.DataFrame:
+    """Keys for a query, which finds a million of them at once."""
+    return pl.DataFrame({"key": list(keys)}, schema={"key": pl.String})
 
 
 def forget(connection: duckdb.DuckDBPyConnection, flow: str, delta: str, now: datetime, begin: datetime) -> None:
@@ -110,12 +116,13 @@ def remember(
     :param stopped: keys by rail, for each rail that somebody can let pass
     """
     for rail, keys in stopped.items():
+        meant = frame(keys)  # noqa: F841  DuckDB reads it
         connection.execute(
             "DELETE FROM sync.stopped WHERE rail = $rail AND flow = $flow AND let_pass_at IS NULL "
-            "AND NOT list_contains($keys, key)",
-            {"rail": rail, "flow": flow, "keys": list(keys)},
+            "AND key NOT IN (SELECT key FROM meant)",
+            {"rail": rail, "flow": flow},
         )
         connection.execute(
             _REMEMBERED.format(delta=delta),
-            {"rail": rail, "flow": flow, "keys": list(keys), "now": now, "sent": list(STOPPABLE)},
+            {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)},
         )

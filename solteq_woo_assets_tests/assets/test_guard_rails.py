@@ -308,3 +308,152 @@ def test_a_price_that_is_stopped_does_not_come_with_its_campaign(shop: Shop) -> 
     assert "products that product_delta may not write" in failed_check(result)
     held = shop.store()["G1"]
     assert (held.regular_price, held.sale_price) == (100, 90)
+
+
+# A window over all runs
+
+
+def deep_cuts(shop: Shop) -> list[str]:
+    """Products that cost less than half of their sales price."""
+    return [sku for sku, held in sorted(shop.store().items()) if held.sale_price and held.sale_price < 50]
+
+
+def test_five_campaigns_of_three_products_each_cut_no_more_than_one_of_all(shop: Shop) -> None:
+    """They took twenty of twenty products to -99 %, run by run."""
+    codes = [f"G{number:02}" for number in range(20)]
+    for code in codes:
+        shop.product(code, salesPrice=100)
+    shop.sync("products_to_woo")
+    said = ""
+    for number in range(5):
+        shop.campaign(f"slip {number}", *codes[number * 3 : number * 3 + 3], value=99)
+        result = shop.run("campaigns_to_woo")
+        said = failed_check(result) if number else said
+    assert deep_cuts(shop) == codes[:3]
+    assert "12 of the store's 20 products by more than 50 %, and 3 more went so within the last 24 hours" in said
+    assert "allows 20 %, 4)" in said
+
+
+def test_a_slip_that_comes_by_both_flows_and_in_steps_is_one_slip(shop: Shop) -> None:
+    codes = [f"G{number:02}" for number in range(10)]
+    for code in codes:
+        shop.product(code, salesPrice=100)
+    shop.sync("products_to_woo")
+    for price in (60, 40):  # neither step is a deep cut
+        for code in codes[:2]:
+            shop.product(code, salesPrice=price)
+        shop.sync("products_to_woo")
+    shop.campaign("slip", codes[5], value=99)
+    said = failed_check(shop.run("campaigns_to_woo"))
+    assert "1 of the store's 10 products by more than 50 %, and 2 more went so" in said
+    assert deep_cuts(shop) == []
+
+
+def test_accounts_removed_one_a_run_are_no_more_than_at_once(shop: Shop) -> None:
+    """Twenty of forty accounts went, one a run; whichever direction runs between."""
+    numbers = range(1, 41)
+    for number in numbers:
+        shop.customer(number)
+        shop.account(f"aino{number}@example.com")
+    shop.sync_customers()
+    shop.with_settings(deleted_customers="remove")
+    for number in range(1, 7):
+        shop.edit_customer(number, deleted=True)
+        assert shop.run("customers_to_woo").success
+        assert shop.run("customers_to_solteq").success
+        assert shop.run("customers_to_woo", asset_selection=[dg.AssetKey("woo_customers")]).success
+    assert len(shop.accounts()) == 37
+    assert stopped(shop, "woo_customer_delta") == [f"C-{number}" for number in (4, 5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments"),
+    [
+        ("customers_to_solteq", {}),
+        ("customers_to_solteq", {"run_config": let_pass("solteq_customer_delta", "removals")}),
+        ("retry_quarantined", {}),
+        ("reconcile_all", {}),
+        ("products_to_woo", {"run_config": let_pass("product_delta", "price_cuts", "unpublished")}),
+    ],
+)
+def test_what_is_stopped_stays_so_whoever_else_runs(shop: Shop, job: str, arguments: dict[str, Any]) -> None:
+    """The verdict belongs to the rows: what was to be let pass somewhere else frees none."""
+    for number in range(1, 5):
+        shop.customer(number)
+        shop.account(f"aino{number}@example.com")
+    shop.sync_customers()
+    shop.with_settings(deleted_customers="remove")
+    for number in range(1, 5):
+        shop.edit_customer(number, deleted=True)
+    assert shop.run("customers_to_woo").success
+    assert shop.run(job, **arguments).success
+    assert len(stopped(shop, "woo_customer_delta")) == 4
+    assert shop.run("customers_to_woo", asset_selection=[dg.AssetKey("woo_customers")]).success
+    assert len(shop.accounts()) == 4
+
+
+def test_what_is_let_pass_is_only_what_was_stopped_and_only_once(stocked: Shop) -> None:
+    """Eleven were seen. Two more that the same run reads are judged by themselves."""
+    stocked.product("LAST")
+    stocked.balance("LAST", 5)
+    stocked.sync()
+    for code in CODES[:11]:
+        stocked.balance(code, 0)
+    assert stocked.run("balances_to_woo").success
+    for code in [CODES[11], "LAST"]:
+        stocked.balance(code, 0)
+    stocked.with_settings(new_product_status="publish", out_of_stock_products_percent=0)
+    result = stocked.run("balances_to_woo", run_config=let_pass("balance_delta", "out_of_stock"))
+    assert result.success
+    held = {sku: product.stock_quantity for sku, product in stocked.store().items()}
+    assert held == {**dict.fromkeys(CODES, 0), "LAST": 0}, "two are few"
+    for code in CODES[:11]:
+        stocked.balance(code, 5)
+    stocked.sync("balances_to_woo")
+    for code in CODES[:11]:
+        stocked.balance(code, 0)
+    assert "it takes 11 of the 13 products" in failed_check(stocked.run("balances_to_woo"))
+
+
+def test_a_look_ahead_uses_no_pass_up_and_a_delivery_that_fails_keeps_it(stocked: Shop) -> None:
+    for code in CODES[:11]:
+        stocked.balance(code, 0)
+    assert stocked.run("balances_to_woo").success
+    passing = let_pass("balance_delta", "out_of_stock")
+    up_to_delta = [dg.AssetKey(name) for name in ("solteq_balances", "woo_catalogue", "balance_delta")]
+    assert stocked.run("balances_to_woo", asset_selection=up_to_delta, run_config=passing).success
+    assert {product.stock_quantity for product in stocked.store().values()} == {5}
+    stocked.woo.fault(method="POST", path="/products/batch", times=None, status=503)
+    assert not stocked.run("balances_to_woo").success
+    stocked.woo.heal()
+    assert stocked.run("balances_to_woo").success
+    assert sum(product.stock_quantity == 0 for product in stocked.store().values()) == 11
+
+
+def test_reversals_one_a_run_are_no_more_than_at_once(shop: Shop) -> None:
+    shop.with_settings(reversals_at_once=2)
+    shop.product("A")
+    shop.sync("products_to_woo")
+    orders = [shop.order(order_line("A", "10.00")) for _ in range(4)]
+    shop.sync_sales()
+    runs = []
+    for order in orders:
+        shop.edit_order(order, order_line("A", "10.00"), status="cancelled")
+        runs.append(sales_run(shop))
+    assert len(shop.booked()) == 6
+    assert "it reverses 2 booked sales, 0 of them because their orders are gone from the store, and 2 more went so" in (
+        failed_check(runs[-1])
+    )
+
+
+def test_a_shop_with_many_sales_may_reverse_its_share(shop: Shop) -> None:
+    """Twenty a day are too few for five hundred orders a day."""
+    shop.with_settings(reversals_at_once=0, reversals_percent=50)
+    shop.product("A")
+    shop.sync("products_to_woo")
+    orders = [shop.order(order_line("A", "10.00")) for _ in range(4)]
+    shop.sync_sales()
+    for order in orders[:2]:
+        shop.edit_order(order, order_line("A", "10.00"), status="cancelled")
+    shop.sync_sales()
+    assert len(shop.booked()) == 6

@@ -298,8 +298,8 @@ def test_the_verdict_says_what_went_before_what_is_here_and_how_many_may(store: 
     run(store, "product_delta", cut_to("1.00", 1, 2, 3))
     _, verdicts = run(store, "product_delta", cut_to("1.00", 4, 5))
     verdict = verdicts["price_cuts"]
-    shown = {name: verdict.metadata[name] for name in ("in_this_delta", "earlier_in_the_window", "of", "may")}
-    assert shown == {"in_this_delta": 2, "earlier_in_the_window": 3, "of": 20, "may": 4}
+    shown = {name: verdict.metadata[name] for name in ("due", "earlier_in_the_window", "of", "may")}
+    assert shown == {"due": 2, "earlier_in_the_window": 3, "of": 20, "may": 4}
     assert (
         "2 of the store's 20 products by more than 50 %, and 3 more went so within the last 24 hours"
         in (verdict.problems[0])

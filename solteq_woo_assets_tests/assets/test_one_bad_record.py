@@ -113,3 +113,40 @@ def test_a_product_and_an_account_of_the_store_that_cannot_be_read_stop_no_other
     assert shop.run("full_refresh_woo_catalogue").success
     shop.sync_customers()
     assert held(shop) == set()
+
+
+def test_an_unreadable_account_among_the_newest_stops_neither_flow_nor_the_sensor(shop: Shop) -> None:
+    shop.account("siiri@example.com")
+    shop.sync_customers()
+    bad, good = shop.account("aino@example.com"), shop.account("eero@example.com")
+    dates = dict.fromkeys(("date_created_gmt", "date_modified_gmt"), "2026-11-25T01:00:00")
+    newest = [
+        {"id": good, "email": "eero@example.com", "role": "customer", **dates},
+        {"id": bad, "email": ["aino@example.com"], "role": "customer", **dates},
+        "no account at all",
+    ]
+    shop.woo.fault(path="orderby=registered_date", times=None, status=200, body=simplejson.dumps(newest))
+    assert shop.tick("customers_to_solteq") == (True, "1 new accounts in the store")
+    for job in ("customers_to_solteq", "customers_to_woo"):
+        shop.sync_job(job)
+    assert [found["email"] for found in shop.solteq_customers("eero@example.com")] == ["eero@example.com"]
+    assert held(shop) == {
+        ("customers_to_solteq", f"account {bad}", "email", "account-unreadable"),
+        ("customers_to_solteq", "account (no id)", "id", "account-unreadable"),
+    }
+    asked, _ = shop.tick("customers_to_solteq")
+    assert not asked, "what is held is no news"
+    shop.woo.heal()
+    assert shop.tick("customers_to_solteq") == (True, "1 new accounts in the store")
+    shop.sync_customers()
+    assert held(shop) == set()
+
+
+def test_new_accounts_beyond_the_newest_are_read_though_one_of_those_has_no_id(shop: Shop) -> None:
+    shop.account("siiri@example.com")
+    shop.sync_customers()
+    shop.woo.put("customers", {"customers": [{"email": f"a{number}@example.com"} for number in range(101)]})
+    page = [{"id": 5_000 + number} for number in range(99)]
+    shop.woo.fault(path="orderby=registered_date", times=1, status=200, body=simplejson.dumps([{}, *page]))
+    shop.sync_job("customers_to_solteq")
+    assert shop.rows("SELECT count(*) FROM snapshot.woo_customer_accounts") == [(102,)]

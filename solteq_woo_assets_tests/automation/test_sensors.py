@@ -187,7 +187,9 @@ def test_a_crashed_run_is_marked_as_failed(shop: Shop, monkeypatch: pytest.Monke
     monkeypatch.setattr(sensors, "LONGEST_PAUSE", timedelta(0))
     shop.product("A1")
     run_id = add_run(shop, dg.DagsterRunStatus.STARTED)
-    shop.rows("INSERT INTO sync.leases VALUES ('products', ?, 1, now() AT TIME ZONE 'UTC')", run_id)
+    shop.rows(
+        "INSERT INTO sync.leases (flow, run_id, pid, since) VALUES ('products', ?, 1, now() AT TIME ZONE 'UTC')", run_id
+    )
     assert tick(shop) == (True, "the last run failed")
     run = instance_of(shop).get_run_by_id(run_id)
     assert run is not None

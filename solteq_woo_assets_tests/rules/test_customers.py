@@ -174,6 +174,16 @@ def test_another_e_mail_address_and_name_is_somebody_else(people: People, name: 
     assert contradictions(merge) == (["C1"], ["7"])
 
 
+@pytest.mark.parametrize("email", ["", None])
+def test_of_a_customer_without_an_e_mail_address_no_name_may_differ(people: People, email: str | None) -> None:
+    people.customer(1, **NAMED, **AINO, email=email)
+    people.account(7, email="eino@example.com", first_name="Eino")
+    merge = people.merge(accounts="all")
+    assert people.links() == []
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    assert contradictions(merge) == (["C1"], ["7"])
+
+
 def test_two_without_a_name_do_not_have_the_same_name(people: People) -> None:
     people.customer(1, **NAMED, email="old@example.com")
     people.account(7, email="new@example.com")
@@ -551,6 +561,34 @@ def test_a_stopped_parting_leaves_the_link_and_writes_nothing(people: People) ->
     assert merge.to_woo["action"].to_list() == ["part", "part"]
     assert told(merge.to_solteq) == {}
     assert people.connection.execute("SELECT first_name FROM sync.customers WHERE woo_id = 1").fetchall() == [("Aino",)]
+
+
+def test_a_linked_account_that_has_a_role_of_staff_too_is_held_both_ways(people: People) -> None:
+    """The store shows the role customer alone."""
+    people.pair(**AINO)
+    people.pair(2)
+    people.connection.execute("INSERT INTO snapshot.woo_staff VALUES (1, 'administrator')")
+    people.customer(1, first_name="Eino", last_name="Virtanen")
+    people.account(1, first_name="Aino", last_name="Laine")
+    merge = people.merge(accounts="all", remove_deleted=True)
+    assert people.links() == [("C1", 1, "linked"), ("C2", 2, "linked")]
+    assert told(merge.to_woo) == told(merge.to_solteq) == {}
+    for held, key in ((merge.to_woo_held, "C1"), (merge.to_solteq_held, "1")):
+        ((shown, field, reason, code),) = held.rows()
+        assert (shown, field, code) == (key, "role", "account-of-staff")
+        assert reason == "account 1 of customer C1 has the role administrator"
+    people.customer(1, deleted=True)
+    people.merge(remove_deleted=True)
+    assert people.merge(remove_deleted=True).to_woo.is_empty()
+
+
+def test_an_account_that_has_a_role_of_staff_too_is_nobody_s(people: People) -> None:
+    people.connection.execute("INSERT INTO snapshot.woo_staff VALUES (1, 'editor')")
+    people.account(1, **AINO)
+    assert told(people.merge().to_solteq) == {}
+    people.customer(1, **AINO, external_ids=("woo:shop:customer:1",))
+    assert told(people.merge(accounts="all").to_woo) == {}
+    assert people.links() == []
 
 
 BAD = {

@@ -107,6 +107,18 @@ class Customers(RuleBasedStateMachine):
             change = {"addresses": [billing | {IN_ADDRESS[field]: value}, *others]}
         self.shop.solteq.put("customers", {"documents": [{"id": customer["id"], **change}]})
 
+    @rule(data=st.data(), flow=st.sampled_from([TO_WOO, TO_SOLTEQ]))
+    def delete_in_solteq_and_put_back(self, data: st.DataObject, flow: str) -> None:
+        """They part, and are linked again by the runs to come."""
+        self.in_step()
+        customer = self.customer_of(data.draw(st.integers(1, self.people), "person"))
+        assert customer is not None
+        self.shop.solteq.put("customers", {"documents": [{"id": customer["id"], "deleted": True}]})
+        self.run(flow, full=False)
+        states = self.shop.rows("SELECT state FROM sync.customers WHERE solteq_id = $1", customer["id"])
+        assert states == [("unlinked",)]
+        self.shop.solteq.put("customers", {"documents": [{"id": customer["id"], "deleted": False}]})
+
     @rule(flow=st.sampled_from([TO_WOO, TO_SOLTEQ]), full=st.booleans())
     def run(self, flow: str, full: bool) -> None:
         """Whether it succeeds or a fault that waits makes it fail."""

@@ -80,6 +80,40 @@ def test_a_crashed_holder_lets_go_at_once_and_is_named_once(path: Path) -> None:
         assert held.take("products", "run-3") is None
 
 
+def lease_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.products.lease")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_deleted_lease_file_lets_nobody_else_in(path: Path, replaced: bool) -> None:
+    with leases(path) as first, leases(path) as second:
+        first.take("products", "run-1")
+        lease_file(path).unlink()
+        if replaced:
+            lease_file(path).touch()
+        with pytest.raises(FlowBusyError, match=r"under way \(run-1\), though its lease file was deleted"):
+            second.take("products", "run-2")
+        assert second.is_taken("products")
+        assert second.crashed_run("products") is None
+    with leases(path) as third:
+        assert not third.is_taken("products")
+        assert third.take("products", "run-3") is None
+
+
+@pytest.mark.parametrize("number", ["free", "of another process"])
+def test_a_crashed_holder_lets_go_though_its_lease_file_was_deleted(path: Path, number: str) -> None:
+    """After a restart of the machine another process may have the crashed one's number."""
+    assert exit_code(started(hold_and_die, path, "run-1")) == -signal.SIGKILL
+    lease_file(path).rename(path.with_name("elsewhere"))  # as deleted, and its number is not used again
+    if number == "of another process":
+        with StateDatabase(path).transaction() as connection:
+            connection.execute("UPDATE sync.leases SET pid = ?", [os.getpid()])
+    with leases(path) as held:
+        assert not held.is_taken("products")
+        assert held.crashed_run("products") == "run-1"
+        assert held.take("products", "run-2") == "run-1"
+
+
 @pytest.fixture
 def lasting(shop: Shop, tmp_path: Path) -> dg.DagsterInstance:
     """Dagster's storage on disk, which outlives a process."""

@@ -135,6 +135,9 @@ def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
     """Take away what version 7 added."""
     connection.execute("DROP TABLE sync.erased_orders; DROP TABLE sync.rewrite_due")
     connection.execute("ALTER TABLE sync.comparisons DROP COLUMN is_outdated")
+    connection.execute("DROP TABLE snapshot.woo_staff")
+    connection.execute("ALTER TABLE sync.leases DROP COLUMN file")
+    connection.execute("ALTER TABLE sync.leases DROP COLUMN process")
     connection.execute("ALTER TABLE snapshot.woo_customer_accounts DROP COLUMN country_names")
     connection.execute("DROP TABLE sync.stopped")
     connection.execute("UPDATE sync.version SET version = 6")
