@@ -78,6 +78,7 @@ NOBODY = {
     **dict.fromkeys(["sales", "settled_orders", "booked_elsewhere", "sales_lookups"], "documents without the customer"),
     **dict.fromkeys(["sales_days", "orders_not_stored", "erased_orders"], "ids and times"),
     **dict.fromkeys(["price_history", "comparisons", "links", "failures", "stopped"], "goods, keys and fingerprints"),
+    "woo_staff": "ids and roles",
     **dict.fromkeys(["version", "watermarks", "leases", "identity", "rewrite_due"], "times and settings"),
 }
 """Tables that hold no person, and why: one that is in neither list fails the test."""
