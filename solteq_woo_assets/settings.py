@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     """Status of a product that this integration creates. Draft: images and texts are added in the store first."""
     inactive_products: Literal["draft", "out_of_stock", "leave"] = "draft"
     """What becomes of a store product that is inactive or deleted in Solteq, or may not be sold online any more. It is
-    never deleted."""
+    never deleted. What has no stock to run out of, such as a service, becomes a draft with out_of_stock, too."""
     binned_products: Literal["restore", "leave"] = "restore"
     """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
     attribute_separator: str = Field(default="/", pattern=r"^[^|\\<>&%]+$")

@@ -32,7 +32,7 @@ from solteq_woo_assets.sync import quarantine
 from solteq_woo_assets.sync.frames import product_frame
 from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets.sync.links import link
-from solteq_woo_assets.sync.snapshot import read_catalogue, read_feed
+from solteq_woo_assets.sync.snapshot import outdate, read_catalogue, read_feed
 from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 FLOW = "products"
@@ -78,6 +78,9 @@ def solteq_products(
             frame=product_frame,
             full=config.is_full(database, FLOW),
         )
+        if settings.inactive_products == "out_of_stock":  # it is the stock flow that takes it off the shelf
+            with database.transaction() as connection:
+                outdate(connection, "balances", counts.changed)
     return dg.MaterializeResult(metadata=read_metadata(counts, measured))
 
 

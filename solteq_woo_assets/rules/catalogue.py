@@ -42,6 +42,7 @@ from solteq_woo_assets.rules.pricing import (
     sale_changes,
     time_text,
 )
+from solteq_woo_assets.rules.sellable import keeps_no_stock
 from solteq_woo_assets.rules.skus import sku_key
 from solteq_woo_assets.rules.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
@@ -496,17 +497,20 @@ WHERE woo_id IS NULL AND on_sale AND verdict IS NULL AND NOT cannot_be_told_apar
     AND NOT (kind = 'variation' AND coalesce(parent_status, '') = 'trash' AND $binned_products = 'leave')
 """
 
+# Stock counts products by their code and type: what it does not find, or does not count, becomes a draft instead.
+_CANNOT_RUN_OUT = f"({keeps_no_stock('items.type')} OR {sku_key('held.sku')} IS DISTINCT FROM items.sku_key)"
+
 _UPDATED = f"""
 WITH compared AS (
     SELECT
-        items.*, held.status, held.manage_stock, held.stock_quantity,
-        held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
+        items.*, held.status, held.regular_price AS held_regular_price, held.sku AS held_sku, held.global_unique_id,
         {sale_changes("held", "items")} AS sale_fields,
         held.purchase_price AS held_purchase_price, held.cost_of_goods_sold, held.has_cost_of_goods,
         held.attributes AS held_attributes,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         CASE
-            WHEN NOT for_sale AND $inactive_products = 'draft' AND held.status IN ('publish', 'future')
+            WHEN NOT for_sale AND held.status IN ('publish', 'future') AND ($inactive_products = 'draft'
+                OR $inactive_products = 'out_of_stock' AND {_CANNOT_RUN_OUT})
                 THEN CASE items.kind WHEN 'variation' THEN 'private' ELSE 'draft' END
             WHEN for_sale AND held.status = 'trash'
                 THEN CASE items.kind WHEN 'variation' THEN 'publish' ELSE $new_product_status END
@@ -529,10 +533,7 @@ WITH compared AS (
     SELECT *, [
         {{'field': 'status', 'old': status, 'new': wanted_status}}
     ] || CASE WHEN NOT for_sale THEN [{{'field': 'sku', 'old': held_sku, 'new': coalesce(sku_to_give_way, held_sku)}}]
-    ELSE [] END || CASE WHEN verdict = 'skip' AND $inactive_products = 'out_of_stock' THEN [  -- its type keeps no stock
-        {{'field': 'manage_stock', 'old': manage_stock::VARCHAR, 'new': 'true'}},
-        {{'field': 'stock_quantity', 'old': stock_quantity::VARCHAR, 'new': '0'}}
-    ] WHEN NOT for_sale THEN [] ELSE [
+    ELSE [] END || CASE WHEN NOT for_sale THEN [] ELSE [
         {{'field': 'sku', 'old': held_sku, 'new': sku}},
         {{'field': 'regular_price', 'old': coalesce({price_text("held_regular_price")}, ''),
             'new': {price_text("regular_price")}}},

@@ -6,6 +6,11 @@ def plain_type(product_type: str) -> str:
     return f"regexp_replace(lower({product_type}), '[ _-]', '', 'g')"
 
 
+def keeps_no_stock(product_type: str) -> str:
+    """Whether a product of this type is never out of stock, for nobody counts it. NULL without a type."""
+    return f"{plain_type(product_type)} IN ('giftcard', 'deposit', 'custom', 'service')"
+
+
 def is_sold_online(product_type: str, sales_price: str) -> str:
     """Never NULL. Nothing is given away, and what is no goods (a gift card, a deposit) is not sold online."""
     is_goods = f"{plain_type(product_type)} IN ('basic', 'variant', 'service')"

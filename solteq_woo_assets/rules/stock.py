@@ -8,7 +8,7 @@ import polars as pl
 
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA, STORE_BALANCES_META
 from solteq_woo_assets.rules.matching import find_strangers
-from solteq_woo_assets.rules.sellable import is_sold_online, plain_type
+from solteq_woo_assets.rules.sellable import is_sold_online, keeps_no_stock
 from solteq_woo_assets.rules.skus import sku_key
 
 Relation = duckdb.DuckDBPyRelation
@@ -94,7 +94,7 @@ WITH held AS (
 ), known AS (
     SELECT {sku_key("code")} AS sku_key,
             bool_or(active AND NOT deleted AND {is_sold_online("product_type", "sales_price")}) AS on_sale,
-        bool_or({plain_type("product_type")} IN ('giftcard', 'deposit', 'custom', 'service')) AS keeps_no_stock
+        bool_or({keeps_no_stock("product_type")}) AS keeps_no_stock
     FROM products GROUP BY ALL
 )
 SELECT * FROM (

@@ -557,3 +557,31 @@ def test_a_catalogue_made_anew_does_not_empty_the_store(shop: Shop, solteq_woo: 
     shop.sync("products_to_woo")
     assert {sku: product.id for sku, product in shop.store().items()} == pages
     assert {product.regular_price for product in shop.store().values()} == {Decimal(11)}
+
+
+def test_out_of_stock_takes_off_what_has_no_stock_too(shop: Shop) -> None:
+    """The page of a code that was used again, and a service; and the stock flow is woken for the others."""
+    shop.with_settings(inactive_products="out_of_stock", new_product_status="publish")
+    shop.product("A1", id="mug")
+    shop.product("B1")
+    shop.product("S1", productType="Service")
+    for code in ("A1", "B1"):
+        shop.balance(code, 5)
+    shop.sync("products_to_woo", "balances_to_woo")
+    pages = {sku: page.id for sku, page in shop.store().items()}
+    shop.product("A1", id="mug", deleted=True)
+    shop.product("A1", id="saw", salesPrice=500)
+    shop.product("B1", active=False)
+    shop.product("S1", productType="Service", active=False)
+    shop.sync("products_to_woo")
+    assert shop.tick("balances")[0]
+    shop.sync("balances_to_woo")
+    store = {page.id: page for page in shop.store().values()}
+    assert [store[pages[sku]].status for sku in ("A1", "B1", "S1")] == ["draft", "publish", "draft"]
+    assert store[pages["B1"]].stock_quantity == 0
+    shop.product("B1")
+    shop.product("S1", productType="Service")
+    shop.sync("products_to_woo", "balances_to_woo")
+    store = {page.id: page for page in shop.store().values()}
+    assert [store[pages[sku]].status for sku in ("A1", "B1", "S1")] == ["draft", "publish", "publish"]
+    assert store[pages["B1"]].stock_quantity == 5

@@ -55,14 +55,38 @@ def test_what_is_off_stays_off_without_another_write(
 def test_out_of_stock_where_the_settings_say_so(
     sides: Sides, fields: dict[str, object], reason: str, code: str
 ) -> None:
-    """Stock never writes what its type keeps no stock of, so the product delta does."""
+    """What its type keeps no stock of cannot run out: it becomes a draft, and comes back as one does."""
     sold(sides, product=fields, stock_quantity=4)
     sides.balance("A1", "4")
     delta = rows(sides.product_delta(replace(RULES, inactive_products="out_of_stock")).changes)
     stock = rows(sides.balance_delta(StockRules(inactive_products="out_of_stock")))
-    written = stock["A1"] if code else delta["A1"]
-    assert written["changes"]["stock_quantity"] == ("4", "0")
-    assert bool(code) == ("A1" not in delta)
+    if code:
+        assert stock["A1"]["changes"]["stock_quantity"] == ("4", "0")
+        assert "A1" not in delta
+    else:
+        assert delta["A1"]["changes"] == {"status": ("publish", "draft")}
+
+
+@pytest.mark.parametrize("fate", ["draft", "out_of_stock"])
+@pytest.mark.parametrize(
+    "product",
+    [
+        {"product_type": "Service", "active": False},
+        {"product_type": "Service", "sales_price": Decimal(0)},
+        {"code": "A1-OLD", "active": False},
+        {"code": "A1-OLD", "sales_price": Decimal(0)},
+    ],
+)
+def test_what_stock_does_not_count_leaves_the_shelf_all_the_same(
+    sides: Sides, product: dict[str, Any], fate: str
+) -> None:
+    """A service, and a page whose document has another code by now."""
+    sides.product(**{"code": "A1", "id": "d1", **product})
+    sides.held(10, "A1")
+    sides.link("a1", 10, solteq_id="d1")
+    (row,) = sides.product_delta(replace(RULES, inactive_products=fate)).changes.to_dicts()
+    assert row["action"] == "withdraw"
+    assert {"field": "status", "old": "publish", "new": "draft"} in row["changes"]
 
 
 def test_it_comes_back_when_it_may_be_sold_again(sides: Sides) -> None:
