@@ -12,7 +12,7 @@ from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
 from solteq_woo_assets.rules.customers import STAFF_ROLES
 from solteq_woo_assets.rules.people import PERSON_FIELDS
 from solteq_woo_assets.sync import erased
-from solteq_woo_assets.sync.customer_frames import account_frame, customer_frame, guest_frame
+from solteq_woo_assets.sync.customer_frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame
 from solteq_woo_assets.sync.snapshot import (
     ROWS_PER_TRANSACTION,
     WOO_OVERLAP,
@@ -46,6 +46,9 @@ def read_customers(
         connection.execute(
             f"UPDATE {CUSTOMERS} SET {personal}, customer_groups = [], external_ids = [], remarks = [] "
             "WHERE deleted AND (document IS NOT NULL OR email IS NOT NULL)"
+        )
+        connection.execute(
+            f"DELETE FROM sync.customer_conflicts WHERE solteq_id IN (SELECT id FROM {CUSTOMERS} WHERE deleted)"
         )
         there = [customer_id for customer_id, is_there in counts.erased.items() if is_there]
         gone = None if counts.full else [each for each in counts.erased if each not in there]
@@ -101,6 +104,8 @@ def _store_pages(
 
     Who was erased is not stored; that they are still there is told.
     """
+    made_for = {account.id: account.meta.get(SOLTEQ_ID_META) for page in pages for account in page.customers}
+    erased.remember_accounts(connection, made_for)
     gone = erased.accounts(connection)
     accounts = [account for page in pages for account in page.customers if account.id not in gone]
     unreadable = [row for page in pages for row in page.unreadable if row.id not in gone]

@@ -1,6 +1,6 @@
 """Who was erased: known by ids alone, and neither read, kept nor written to again."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.sync.quarantine import RECORDS, hold, release
+from solteq_woo_assets.sync.state import utc_now
 
 CODE = "erased-still-there"
 STAGE = "feed"
@@ -38,9 +39,45 @@ def orders(connection: duckdb.DuckDBPyConnection) -> set[int]:
     return {row[0] for row in connection.execute("SELECT order_id FROM sync.erased_orders").fetchall()}
 
 
-def documents(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
-    """Ids of the documents that are passed over when a feed of Solteq is read into a table."""
-    return customers(connection) if table == "snapshot.solteq_customers" else set()
+def documents(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> set[str]:
+    """Ids of the documents that are passed over when a feed of Solteq is read into a table.
+
+    Whoever has the ExternalID of somebody erased is that person: a write without an answer made the customer.
+
+    :param rows: of the table
+    """
+    if table != "snapshot.solteq_customers":
+        return set()
+    named = rows.explode("external_ids").filter(pl.col("external_ids").is_in(_external_ids(connection)))
+    for customer_id in set(named["id"]) - customers(connection):
+        connection.execute(_REMEMBER, [customer_id, None, utc_now()])
+    return customers(connection)
+
+
+def _external_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        "WITH shop AS (SELECT 'woo:' || address AS name FROM sync.identity WHERE side = 'shop') "
+        "SELECT name || ':customer:' || woo_id FROM shop, sync.customers WHERE state = 'erased' AND woo_id IS NOT NULL "
+        "UNION ALL SELECT name || ':guest:' || order_id FROM shop, sync.erased_orders"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+_REMEMBER = """
+INSERT INTO sync.customers (solteq_id, woo_id, state, why, since)
+VALUES (?, ?, 'erased', 'made by a write without an answer for somebody erased', ?)
+"""
+
+
+def remember_accounts(connection: duckdb.DuckDBPyConnection, made_for: Mapping[int, str | None]) -> None:
+    """Accounts that a write without an answer made for somebody who was erased are erased, too.
+
+    :param made_for: by the account's id the customer for whom it was made, as its meta says
+    """
+    gone, known = customers(connection), accounts(connection)
+    for woo_id, solteq_id in made_for.items():
+        if solteq_id in gone and woo_id not in known:
+            connection.execute(_REMEMBER, [None, woo_id, utc_now()])
 
 
 def tell(

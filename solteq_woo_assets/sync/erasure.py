@@ -24,7 +24,7 @@ _SHORTEST = 3
 """Letters of a value that is looked for in texts; shorter ones are in every word."""
 
 _BY_PERSON = ("delta.woo_customer_delta", "delta.solteq_customer_delta", "sync.customers", "sync.customer_conflicts")
-_BY_KEY = ("sync.quarantine", "sync.deliveries", "sync.reconciliation", "sync.failures")
+_BY_KEY = ("sync.quarantine", "sync.reconciliation", "sync.failures")
 _TEXTS = {
     "delta.product_delta": ["reason"],
     "delta.balance_delta": ["reason"],
@@ -184,7 +184,12 @@ def _people(connection: duckdb.DuckDBPyConnection, who: str) -> list[Person]:
             WHERE flow = 'customers_to_solteq' AND key IN ($account, 'account ' || $account)
         )
         SELECT DISTINCT coalesce(named.solteq_id, linked.solteq_id), coalesce(named.woo_id, linked.woo_id)
-        FROM named LEFT JOIN sync.customers AS linked
+        FROM named LEFT JOIN (
+            SELECT solteq_id, woo_id FROM sync.customers
+            -- Made by a write without an answer, and not linked yet.
+            UNION SELECT held_solteq_id, id FROM snapshot.woo_customer_accounts
+            WHERE id NOT IN (SELECT woo_id FROM sync.customers WHERE woo_id IS NOT NULL)
+        ) AS linked
             ON linked.solteq_id = named.solteq_id OR linked.woo_id = named.woo_id
         WHERE coalesce(named.solteq_id, linked.solteq_id) IS NOT NULL
             OR coalesce(named.woo_id, linked.woo_id) IS NOT NULL
@@ -283,6 +288,11 @@ def _erase(connection: duckdb.DuckDBPyConnection, found: Erasure) -> None:
             f"DELETE FROM {table} WHERE list_contains($flows, flow) AND list_contains($keys, key)",
             {"flows": _FLOWS, "keys": keys},
         )
+    connection.execute(  # that something was sent stays: the guard rails count it
+        "UPDATE sync.deliveries SET changes = [], error = NULL WHERE list_contains($flows, flow) "
+        "AND list_contains($keys, key)",
+        {"flows": _FLOWS, "keys": keys},
+    )
     connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($keys, key)", {"keys": orders})
     _erase_buyers(connection, found.orders)
     _sweep(connection, values)

@@ -228,7 +228,7 @@ def _without_erased(
     connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame, page: FeedPage, counts: ReadCounts
 ) -> tuple[pl.DataFrame, list[InvalidDocument]]:
     """A page's rows, and its unreadable documents, without people who were erased; that they were there is counted."""
-    gone = erased.documents(connection, table)
+    gone = erased.documents(connection, table, rows)
     if not gone:
         return rows, page.invalid
     theirs = rows.filter(pl.col("id").is_in(list(gone)))

@@ -8,7 +8,7 @@ Money is ``DECIMAL(18,4)``; times are UTC without a zone.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -511,6 +511,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+_COPY, _IN_USE = "copy-", "in-use"
+"""What the folder of a copy is called, and the file in it that who uses it has locked."""
+
 _idle: dict[str, duckdb.DuckDBPyConnection] = {}
 """The engine of the last transaction, for the next one of the same database. Threads take it out while they use it."""
 
@@ -584,7 +587,7 @@ class StateDatabase:
         with self._locked():
             try:
                 self._clear()
-                for copy in self._private.glob("copy*"):  # by a crash, or in use by who is to forget the person, too
+                for copy in self._private.glob(f"{_COPY}*"):  # also one in use: it is to forget the person, too
                     shutil.rmtree(copy)
                 with self._connected() as connection:
                     connection.execute("CHECKPOINT state")  # the log would be read into the new file
@@ -607,23 +610,23 @@ class StateDatabase:
         :raises StateError: the file cannot be locked or opened, or the disk is full
         """
         self._private.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix="copy", dir=self._private) as folder:
-            copy = StateDatabase(Path(folder) / self.path.name, lock_seconds=self._lock_seconds)
-            if self.path.exists():
-                self._copy_to(copy.path)
-            try:
-                yield copy
-            finally:
-                _stop_idle()  # one may have the copy open
+        with ExitStack() as stack:
+            with self._locked():
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix=_COPY, dir=self._private)))
+                stack.enter_context(FileLock(folder / _IN_USE, mode=0o600))
+                copy = StateDatabase(folder / self.path.name, lock_seconds=self._lock_seconds)
+                if self.path.exists():
+                    self._copy_to(copy.path)
+            stack.callback(_stop_idle)  # one may have the copy open
+            yield copy
 
     def _copy_to(self, copy: Path) -> None:
-        with self._locked():
-            with self._connected() as connection:
-                connection.execute("CHECKPOINT")  # so that the file is all of it
-            try:
-                shutil.copyfile(self.path, copy)
-            except OSError as error:
-                raise StateError(f"{self.path} cannot be copied ({error.strerror}); free some disk space") from error
+        with self._connected() as connection:
+            connection.execute("CHECKPOINT")  # so that the file is all of it
+        try:
+            shutil.copyfile(self.path, copy)
+        except OSError as error:
+            raise StateError(f"{self.path} cannot be copied ({error.strerror}); free some disk space") from error
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -676,6 +679,9 @@ class StateDatabase:
         for left in self._private.glob("*"):
             if left.is_file():
                 left.unlink()
+            elif left.name.startswith(_COPY):
+                with suppress(Timeout), FileLock(left / _IN_USE, timeout=0, mode=0o600):
+                    shutil.rmtree(left)
 
     def _started(self) -> duckdb.DuckDBPyConnection:
         self._clear()

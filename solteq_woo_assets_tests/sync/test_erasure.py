@@ -236,3 +236,79 @@ def test_the_ids_of_erased_people_stay_when_the_other_side_is_replaced(garden: S
 def test_of_a_customers_document_that_cannot_be_read_nothing_is_kept(garden: Shop) -> None:
     ((raw,),) = garden.rows("SELECT raw FROM sync.quarantine WHERE key = 'C-3'")
     assert len(raw) == 64
+
+
+def test_an_account_that_was_made_without_an_answer_is_erased_with_its_customer(shop: Shop) -> None:
+    """It was read as a stranger's, and became a new customer of Solteq."""
+    shop.with_settings(customer_accounts="all")
+    shop.customer(1, email="sipuliina@example.com", lastName="Purjonen")
+    shop.woo.fault(method="POST", path="customers/batch", times=1, drop="after")
+    shop.run("customers_to_woo")
+    shop.woo.heal()
+    erase(shop.database, "C-1")
+    shop.edit_customer(1, deleted=True)
+    shop.sync_customers()
+    shop.sync_customers()
+    assert shop.solteq_customers("sipuliina@example.com") == []
+    assert shop.rows("SELECT count(*) FROM snapshot.woo_customer_accounts") == [(0,)]
+    assert ("erased-still-there",) in shop.rows("SELECT code FROM sync.quarantine")
+
+
+def test_a_customer_that_was_made_without_an_answer_is_erased_with_the_account(shop: Shop) -> None:
+    account = shop.account("sipuliina@example.com", first_name="Sipuliina")
+    shop.sync_job("customers_to_woo", full=True)
+    shop.solteq.fault(method="POST", path="/customer/v1-ext/customers", times=None, drop="after")
+    shop.solteq.fault(method="GET", path="externalId=", times=None, status=503)
+    shop.run("customers_to_solteq", run_config={"ops": {"woo_customer_accounts": {"config": {"full": True}}}})
+    shop.solteq.heal()
+    assert len(shop.solteq_customers("sipuliina@example.com")) == 1
+    erase(shop.database, f"woo:{account}")
+    shop.sync_customers()
+    assert shop.rows("SELECT count(*) FROM snapshot.solteq_customers") == [(0,)]
+    assert ("erased-still-there",) in shop.rows("SELECT code FROM sync.quarantine")
+
+
+def test_erasing_who_was_removed_does_not_make_room_for_more_removals(shop: Shop) -> None:
+    """The rail counts what was sent, whoever it was."""
+    shop.with_settings(deleted_customers="remove")
+    for number in range(8):
+        shop.customer(number)
+        shop.account(f"aino{number}@example.com", first_name="Aino")
+    shop.sync_customers()
+    for numbers in (range(3), range(3, 6)):
+        for number in numbers:
+            shop.edit_customer(number, deleted=True)
+        shop.sync_customers()
+        for number in range(3):
+            erase(shop.database, f"C-{number}")
+    assert len(shop.accounts()) == 5
+
+
+def test_a_copy_that_a_killed_dry_run_left_goes_with_the_next_transaction(shop: Shop) -> None:
+    """One in use stays."""
+    private = shop.database.path.with_name(f"{shop.database.path.name}.tmp")
+    with shop.database.transaction():
+        pass
+    left = private / "copy-left"
+    left.mkdir()
+    (left / "state.duckdb").write_bytes(b"sipuliina@example.com")
+    with shop.database.copied() as copy:
+        for database in (copy, shop.database, shop.database):
+            with database.transaction():
+                pass
+        assert list(private.glob("copy-*")) == [copy.path.parent]
+        with shop.database.transaction():
+            pass
+        assert copy.path.exists()
+    assert list(private.iterdir()) == []
+
+
+def test_nothing_is_kept_of_a_conflict_of_who_was_deleted(garden: Shop) -> None:
+    garden.sync_customers()
+    garden.edit_customer(1, phone="+358401111111")
+    garden.edit_account(2, billing={"phone": "+358402222222"})
+    garden.sync_customers()
+    assert garden.rows("SELECT count(*) > 0 FROM sync.customer_conflicts") == [(True,)]
+    garden.edit_customer(1, deleted=True)
+    garden.sync_customers()
+    assert garden.rows("FROM sync.customer_conflicts") == []
