@@ -511,7 +511,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-_COPY, _IN_USE = "copy-", "in-use"
+_COPY, _IN_USE = "copy-", "lock"
 """What the folder of a copy is called, and the file in it that who uses it has locked."""
 
 _idle: dict[str, duckdb.DuckDBPyConnection] = {}
