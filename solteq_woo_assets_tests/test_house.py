@@ -1,11 +1,15 @@
 """The house: which room may use which, so that each can be understood and tested without those above it."""
 
 import ast
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "solteq_woo_assets"
+SANDBOX = Path(__file__).parents[1] / "solteq_woo_sandbox"
 
 FOUNDATION = {"errors", "settings"}
 MAY_IMPORT = {
@@ -21,8 +25,7 @@ MAY_IMPORT = {
     "automation": {"automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
     "definitions": {"automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
     "doctor": {"doctor", "sync", "rules", "clients"} | FOUNDATION,
-    "sandbox": {"sandbox"} | FOUNDATION,
-    "cli": {"cli", "doctor", "definitions", "automation", "assets", "sync", "rules", "clients", "sandbox"} | FOUNDATION,
+    "cli": {"cli", "doctor", "definitions", "automation", "assets", "sync", "rules", "clients"} | FOUNDATION,
 }
 IO = {"requests", "os", "socket", "time", "random", "sqlite3", "subprocess", "pathlib", "dagster"}
 
@@ -50,9 +53,30 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_one_way(path: Path) -> None:
-    """automation → assets → sync, rules, clients → settings; the sandbox is for the command line and the tests."""
+    """automation → assets → sync, rules, clients → settings."""
     ours = {name.split(".")[1] for name in imported(path) if name.startswith("solteq_woo_assets.")}
     assert ours <= MAY_IMPORT[room(path)]
+
+
+@pytest.mark.parametrize("path", sorted(SANDBOX.rglob("*.py")), ids=lambda path: path.name)
+def test_the_sandbox_stands_alone(path: Path) -> None:
+    """A stand-in that shared code with the product would share its mistakes."""
+    assert [name for name in imported(path) if name.startswith("solteq_woo_assets")] == []
+
+
+def test_the_product_loads_without_the_sandbox() -> None:
+    """A wheel without the extra: only a function of the command line may import the sandbox."""
+    program = """
+        import importlib, pkgutil, sys
+        sys.modules["solteq_woo_sandbox"] = None
+        import solteq_woo_assets
+        for module in pkgutil.walk_packages(solteq_woo_assets.__path__, "solteq_woo_assets."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)  # noqa: S603
+    asking = {room(path) for path in FILES if any(name.startswith("solteq_woo_sandbox") for name in imported(path))}
+    assert asking == {"cli"}
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if room(path) == "rules"], ids=lambda path: path.name)

@@ -12,8 +12,6 @@ from pydantic import SecretStr
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
-from solteq_woo_assets.sandbox import catalogue
-from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.ledger import DeliveryCounts
 from solteq_woo_assets.sync.lots import DOUBT_AFTER
@@ -22,6 +20,8 @@ from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.sync.conftest import Template
 from solteq_woo_assets_tests.sync.flows import run_flows, run_out_of_disk
 from solteq_woo_assets_tests.sync.processes import exit_code, started
+from solteq_woo_sandbox import catalogue
+from solteq_woo_sandbox import woo as woo_sandbox
 
 HTML = {"status": 200, "headers": {"Content-Type": "text/html"}, "body": "<h1>Just a moment</h1>"}
 REFUSED = '{"code": "woocommerce_rest_cannot_batch", "message": "Sorry", "data": {"status": 403}}'

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.rules.catalogue import CHANGES_SCHEMA
-from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sync.delivery import deliver
 from solteq_woo_assets.sync.ledger import DeliveryCounts
 from solteq_woo_assets.sync.snapshot import read_catalogue
 from solteq_woo_assets_tests.conftest import Shop
+from solteq_woo_sandbox import woo as woo_sandbox
 
 FIELDS = {"sku": "sku", "gtin": "global_unique_id"}
 
