@@ -23,12 +23,12 @@ from urllib3.util import Retry
 
 from solteq_woo_assets.cli import main, terminal
 from solteq_woo_assets.cli.jobs import settle_home
-from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.engine.database import table_columns
+from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.sandbox import solteq as solteq_sandbox
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets.settings import SANDBOX
-from solteq_woo_assets.sync.state import table_columns
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 
 SECRETS = (solteq_sandbox.CLIENT_SECRET, woo_sandbox.CONSUMER_SECRET)
