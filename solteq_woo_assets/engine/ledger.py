@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.flows.products.wire import Change
+from solteq_woo_assets.flow import Change
 
 SENT_ACTIONS = ("create", "update", "convert", "withdraw", "restore", "remove")
 """The delta's other actions, wait, skip and stopped, are only shown."""

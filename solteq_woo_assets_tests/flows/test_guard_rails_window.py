@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from solteq_woo_assets.engine import ledger
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.guard_rails import FEW, FEW_REMOVALS, Verdict, guard
-from solteq_woo_assets.flows.products.wire import Change
 from solteq_woo_assets.settings import Settings
 
 SETTINGS = Settings.model_construct(

@@ -7,8 +7,9 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.products.matching import find_strangers
-from solteq_woo_assets.flows.products.rules import CHANGES_SCHEMA, STORE_BALANCES_META
+from solteq_woo_assets.flows.products.rules import STORE_BALANCES_META
 from solteq_woo_assets.flows.products.sellable import is_sold_online, keeps_no_stock
 
 Relation = duckdb.DuckDBPyRelation

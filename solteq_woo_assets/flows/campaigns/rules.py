@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
     forget_prices,
@@ -21,7 +22,6 @@ from solteq_woo_assets.flows.campaigns.pricing import (
     sale_changes,
 )
 from solteq_woo_assets.flows.products.matching import find_strangers
-from solteq_woo_assets.flows.products.rules import CHANGES_SCHEMA
 
 Relation = duckdb.DuckDBPyRelation
 

@@ -11,6 +11,7 @@ from solteq_woo_assets.clients.solteq import CustomerDocument
 from solteq_woo_assets.clients.solteq_customers import customer_type
 from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrder
 from solteq_woo_assets.clients.woo_customers import is_mailable
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers.people import (
     ADDRESS_PARTS,
     ADDRESSES,
@@ -20,7 +21,6 @@ from solteq_woo_assets.flows.customers.people import (
     canonical,
     e164,
 )
-from solteq_woo_assets.flows.products.wire import Change
 
 SOLTEQ_ID_META = "solteq_customer_id"
 """Without the underscore that makes meta private: WooCommerce drops that of customers without a word (recorded)."""

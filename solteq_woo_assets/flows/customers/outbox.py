@@ -23,6 +23,7 @@ from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.errors import IntegrationError, SolteqError, WooError
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.frames import (
     account_frame,
@@ -34,7 +35,6 @@ from solteq_woo_assets.flows.customers.frames import (
 )
 from solteq_woo_assets.flows.customers.people import plain_text
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, CUSTOMERS, forget_accounts, store_accounts
-from solteq_woo_assets.flows.products.wire import Change
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""

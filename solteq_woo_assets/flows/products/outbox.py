@@ -31,8 +31,9 @@ from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.errors import IntegrationError, WooError
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.products.links import LINK_SCHEMA, link, sku_key
-from solteq_woo_assets.flows.products.wire import Change, disagreement, product_write
+from solteq_woo_assets.flows.products.wire import disagreement, product_write
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""

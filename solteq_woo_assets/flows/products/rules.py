@@ -26,6 +26,7 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.campaigns.pricing import (
     LOWEST_PRICE_META,
     OFFER_FIELDS,
@@ -47,20 +48,6 @@ from solteq_woo_assets.flows.products.sellable import keeps_no_stock
 from solteq_woo_assets.flows.products.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
 Relation = duckdb.DuckDBPyRelation
-
-CHANGES_SCHEMA = pl.Schema(
-    {
-        "key": pl.String,
-        "action": pl.String,
-        "kind": pl.String,
-        "woo_id": pl.Int64,
-        "parent_key": pl.String,
-        "parent_id": pl.Int64,
-        "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
-        "reason": pl.String,
-    }
-)
-"""The columns of every delta table; ``engine/database.py`` says what they hold."""
 
 PURCHASE_PRICE_META = "_solteq_purchase_price"
 STORE_BALANCES_META = "_solteq_store_balances"

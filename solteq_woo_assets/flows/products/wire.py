@@ -3,24 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict
+from typing import Any
 
 import simplejson
 
 from solteq_woo_assets.clients.woo import ProductWrite, StoreProduct
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.products.attributes import name_key, option_key
 from solteq_woo_assets.flows.products.variants import has_chosen
 
 META_PREFIX = "_solteq_"
 PRICES = ("regular_price", "sale_price", "cost_of_goods_sold")
-
-
-class Change(TypedDict):
-    """One field of a delta row, as text."""
-
-    field: str
-    old: str | None
-    new: str | None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from solteq_woo_assets.engine.delivery import Judge, is_away, is_blocked
 from solteq_woo_assets.engine.ledger import DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, SolteqError
-from solteq_woo_assets.flows.products.wire import Change
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.sales.adoption import differs
 from solteq_woo_assets.flows.sales.plan import settle as settle_orders
 from solteq_woo_assets.flows.sales.snapshots import FLOW, ORDERS

@@ -14,8 +14,8 @@ import simplejson
 from solteq_woo_assets.engine.quarantine import RECORDS
 from solteq_woo_assets.engine.skus import sku_key as sku_key_sql
 from solteq_woo_assets.engine.snapshot import watermark
+from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.products.links import sku_key
-from solteq_woo_assets.flows.products.rules import CHANGES_SCHEMA
 from solteq_woo_assets.flows.sales.booked_elsewhere import known, order_content
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable

@@ -13,11 +13,11 @@ from solteq_woo_assets.clients.solteq import CustomerDocument
 from solteq_woo_assets.clients.woo import StoreCustomer
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.snapshot import merge
+from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.frames import account_write, customer_document, customer_frame, field_of
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.snapshots import store_accounts
-from solteq_woo_assets.flows.products.wire import Change
 
 DATED = {"id": "C-1", "modifiedAt": "2026-01-05T06:00:00Z"}
 FIRST = {"type": "Billing", "street": "Mallitie 1", "postalCode": "00100", "city": "Helsinki", "country": "FI"}

@@ -12,8 +12,8 @@ from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct, Woo
 from solteq_woo_assets.engine.ledger import DeliveryCounts
 from solteq_woo_assets.engine.snapshot import read_catalogue
 from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.products.outbox import deliver
-from solteq_woo_assets.flows.products.rules import CHANGES_SCHEMA
 from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets_tests.conftest import Shop
 
