@@ -5,9 +5,9 @@ Two sensors, which exist when a channel is set. They write nothing to the shop, 
 - ``failed_runs_sensor``, Dagster's run-failure sensor, only notes what failed. Dagster goes on to the next event
   whatever becomes of it, so that nothing is sent from there.
 - ``alerts_sensor`` looks at the last verdict of every asset check and whether what failed has succeeded since, and
-  sends what is due (:mod:`solteq_woo_assets.rules.alerts`). What cannot be sent stays due: the tick fails and says
-  why, the next one tries again. That a run succeeded is asked of Dagster and not heard from a run-success sensor:
-  that would leave a line in the log of every run, and an event that it missed would leave a cause open for ever.
+  sends what is due (:mod:`solteq_woo_assets.automation.alert_rules`). What cannot be sent stays due: the tick fails
+  and says why, the next one tries again. That a run succeeded is asked of Dagster and not heard from a run-success
+  sensor: that would leave a line in the log of every run, and an event that it missed would leave a cause open.
 
 Severity WARN alerts nobody. A run that only a blocking check stopped is the check's alert, not one of its own. Messages
 hold our own sentences; of another library's exception only the class, since its words may hold anything.
@@ -25,12 +25,12 @@ from dagster._core.events import DagsterEvent
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from dagster_shared.error import SerializableErrorInfo
 
+from solteq_woo_assets.automation.alert_rules import Alert, due
+from solteq_woo_assets.automation.alert_state import alerts, forget, forget_channels, keep, keep_told, record_failure
 from solteq_woo_assets.clients.alerts import Channel, Message, channels
+from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
-from solteq_woo_assets.rules.alerts import Alert, due
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.alerts import alerts, forget, forget_channels, keep, keep_told, record_failure
-from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 SECONDS = 15
 LOCK_SECONDS = 20.0

@@ -27,7 +27,7 @@ from solteq_woo_assets.clients.solteq import (
 )
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
-from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
+from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 from solteq_woo_assets_tests.conftest import campaign_document, without
 from solteq_woo_sandbox.server import running
