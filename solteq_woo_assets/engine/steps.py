@@ -158,10 +158,12 @@ def send_delta(
     *,
     flow: str,
     delta: str,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dg.MaterializeResult:
     """Send a flow's delta to the store: what every delivery asset does.
 
     :param delta: the delta asset's name
+    :param stop: asked before each lot; once it says so, the rest is left to the next run
     """
     with failing_in_words(), effort(woo) as measured:
         take_lease(context, leases, flow)
@@ -174,6 +176,7 @@ def send_delta(
             in_flight=settings.requests_in_flight,
             on_progress=progress(context, flow),
             clock=clock,
+            stop=stop,
         )
     return delivery_result(context, settings, database, flow, delta, counts, measured)
 
@@ -225,7 +228,7 @@ def delivery_result(
             "created": counts.by_action["create"],
             "updated": counts.delivered - counts.by_action["create"],
             "refused": counts.refused,
-            "retried_next_run": counts.retry,
+            "retried_next_run": counts.retry + counts.unsent,
             "waiting": counts.waiting,
             "stopped": stopped,
             "found_interrupted": counts.interrupted,
