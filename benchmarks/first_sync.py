@@ -26,7 +26,7 @@ from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 from solteq_woo_assets.flows.products.outbox import BATCH_SIZE
 from solteq_woo_assets.flows.products.wire import product_write
-from solteq_woo_assets.sandbox import catalogue
+from solteq_woo_sandbox import catalogue
 
 PRODUCTS = 10_000
 REPETITIONS = 5

@@ -10,12 +10,12 @@ import pytest
 import stamina
 from hypothesis import settings
 
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sandbox.catalogue import gtin
-from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_assets_tests.engine.flows import run_flows
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox import woo as woo_sandbox
+from solteq_woo_sandbox.catalogue import gtin
+from solteq_woo_sandbox.server import running
 
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

@@ -11,10 +11,10 @@ from solteq_woo_assets.doctor import examine
 from solteq_woo_assets.engine.database import StateDatabase, table_columns
 from solteq_woo_assets.engine.identity import Identity, Side, address, forgotten
 from solteq_woo_assets.errors import ForeignDatabaseError
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, environment_of, order_line
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox import woo as woo_sandbox
+from solteq_woo_sandbox.server import running
 
 
 @pytest.fixture

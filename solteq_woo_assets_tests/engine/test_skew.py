@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets_tests.conftest import Shop, order_line
 from solteq_woo_assets_tests.engine.flows import run_flows
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox import woo as woo_sandbox
+from solteq_woo_sandbox.server import running
 
 PIECES = 20
 CODES = ("A", "B")

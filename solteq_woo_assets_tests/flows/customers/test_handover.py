@@ -14,8 +14,8 @@ from solteq_woo_assets.engine.snapshot import read_catalogue
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.products.outbox import deliver
-from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets_tests.conftest import Shop
+from solteq_woo_sandbox import woo as woo_sandbox
 
 FIELDS = {"sku": "sku", "gtin": "global_unique_id"}
 

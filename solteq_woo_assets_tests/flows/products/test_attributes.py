@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
-from solteq_woo_assets.sandbox.woo_fields import line, unslashed
-from solteq_woo_assets.sandbox.woo_texts import slugify
 from solteq_woo_assets_tests.flows.conftest import Sides, rows
 from solteq_woo_assets_tests.sandbox.woo_recordings import ABSENT, RECORDINGS, steps_of
+from solteq_woo_sandbox.woo_fields import line, unslashed
+from solteq_woo_sandbox.woo_texts import slugify
 
 words = st.text(
     st.sampled_from("aäÄAåøßb1 /-.|<>\\&;%20\"':(×😀中\u00a0\t") | st.characters(codec="utf-8"), max_size=12

@@ -16,12 +16,12 @@ from solteq_woo_assets.engine.delivery import DOUBT_AFTER
 from solteq_woo_assets.engine.ledger import DeliveryCounts
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 from solteq_woo_assets.flows.products.outbox import deliver
-from solteq_woo_assets.sandbox import catalogue
-from solteq_woo_assets.sandbox import woo as woo_sandbox
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.engine.conftest import Template
 from solteq_woo_assets_tests.engine.flows import run_flows, run_out_of_disk
 from solteq_woo_assets_tests.engine.processes import exit_code, started
+from solteq_woo_sandbox import catalogue
+from solteq_woo_sandbox import woo as woo_sandbox
 
 HTML = {"status": 200, "headers": {"Content-Type": "text/html"}, "body": "<h1>Just a moment</h1>"}
 REFUSED = '{"code": "woocommerce_rest_cannot_batch", "message": "Sorry", "data": {"status": 403}}'

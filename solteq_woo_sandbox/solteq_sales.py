@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
-from solteq_woo_assets.sandbox.solteq_customers import Answer
+from solteq_woo_sandbox.solteq_customers import Answer
 
 _TEXTS = ("externalId", "orderNumber", "storeId", "paidAt")
 _KINDS = ("Product", "Shipping", "Fee")

@@ -6,7 +6,7 @@ the product), taxes, and the settings and status that a client of these asks for
 orders, payment methods that pay back by themselves, webhooks, a few filters) is an error, never a guess. Two things an
 order shows are of its line's last change, where the real store looks them up anew: SKU and picture.
 
-Besides what :mod:`solteq_woo_assets.sandbox.server` offers, these control endpoints (no credentials asked):
+Besides what :mod:`solteq_woo_sandbox.server` offers, these control endpoints (no credentials asked):
 
 - ``PATCH /_sandbox/products/<id>`` edits a product by hand, as the store's people do, pictures too.
 - ``PUT /_sandbox/customers`` ``{"customers": […]}`` registers accounts as people do, with any ``role`` or ``roles``

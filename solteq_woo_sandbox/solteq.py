@@ -42,9 +42,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from solteq_woo_assets.sandbox import catalogue, solteq_customers, solteq_sales
-from solteq_woo_assets.sandbox.clock import Clock
-from solteq_woo_assets.sandbox.server import ControlMiddleware
+from solteq_woo_sandbox import catalogue, solteq_customers, solteq_sales
+from solteq_woo_sandbox.clock import Clock
+from solteq_woo_sandbox.server import ControlMiddleware
 
 CLIENT_ID = "sandbox"
 CLIENT_SECRET = "sandbox-secret"  # noqa: S105  guards made-up data on loopback

@@ -28,8 +28,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from solteq_woo_assets.errors import ConfigurationError
-from solteq_woo_assets.sandbox.clock import Clock
+from solteq_woo_sandbox.clock import Clock
 
 HOST = "127.0.0.1"
 REQUESTS_KEPT = 10_000  # a demo runs for days
@@ -288,7 +287,7 @@ def running(app: ASGIApp, port: int = 0) -> Iterator[str]:
 def serve(apps: Mapping[int, ASGIApp]) -> None:
     """Each app on its port on loopback, until SIGINT or SIGTERM; then returns. For the main thread.
 
-    :raises ConfigurationError: when a port cannot be had; then none is served
+    :raises OSError: when a port cannot be had; then none is served
     """
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(contextlib.closing(_listen(port))) for port in apps]
@@ -320,10 +319,6 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"port {port} on {HOST} is taken: stop what listens there or choose another port"
-            ) from error
-        raise ConfigurationError(
-            f"port {port} on {HOST} cannot be used ({error.strerror}): choose another port"
-        ) from error
+            raise OSError(f"port {port} on {HOST} is taken: stop what listens there or choose another port") from error
+        raise OSError(f"port {port} on {HOST} cannot be used ({error.strerror}): choose another port") from error
     return listener
