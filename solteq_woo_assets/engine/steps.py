@@ -11,11 +11,12 @@ import polars as pl
 
 from solteq_woo_assets.engine import failures, handover
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.snapshot import ReadCounts, watermark
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
-from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.settings import Settings
 
 OWNERS = ["team:integration"]
@@ -99,13 +100,10 @@ def send_delta(
     with shop.step(context, flow) as effort:
         counts = deliver(
             shop.database,
-            shop.woo,
-            flow=flow,
-            table=f"delta.{delta}",
-            run_id=context.run.run_id,
+            ProductOutbox(shop.woo, flow, f"delta.{delta}", clock=shop.clock),
+            context.run.run_id,
             in_flight=shop.settings.requests_in_flight,
-            on_progress=progress(context, flow),
-            clock=shop.clock,
+            tell=progress(context, flow),
             stop=stop,
         )
     return delivery_result(context, shop, flow, delta, counts, effort)

@@ -12,6 +12,7 @@ import polars as pl
 
 from solteq_woo_assets.engine import failures, quarantine
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.pictures import sales_per_day
 from solteq_woo_assets.engine.shop import Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
@@ -32,7 +33,7 @@ from solteq_woo_assets.flows.sales import lookups as sales_adoption
 from solteq_woo_assets.flows.sales import plan as sales_plan
 from solteq_woo_assets.flows.sales.frames import local_day
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
-from solteq_woo_assets.flows.sales.outbox import deliver_sales
+from solteq_woo_assets.flows.sales.outbox import SalesOutbox
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
 from solteq_woo_assets.settings import Settings
 
@@ -277,13 +278,12 @@ def solteq_sales(
     Each document is in `sync.sales` and in the ledger, `sync.deliveries`, before it leaves.
     """
     with shop.step(context, FLOW) as effort:
-        counts = deliver_sales(
+        counts = deliver(
             shop.database,
-            shop.solteq,
-            run_id=context.run.run_id,
-            shop=shop.settings.shop,
+            SalesOutbox(shop.solteq, shop.settings.shop),
+            context.run.run_id,
             in_flight=shop.settings.requests_in_flight,
-            on_progress=progress(context, "documents"),
+            tell=progress(context, "documents"),
         )
         days = [date.fromisoformat(key) for key in context.partition_keys]
         with shop.database.transaction() as connection:
