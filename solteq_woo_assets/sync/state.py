@@ -230,7 +230,7 @@ CREATE TABLE sync.failures (  -- writes at which the other side failed though it
 
 # Tables that came with version 5.
 _OPERATION_TABLES = """
-CREATE TABLE sync.alerts (  -- what is wrong at present, and who was told: a row a cause and channel (rules/alerts.py)
+CREATE TABLE sync.alerts (  -- what is wrong at present and who was told, by cause and channel (automation/alerts.py)
     cause VARCHAR NOT NULL,        -- run:JOB or check:ASSET:CHECK
     channel VARCHAR NOT NULL,      -- email, webhook
     words VARCHAR NOT NULL, run_id VARCHAR NOT NULL,  -- of the last failure
