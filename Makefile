@@ -22,7 +22,7 @@ screenshots: $(INSTALLED)  ## the documentation's pictures of the UI, taken by t
 	SCREENSHOTS=1 $(BIN)/pytest -p no:cacheprovider solteq_woo_assets_tests/browser
 
 week: $(INSTALLED)  ## a shop's week in bad weather: 5,000 orders, 50 runs killed; takes 20 minutes
-	$(BIN)/python -W ignore -m solteq_woo_assets_tests.sync.week
+	$(BIN)/python -W ignore -m solteq_woo_assets_tests.flows.sales.week
 
 check: $(INSTALLED)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -14,10 +14,10 @@ import dagster as dg
 from benchmarks.delta import Measured, apart, introduce, peak, peak_bytes, seconds
 from benchmarks.figures import Figure
 from benchmarks.shops import QUIET
-from solteq_woo_assets.assets.campaigns import compare
 from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.flows.campaigns.assets import compare
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import StateDatabase
 
 PRODUCTS = 100_000
 CAMPAIGNS = 1_000

@@ -13,10 +13,10 @@ from typing import Any
 from benchmarks.delta import Measured, apart, peak, peak_bytes, seconds
 from benchmarks.figures import Figure
 from benchmarks.shops import Sandbox, environment, run_job, sandbox
-from solteq_woo_assets.rules.customers import CustomerRules
-from solteq_woo_assets.rules.people import PERSON_FIELDS
-from solteq_woo_assets.sync import customer_links
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.flows.customers import links as customer_links
+from solteq_woo_assets.flows.customers.people import PERSON_FIELDS
+from solteq_woo_assets.flows.customers.rules import CustomerRules
 
 MERGED = 1_000_000
 CUSTOMERS = 50_000

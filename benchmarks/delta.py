@@ -21,11 +21,11 @@ from benchmarks.figures import Figure, median
 from benchmarks.shops import QUIET
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.rules.catalogue import CatalogueRules, product_delta
-from solteq_woo_assets.rules.pricing import PricingRules
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.identity import Met, remember, sides
+from solteq_woo_assets.flows.campaigns.pricing import PricingRules
+from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.identity import Met, remember, sides
-from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 PRODUCTS = 1_000_000
 REPETITIONS = 5

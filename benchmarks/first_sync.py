@@ -22,11 +22,11 @@ from requests.adapters import HTTPAdapter
 
 from benchmarks.figures import Figure, median
 from benchmarks.shops import JSON, Sandbox, environment, metadata, run_job, sandbox, store_auth
-from solteq_woo_assets.sandbox import catalogue
-from solteq_woo_assets.sync.delivery import BATCH_SIZE
-from solteq_woo_assets.sync.ledger import SENT_ACTIONS
-from solteq_woo_assets.sync.state import StateDatabase
-from solteq_woo_assets.sync.wire import product_write
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.ledger import SENT_ACTIONS
+from solteq_woo_assets.flows.products.outbox import BATCH_SIZE
+from solteq_woo_assets.flows.products.wire import product_write
+from solteq_woo_sandbox import catalogue
 
 PRODUCTS = 10_000
 REPETITIONS = 5

@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.figures import Figure, median
 from benchmarks.first_sync import fill
 from benchmarks.shops import Sandbox, environment, make, run_job, sandbox, set_environment
-from solteq_woo_assets.sandbox import catalogue
+from solteq_woo_sandbox import catalogue
 
 PRODUCTS = 100_000
 REPETITIONS = 3

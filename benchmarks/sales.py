@@ -23,9 +23,9 @@ from benchmarks.shops import Sandbox, environment, metadata, run_job, sandbox, s
 from solteq_woo_assets.automation.jobs import CHANGED_SALES
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo_orders import ORDER_FIELDS, created_between
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.flows.sales.snapshots import begin, read_days, start_of
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.sales import begin, read_days, start_of
-from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 ORDERS = 100_000
 KNOWN = 1_000_000

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from solteq_woo_assets.rules.problems import PROBLEMS, Problem
+from solteq_woo_assets.engine.problems import PROBLEMS, Problem
 from solteq_woo_assets.settings import SettingText, settings_texts
 
 GROUPS = {
@@ -67,7 +67,7 @@ def problems_page() -> str:
         "# Problems",
         "",
         "Why a record is held back, and what to do. `solteq-woo quarantine list` names each by its code.",
-        "Made from `solteq_woo_assets/rules/problems.py`.",
+        "Made from `solteq_woo_assets/engine/problems.py`.",
         "",
         "| code | what is wrong |",
         "| --- | --- |",

@@ -4,20 +4,25 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products, reconciliation, sales
-from solteq_woo_assets.assets.shadow import without_deliveries, would_send
 from solteq_woo_assets.automation.alerts import alert_sensors
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, jobs
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
+from solteq_woo_assets.automation.shadow import without_deliveries, would_send
 from solteq_woo_assets.automation.specs import shown
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.identity import Identity, sides
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.reconciliation import assets as reconciliation
+from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.identity import Identity, sides
-from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 
 def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definitions:

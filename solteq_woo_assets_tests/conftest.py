@@ -23,11 +23,11 @@ from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox import woo as woo_sandbox
+from solteq_woo_sandbox.server import running
 
 SHARED = Path(__file__).parents[2] / "shared"
 

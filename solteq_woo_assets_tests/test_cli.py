@@ -23,13 +23,13 @@ from urllib3.util import Retry
 
 from solteq_woo_assets.cli import main, terminal
 from solteq_woo_assets.cli.jobs import settle_home
-from solteq_woo_assets.rules.problems import PROBLEMS
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sandbox.server import running
+from solteq_woo_assets.engine.database import table_columns
+from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.settings import SANDBOX
-from solteq_woo_assets.sync.state import table_columns
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox import woo as woo_sandbox
+from solteq_woo_sandbox.server import running
 
 SECRETS = (solteq_sandbox.CLIENT_SECRET, woo_sandbox.CONSUMER_SECRET)
 EVERY_SETTING_OF_A_SANDBOX = list(SANDBOX)
@@ -565,6 +565,14 @@ def sandbox_ports(monkeypatch: pytest.MonkeyPatch) -> int:
         monkeypatch.setitem(SANDBOX, name, f"http://127.0.0.1:{port}")
     monkeypatch.setitem(SANDBOX, "WOO_URL", f"http://127.0.0.1:{port + 1}")
     return port
+
+
+def test_a_sandbox_that_is_not_installed_is_named(no_settings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "solteq_woo_sandbox", None)
+    for command in (("sandbox", "both"), ("run",), ("sync",)):
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 1
+        assert "The sandbox is not installed (solteq_woo_sandbox is missing). Install solteq-woo" in result.stderr
 
 
 def test_without_addresses_the_sandbox_stands_in(no_settings: Path, sandbox_ports: int) -> None:

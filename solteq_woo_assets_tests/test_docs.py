@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.settings import Settings, settings_texts
 from solteq_woo_assets_tests.test_house import FILES, imported, room
 

@@ -18,10 +18,10 @@ from solteq_woo_assets.doctor import Finding, examine
 from solteq_woo_assets.doctor.clocks import clock, time_zone
 from solteq_woo_assets.doctor.database import free_space
 from solteq_woo_assets.doctor.taxes import vat_rate
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sync.state import VERSION, Clock, utc_now
+from solteq_woo_assets.engine.database import VERSION, Clock, utc_now
 from solteq_woo_assets_tests.conftest import CommandLine, Shop
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox import woo as woo_sandbox
 
 RATES = {"25.5": "", "13.5": "reduced-rate", "0": "zero-rate"}
 HTML = {"headers": {"Content-Type": "text/html"}, "body": "<!DOCTYPE html><title>Forbidden</title>", "times": None}

@@ -33,9 +33,9 @@ from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_C
 from dagster_shared.error import SerializableErrorInfo
 
 from solteq_woo_assets.clients.failures import CONNECT_SECONDS, diagnose
+from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 SECONDS = 15
 LOCK_SECONDS = 20.0  # that a tick waits for the database; Dagster ends one that takes a minute

@@ -6,9 +6,13 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.sales.frames import local_day
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.sales_frames import local_day
 
 PRODUCTS_TO_WOO = dg.define_asset_job(
     "products_to_woo",

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from solteq_woo_assets.assets import customers
 from solteq_woo_assets.automation.jobs import BY_DAY, FLOW_JOBS, RECONCILE_ALL, SALES_TO_SOLTEQ, partition_of
+from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.settings import Settings
 
 

@@ -15,21 +15,25 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products, sales
-from solteq_woo_assets.assets.common import count_rows, report_crashed
 from solteq_woo_assets.automation.jobs import CHANGED_SALES, DELTA_ASSETS, FLOW_JOBS, partition_of
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.rules.skus import sku_key
+from solteq_woo_assets.engine.database import Clock, StateDatabase
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.ledger import SENT_ACTIONS
+from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.engine.snapshot import SOLTEQ_TICK, Watermark, count_news, watermark
+from solteq_woo_assets.engine.steps import count_rows, report_crashed
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.customers.frames import customer_frame
+from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, CUSTOMERS, known_accounts
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, product_frame
+from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.sales.snapshots import ORDERS, covers
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.customer_accounts import ACCOUNTS, CUSTOMERS, known_accounts
-from solteq_woo_assets.sync.customer_frames import customer_frame
-from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
-from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.ledger import SENT_ACTIONS
-from solteq_woo_assets.sync.sales import ORDERS, covers
-from solteq_woo_assets.sync.snapshot import SOLTEQ_TICK, Watermark, count_news, watermark
-from solteq_woo_assets.sync.state import Clock, StateDatabase
 
 PAGE_SIZE = 100
 LONGEST_PAUSE = timedelta(minutes=5)

@@ -7,10 +7,15 @@ from itertools import islice, pairwise
 import dagster as dg
 from dagster._utils.schedules import cron_string_iterator
 
-from solteq_woo_assets.assets import balances, campaigns, customers, products, reconciliation, sales
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS
+from solteq_woo_assets.engine.database import table_columns
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.reconciliation import assets as reconciliation
+from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import table_columns
 
 DIRECTIONS = {
     products.GROUP: "solteq-to-woocommerce",

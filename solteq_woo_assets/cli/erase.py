@@ -2,11 +2,12 @@
 
 import click
 
-from solteq_woo_assets.assets import customers, sales
 from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.terminal import console
-from solteq_woo_assets.sync import erasure
-from solteq_woo_assets.sync.lease import FlowLeases
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.customers import erasure
+from solteq_woo_assets.flows.sales import assets as sales
 
 
 @click.command()

@@ -4,17 +4,17 @@ from contextlib import closing
 
 import click
 
-from solteq_woo_assets.assets import campaigns
 from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
-from solteq_woo_assets.rules import skus
-from solteq_woo_assets.rules.pricing import LOWEST_PRICE_META
-from solteq_woo_assets.sync import sales_history
-from solteq_woo_assets.sync.links import sku_key
+from solteq_woo_assets.engine import skus
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
+from solteq_woo_assets.flows.products.links import sku_key
+from solteq_woo_assets.flows.sales import history as sales_history
 
 
 @click.command()

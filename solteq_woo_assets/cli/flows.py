@@ -7,7 +7,6 @@ from contextlib import ExitStack
 import click
 import dagster as dg
 
-from solteq_woo_assets.assets import campaigns, customers, sales
 from solteq_woo_assets.automation.jobs import (
     DELTA_ASSETS,
     FLOW_JOBS,
@@ -28,9 +27,12 @@ from solteq_woo_assets.cli.jobs import (
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_delta, print_quarantine, print_summary, print_table
 from solteq_woo_assets.cli.times import instant, local
-from solteq_woo_assets.rules.problems import PROBLEMS
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.problems import PROBLEMS
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import StateDatabase
 
 BOTH_WAYS = "customers"
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import click
 import dagster as dg
 
-from solteq_woo_assets.assets import sales
-from solteq_woo_assets.assets.guard_rails import RAILS
 from solteq_woo_assets.automation.jobs import (
     CHANGED_SALES,
     DELIVERY_ASSETS,
@@ -22,8 +20,10 @@ from solteq_woo_assets.cli.terminal import (
 )
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.flows.guard_rails import RAILS
+from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import StateDatabase, utc_now
 
 UNDELIVERED = ("refused", "retried_next_run", "waiting", "stopped")
 

@@ -17,11 +17,11 @@ from solteq_woo_assets.cli.jobs import (
 )
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_quarantine, print_summary, print_table
-from solteq_woo_assets.rules.problems import PROBLEMS
-from solteq_woo_assets.sync import booked_elsewhere
-from solteq_woo_assets.sync import quarantine as records
-from solteq_woo_assets.sync.sales import FLOW
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.engine import quarantine as records
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.problems import PROBLEMS
+from solteq_woo_assets.flows.sales import booked_elsewhere
+from solteq_woo_assets.flows.sales.snapshots import FLOW
 
 COLUMNS = ("flow", "key", "problem", "held back because", "since")
 

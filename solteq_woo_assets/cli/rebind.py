@@ -8,8 +8,8 @@ from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
-from solteq_woo_assets.sync import identity
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.engine import identity
+from solteq_woo_assets.engine.database import StateDatabase
 
 
 @click.command()

@@ -2,12 +2,12 @@
 
 import click
 
-from solteq_woo_assets.assets import products
 from solteq_woo_assets.cli.jobs import existing_database, load_settings
 from solteq_woo_assets.cli.terminal import console
-from solteq_woo_assets.sync import links
-from solteq_woo_assets.sync.lease import FlowLeases
-from solteq_woo_assets.sync.snapshot import outdate
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.snapshot import outdate
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.products import links
 
 
 @click.command("same-product")

@@ -7,22 +7,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
 import click
-from starlette.types import ASGIApp
 
 from solteq_woo_assets.cli.jobs import load_settings, settle_home
 from solteq_woo_assets.cli.terminal import console
 from solteq_woo_assets.errors import ConfigurationError
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox import woo as woo_sandbox
-from solteq_woo_assets.sandbox.server import running, serve
 from solteq_woo_assets.settings import SANDBOX, SANDBOX_DATA, Settings
 
-SANDBOX_TAX_CLASSES = {"reduced-rate-10": 10}
+TAX_CLASSES = {"reduced-rate-10": 10}
 """WooCommerce has one reduced class when new; Finland has two reduced rates, and a shopkeeper adds the other."""
 
 
@@ -40,24 +37,29 @@ def sandbox(system: str, port: int | None, seed: int, data: Path) -> None:
 
     Prints the addresses and credentials as NAME=value lines, ready for a .env file.
     """
+    with _is_asked_for():
+        from solteq_woo_sandbox import server, solteq, woo
     data.mkdir(parents=True, exist_ok=True)
     apps = {}
     lines = []
     if system in ("solteq", "both"):
         solteq_port = port or port_of("SOLTEQ_API_URL")
-        apps[solteq_port] = solteq_sandbox.create_app(data / "solteq.sqlite", seed=seed)
+        apps[solteq_port] = solteq.create_app(data / "solteq.sqlite", seed=seed)
         url = f"http://127.0.0.1:{solteq_port}"
         lines += [f"SOLTEQ_API_URL={url}", f"SOLTEQ_IDENTITY_URL={url}"]
         lines += [f"{name}={SANDBOX[name]}" for name in ("SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET")]
     if system in ("woo", "both"):
         woo_port = (port + (system == "both")) if port else port_of("WOO_URL")
-        apps[woo_port] = woo_app(data / "woo.sqlite")
+        apps[woo_port] = woo.create_app(data / "woo.sqlite", tax_classes=TAX_CLASSES)
         lines += [f"WOO_URL=http://127.0.0.1:{woo_port}"]
         lines += [f"{name}={SANDBOX[name]}" for name in ("WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET")]
     for taken in filter(is_listening, apps):
         raise click.ClickException(f"Port {taken} is taken. Stop what uses it, or choose another with --port.")
     click.echo("\n".join(lines))
-    serve(apps)
+    try:
+        server.serve(apps)
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 @click.command()
@@ -121,25 +123,37 @@ def _print_welcome(settings: Settings, port: int, log: Path) -> None:
 @contextmanager
 def standing_in(settings: Settings) -> Iterator[None]:
     """The sandbox for each side that has no address, unless one is running there already."""
+    if not (settings.solteq_is_sandbox or settings.woo_is_sandbox):
+        yield
+        return
+    with _is_asked_for():
+        from solteq_woo_sandbox import server, solteq, woo
+    apps = {}
+    if settings.solteq_is_sandbox:
+        apps["SOLTEQ_API_URL"] = partial(solteq.create_app, SANDBOX_DATA / "solteq.sqlite")
+    if settings.woo_is_sandbox:
+        apps["WOO_URL"] = partial(woo.create_app, SANDBOX_DATA / "woo.sqlite", tax_classes=TAX_CLASSES)
     with ExitStack() as stack:
-        sides = (
-            (settings.solteq_is_sandbox, "SOLTEQ_API_URL", solteq_sandbox.create_app, "solteq.sqlite"),
-            (settings.woo_is_sandbox, "WOO_URL", woo_app, "woo.sqlite"),
-        )
-        for is_sandbox, name, create_app, file in sides:
-            if not is_sandbox:
-                continue
+        for name, create_app in apps.items():
             if is_listening(port_of(name)):
                 console.print(f"{name} is not set: {SANDBOX[name]} is used, where a sandbox runs already.")
             else:
                 SANDBOX_DATA.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(running(create_app(SANDBOX_DATA / file), port=port_of(name)))
+                stack.enter_context(server.running(create_app(), port=port_of(name)))
                 console.print(f"The sandbox stands in at {SANDBOX[name]} ({name} is not set).")
         yield
 
 
-def woo_app(database: Path) -> ASGIApp:
-    return woo_sandbox.create_app(database, tax_classes=SANDBOX_TAX_CLASSES)
+@contextmanager
+def _is_asked_for() -> Iterator[None]:
+    """Around the import of the sandbox, an extra: who connects two real systems never needs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The sandbox is not installed ({error.name} is missing). Install solteq-woo-assets[sandbox], or set "
+            "SOLTEQ_API_URL and WOO_URL to real systems"
+        ) from error
 
 
 def port_of(name: str) -> int:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import StateDatabase
 
 ROWS_SHOWN = 50
 console = Console(stderr=True)

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from solteq_woo_assets.rules.pricing import instant_of
+from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.flows.campaigns.pricing import instant_of
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import utc_now
 
 FIRST_YEAR, LAST_YEAR = 1971, 2999  # beyond, zones and the database disagree or overflow
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, of_error, red, yellow
+from solteq_woo_assets.engine.database import VERSION, StateDatabase
 from solteq_woo_assets.errors import StateError
-from solteq_woo_assets.sync.state import VERSION, StateDatabase
 
 LOCK_SECONDS = 5.0
 """Long enough for the transactions of a run, short enough for somebody who waits."""

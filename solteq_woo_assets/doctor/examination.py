@@ -10,10 +10,10 @@ from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_
 from solteq_woo_assets.doctor.records import examine_records, nothing_read, vat_rates_in_use
 from solteq_woo_assets.doctor.solteq import examine_solteq
 from solteq_woo_assets.doctor.store import examine_store
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.identity import Identity, sides
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError, StateError
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.identity import Identity, sides
-from solteq_woo_assets.sync.state import Clock, StateDatabase, utc_now
 
 _ONCE = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
 """Somebody is waiting, and trouble that passes is worth a line, too; so is a clock at which the flows stop."""

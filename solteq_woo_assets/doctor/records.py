@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
-from solteq_woo_assets.rules.pricing import PricingRules, judge_campaigns
-from solteq_woo_assets.rules.skus import sku_key
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.flows.campaigns.pricing import PricingRules, judge_campaigns
+from solteq_woo_assets.flows.customers import erasure
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync import erasure
-from solteq_woo_assets.sync.state import StateDatabase
 
 _EXAMPLES = 3
 _ONLINE = """active AND NOT deleted AND trim(code) <> ''

@@ -18,9 +18,9 @@ from solteq_woo_assets.clients.solteq import (
 )
 from solteq_woo_assets.doctor.clocks import clock as clock_finding
 from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error
+from solteq_woo_assets.engine.database import Clock
 from solteq_woo_assets.errors import SolteqError
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import Clock
 
 _FEEDS = {
     "products": ProductDocument,

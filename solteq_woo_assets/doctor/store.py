@@ -9,9 +9,9 @@ from solteq_woo_assets.doctor.clocks import clock as clock_finding
 from solteq_woo_assets.doctor.clocks import time_zone
 from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red
 from solteq_woo_assets.doctor.writes import examine_writes
+from solteq_woo_assets.engine.database import Clock
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.sync.state import Clock
 
 _NOT_FOUND = 404
 _CLOSED = (401, 403)

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from solteq_woo_assets.automation import alerts
 from solteq_woo_assets.automation.alerts import Alert
 from solteq_woo_assets.definitions import build_definitions
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.errors import AlertError, StateError
-from solteq_woo_assets.sync.state import StateDatabase, utc_now
 from solteq_woo_assets_tests.clients.mail import Mailbox, free_port, mail_server
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, serving
 from solteq_woo_assets_tests.conftest import Shop

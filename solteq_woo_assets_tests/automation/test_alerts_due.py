@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.automation.alerts import UNCERTAIN, Alert, Failure, due, fail, keep_told, remembered
-from solteq_woo_assets.sync.state import StateDatabase
+from solteq_woo_assets.engine.database import StateDatabase
 
 START = datetime.fromisoformat("2026-11-23T03:00")
 MINUTE = timedelta(minutes=1)

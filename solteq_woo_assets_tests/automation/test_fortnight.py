@@ -13,11 +13,11 @@ import pytest
 import requests
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.rules.pricing import HELSINKI
-from solteq_woo_assets.rules.windows import instant_of
-from solteq_woo_assets.sandbox import woo as woo_sandbox
+from solteq_woo_assets.flows.campaigns.pricing import HELSINKI
+from solteq_woo_assets.flows.campaigns.windows import instant_of
 from solteq_woo_assets_tests.conftest import Shop
-from solteq_woo_assets_tests.rules.test_calendar import Campaign, Product, plain_price
+from solteq_woo_assets_tests.flows.campaigns.test_calendar import Campaign, Product, plain_price
+from solteq_woo_sandbox import woo as woo_sandbox
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 

@@ -10,11 +10,11 @@ import pytest
 
 from solteq_woo_assets.automation import sensors
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
+from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.errors import SolteqError
-from solteq_woo_assets.sandbox import solteq as solteq_sandbox
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sync.lease import FlowLeases
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line, product_document
+from solteq_woo_sandbox import solteq as solteq_sandbox
+from solteq_woo_sandbox.server import running
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 

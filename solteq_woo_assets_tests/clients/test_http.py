@@ -19,8 +19,8 @@ import tenacity.nap
 from solteq_woo_assets.clients import http
 from solteq_woo_assets.clients.deadline import Deadline
 from solteq_woo_assets.clients.http import JsonSession
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, WooError
-from solteq_woo_assets.sync.state import utc_now
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 
 NOON = datetime(2026, 3, 1, 12)  # noqa: DTZ001  UTC, as the database keeps it

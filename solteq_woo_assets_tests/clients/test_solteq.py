@@ -27,11 +27,11 @@ from solteq_woo_assets.clients.solteq import (
 )
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.solteq import CLIENT_ID, CLIENT_SECRET, create_app
-from solteq_woo_assets.sync.frames import balance_frame, campaign_frame, product_frame
+from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, product_frame
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 from solteq_woo_assets_tests.conftest import campaign_document, without
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.solteq import CLIENT_ID, CLIENT_SECRET, create_app
 
 SECRET = "do-not+show/this"
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -28,12 +28,12 @@ from solteq_woo_assets.clients.solteq import (
 )
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
-from solteq_woo_assets.sandbox import solteq as sandbox
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sync.customer_frames import customer_document as written_document
-from solteq_woo_assets.sync.customer_frames import customer_frame
+from solteq_woo_assets.flows.customers.frames import customer_document as written_document
+from solteq_woo_assets.flows.customers.frames import customer_frame
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import customer_document, without
+from solteq_woo_sandbox import solteq as sandbox
+from solteq_woo_sandbox.server import running
 
 AINO = "aino.esimerkki@example.com"
 AINO_DOCUMENT: Mapping[str, Any] = {

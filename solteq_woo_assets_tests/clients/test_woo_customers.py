@@ -23,9 +23,9 @@ from solteq_woo_assets.clients.woo import (
 )
 from solteq_woo_assets.clients.woo_customers import WooCustomers
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
-from solteq_woo_assets.sandbox.woo_fields import is_email, sanitize_email
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import Shop
+from solteq_woo_sandbox.woo_fields import is_email, sanitize_email
 
 PAGE = 4
 AINO = "aino@example.com"

@@ -5,7 +5,7 @@ from itertools import islice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.sandbox import catalogue
+from solteq_woo_sandbox import catalogue
 
 REQUIRED = {
     "products": {"id", "code", "name", "productType", "vatRate", "salesPrice", "attributes", "active", "deleted"},

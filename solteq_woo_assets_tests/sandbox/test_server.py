@@ -16,8 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from solteq_woo_assets.errors import ConfigurationError
-from solteq_woo_assets.sandbox.server import ControlMiddleware, running
+from solteq_woo_sandbox.server import ControlMiddleware, running
 
 
 class Counter:
@@ -175,7 +174,7 @@ def test_a_stopped_server_has_closed_its_port_and_idle_connections(counter: Coun
 def test_a_taken_port_is_named(counter: Counter) -> None:
     with running(counter.app()) as url:
         port = int(url.rsplit(":", 1)[1])
-        with pytest.raises(ConfigurationError, match=f"port {port} .* taken: stop what listens there"):
+        with pytest.raises(OSError, match=f"port {port} .* taken: stop what listens there"):
             running(counter.app(), port=port).__enter__()
 
 
@@ -185,7 +184,7 @@ def test_serve_until_a_signal(number: int) -> None:
     # Another process could take a free port before the child does; the output then says so.
     program = """
         import signal, sys
-        from solteq_woo_assets.sandbox.server import serve
+        from solteq_woo_sandbox.server import serve
         from solteq_woo_assets_tests.sandbox.test_server import Counter
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         serve({int(port): Counter().app() for port in sys.argv[1:]})

@@ -16,9 +16,9 @@ import simplejson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.sandbox import catalogue
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.solteq import CLIENT_ID, CLIENT_SECRET, FEEDS, create_app
+from solteq_woo_sandbox import catalogue
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.solteq import CLIENT_ID, CLIENT_SECRET, FEEDS, create_app
 
 SCOPES = "catalog-api stock-api customer-api discount-api"
 
@@ -455,8 +455,8 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     program = """
         import sys, threading
         from pathlib import Path
-        from solteq_woo_assets.sandbox.server import running
-        from solteq_woo_assets.sandbox.solteq import create_app
+        from solteq_woo_sandbox.server import running
+        from solteq_woo_sandbox.solteq import create_app
         with running(create_app(Path(sys.argv[1]), seed=0)) as url:
             print(url, flush=True)
             threading.Event().wait()

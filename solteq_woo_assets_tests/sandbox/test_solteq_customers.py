@@ -9,9 +9,9 @@ import pytest
 import requests
 import simplejson
 
-from solteq_woo_assets.sandbox import catalogue
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.solteq import CLIENT_ID, CLIENT_SECRET, FEEDS, create_app
+from solteq_woo_sandbox import catalogue
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.solteq import CLIENT_ID, CLIENT_SECRET, FEEDS, create_app
 
 PATH = FEEDS["customers"][0]
 

@@ -10,9 +10,9 @@ import pytest
 import requests
 import simplejson
 
-from solteq_woo_assets.sandbox import solteq
-from solteq_woo_assets.sandbox.server import running
 from solteq_woo_assets_tests.conftest import balance_document, product_document
+from solteq_woo_sandbox import solteq
+from solteq_woo_sandbox.server import running
 
 SALE: dict[str, Any] = {
     "externalId": "woo:shop:order:1",

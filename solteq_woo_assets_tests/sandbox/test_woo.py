@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import requests
 
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
-from solteq_woo_assets.sandbox.woo_products import HAND_EDITS
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
+from solteq_woo_sandbox.woo_products import HAND_EDITS
 
 MISSING = 99_999_999
 BEFORE, DURING, AFTER = "2026-11-25T12:00:00", "2026-11-27T12:00:00", "2026-11-30T12:00:00"
@@ -875,7 +875,7 @@ def test_kept_through_kill_and_restart(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     # Not a thread: only a process of its own can be killed.
     program = (
-        "import sys, pathlib; from solteq_woo_assets.sandbox import server, woo; "
+        "import sys, pathlib; from solteq_woo_sandbox import server, woo; "
         "server.serve({int(sys.argv[1]): woo.create_app(pathlib.Path(sys.argv[2]))})"
     )
     made = []

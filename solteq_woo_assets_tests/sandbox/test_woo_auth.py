@@ -9,8 +9,8 @@ import requests
 from oauthlib.oauth1 import Client
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 
 HTTPS = {"X-Forwarded-Proto": "https"}
 NOT_ALLOWED = (401, "woocommerce_rest_cannot_view")

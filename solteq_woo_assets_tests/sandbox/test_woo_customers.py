@@ -11,9 +11,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
-from solteq_woo_assets.sandbox.woo_fields import is_email, sanitize_email
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
+from solteq_woo_sandbox.woo_fields import is_email, sanitize_email
 
 
 @dataclass

@@ -12,11 +12,11 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.sandbox.server import running
-from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
-from solteq_woo_assets.sandbox.woo_discounts import apply_coupons
-from solteq_woo_assets.sandbox.woo_store import DEFAULT_SETTINGS
-from solteq_woo_assets.sandbox.woo_totals import TaxRules, calculate_totals, number
+from solteq_woo_sandbox.server import running
+from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
+from solteq_woo_sandbox.woo_discounts import apply_coupons
+from solteq_woo_sandbox.woo_store import DEFAULT_SETTINGS
+from solteq_woo_sandbox.woo_totals import TaxRules, calculate_totals, number
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "woo-recordings"
 MISSING = 99_999_999

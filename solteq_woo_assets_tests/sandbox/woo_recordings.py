@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 
-from solteq_woo_assets.sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET
+from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET
 
 RECORDINGS = Path(__file__).resolve().parents[3] / "shared" / "woo-recordings"
 ABSENT = "no ../shared beside this clone"

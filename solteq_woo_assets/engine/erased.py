@@ -1,0 +1,124 @@
+"""Who was erased: known by ids alone, and neither read, kept nor written to again."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
+
+CODE = "erased-still-there"
+STAGE = "feed"
+IS_ERASED = """(id IN (SELECT order_id FROM sync.erased_orders)
+    OR customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased'))"""
+"""SQL: whether an order of ``snapshot.woo_sales`` is of somebody who was erased."""
+
+O = TypeVar("O", bound=Any)  # noqa: E741  an outcome of flows/customers/outbox.py
+
+
+def customers(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Solteq's ids."""
+    return _ids(connection, "solteq_id")
+
+
+def accounts(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    """Ids of the store's accounts."""
+    return _ids(connection, "woo_id")
+
+
+def _ids(connection: duckdb.DuckDBPyConnection, column: str) -> set[Any]:
+    query = f"SELECT {column} FROM sync.customers WHERE state = 'erased' AND {column} IS NOT NULL"
+    return {row[0] for row in connection.execute(query).fetchall()}
+
+
+def orders(connection: duckdb.DuckDBPyConnection) -> set[int]:
+    """Ids of orders that are known as theirs."""
+    return {row[0] for row in connection.execute("SELECT order_id FROM sync.erased_orders").fetchall()}
+
+
+def documents(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> set[str]:
+    """Ids of the documents that are passed over when a feed of Solteq is read into a table.
+
+    Whoever has the ExternalID of somebody erased is that person: a write without an answer made the customer.
+
+    :param rows: of the table
+    """
+    if table != "snapshot.solteq_customers":
+        return set()
+    named = rows.explode("external_ids").filter(pl.col("external_ids").is_in(_external_ids(connection)))
+    for customer_id in set(named["id"]) - customers(connection):
+        connection.execute(_REMEMBER, [customer_id, None, utc_now()])
+    return customers(connection)
+
+
+def _external_ids(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        "WITH shop AS (SELECT 'woo:' || address AS name FROM sync.identity WHERE side = 'shop') "
+        "SELECT name || ':customer:' || woo_id FROM shop, sync.customers WHERE state = 'erased' AND woo_id IS NOT NULL "
+        "UNION ALL SELECT name || ':guest:' || order_id FROM shop, sync.erased_orders"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+_REMEMBER = """
+INSERT INTO sync.customers (solteq_id, woo_id, state, why, since)
+VALUES (?, ?, 'erased', 'made by a write without an answer for somebody erased', ?)
+"""
+
+
+def remember_accounts(connection: duckdb.DuckDBPyConnection, made_for: Mapping[int, str | None]) -> None:
+    """Accounts that a write without an answer made for somebody who was erased are erased, too.
+
+    :param made_for: by the account's id the customer for whom it was made, as its meta says
+    """
+    gone, known = customers(connection), accounts(connection)
+    for woo_id, solteq_id in made_for.items():
+        if solteq_id in gone and woo_id not in known:
+            connection.execute(_REMEMBER, [None, woo_id, utc_now()])
+
+
+def tell(
+    connection: duckdb.DuckDBPyConnection, flow: str, there: Iterable[str], *, gone: Iterable[str] | None = None
+) -> None:
+    """Say in the quarantine who is still there, and let go of who is not any more.
+
+    :param there: as the quarantine calls them
+    :param gone: ``None`` after a full read: everybody who is not there
+    """
+    rows = [(key, "(the person)", "was erased here, and is still there", CODE, None) for key in there]
+    told = pl.DataFrame(rows, schema=RECORDS, orient="row")
+    if gone is None:
+        connection.execute(
+            "DELETE FROM sync.quarantine WHERE flow = ? AND stage = ? AND code = ? AND NOT list_contains(?, key)",
+            [flow, STAGE, CODE, told["key"].to_list()],
+        )
+    else:
+        release(connection, flow, STAGE, pl.DataFrame({"key": list(gone)}, schema={"key": pl.String}))
+    hold(connection, flow, STAGE, told)
+
+
+def refused(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[O]) -> list[O]:
+    """Outcomes of writes; one that met somebody who was erased is refused, and what it met is not kept.
+
+    It would be sent again by each run: who was erased is not known, so nothing is in its way.
+    """
+    met: Collection[object] = customers(connection) | accounts(connection)
+    return [_refused(each) if each.answer is not None and each.answer.id in met else each for each in outcomes]
+
+
+def _refused(outcome: O) -> O:
+    reason = f"the other side has this e-mail address for {outcome.answer.id}, who was erased here"
+    return replace(outcome, state="refused", answer=None, error=reason, error_field="email", code=CODE)
+
+
+def forget(connection: duckdb.DuckDBPyConnection, sides: Collection[str]) -> None:
+    """Forget the ids of sides that are others now; those of the sides that stay keep people from coming back."""
+    if "solteq" in sides:
+        connection.execute("UPDATE sync.customers SET solteq_id = NULL WHERE state = 'erased'")
+    if "woo" in sides:
+        connection.execute("UPDATE sync.customers SET woo_id = NULL WHERE state = 'erased'")
+        connection.execute("DELETE FROM sync.erased_orders")
+    connection.execute("DELETE FROM sync.customers WHERE state <> 'erased' OR solteq_id IS NULL AND woo_id IS NULL")

@@ -1,0 +1,230 @@
+"""The ledger, ``sync.deliveries``: a row before each write leaves, settled after; and how a delivery went."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.flow import Change
+
+SENT_ACTIONS = ("create", "update", "convert", "withdraw", "restore", "remove")
+"""The delta's other actions, wait, skip and stopped, are only shown."""
+
+
+class Write(Protocol):
+    """One row of a delta on its way."""
+
+    @property
+    def delivery_id(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def woo_id(self) -> int | None: ...
+    @property
+    def changes(self) -> Sequence[Change]: ...
+
+
+class Outcome(Protocol):
+    """What became of a write, a dataclass: delivered, refused, retry or waiting.
+
+    ``code``: of the catalogue of problems, when it is refused, or when the other side fails at it.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def write(self) -> Write: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+@dataclass
+class DeliveryCounts:
+    """How a delivery went. ``by_action``: delivered writes by the delta's action."""
+
+    by_action: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    retry: int = 0
+    waiting: int = 0
+    interrupted: int = 0
+    """Writes of an earlier run that were found pending."""
+
+    @property
+    def delivered(self) -> int:
+        """Writes that the other side took."""
+        return self.by_action.total()
+
+    @property
+    def undelivered(self) -> int:
+        """Writes that were to go and did not arrive."""
+        return self.refused + self.retry + self.waiting
+
+    def merge(self, other: "DeliveryCounts") -> None:
+        """Count those of another delivery, too."""
+        self.by_action += other.by_action
+        self.refused += other.refused
+        self.retry += other.retry
+        self.waiting += other.waiting
+        self.interrupted += other.interrupted
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Count outcomes."""
+        for outcome in outcomes:
+            if outcome.state == "delivered":
+                self.by_action[outcome.write.action] += 1
+            else:
+                setattr(self, outcome.state, getattr(self, outcome.state) + 1)
+
+
+def changes_hash(changes: Iterable[Change]) -> str:
+    """A short fingerprint of what a write would set; a refused write is not sent again while it is the same."""
+    text = "\n".join(sorted(f"{change['field']}={change['new']}" for change in changes))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def begin(
+    connection: duckdb.DuckDBPyConnection,
+    flow: str,
+    run_id: str,
+    writes: Sequence[Write],
+    *,
+    keep_values: bool = True,
+) -> int:
+    """Close what earlier runs left open, and enter these writes as pending.
+
+    :param keep_values: whether the ledger keeps what was written, or only in which fields
+    :return: how many writes of an earlier run were found pending
+    """
+    interrupted = close_earlier(connection, flow, run_id, [write.key for write in writes])
+    enter(connection, flow, run_id, writes, keep_values=keep_values)
+    return interrupted
+
+
+def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, due: Sequence[str]) -> int:
+    """Close what earlier runs left open; how many writes of theirs were found pending.
+
+    :param due: keys of all that is due now
+    """
+    interrupted = _settle_interrupted(connection, flow, due)
+    _supersede(connection, flow, run_id)
+    return interrupted
+
+
+def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: Sequence[str]) -> int:
+    again = pl.DataFrame({"key": due}, schema={"key": pl.String})  # noqa: F841
+    rows = connection.execute(
+        "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
+        "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
+        "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
+        "ELSE 'the run was interrupted; found done in the store' END "
+        "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id, state",
+        {"flow": flow},
+    ).fetchall()
+    _use_passes(connection, [delivery_id for delivery_id, state in rows if state == "delivered"])
+    return len(rows)
+
+
+def _supersede(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str) -> None:
+    """What earlier runs left to this one is in its delta, or no longer due."""
+    connection.execute(
+        "UPDATE sync.deliveries SET state = 'superseded' "
+        "WHERE flow = $flow AND state IN ('retry', 'unsent', 'waiting') AND run_id <> $run_id",
+        {"flow": flow, "run_id": run_id},
+    )
+
+
+def enter(
+    connection: duckdb.DuckDBPyConnection,
+    flow: str,
+    run_id: str,
+    writes: Sequence[Write],
+    *,
+    keep_values: bool = True,
+) -> None:
+    """Enter writes as pending, before they leave."""
+    if not writes:
+        return
+    entered = pl.DataFrame(  # noqa: F841
+        [
+            {
+                "delivery_id": write.delivery_id,
+                "key": write.key,
+                "action": write.action,
+                "kind": write.kind,
+                "woo_id": write.woo_id,
+                "changes": write.changes if keep_values else [_without_values(change) for change in write.changes],
+            }
+            for write in writes
+        ],
+        schema={
+            "delivery_id": pl.String,
+            "key": pl.String,
+            "action": pl.String,
+            "kind": pl.String,
+            "woo_id": pl.Int64,
+            "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
+        },
+    )
+    connection.execute(
+        "INSERT INTO sync.deliveries "
+        "(delivery_id, run_id, flow, key, action, kind, woo_id, changes, state, created_at) "
+        "SELECT delivery_id, $run_id, $flow, key, action, kind, woo_id, changes, 'pending', $now FROM entered",
+        {"run_id": run_id, "flow": flow, "now": utc_now()},
+    )
+    connection.execute(
+        "UPDATE sync.stopped SET delivery_ids = list_append(delivery_ids, entered.delivery_id) FROM entered "
+        "WHERE stopped.flow = $flow AND stopped.key = entered.key AND let_pass_at IS NOT NULL AND used_at IS NULL",
+        {"flow": flow},
+    )
+
+
+def _without_values(change: Change) -> Change:
+    return {"field": change["field"], "old": None, "new": None}
+
+
+def settle(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, str | None, int | None]]) -> None:
+    """Close rows of the ledger: delivery id, state, error and the store's id of each."""
+    settled = pl.DataFrame(  # noqa: F841
+        rows,
+        schema={"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64},
+        orient="row",
+    )
+    connection.execute(
+        "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
+        "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
+        "FROM settled WHERE row.delivery_id = settled.delivery_id"
+    )
+    _use_passes(connection, [delivery_id for delivery_id, state, _, _ in rows if state == "delivered"])
+
+
+def _use_passes(connection: duckdb.DuckDBPyConnection, delivered: Sequence[str]) -> None:
+    """What somebody let pass may go once (engine/stopped.py)."""
+    connection.execute(
+        "UPDATE sync.stopped SET used_at = $now WHERE used_at IS NULL AND list_has_any(delivery_ids, $delivered)",
+        {"now": utc_now(), "delivered": delivered},
+    )
+
+
+def settle_unsent(connection: duckdb.DuckDBPyConnection, writes: Iterable[Write], sent: set[str]) -> None:
+    """Writes that left without an answer stay pending: the next run reads them back."""
+    settle(
+        connection,
+        [
+            (write.delivery_id, "unsent", "the delivery ended before its turn", None)
+            for write in writes
+            if write.delivery_id not in sent
+        ],
+    )

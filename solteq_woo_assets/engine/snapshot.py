@@ -1,0 +1,489 @@
+"""Bringing a side's documents into its snapshot table: newest version wins, whatever the order of arrival."""
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
+from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.engine import erased
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
+from solteq_woo_assets.engine.unreadable import PRODUCTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.flows.campaigns.price_history import recorded
+from solteq_woo_assets.flows.products.frames import catalogue_frame
+from solteq_woo_assets.flows.products.links import link_interrupted
+
+SOLTEQ_OVERLAP = timedelta(minutes=5)
+"""How long after its ``modifiedAt`` a document may still appear in a feed: delivery there is unordered."""
+WOO_OVERLAP = timedelta(minutes=1)
+"""The same for the store, whose rows are visible as soon as they are written."""
+SOLTEQ_TICK = timedelta(microseconds=1)
+"""``modifiedSince`` is inclusive; ``modified_after`` of WooCommerce is not and needs none."""
+ROWS_PER_TRANSACTION = 20_000
+
+
+@dataclass
+class ReadCounts:
+    """What a read brought: documents received, rows new or changed, documents that could not be read."""
+
+    received: int = 0
+    changed: int = 0
+    quarantined: int = 0
+    removed: int = 0
+    full: bool = False
+    erased: dict[str, bool] = field(default_factory=dict)
+    """Of people who were erased here and are in the feed: whether they are still there."""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """Where the next incremental read of a feed begins.
+
+    :param made_for: the settings that decided what was read
+    """
+
+    position: datetime
+    newest: datetime | None
+    made_for: str | None = None
+
+    def is_made_for(self, made_for: str) -> bool:
+        """Whether these settings read the same. A watermark of an older version does not say."""
+        return self.made_for in (None, made_for)
+
+
+def watermark(connection: duckdb.DuckDBPyConnection, feed: str) -> Watermark | None:
+    """The feed's watermark, or ``None`` before its first complete read."""
+    rows = connection.execute(
+        "SELECT position, newest, made_for FROM sync.watermarks WHERE feed = ?", [feed]
+    ).fetchall()
+    return Watermark(*rows[0]) if rows else None
+
+
+def store_watermark(
+    connection: duckdb.DuckDBPyConnection,
+    feed: str,
+    *,
+    started: datetime,
+    newest: datetime | None,
+    overlap: timedelta,
+    tick: timedelta,
+    full: bool,
+    made_for: str | None = None,
+) -> None:
+    """Move the watermark to where a document could still appear.
+
+    That is right after the newest document, or the overlap before the read began, whichever is earlier: so the last
+    minutes are read again while something may still arrive late, and a quiet feed answers with nothing.
+
+    :param started: when the read began, by the clock that stamped the documents
+    """
+    before = watermark(connection, feed)
+    newest = max(filter(None, (newest, before and before.newest)), default=None)
+    settled = started - overlap
+    position = min(newest + tick, settled) if newest else settled
+    full_read_at = "EXCLUDED.full_read_at" if full else "full_read_at"
+    connection.execute(
+        "INSERT INTO sync.watermarks BY NAME SELECT $feed AS feed, $position AS position, $newest AS newest, "
+        "$now AS full_read_at, $now AS read_at, $started AS read_at_there, $made_for AS made_for "
+        "ON CONFLICT (feed) DO UPDATE SET position = EXCLUDED.position, newest = EXCLUDED.newest, "
+        f"full_read_at = {full_read_at}, read_at = EXCLUDED.read_at, read_at_there = EXCLUDED.read_at_there, "
+        "made_for = EXCLUDED.made_for",
+        {"feed": feed, "position": position, "newest": newest, "started": started, "now": utc_now()}
+        | {"made_for": made_for},
+    )
+
+
+def merge(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: pl.DataFrame,
+    *,
+    keys: Sequence[str],
+    version: str,
+    replaced_before: datetime | None = None,
+) -> int:
+    """Store each row unless a newer version is there; of equal versions the later arrival wins.
+
+    :param rows: frame with exactly the table's columns, in order of arrival
+    :param replaced_before: what is held from before this time gives way even to an older version
+    :return: how many rows are new or differ from what was there
+    """
+    if rows.is_empty():
+        return 0
+    newest = rows.with_row_index("arrival").sort(version, "arrival").unique(keys, keep="last").drop("arrival")  # noqa: F841
+    columns = rows.columns
+    same_key = " AND ".join(f"held.{column} = newest.{column}" for column in keys)
+    differs = " OR ".join(f'held."{column}" IS DISTINCT FROM newest."{column}"' for column in columns)
+    assignments = ", ".join(f'"{column}" = newest."{column}"' for column in columns)
+    names = ", ".join(f'"{column}"' for column in columns)
+    values = ", ".join(f'newest."{column}"' for column in columns)
+    merged = connection.execute(
+        f"MERGE INTO {table} AS held USING newest ON {same_key} "
+        f"WHEN MATCHED AND (newest.{version} >= held.{version} OR held.{version} < $replaced_before) AND ({differs}) "
+        f"THEN UPDATE SET {assignments} "
+        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})",
+        {"replaced_before": replaced_before},
+    ).fetchall()
+    return merged[0][0]
+
+
+def outdate(connection: duckdb.DuckDBPyConnection, flow: str, changed: int) -> None:
+    """Remember that the flow's delta is to be made anew, in the transaction that stores what is new.
+
+    A run may break off before it compares, and who asks the other side then hears of nothing new.
+
+    :param changed: how many rows are new or changed
+    """
+    if changed:
+        connection.execute("UPDATE sync.comparisons SET is_outdated = TRUE WHERE flow = ?", [flow])
+
+
+def merge_catalogue(
+    connection: duckdb.DuckDBPyConnection,
+    products: Sequence[StoreProduct],
+    *,
+    seen: datetime,
+    replaced_before: datetime | None = None,
+) -> int:
+    """Store products and variations as the store gave them, and their public prices in the history.
+
+    :param seen: the present instant
+    :param replaced_before: see ``merge``
+    :return: the number of rows that are new or changed
+    """
+    with recorded(connection, (product.id for product in products), seen):
+        return merge(
+            connection,
+            "snapshot.woo_catalogue",
+            catalogue_frame(products),
+            keys=["id"],
+            version="date_modified_gmt",
+            replaced_before=replaced_before,
+        )
+
+
+def read_feed(
+    database: StateDatabase,
+    solteq: SolteqClient,
+    feed: Feed,
+    *,
+    flow: str,
+    table: str,
+    keys: Sequence[str],
+    frame: Callable[[Sequence[Any]], pl.DataFrame],
+    full: bool = False,
+) -> ReadCounts:
+    """Read a Solteq feed from its watermark, or everything, into its snapshot table.
+
+    The watermark moves in the transaction that stores the last rows; a read that breaks off leaves it where it was.
+    Everything is read when the feed has another path or is asked for another time zone than before.
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, table)
+    made_for = solteq.answers_for(feed)
+    full = full or before is None or not before.is_made_for(made_for)
+    since = None if full or before is None else before.position.replace(tzinfo=UTC)
+    counts = ReadCounts(full=full)
+    newest: datetime | None = None
+    tombstones: list[Tombstone] = []
+    for page in _gathered(solteq.read(feed, modified_since=since)):
+        rows = frame(page.documents)
+        versions = [
+            *rows["modified_at"],
+            *(tombstone.modified_at.replace(tzinfo=None) for tombstone in page.tombstones),
+        ]
+        newest = max(filter(None, (newest, *versions)), default=None)
+        tombstones += page.tombstones
+        with database.transaction() as connection:
+            counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
+            rows, invalid = _without_erased(connection, table, rows, page, counts)
+            changed = merge(connection, table, rows, keys=keys, version="modified_at")
+            changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
+            outdate(connection, flow, changed)
+            counts.changed += changed
+            counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, invalid)
+    with database.transaction() as connection:
+        store_watermark(
+            connection,
+            table,
+            started=solteq.their_time(started),
+            newest=newest,
+            overlap=SOLTEQ_OVERLAP,
+            tick=SOLTEQ_TICK,
+            full=full,
+            made_for=made_for,
+        )
+    return counts
+
+
+def _without_erased(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame, page: FeedPage, counts: ReadCounts
+) -> tuple[pl.DataFrame, list[InvalidDocument]]:
+    """A page's rows, and its unreadable documents, without people who were erased; that they were there is counted."""
+    gone = erased.documents(connection, table, rows)
+    if not gone:
+        return rows, page.invalid
+    theirs = rows.filter(pl.col("id").is_in(list(gone)))
+    counts.erased.update({document.key: True for document in page.invalid if document.key in gone})
+    counts.erased.update({row["id"]: not row["deleted"] for row in theirs.sort("modified_at").to_dicts()})
+    counts.erased.update({stone.keys[0]: False for stone in page.tombstones if stone.keys[0] in gone})
+    readable = rows.filter(~pl.col("id").is_in(list(gone)))
+    return readable, [document for document in page.invalid if document.key not in gone]
+
+
+def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
+    """Pages put together until they are worth a transaction."""
+    lot = FeedPage([], [])
+    for page in pages:
+        lot.documents.extend(page.documents)
+        lot.invalid.extend(page.invalid)
+        lot.tombstones.extend(page.tombstones)
+        if len(lot.documents) >= ROWS_PER_TRANSACTION:
+            yield lot
+            lot = FeedPage([], [])
+    if lot.documents or lot.invalid or lot.tombstones:
+        yield lot
+
+
+def _bury(
+    connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], tombstones: Sequence[Tombstone]
+) -> int:
+    """Mark as deleted what bare tombstones name; how many rows that were."""
+    if not tombstones:
+        return 0
+    named = pl.DataFrame(  # noqa: F841
+        [(*tombstone.keys, tombstone.modified_at.replace(tzinfo=None)) for tombstone in tombstones],
+        schema={**dict.fromkeys(keys, pl.String), "modified_at": pl.Datetime("us")},
+        orient="row",
+    )
+    same_key = " AND ".join(f"held.{key} = stone.{key}" for key in keys)
+    buried = connection.execute(
+        f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
+        f"FROM (SELECT {', '.join(keys)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
+        f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted RETURNING held.modified_at"
+    ).fetchall()
+    return len(buried)
+
+
+def _quarantine_documents(
+    connection: duckdb.DuckDBPyConnection,
+    flow: str,
+    table: str,
+    keys: Sequence[str],
+    valid: pl.DataFrame,
+    invalid: Sequence[InvalidDocument],
+) -> int:
+    """Let go of what could be read this time, and hold what could not; how many documents that were."""
+    for columns in _naming(keys, valid):
+        release(connection, flow, "feed", valid.select(key=pl.concat_str(columns, separator="@")))
+    fresh = _fresh(connection, table, keys, valid, invalid)
+    hold(connection, flow, "feed", fresh)
+    return fresh.height
+
+
+def _naming(keys: Sequence[str], rows: pl.DataFrame) -> list[Sequence[str]]:
+    """What a document that cannot be read may be called by: its keys, or a product's code."""
+    return [keys, ["code"]] if "code" in rows.columns else [keys]
+
+
+def _fresh(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    keys: Sequence[str],
+    rows: pl.DataFrame,
+    invalid: Sequence[InvalidDocument],
+) -> pl.DataFrame:
+    """Unreadable documents for the quarantine, without old versions that come again after a newer one was read."""
+    arrived = pl.DataFrame(
+        [
+            {
+                "key": document.key or f"(no key) {hashlib.sha256(document.raw.encode()).hexdigest()[:8]}",
+                "field": document.field,
+                "reason": document.reason,
+                "code": "document-unreadable",
+                "raw": document.raw,
+                "modified_at": document.modified_at and document.modified_at.replace(tzinfo=None),
+            }
+            for document in invalid
+        ],
+        schema={**RECORDS, "modified_at": pl.Datetime("us")},
+    )
+    connection.register("arrived", arrived)
+    named = " OR ".join(f"concat_ws('@', {', '.join(columns)}) = arrived.key" for columns in _naming(keys, rows))
+    return connection.sql(
+        "SELECT * EXCLUDE (modified_at) FROM arrived "
+        f"WHERE NOT EXISTS (FROM {table} AS held WHERE ({named}) AND held.modified_at > arrived.modified_at)"
+    ).pl()
+
+
+def count_news(
+    connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], rows: pl.DataFrame, page: FeedPage
+) -> int:
+    """How many documents of a page a read would store: the sensor's question.
+
+    :param rows: the page's documents as the table's rows
+    """
+    rows, invalid = _without_erased(connection, table, rows, page, ReadCounts())
+    connection.register("rows_of_page", rows)
+    same_key = " AND ".join(f"held.{key} = rows_of_page.{key}" for key in keys)
+    changed = connection.execute(
+        f"SELECT count(*) FROM rows_of_page WHERE NOT EXISTS "
+        f"(FROM {table} AS held WHERE {same_key} AND held.modified_at >= rows_of_page.modified_at)"
+    ).fetchall()[0][0]
+    named = " AND ".join(f"{key} = ?" for key in keys)
+    for tombstone in page.tombstones:
+        version = tombstone.modified_at.replace(tzinfo=None)
+        changed += connection.execute(
+            f"SELECT count(*) FROM {table} WHERE {named} AND modified_at <= ? AND NOT deleted",
+            [*tombstone.keys, version],
+        ).fetchall()[0][0]
+    fresh = _fresh(connection, table, keys, rows, invalid)["raw"].to_list()
+    held = connection.execute(
+        "SELECT count(DISTINCT raw) FROM sync.quarantine WHERE stage = 'feed' AND list_contains($raw, raw)",
+        {"raw": fresh},
+    ).fetchall()[0][0]
+    return changed + len(set(fresh)) - held
+
+
+def read_catalogue(
+    database: StateDatabase, woo: WooClient, *, full: bool = False, clock: Clock = utc_now
+) -> ReadCounts:
+    """Read the store's products and variations that changed since the watermark, or everything with the bin.
+
+    A full read also asks what the store says of itself, and forgets what is gone from it.
+
+    :param clock: the present, for the history of prices
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, "snapshot.woo_catalogue")
+        facts_are_known = connection.execute("SELECT count(*) FROM snapshot.woo_store").fetchall()[0][0]
+        full = full or before is None
+        known = connection.execute("SELECT id FROM snapshot.woo_catalogue").fetchall() if full else []
+    counts = ReadCounts(full=full)
+    if full or not facts_are_known:
+        _store_facts(database, woo.store_facts())
+    newest: datetime | None = None
+    seen: set[int] = set()
+    for lot in _catalogue_pages(woo, None if full or before is None else before.position):
+        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.products))), default=None)
+        seen.update(row.id for row in (*lot.products, *lot.unreadable))
+        with database.transaction() as connection:
+            counts.received += len(lot.products) + len(lot.unreadable)
+            # A store that was restored from a backup has older versions than we know, and they are the truth.
+            before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
+            counts.changed += merge_catalogue(connection, lot.products, seen=clock(), replaced_before=before_the_read)
+            read = [product.id for product in lot.products]
+            counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
+    with database.transaction() as connection:
+        if full:
+            gone = {row[0] for row in known}.difference(seen)
+            counts.removed = forget(connection, gone, seen=clock())
+            release_gone(connection, PRODUCTS_OF_STORE, seen)
+            connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
+        link_interrupted(connection)
+        store_watermark(
+            connection,
+            "snapshot.woo_catalogue",
+            started=woo.their_time(started),
+            newest=newest,
+            overlap=WOO_OVERLAP,
+            tick=timedelta(0),
+            full=full,
+        )
+    return counts
+
+
+def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
+    """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
+    lot = ProductPage([], [])
+    variable: list[int] = []
+    for page in _product_pages(woo, modified_after, variable):
+        lot.products.extend(page.products)
+        lot.unreadable.extend(page.unreadable)
+        if len(lot.products) >= ROWS_PER_TRANSACTION:
+            yield lot
+            lot = ProductPage([], [])
+    if lot.products or lot.unreadable:
+        yield lot
+
+
+def _product_pages(woo: WooClient, modified_after: datetime | None, variable: list[int]) -> Iterator[ProductPage]:
+    """Products, then variations.
+
+    :param variable: gets the ids of the products that have variations
+    """
+    for status in ("any", "trash") if modified_after is None else ("any",):
+        for page in woo.read_products(modified_after=modified_after, status=status):
+            variable += [product.id for product in page.products if product.type == "variable"]
+            yield page
+    yield from _variation_pages(woo, modified_after, variable)
+
+
+def _variation_pages(
+    woo: WooClient, modified_after: datetime | None, changed_parents: Sequence[int]
+) -> Iterator[ProductPage]:
+    """The store-wide list, or parent by parent where the release has none (a variation moves its parent)."""
+    try:
+        yield from woo.read_variations(modified_after=modified_after)
+        if modified_after is None:  # a product takes its variations along into the bin
+            yield from woo.read_variations(status="trash")
+    except WooError as error:
+        if error.status != 404:  # noqa: PLR2004
+            raise
+        for parent_id in changed_parents:
+            yield from woo.read_variations_of(parent_id)
+            if modified_after is None:
+                yield from woo.read_variations_of(parent_id, status="trash")
+
+
+def forget(connection: duckdb.DuckDBPyConnection, gone: Collection[int], *, seen: datetime) -> int:
+    """Drop what is gone from the store; how many rows that were."""
+    if not gone:
+        return 0
+    with recorded(connection, gone, seen):
+        rows = connection.execute(
+            "DELETE FROM snapshot.woo_catalogue WHERE list_contains($ids, id) RETURNING id", {"ids": list(gone)}
+        ).fetchall()
+    return len(rows)
+
+
+def _store_facts(database: StateDatabase, facts: StoreFacts) -> None:
+    _check_facts(facts)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO snapshot.woo_store "
+            "(currency, prices_include_tax, manage_stock, timezone, tax_classes, read_at) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                facts.currency,
+                facts.prices_include_tax,
+                facts.manage_stock,
+                facts.timezone,
+                sorted(facts.tax_classes),
+                utc_now(),
+            ],
+        )
+
+
+def _check_facts(facts: StoreFacts) -> None:
+    """Refuse a store in which every price or every quantity would come out wrong."""
+    if facts.currency != "EUR":
+        raise WooError(
+            f"The store's currency is {facts.currency}, Solteq's prices are EUR. "
+            "Change it in WooCommerce > Settings > General."
+        )
+    if not facts.prices_include_tax:
+        raise WooError(
+            "The store takes prices without VAT, Solteq's prices include it. In WooCommerce > Settings > Tax "
+            'choose "Yes, I will enter prices inclusive of tax".'
+        )
+    if not facts.manage_stock:
+        raise WooError("The store does not manage stock. Turn it on in WooCommerce > Settings > Products > Inventory.")

@@ -1,0 +1,434 @@
+"""What the assets of every flow share: how they say what happened, and how they fail."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine import failures, handover
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
+from solteq_woo_assets.engine.snapshot import ReadCounts, watermark
+from solteq_woo_assets.errors import IntegrationError, StateError
+from solteq_woo_assets.flows.campaigns.pricing import PricingRules
+from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.settings import Settings
+
+OWNERS = ["team:integration"]
+PREVIEW_ROWS = 20
+READ_FIRST = {"dagster/priority": "2"}
+REPORT_NEXT = {"dagster/priority": "1"}
+"""Where one run does all flows, everything is read, and reported by the reconciliation, before anything is sent."""
+
+
+class ReadConfig(dg.Config):
+    """How much of a system to read."""
+
+    full: bool = False
+    """Read everything again instead of only what changed."""
+    retry_quarantined: bool = False
+    """Read everything again if a document could not be read before."""
+
+    def is_full(self, database: StateDatabase, flow: str) -> bool:
+        """Whether to read everything."""
+        if self.full or not self.retry_quarantined:
+            return self.full
+        with database.transaction() as connection:
+            held = "SELECT count(*) FROM sync.quarantine WHERE flow = ? AND stage = 'feed'"
+            return count_rows(connection, held, [flow]) > 0
+
+
+class DeltaConfig(dg.Config):
+    """What a delta leaves out."""
+
+    retry_refused: bool = False
+    """Include the writes that the other side refused before, though they are the same."""
+    retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
+    """Include those of these keys alone."""
+    let_pass: list[str] = []  # noqa: RUF012
+    """Names of guard rails: what they had stopped before this run, and is as it was, may go. The run's tags say so."""
+
+
+class _CountsRequests(Protocol):
+    @property
+    def requests_made(self) -> int: ...
+
+
+@dataclass
+class Effort:
+    """What a step cost."""
+
+    requests: int = 0
+    seconds: float = 0.0
+
+    def metadata(self) -> dict[str, Any]:
+        """For the UI, which plots numbers."""
+        return {"requests": self.requests, "seconds": round(self.seconds, 3)}
+
+
+@contextmanager
+def effort(*clients: _CountsRequests) -> Iterator[Effort]:
+    """Measure a block: its seconds and the requests that these clients made in it."""
+    measured = Effort()
+    started, before = time.perf_counter(), sum(client.requests_made for client in clients)
+    try:
+        yield measured
+    finally:
+        measured.seconds = time.perf_counter() - started
+        measured.requests = sum(client.requests_made for client in clients) - before
+
+
+@contextmanager
+def failing_in_words() -> Iterator[None]:
+    """Turn our errors into a failed step whose message says what to do."""
+    try:
+        yield
+    except IntegrationError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def take_lease(context: dg.AssetExecutionContext, leases: FlowLeases, flow: str) -> None:
+    """Hold the flow until this run ends, and close the books of a run that crashed while it held it."""
+    crashed = leases.take(flow, context.run.run_id)
+    if crashed and crashed != context.run.run_id:
+        context.log.warning(f"Run {crashed} crashed in {flow}; this run carries on where it stopped.")
+        report_crashed(context.instance, crashed)
+    try:
+        since = leases.finish_erasure()
+    except StateError as error:  # it is told, here and by the doctor; no reason to leave the shop without this run
+        context.log.warning(str(error))
+    else:
+        if since:
+            context.log.info(f"Finished the erasure that was cut short at {since:%Y-%m-%d %H:%M} UTC.")
+
+
+def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Mark a run whose process is gone as failed, so that it does not look busy for ever."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_failed(run, "The process of this run is gone. The next run carried on where it stopped.")
+
+
+def read_metadata(counts: ReadCounts, measured: Effort) -> dict[str, Any]:
+    """What a snapshot brought."""
+    return {
+        "received": counts.received,
+        "changed": counts.changed,
+        "quarantined": counts.quarantined,
+        "removed": counts.removed,
+        "full_read": counts.full,
+        **measured.metadata(),
+    }
+
+
+def delta_metadata(
+    settings: Settings, changes: pl.DataFrame, *, quarantined: int, unchanged: int, measured: Effort
+) -> dict[str, Any]:
+    """What a delta holds: counts by action and a preview of its first rows."""
+    by_action = dict(changes["action"].value_counts().iter_rows())
+    return {
+        "created": by_action.get("create", 0),
+        "updated": sum(by_action.get(action, 0) for action in SENT_ACTIONS if action != "create"),
+        "waiting": by_action.get("wait", 0),
+        "skipped": by_action.get("skip", 0),
+        "stopped": by_action.get("stopped", 0),
+        "unchanged": unchanged,
+        "quarantined": quarantined,
+        "preview": dg.MarkdownMetadataValue(preview(settings, changes)),
+        **measured.metadata(),
+    }
+
+
+def send_delta(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    database: StateDatabase,
+    woo: WooClient,
+    leases: FlowLeases,
+    clock: Clock,
+    *,
+    flow: str,
+    delta: str,
+) -> dg.MaterializeResult:
+    """Send a flow's delta to the store: what every delivery asset does.
+
+    :param delta: the delta asset's name
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, flow)
+        counts = deliver(
+            database,
+            woo,
+            flow=flow,
+            table=f"delta.{delta}",
+            run_id=context.run.run_id,
+            in_flight=settings.requests_in_flight,
+            on_progress=progress(context, flow),
+            clock=clock,
+        )
+    return delivery_result(context, settings, database, flow, delta, counts, measured)
+
+
+def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
+    """Tell the log how far a delivery is, every tenth of the way."""
+    told = 0
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        if done * 10 // total > told or done == total:
+            told = done * 10 // total
+            context.log.info(f"{done} of {total} {noun} settled")
+
+    return tell
+
+
+_SENT = f"""
+SELECT key, action, kind, woo_id, NULL AS parent_id, changes, state || coalesce(': ' || error, '') AS reason
+FROM sync.deliveries WHERE run_id = $run_id AND flow = $flow ORDER BY created_at, key LIMIT {PREVIEW_ROWS}
+"""
+
+
+def delivery_result(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    database: StateDatabase,
+    flow: str,
+    delta: str,
+    counts: DeliveryCounts,
+    measured: Effort,
+) -> dg.MaterializeResult:
+    """What became of a delta: counts, and the first writes with what the other side made of each.
+
+    :param delta: the delta asset's name
+    """
+    due = counts.delivered + counts.undelivered
+    if counts.undelivered:
+        context.log.warning(f"{counts.undelivered} of {due} writes were not delivered.")
+    with failing_in_words():
+        quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
+        with database.transaction() as connection:
+            sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
+            stopped = count_rows(connection, f"SELECT count(*) FROM delta.{delta} WHERE action = 'stopped'")
+    return dg.MaterializeResult(
+        metadata={
+            "records_in": due,
+            "sent": counts.delivered,
+            "created": counts.by_action["create"],
+            "updated": counts.delivered - counts.by_action["create"],
+            "refused": counts.refused,
+            "retried_next_run": counts.retry,
+            "waiting": counts.waiting,
+            "stopped": stopped,
+            "found_interrupted": counts.interrupted,
+            "quarantined": quarantined,
+            "preview": dg.MarkdownMetadataValue(preview(settings, sent, of=due)),
+            **measured.metadata(),
+        }
+    )
+
+
+def preview(settings: Settings, changes: pl.DataFrame, *, of: int | None = None) -> str:
+    """The first rows of a delta as a Markdown table, writes before what only waits; keys lead to the store's admin.
+
+    :param of: how many rows there are in all, if not those of ``changes``
+    """
+    if changes.is_empty():
+        return "Nothing to write."
+    ordered = changes.sort(~pl.col("action").is_in(SENT_ACTIONS), maintain_order=True)
+    lines = ["| key | action | field: old → new | why |", "| --- | --- | --- | --- |"]
+    for row in ordered.head(PREVIEW_ROWS).to_dicts():
+        fields = "; ".join(_field(each) for each in row["changes"])
+        key = _linked(_cell(row["key"]), admin_page(settings, row["kind"], row["parent_id"] or row["woo_id"]))
+        lines.append(f"| {key} | {row['action']} | {fields} | {_cell(row['reason'])} |")
+    more = (changes.height if of is None else of) - PREVIEW_ROWS
+    if more > 0:
+        lines.append(f"\n… and {more} rows more.")
+    return "\n".join(lines)
+
+
+def _field(change: Mapping[str, str | None]) -> str:
+    """A field with its values, or alone where the ledger keeps none: those of persons."""
+    if change["old"] is None and change["new"] is None:
+        return _cell(change["field"])
+    return f"{_cell(change['field'])}: {_cell(change['old'])} → {_cell(change['new'])}"
+
+
+def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
+    """Where the store's people see a product, order or account; of a variation its parent.
+
+    WordPress leads from the page of a post to that of an order, wherever the store keeps its orders.
+    """
+    if woo_id is None:
+        return None
+    page = f"user-edit.php?user_id={woo_id}" if kind in ("customer", "link") else f"post.php?post={woo_id}&action=edit"
+    return f"{settings.woo_url}/wp-admin/{page}"
+
+
+def _linked(text: str, page: str | None) -> str:
+    return f"[{text}]({page})" if page else text
+
+
+def markdown_table(rows: pl.DataFrame) -> str:
+    """All of a frame of text as a Markdown table."""
+    if rows.is_empty():
+        return "Nothing."
+    lines = [f"| {' | '.join(rows.columns)} |", f"|{' --- |' * rows.width}"]
+    lines += [f"| {' | '.join(_cell(value) for value in row)} |" for row in rows.iter_rows()]
+    return "\n".join(lines)
+
+
+_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*[]|~"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+
+
+def _cell(value: str | None) -> str:
+    """A value as it is, whatever it holds: names and SKUs are no Markdown."""
+    text = "–" if value in (None, "") else " ".join(str(value).split())
+    text = text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004
+    return text.translate(_ESCAPED)
+
+
+def store_delta(
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    flow: str,
+    delta: str,
+    changes: pl.DataFrame,
+    next_edge: datetime | None = None,
+) -> tuple[pl.DataFrame, int]:
+    """Make a flow's delta just these rows, without the writes that the store refused, unless they are to be retried.
+
+    A refusal of what is not due any more leaves the quarantine.
+
+    :param delta: the delta asset's name
+    :param next_edge: when the next sale begins or ends
+    :return: the rows that were stored, and how many were refused before
+    """
+    due = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key")
+    connection.execute(
+        "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)",
+        [flow],
+    )
+    failures.keep_only(connection, flow, due)
+    refused = 0
+    if not config.retry_refused:
+        changes, refused = without_refused(connection, flow, changes, but=config.retry)
+    connection.execute(f"DELETE FROM delta.{delta}")
+    connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
+    # An edge stays due until the campaigns have been compared: another flow may not deliver what it found.
+    connection.execute(
+        "INSERT INTO sync.comparisons (flow, computed_at, next_edge) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "computed_at = excluded.computed_at, next_edge = least(comparisons.next_edge, excluded.next_edge), "
+        "is_outdated = FALSE",
+        [flow, utc_now(), next_edge],
+    )
+    if flow == "campaigns":
+        connection.execute(
+            "UPDATE sync.comparisons SET next_edge = ? WHERE next_edge IS NOT NULL OR flow = ?", [next_edge, flow]
+        )
+    return changes, refused
+
+
+def without_refused(
+    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, *, but: Collection[str] = ()
+) -> tuple[pl.DataFrame, int]:
+    """Leave out the writes that the other side refused and that would be the same again; how many those are.
+
+    Those at which it failed wait until they are to be tried again.
+
+    :param but: keys that are to be tried again
+    """
+    changes = failures.waiting(connection, flow, changes, utc_now(), but=but)
+    rows = connection.execute(
+        "SELECT key, raw FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND code IS DISTINCT FROM ?",
+        [flow, failures.CODE],
+    ).fetchall()
+    refused = {(key, raw) for key, raw in rows if key not in but}
+    if not refused:
+        return changes, 0
+    numbered = changes.with_row_index("number")
+    is_suspect = pl.col("key").is_in([key for key, _ in refused])
+    suspects = numbered.filter(is_suspect).to_dicts()
+    others = numbered.filter(~is_suspect)
+    left = _with_freed(suspects, [_not_refused(row, refused) for row in suspects], others)
+    kept = [row | {"changes": rest} for row, rest in zip(suspects, left, strict=True) if rest is not None]
+    rows = pl.concat([others, pl.DataFrame(kept, schema=numbered.schema)])
+    return rows.sort("number").drop("number"), len(suspects) - len(kept)
+
+
+def _with_freed(
+    suspects: Sequence[Mapping[str, Any]], left: Sequence[list[Any] | None], others: pl.DataFrame
+) -> list[list[Any] | None]:
+    """What is left of each row's changes; all of them where another write gives up by now the value that it wants.
+
+    :param others: the rows of which nothing was refused
+    """
+    pairs = zip(suspects, left, strict=True)
+    resting = [[each for each in row["changes"] if each not in (rest or [])] for row, rest in pairs]
+    if not any(handover.values(changes)[1] for changes in resting):
+        return list(left)
+    due = [rest for rest in left if rest] + others.filter(pl.col("action").is_in(SENT_ACTIONS))["changes"].to_list()
+    free = handover.set_free([*resting, *due], range(len(resting)))
+    return [row["changes"] if n in free else left[n] for n, row in enumerate(suspects)]
+
+
+def _not_refused(row: Mapping[str, Any], refused: Collection[tuple[str, str]]) -> list[Any] | None:
+    """A row's changes but for those that were refused alone; ``None`` where all were, or the rest of them."""
+    left = [change for change in row["changes"] if (row["key"], changes_hash([change])) not in refused]
+    is_refused = any((row["key"], changes_hash(changes)) in refused for changes in (row["changes"], left))
+    return None if is_refused or (row["changes"] and not left) else left
+
+
+def agreement(connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame) -> dg.AssetCheckResult:
+    """Whether nothing is left to write after a delivery.
+
+    :param changes: the delta as it is now
+    """
+    changes, refused = without_refused(connection, flow, changes)
+    left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
+    return dg.AssetCheckResult(
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
+    )
+
+
+def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> PricingRules:
+    """The settings that decide sale prices, for whichever flow asks."""
+    return PricingRules(
+        zone=ZoneInfo(settings.timezone),
+        web_store=settings.web_store,
+        campaign_choice=settings.campaign_choice,
+        harmless_fields=settings.harmless_campaign_fields,
+        campaigns_are_known=watermark(connection, "snapshot.solteq_campaigns") is not None,
+    )
+
+
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+) -> int:
+    """The single number that a query gives."""
+    return connection.execute(query, parameters).fetchall()[0][0]
+
+
+def warn_of_quarantine(context: dg.AssetExecutionContext, database: StateDatabase, flow: str) -> int:
+    """Say in the run's log what is held back and nobody has dismissed; its number."""
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? AND dismissed_at IS NULL "
+            "ORDER BY first_seen DESC, key",
+            [flow],
+        ).fetchall()
+    for key, field, reason, mend in rows[:PREVIEW_ROWS]:
+        context.log.warning(f"Held back: {key}: {field}: {reason}. To mend: {mend}.")
+    if len(rows) > PREVIEW_ROWS:
+        context.log.warning(f"… and {len(rows) - PREVIEW_ROWS} more in sync.quarantine.")
+    return len(rows)

@@ -1,0 +1,283 @@
+"""Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
+
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
+from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.engine.snapshot import read_feed
+from solteq_woo_assets.engine.steps import (
+    OWNERS,
+    READ_FIRST,
+    DeltaConfig,
+    ReadConfig,
+    agreement,
+    count_rows,
+    delivery_result,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    progress,
+    read_metadata,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+)
+from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way, unknown_stores
+from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
+from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
+from solteq_woo_assets.flows.products.assets import woo_catalogue
+from solteq_woo_assets.flows.products.frames import balance_frame
+from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.flows.sales.assets import receipt_rules
+from solteq_woo_assets.flows.sales.snapshots import books_sales, read_changed
+from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
+from solteq_woo_assets.settings import Settings
+
+FLOW = "balances"
+GROUP = "balances_to_woo"
+TABLE = "snapshot.solteq_balances"
+WRITES_AT_ONCE = 500
+"""So many quantities leave between two looks at the store's orders."""
+
+
+def balance_feed(settings: Settings) -> Feed:
+    """Solteq's balance feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
+def solteq_balances(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The free and reserved balance of each product in each store, as Solteq has them.
+
+    Reads what changed since the last read; a balance that vanishes from the feed keeps its last value. Table
+    `snapshot.solteq_balances`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_feed(
+            database,
+            solteq,
+            balance_feed(settings),
+            flow=FLOW,
+            table=TABLE,
+            keys=["product_code", "store_id"],
+            frame=balance_frame,
+            full=config.is_full(database, FLOW),
+        )
+    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
+def sales_under_way(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The pieces that were sold in the web store and that Solteq's balances may not show yet.
+
+    They must not go back on the shelf. Reads the orders that changed, as the sales flow does. Nothing is under way
+    until the sales flow has run once and sent: who books web sales otherwise has them in Solteq by other means. Table
+    `snapshot.sales_under_way`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        changed, pieces = _read_sales(settings, database, woo)
+    return dg.MaterializeResult(metadata={"changed_orders": changed, "pieces": pieces, **measured.metadata()})
+
+
+def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> tuple[int, int]:
+    """Read the orders that changed; how many those were, and how many pieces are under way."""
+    with database.transaction() as connection:
+        if not books_sales(connection):
+            return 0, 0
+    counts = read_changed(database, woo, ZoneInfo(settings.timezone))
+    with database.transaction() as connection:
+        pieces = store_sales_under_way(connection, receipt_rules(settings))
+    return counts.changed + counts.removed, pieces
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_balances, woo_catalogue, sales_under_way],
+    check_specs=check_specs("balance_delta"),
+)
+def balance_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The stock quantities to be written to the web store, old → new. Nothing is sent yet.
+
+    The quantity is the free balance of the stores that sell online, less the buffer and what the web store sold that
+    the balance does not show yet, in whole pieces, never below 0. A balance whose product is not in the store yet is
+    shown as waiting. Table `delta.balance_delta`.
+    """
+    with failing_in_words(), effort() as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            _, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, settings))
+            changes, verdicts = guard(connection, settings, utc_now(), "balance_delta", let_pass=config.let_pass)
+            products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
+        quarantined = warn_of_quarantine(context, database, FLOW)
+    return dg.MaterializeResult(
+        metadata=delta_metadata(
+            settings, changes, quarantined=quarantined, unchanged=products - changes.height - refused, measured=measured
+        ),
+        check_results=report(context, "balance_delta", verdicts, config.let_pass),
+    )
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
+    """The delta as it is by what was last read of both sides.
+
+    :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
+    """
+    rules, balances = stock_rules(settings), connection.table(TABLE)
+    unknown = unknown_stores(connection, balances=balances, rules=rules)
+    if unknown:
+        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
+        raise ConfigurationError(
+            f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
+            f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
+        )
+    return compare_balances(
+        connection,
+        balances=balances,
+        products=connection.table("snapshot.solteq_products"),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        under_way=connection.table("snapshot.sales_under_way"),
+        rules=rules,
+    )
+
+
+def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
+    """Which orders hold pieces from the shelf, since when and why, by what was last read of both sides."""
+    return pieces_under_way(
+        connection,
+        balances=connection.table(TABLE),
+        under_way=connection.table("snapshot.sales_under_way"),
+        rules=stock_rules(settings),
+    )
+
+
+def stock_rules(settings: Settings) -> StockRules:
+    """The settings that decide about quantities."""
+    return StockRules(
+        stock_stores=settings.stock_stores,
+        stock_buffer=settings.stock_buffer,
+        web_store=settings.web_store,
+        stock_store_changes=settings.stock_store_changes,
+        inactive_products=settings.inactive_products,
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[balance_delta],
+)
+def woo_stock(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """The stock quantities, sent to the web store; variations through their parent's batch.
+
+    Only the quantity, that stock is managed, and the balances per store as private meta. Right before each lot leaves,
+    the store is asked for new orders: a piece that was sold a moment ago is not put back on the shelf. What only then
+    turns out to differ waits for the next run, whose guard rails look at it. Each write is in the ledger,
+    `sync.deliveries`, before it leaves.
+    """
+    counts = DeliveryCounts()
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            due = _due_keys(connection)
+            counts.interrupted = close_earlier(connection, FLOW, context.run.run_id, due)
+        while due:
+            changed, _ = _read_sales(settings, database, woo)
+            with database.transaction() as connection:
+                if changed:  # what is due was not refused, or is to be tried again
+                    again = DeltaConfig(retry=due)
+                    store_delta(connection, again, FLOW, "balance_delta", compare(connection, settings))
+                    guard(connection, settings, utc_now(), "balance_delta", judged=due)
+                left = set(due).intersection(_due_keys(connection))
+            due = [key for key in due if key in left]
+            lot, due = due[:WRITES_AT_ONCE], due[WRITES_AT_ONCE:]
+            counts.merge(
+                deliver(
+                    database,
+                    woo,
+                    flow=FLOW,
+                    table="delta.balance_delta",
+                    keys=lot,
+                    run_id=context.run.run_id,
+                    in_flight=settings.requests_in_flight,
+                    on_progress=progress(context, FLOW),
+                    clock=clock,
+                )
+            )
+    return delivery_result(context, settings, database, FLOW, "balance_delta", counts, measured)
+
+
+def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Keys of the delta that are to be sent, variations of a family together."""
+    rows = connection.execute(
+        "SELECT key FROM delta.balance_delta WHERE list_contains($actions, action) ORDER BY parent_id NULLS FIRST, key",
+        {"actions": list(SENT_ACTIONS)},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+@dg.asset_check(asset=woo_stock)
+def stock_agrees(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
+    with database.transaction() as connection:
+        return agreement(connection, FLOW, compare(connection, settings))

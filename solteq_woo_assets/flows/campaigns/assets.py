@@ -1,0 +1,216 @@
+"""Campaign prices, Solteq → WooCommerce: the campaigns, which sale prices they make, and sending what differs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import dagster as dg
+import duckdb
+
+from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine import quarantine, skus
+from solteq_woo_assets.engine.database import Clock, StateDatabase
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.pictures import price_timeline
+from solteq_woo_assets.engine.snapshot import read_feed
+from solteq_woo_assets.engine.steps import (
+    OWNERS,
+    READ_FIRST,
+    DeltaConfig,
+    ReadConfig,
+    agreement,
+    count_rows,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    markdown_table,
+    pricing_rules,
+    read_metadata,
+    send_delta,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+)
+from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_prices
+from solteq_woo_assets.flows.campaigns.rules import CampaignPriceDelta
+from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as compare_prices
+from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
+from solteq_woo_assets.flows.products.assets import solteq_products, woo_catalogue, woo_products
+from solteq_woo_assets.flows.products.frames import campaign_frame
+from solteq_woo_assets.flows.products.links import sku_key
+from solteq_woo_assets.settings import Settings
+
+FLOW = "campaigns"
+GROUP = "campaigns_to_woo"
+EXPLAINED = 10
+"""So many products of a delta are explained campaign by campaign in its metadata."""
+TABLE = "snapshot.solteq_campaigns"
+
+
+def campaign_feed(settings: Settings) -> Feed:
+    """Solteq's campaign feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_campaigns_path, settings.solteq_campaigns_scope, CampaignDocument)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
+def solteq_campaigns(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The campaigns as Solteq's back office has them: what they are for, what they take off, and when.
+
+    Reads what changed since the last read; deleted campaigns are kept as such. Table `snapshot.solteq_campaigns`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_feed(
+            database,
+            solteq,
+            campaign_feed(settings),
+            flow=FLOW,
+            table=TABLE,
+            keys=["id"],
+            frame=campaign_frame,
+            full=config.is_full(database, FLOW),
+        )
+    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    # A product's price goes with it, so where one run does both flows, campaigns are compared with what it brought.
+    deps=[solteq_campaigns, solteq_products, woo_catalogue, woo_products],
+    check_specs=check_specs("campaign_price_delta"),
+)
+def campaign_price_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """The sale prices to be written to the web store, with their windows and the campaign that makes each.
+
+    The lowest price of the campaigns that run and of the product's own discounted price; where nothing runs, what comes
+    next. Campaigns that cannot be a discount price for everybody are listed as skipped. Table
+    `delta.campaign_price_delta`.
+    """
+    with failing_in_words(), effort() as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            now = clock()
+            delta = compare(connection, settings, now)
+            quarantine.replace(connection, FLOW, "delta", delta.quarantine)
+            _, refused = store_delta(connection, config, FLOW, "campaign_price_delta", delta.changes, delta.next_edge)
+            changes, verdicts = guard(connection, settings, now, "campaign_price_delta", let_pass=config.let_pass)
+            active = count_rows(
+                connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
+            )
+            written = changes.filter(changes["kind"] != "campaign")["key"]
+            explanation = explain(connection, settings, written.head(EXPLAINED).to_list(), now)
+        quarantined = warn_of_quarantine(context, database, FLOW)
+    return dg.MaterializeResult(
+        metadata={
+            **delta_metadata(
+                settings,
+                changes,
+                quarantined=quarantined,
+                unchanged=max(active - len(written) - refused, 0),
+                measured=measured,
+            ),
+            "reductions": delta.reductions,
+            "without_30_days_of_history": delta.without_history,
+            "next_edge": f"{delta.next_edge.isoformat()}Z" if delta.next_edge else "",
+            "why": dg.MarkdownMetadataValue(markdown_table(explanation.verdicts)),
+            "calendar": dg.MarkdownMetadataValue(markdown_table(explanation.calendar)),
+            **({} if explanation.segments.is_empty() else {"timeline": price_timeline(explanation.segments, now)}),
+        },
+        check_results=report(context, "campaign_price_delta", verdicts, config.let_pass),
+    )
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> CampaignPriceDelta:
+    """The delta as it is at an instant, by what was last read of both sides."""
+    return compare_prices(
+        connection,
+        products=connection.table("snapshot.solteq_products"),
+        campaigns=connection.table(TABLE),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        history=connection.table("sync.price_history"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        deliveries=connection.table("sync.deliveries"),
+        rules=pricing_rules(connection, settings),
+        now=now,
+    )
+
+
+def explain(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, codes: Sequence[str], now: datetime
+) -> Explanation:
+    """Why these products' prices are what they are at an instant.
+
+    :param codes: product codes, in any spelling that WooCommerce takes for the same SKU
+    """
+    return explain_prices(
+        connection,
+        products=connection.sql(
+            f"FROM snapshot.solteq_products WHERE list_contains($keys, {skus.sku_key('code')})",
+            params={"keys": [sku_key(code) for code in codes]},
+        ),
+        campaigns=connection.table(TABLE),
+        history=connection.table("sync.price_history"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        rules=pricing_rules(connection, settings),
+        now=now,
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[campaign_price_delta],
+)
+def woo_campaign_prices(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """The sale prices and their windows, sent to the web store; of variable products to their variations.
+
+    With each reduction goes the lowest price of the 30 days before it, as private meta. Each write is in the ledger,
+    `sync.deliveries`, before it leaves.
+    """
+    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="campaign_price_delta")
+
+
+@dg.asset_check(asset=woo_campaign_prices)
+def sale_prices_agree(
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
+) -> dg.AssetCheckResult:
+    """After delivery the store's sale prices are those of the campaigns, but for what is in quarantine."""
+    with database.transaction() as connection:
+        return agreement(connection, FLOW, compare(connection, settings, clock()).changes)

@@ -1,0 +1,454 @@
+"""Customers both ways: what both sides have of each person, who has changed what, and telling the other side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.solteq import CustomerDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine import quarantine
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.engine.steps import (
+    OWNERS,
+    PREVIEW_ROWS,
+    READ_FIRST,
+    DeltaConfig,
+    Effort,
+    ReadConfig,
+    agreement,
+    delivery_result,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    markdown_table,
+    progress,
+    read_metadata,
+    store_delta,
+    take_lease,
+    warn_of_quarantine,
+)
+from solteq_woo_assets.flows.customers import links as customer_links
+from solteq_woo_assets.flows.customers.erasure import erase, find
+from solteq_woo_assets.flows.customers.outbox import deliver_to_solteq, deliver_to_woo, release_changed
+from solteq_woo_assets.flows.customers.people import masked
+from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
+from solteq_woo_assets.flows.customers.snapshots import (
+    ACCOUNTS,
+    CUSTOMERS,
+    read_accounts,
+    read_customers,
+    read_staff,
+    refresh_accounts,
+)
+from solteq_woo_assets.flows.guard_rails import Verdict, check_specs, guard, report
+from solteq_woo_assets.flows.sales import snapshots as sales
+from solteq_woo_assets.settings import Settings
+
+FLOW = "customers"
+"""Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
+GROUP = "customers_both_ways"
+TO_WOO = "customers_to_woo"
+TO_SOLTEQ = "customers_to_solteq"
+DIRECTIONS = (TO_WOO, TO_SOLTEQ)
+ATTEMPTS = 3
+"""So often a customer that somebody changed in Solteq meanwhile is merged again, before it is left to the next run."""
+
+
+def customer_feed(settings: Settings) -> Feed:
+    """Solteq's customer feed, where this tenant has it."""
+    return Feed(FLOW, settings.solteq_customers_path, settings.solteq_customers_scope, CustomerDocument)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
+def solteq_customers(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The customers as Solteq's back office has them: names, contact details, addresses and customer groups.
+
+    Reads what changed since the last read. Of a deleted customer nothing is kept but the id. Table
+    `snapshot.solteq_customers`.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_customers(
+            database, solteq, customer_feed(settings), flow=TO_WOO, full=config.is_full(database, TO_WOO)
+        )
+        remarks = _remarks(database, CUSTOMERS)
+    return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    op_tags=READ_FIRST,
+)
+def woo_customer_accounts(
+    context: dg.AssetExecutionContext,
+    config: ReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The accounts of the web store, of every role: names, contact details and addresses.
+
+    The store cannot tell which accounts changed. One request finds the new ones; a full read finds those that were
+    changed or removed. Table `snapshot.woo_customer_accounts`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        counts = read_accounts(
+            database,
+            woo,
+            tax_code_meta=settings.tax_code_meta,
+            guests=settings.guest_customers,
+            full=config.full,
+        )
+        if counts.full:
+            _read_staff(context, settings, database, woo)
+        remarks = _remarks(database, ACCOUNTS)
+    return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+
+
+def _read_staff(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> None:
+    """One request a role: not in every run, but before anybody is linked or written."""
+    for role in read_staff(database, woo, settings.staff_roles):
+        context.log.warning(f"SOLTEQ_WOO_STAFF_ROLES: the store has no role {role}, so nobody is kept out by it.")
+
+
+def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
+    """How many values could not be parsed, and whose the first are; each begins with its field."""
+    with database.transaction() as connection:
+        remarks = connection.sql(f"SELECT id::VARCHAR AS id, unnest(remarks) AS remark FROM {table} ORDER BY ALL").pl()
+    return {
+        "unparsed_values": remarks.height,
+        "unparsed": dg.MarkdownMetadataValue(markdown_table(remarks.head(PREVIEW_ROWS))),
+    }
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_customers, woo_customer_accounts],
+    check_specs=check_specs("woo_customer_delta"),
+)
+def woo_customer_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """What the web store is to be told of customers, field by field, old → new. Nothing is sent yet.
+
+    Each field is merged against the value that both sides last agreed on. Accounts that would be written are read
+    again first, so that a change made in the store a minute ago is not lost, and who runs the store, who is never
+    written to. Table `delta.woo_customer_delta`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        first = _look(context, settings, database, woo).to_woo
+        ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
+        if ids:
+            refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
+        with database.transaction() as connection:
+            merge, changes, verdicts = _settle(connection, config, settings, let_pass=config.let_pass)
+        quarantined = warn_of_quarantine(context, database, TO_WOO)
+    return dg.MaterializeResult(
+        metadata=_delta_metadata(settings, merge, changes, quarantined, measured),
+        check_results=report(context, "woo_customer_delta", verdicts, config.let_pass),
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[solteq_customers, woo_customer_accounts],
+)
+def solteq_customer_delta(
+    context: dg.AssetExecutionContext,
+    config: DeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """What Solteq is to be told of customers, field by field, old → new: new accounts, and changes made in the store.
+
+    Each field is merged against the value that both sides last agreed on. Who runs the store is read again first, and
+    nothing is told of them. Table `delta.solteq_customer_delta`.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        _look(context, settings, database, woo)
+        with database.transaction() as connection:
+            merge, _, _ = _settle(connection, config, settings)
+        quarantined = warn_of_quarantine(context, database, TO_SOLTEQ)
+    metadata = _delta_metadata(settings, merge, merge.to_solteq, quarantined, measured)
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _look(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> Merge:
+    """What would be written; who runs the store is read again if it matters."""
+    with database.transaction() as connection:
+        first = customer_links.compare(connection, customer_rules(settings))
+    if first.depends_on_staff:
+        _read_staff(context, settings, database, woo)
+    return first.merge
+
+
+def customer_rules(settings: Settings) -> CustomerRules:
+    """The settings that decide about customers."""
+    return CustomerRules(
+        shop=settings.shop,
+        accounts=settings.customer_accounts,
+        groups=settings.customer_account_groups,
+        guests=settings.guest_customers,
+        conflicts=settings.customer_conflicts,
+        remove_deleted=settings.deleted_customers == "remove",
+    )
+
+
+def _settle(
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    settings: Settings,
+    *,
+    let_pass: Sequence[str] | None = None,
+) -> tuple[Merge, pl.DataFrame, list[Verdict]]:
+    """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor.
+
+    :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
+    :return: the merge, the store's delta as its guard rails left it, and what they say
+    """
+    comparison = customer_links.compare(connection, customer_rules(settings))
+    changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
+    if customer_links.stopped(connection) != comparison.kept:  # others may part now than by the last delta
+        comparison = customer_links.compare(connection, customer_rules(settings))
+        passes = None if let_pass is None else []  # those that may pass have been told
+        changes, verdicts = _store(connection, config, settings, comparison.merge, passes)
+    customer_links.apply(connection, comparison)
+    return comparison.merge, changes, verdicts
+
+
+def _store(
+    connection: duckdb.DuckDBPyConnection,
+    config: DeltaConfig,
+    settings: Settings,
+    merge: Merge,
+    let_pass: Sequence[str] | None,
+) -> tuple[pl.DataFrame, list[Verdict]]:
+    release_changed(connection, TO_WOO, merge.to_woo)
+    release_changed(connection, TO_SOLTEQ, merge.to_solteq)
+    quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
+    quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
+    store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
+    store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
+    return guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=let_pass)
+
+
+def _delta_metadata(
+    settings: Settings, merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort
+) -> dict[str, Any]:
+    metadata = delta_metadata(
+        settings, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
+    )
+    conflicts = int(changes["conflicts"].list.len().sum() or 0)
+    return {**metadata, "conflicts": conflicts, "parted": changes.filter(pl.col("action") == "part").height}
+
+
+def masked_changes(changes: pl.DataFrame) -> pl.DataFrame:
+    """Rows that may be shown: no value of a person in full."""
+    rows = [
+        row | {"changes": [c | {side: _shown(c["field"], c[side]) for side in ("old", "new")} for c in row["changes"]]}
+        for row in changes.drop("conflicts").to_dicts()
+    ]
+    return pl.DataFrame(rows, schema=changes.drop("conflicts").schema)
+
+
+def _shown(field: str, value: str | None) -> str:
+    return value or "" if field in ("type", "external_id", "solteq_customer_id") else masked(field, value)
+
+
+def _read_staff_before(
+    context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient, delta: str
+) -> None:
+    """Before a delivery, if anything is to be sent: the delta may be from hours ago, when it is delivered by itself."""
+    with database.transaction() as connection:
+        (due,) = connection.sql(
+            f"SELECT count(*) FROM delta.{delta} WHERE list_contains($1, action)", params=[list(SENT_ACTIONS)]
+        ).fetchall()[0]
+    if due:
+        _read_staff(context, settings, database, woo)
+
+
+@dg.asset(
+    group_name=GROUP, kinds={"woocommerce"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[woo_customer_delta]
+)
+def woo_customers(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The changes of customers, sent to the web store in batches; only fields that differ.
+
+    Each write is in the ledger, `sync.deliveries`, before it leaves, without the values.
+    """
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        _read_staff_before(context, settings, database, woo, "woo_customer_delta")
+        counts = deliver_to_woo(
+            database,
+            woo,
+            flow=TO_WOO,
+            run_id=context.run.run_id,
+            in_flight=settings.requests_in_flight,
+            tax_code_meta=settings.tax_code_meta,
+            on_progress=progress(context, FLOW),
+        )
+    return delivery_result(context, settings, database, TO_WOO, "woo_customer_delta", counts, measured)
+
+
+@dg.asset(group_name=GROUP, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
+def solteq_customer_updates(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The new and changed customers of the web store, sent to Solteq one by one.
+
+    A customer that somebody changed in Solteq meanwhile is read and merged again. Each write is in the ledger,
+    `sync.deliveries`, before it leaves, without the values.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        _read_staff_before(context, settings, database, woo, "solteq_customer_delta")
+        counts, stale = _send_to_solteq(context, settings, database, solteq)
+        for _ in range(ATTEMPTS - 1):
+            if not stale:
+                break
+            read_customers(database, solteq, customer_feed(settings), flow=TO_WOO)
+            _merge_again(database, settings, stale)
+            counts.retry -= len(stale)
+            again, stale = _send_to_solteq(context, settings, database, solteq, only=stale)
+            counts.by_action += again.by_action
+            counts.refused += again.refused
+            counts.retry += again.retry
+    return delivery_result(context, settings, database, TO_SOLTEQ, "solteq_customer_delta", counts, measured)
+
+
+def _send_to_solteq(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    database: StateDatabase,
+    solteq: SolteqClient,
+    *,
+    only: Sequence[str] | None = None,
+) -> tuple[DeliveryCounts, list[str]]:
+    return deliver_to_solteq(
+        database,
+        solteq,
+        flow=TO_SOLTEQ,
+        run_id=context.run.run_id,
+        only=only,
+        in_flight=settings.requests_in_flight,
+        on_progress=progress(context, FLOW),
+    )
+
+
+def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
+    """Merge these again; the rows of the others, and what is held of them, stay as they are."""
+    with database.transaction() as connection:
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        changes = merge.to_solteq.filter(pl.col("key").is_in(keys))  # noqa: F841  DuckDB reads it
+        connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [list(keys)])
+        connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME SELECT * FROM changes")
+
+
+class ErasureConfig(dg.Config):
+    """Whom to erase."""
+
+    customer: str
+    """Solteq's id of the customer, woo: and the account's id, or order: and a guest's order. Never an e-mail address:
+    Dagster keeps what is entered here; solteq-woo erase takes one."""
+
+
+@dg.op
+def erase_from_database(
+    context: dg.OpExecutionContext,
+    config: ErasureConfig,
+    database: dg.ResourceParam[StateDatabase],
+    leases: dg.ResourceParam[FlowLeases],
+) -> None:
+    """Erase a customer from every table, and from the bytes of the database file.
+
+    The ids stay, so that nothing brings the person back. Solteq and the store are not touched: erase there first.
+    """
+    if "@" in config.customer:
+        raise dg.Failure(
+            "Nobody was erased: an e-mail address is not taken here, since Dagster keeps it. Delete this run, then use "
+            "an id, or solteq-woo erase.",
+            allow_retries=False,
+        )
+    with failing_in_words():
+        for flow in (FLOW, sales.FLOW):
+            leases.take(flow, context.run_id)
+        found = find(database, config.customer)
+        for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
+            context.log.info(line)
+        erase(database, config.customer)
+    if not found:
+        raise dg.Failure("Nobody is known by that id.", allow_retries=False)
+    context.log.info("Erased, also from the bytes of the file.")
+
+
+@dg.asset_check(asset=woo_customers)
+def accounts_agree(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery the store has been told everything, but for what is in quarantine."""
+    with database.transaction() as connection:
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        return agreement(connection, TO_WOO, merge.to_woo)
+
+
+@dg.asset_check(asset=solteq_customer_updates)
+def customers_agree(
+    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
+) -> dg.AssetCheckResult:
+    """After delivery Solteq has been told everything, but for what is in quarantine."""
+    with database.transaction() as connection:
+        merge = customer_links.compare(connection, customer_rules(settings)).merge
+        return agreement(connection, TO_SOLTEQ, merge.to_solteq)

@@ -1,0 +1,367 @@
+"""Erasing a person: everything personal goes from every table of ours, and from the bytes of the file.
+
+The ids of the customer, the account and the orders stay (engine/erased.py), so that no later read
+brings the person back. The transaction that empties the tables also says that the file is to be written anew
+(``sync.rewrite_due``), so that an erasure which is cut short is carried on by whoever comes next.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.errors import StateError
+from solteq_woo_assets.flows.customers.people import ADDRESSES
+from solteq_woo_assets.flows.sales.frames import amounts_alone
+
+_FLOWS = ["customers_to_woo", "customers_to_solteq"]
+_ACCOUNT, _ORDER = "woo:", "order:"
+_SHORTEST = 3
+"""Letters of a value that is looked for in texts; shorter ones are in every word."""
+
+_BY_PERSON = ("delta.woo_customer_delta", "delta.solteq_customer_delta", "sync.customers", "sync.customer_conflicts")
+_BY_KEY = ("sync.quarantine", "sync.reconciliation", "sync.failures")
+_TEXTS = {
+    "delta.product_delta": ["reason"],
+    "delta.balance_delta": ["reason"],
+    "delta.campaign_price_delta": ["reason"],
+    "delta.woo_customer_delta": ["reason"],
+    "delta.solteq_customer_delta": ["reason"],
+    "delta.sales_delta": ["reason"],
+    "sync.deliveries": ["error"],
+    "sync.quarantine": ["reason"],
+    "sync.reconciliation": ["expected", "held", "reason"],
+    "sync.alerts": ["words"],
+    "sync.sales_conflicts": ["reason"],
+}
+"""Words about other rows, in which the other side may have named somebody."""
+_TELLING = (
+    *("email", "first_name", "last_name", "company_name", "tax_code", "phone"),
+    *(f"{address}_{part}" for address in ADDRESSES for part in ("street", "street2")),
+)
+"""The fields whose values say who somebody is; a city does not."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is erased, by the ids of both systems."""
+
+    solteq_id: str | None
+    woo_id: int | None
+
+    def __str__(self) -> str:
+        names = [f"customer {self.solteq_id}"] if self.solteq_id is not None else []
+        return " and ".join(names + ([f"account {self.woo_id}"] if self.woo_id is not None else []))
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """Whom a name means, by ids alone.
+
+    :param orders: that stay for the books and the stock, without who bought
+    :param guests: orders whose guests wait to become customers; they are among ``orders``
+    :param others: who has the same e-mail address or name, and stays, in words
+    """
+
+    people: Sequence[Person] = ()
+    orders: Sequence[int] = ()
+    guests: Sequence[int] = ()
+    others: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.people or self.orders)
+
+    def words(self) -> list[str]:
+        """Who goes, and what is touched; a line each."""
+        lines = [f"{len(self.people)} people: {', '.join(map(str, self.people))}"] if self.people else []
+        if self.orders:
+            lines.append(f"who bought, of {len(self.orders)} orders: {_listed(self.orders)}")
+        if self.guests:
+            lines.append(f"{len(self.guests)} guests who wait to become customers: orders {_listed(self.guests)}")
+        return lines
+
+
+def _listed(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, ids))
+
+
+def find(database: StateDatabase, who: str) -> Erasure:
+    """Whom this means. Nothing is changed.
+
+    :param who: Solteq's id, ``woo:`` and an account's id, ``order:`` and a guest's order, or an e-mail address
+    """
+    with database.transaction() as connection:
+        return _find(connection, who.strip())
+
+
+def erase(database: StateDatabase, who: str) -> Erasure:
+    """Erase whoever this is, and carry on what was cut short before.
+
+    :param who: as ``find`` takes it; blank is nobody
+    :return: whom that was
+    :raises StateError: the tables or the file cannot be written; what is out of the tables stays out
+    """
+    with database.transaction() as connection:
+        found = _find(connection, who.strip())
+        if found:
+            _erase(connection, found)
+    finish(database)
+    return found
+
+
+def unfinished(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Since when there is an erasure whose bytes are still in the file; ``None`` when there is none."""
+    return connection.execute("SELECT min(since) FROM sync.rewrite_due").fetchall()[0][0]
+
+
+def finish(database: StateDatabase) -> datetime | None:
+    """Write the file anew if what was erased may still be in its bytes.
+
+    :return: since when that was due; ``None`` when it was not
+    :raises StateError: it cannot be; the next run tries again
+    """
+    with database.transaction() as connection:
+        since = unfinished(connection)
+    if since is not None:
+        try:
+            database.rewrite()
+        except StateError as error:
+            raise StateError(
+                "What was erased is out of the tables, but its bytes may still be in the file, which could not be "
+                f"written anew. The next run of any flow tries again, and so does solteq-woo erase. {error}"
+            ) from error
+    return since
+
+
+def _find(connection: duckdb.DuckDBPyConnection, who: str) -> Erasure:
+    if not who:
+        return Erasure()
+    if who.startswith(_ORDER):
+        orders = _orders(connection, "id::VARCHAR = $who", {"who": who.removeprefix(_ORDER)})
+        guests = _guests(connection, "order_id::VARCHAR = $who", {"who": who.removeprefix(_ORDER)})
+        return Erasure(orders=sorted({*orders, *guests}), guests=guests)
+    people = _people(connection, who)
+    solteq_ids = [each.solteq_id for each in people if each.solteq_id is not None]
+    woo_ids = [each.woo_id for each in people if each.woo_id is not None]
+    known = _known_by(connection, solteq_ids, woo_ids)
+    emails = known["email"] | ({who.lower()} if "@" in who else set())
+    names = _full_names(known)
+    guests = _guests(connection, "list_contains($emails, lower(email))", {"emails": list(emails)})
+    ordered = _orders(
+        connection,
+        "list_contains($woo_ids, customer_id) OR list_contains($emails, lower(email)) OR coalesce(customer_id, 0) = 0 "
+        "AND coalesce(email, '') = '' AND list_contains($names, lower(name))",
+        {"woo_ids": woo_ids, "emails": list(emails), "names": list(names)},
+    )
+    orders = sorted({*guests, *ordered, *_became_customers(connection, solteq_ids)})
+    return Erasure(people, orders, guests, _others(connection, woo_ids, orders, emails, names))
+
+
+def _people(connection: duckdb.DuckDBPyConnection, who: str) -> list[Person]:
+    """Those that fit, each with whom it is linked, also those that were erased before."""
+    account = who.removeprefix(_ACCOUNT) if who.startswith(_ACCOUNT) else ""
+    said = "lower($who) IN (SELECT lower(unnest(flatten([[change.old, change.new] FOR change IN changes]))))"
+    rows = connection.execute(
+        f"""
+        WITH named AS (
+            SELECT id AS solteq_id, NULL::BIGINT AS woo_id FROM snapshot.solteq_customers
+            WHERE id = $who OR lower(email) = lower($who)
+            UNION SELECT NULL, id FROM snapshot.woo_customer_accounts
+            WHERE id::VARCHAR = $account OR lower(email) = lower($who)
+            UNION SELECT solteq_id, woo_id FROM sync.customers
+            WHERE solteq_id = $who OR woo_id::VARCHAR = $account OR lower(email) = lower($who)
+            UNION SELECT solteq_id, woo_id FROM sync.customer_conflicts
+            WHERE solteq_id = $who OR woo_id::VARCHAR = $account OR lower(kept) = lower($who)
+                OR lower(lost) = lower($who)
+            UNION SELECT solteq_id, woo_id FROM delta.woo_customer_delta WHERE {said}
+            UNION SELECT solteq_id, woo_id FROM delta.solteq_customer_delta WHERE {said}
+            UNION SELECT key, NULL FROM sync.quarantine WHERE flow = 'customers_to_woo' AND key = $who
+            UNION SELECT NULL, $account::BIGINT FROM sync.quarantine
+            WHERE flow = 'customers_to_solteq' AND key IN ($account, 'account ' || $account)
+        )
+        SELECT DISTINCT coalesce(named.solteq_id, linked.solteq_id), coalesce(named.woo_id, linked.woo_id)
+        FROM named LEFT JOIN (
+            SELECT solteq_id, woo_id FROM sync.customers
+            -- Made by a write without an answer, and not linked yet.
+            UNION SELECT held_solteq_id, id FROM snapshot.woo_customer_accounts
+            WHERE id NOT IN (SELECT woo_id FROM sync.customers WHERE woo_id IS NOT NULL)
+        ) AS linked
+            ON linked.solteq_id = named.solteq_id OR linked.woo_id = named.woo_id
+        WHERE coalesce(named.solteq_id, linked.solteq_id) IS NOT NULL
+            OR coalesce(named.woo_id, linked.woo_id) IS NOT NULL
+        ORDER BY ALL
+        """,
+        {"who": who, "account": account if account.isdecimal() else None},
+    ).fetchall()
+    pairs = {row for row in rows if None not in row}
+    paired = {side for pair in pairs for side in pair}
+    return [Person(*row) for row in rows if row in pairs or not paired.intersection(row)]
+
+
+def _known_by(
+    connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str], woo_ids: Sequence[int]
+) -> dict[str, set[str]]:
+    """What these people are known by, lower case, by field: all that both sides say, and what they agreed on."""
+    fields = ", ".join(_TELLING)
+    more = "billing_email, billing_first_name, billing_last_name, shipping_first_name, shipping_last_name"
+    rows = connection.sql(
+        f"SELECT {fields}, phone_text FROM snapshot.solteq_customers WHERE list_contains($solteq_ids, id) "
+        f"UNION ALL BY NAME SELECT {fields}, phone_text, {more} FROM snapshot.woo_customer_accounts "
+        "WHERE list_contains($woo_ids, id) "
+        f"UNION ALL BY NAME SELECT {fields}, solteq_phone_text, woo_phone_text FROM sync.customers "
+        "WHERE list_contains($solteq_ids, solteq_id) OR list_contains($woo_ids, woo_id)",
+        params={"solteq_ids": solteq_ids, "woo_ids": woo_ids},
+    ).pl()
+    return {name: {value.strip().lower() for value in rows[name].drop_nulls()} - {""} for name in rows.columns}
+
+
+def _full_names(known: dict[str, set[str]]) -> set[str]:
+    """First and last names as the store writes them under an order."""
+    pairs = [("first_name", "last_name"), ("billing_first_name", "billing_last_name")]
+    return {f"{first} {last}" for names in pairs for first in known[names[0]] for last in known[names[1]]}
+
+
+def _orders(connection: duckdb.DuckDBPyConnection, condition: str, parameters: dict[str, object]) -> list[int]:
+    rows = connection.execute(f"SELECT id FROM snapshot.woo_sales WHERE {condition} ORDER BY id", parameters)
+    return [row[0] for row in rows.fetchall()]
+
+
+def _guests(connection: duckdb.DuckDBPyConnection, condition: str, parameters: dict[str, object]) -> list[int]:
+    rows = connection.execute(f"SELECT order_id FROM snapshot.woo_guests WHERE {condition} ORDER BY 1", parameters)
+    return [row[0] for row in rows.fetchall()]
+
+
+def _became_customers(connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str]) -> list[int]:
+    """The orders of guests who are these customers of Solteq by now."""
+    rows = connection.execute(
+        "SELECT DISTINCT TRY_CAST(regexp_extract(named.external_id, ':guest:([0-9]+)$', 1) AS BIGINT) AS order_id "
+        "FROM (SELECT unnest(external_ids) AS external_id FROM snapshot.solteq_customers "
+        "WHERE list_contains($ids, id)) AS named WHERE order_id IS NOT NULL",
+        {"ids": solteq_ids},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _others(
+    connection: duckdb.DuckDBPyConnection,
+    woo_ids: Sequence[int],
+    orders: Sequence[int],
+    emails: Collection[str],
+    names: Collection[str],
+) -> list[str]:
+    """Who has an e-mail address or a name of theirs, and may be somebody else."""
+    invoiced = connection.execute(
+        "SELECT id FROM snapshot.woo_customer_accounts WHERE NOT list_contains($ids, id) "
+        "AND list_contains($emails, lower(billing_email)) ORDER BY id",
+        {"ids": woo_ids, "emails": list(emails)},
+    ).fetchall()
+    namesakes = connection.execute(
+        "SELECT id FROM snapshot.woo_sales WHERE NOT list_contains($ids, id) AND coalesce(customer_id, 0) = 0 "
+        "AND list_contains($names, lower(name)) ORDER BY id",
+        {"ids": orders, "names": list(names)},
+    ).fetchall()
+    return [
+        *(f"account {row[0]} has the e-mail address on its invoices: woo:{row[0]}" for row in invoiced),
+        *(f"the guest of order {row[0]} has the name and another e-mail address: order:{row[0]}" for row in namesakes),
+    ]
+
+
+def _erase(connection: duckdb.DuckDBPyConnection, found: Erasure) -> None:
+    solteq_ids = [each.solteq_id for each in found.people if each.solteq_id is not None]
+    woo_ids = [each.woo_id for each in found.people if each.woo_id is not None]
+    ids: dict[str, object] = {"solteq_ids": solteq_ids, "woo_ids": woo_ids}
+    values = _values(connection, found, solteq_ids, woo_ids)
+    connection.execute("DELETE FROM snapshot.solteq_customers WHERE list_contains($ids, id)", {"ids": solteq_ids})
+    connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE list_contains($ids, id)", {"ids": woo_ids})
+    for table in _BY_PERSON:
+        connection.execute(
+            f"DELETE FROM {table} WHERE list_contains($solteq_ids, solteq_id) OR list_contains($woo_ids, woo_id)", ids
+        )
+    orders = [f"order {order_id}" for order_id in found.orders]
+    keys = [*solteq_ids, *map(str, woo_ids), *(f"account {woo_id}" for woo_id in woo_ids), *orders]
+    for table in _BY_KEY:
+        connection.execute(
+            f"DELETE FROM {table} WHERE list_contains($flows, flow) AND list_contains($keys, key)",
+            {"flows": _FLOWS, "keys": keys},
+        )
+    connection.execute(  # that something was sent stays: the guard rails count it
+        "UPDATE sync.deliveries SET changes = [], error = NULL WHERE list_contains($flows, flow) "
+        "AND list_contains($keys, key)",
+        {"flows": _FLOWS, "keys": keys},
+    )
+    connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($keys, key)", {"keys": orders})
+    _erase_buyers(connection, found.orders)
+    _sweep(connection, values)
+    _remember(connection, found)
+
+
+def _erase_buyers(connection: duckdb.DuckDBPyConnection, orders: Sequence[int]) -> None:
+    """The sales stay, for the books and the stock; whose they were does not."""
+    ids = {"ids": list(orders)}
+    connection.execute("DELETE FROM snapshot.woo_guests WHERE list_contains($ids, order_id)", ids)
+    connection.execute("UPDATE snapshot.woo_sales SET email = NULL, name = NULL WHERE list_contains($ids, id)", ids)
+    rows = connection.execute(
+        "SELECT id, payment_meta FROM snapshot.woo_sales WHERE list_contains($ids, id) AND payment_meta IS NOT NULL",
+        ids,
+    ).fetchall()
+    for order_id, meta in rows:  # of an earlier version: now it holds amounts alone when it is read
+        connection.execute(
+            "UPDATE snapshot.woo_sales SET payment_meta = ? WHERE id = ?", [amounts_alone(meta), order_id]
+        )
+
+
+def _remember(connection: duckdb.DuckDBPyConnection, found: Erasure) -> None:
+    now = utc_now()
+    for person in found.people:
+        connection.execute(
+            "INSERT INTO sync.customers (solteq_id, woo_id, state, why, since) VALUES (?, ?, 'erased', ?, ?)",
+            [person.solteq_id, person.woo_id, "erased on request", now],
+        )
+    for order_id in found.orders:
+        connection.execute("INSERT OR IGNORE INTO sync.erased_orders VALUES (?, ?)", [order_id, now])
+    connection.execute(
+        "INSERT INTO sync.rewrite_due SELECT $now WHERE NOT EXISTS (FROM sync.rewrite_due)", {"now": now}
+    )
+
+
+def _values(
+    connection: duckdb.DuckDBPyConnection, found: Erasure, solteq_ids: Sequence[str], woo_ids: Sequence[int]
+) -> set[str]:
+    """What could name them in texts, lower case."""
+    known = _known_by(connection, solteq_ids, woo_ids)
+    of_orders = connection.sql(
+        f"SELECT {', '.join(_TELLING)} FROM snapshot.woo_guests WHERE list_contains($ids, order_id) "
+        "UNION ALL BY NAME SELECT email, name FROM snapshot.woo_sales WHERE list_contains($ids, id)",
+        params={"ids": found.orders},
+    ).pl()
+    lost = connection.execute(
+        "SELECT unnest([kept, lost]) FROM sync.customer_conflicts WHERE list_contains($fields, field) "
+        "AND (list_contains($solteq_ids, solteq_id) OR list_contains($woo_ids, woo_id))",
+        {"fields": _TELLING, "solteq_ids": solteq_ids, "woo_ids": woo_ids},
+    ).fetchall()
+    said = [value for column in of_orders for value in column.drop_nulls()] + [row[0] for row in lost if row[0]]
+    values = set().union(*known.values(), (value.strip().lower() for value in said))
+    return {value for value in values if len(value) >= _SHORTEST}
+
+
+def _sweep(connection: duckdb.DuckDBPyConnection, values: Collection[str]) -> None:
+    """Take the values out of texts about other rows."""
+    if not values:
+        return
+    alternatives = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
+    named = re.compile(rf"(?<!\w)({alternatives})(?!\w)", re.IGNORECASE)
+    swept = pl.DataFrame({"value": list(values)}, schema={"value": pl.String})  # noqa: F841  DuckDB reads it
+    for table, columns in _TEXTS.items():
+        for column in columns:
+            rows = connection.execute(
+                f"SELECT rowid, {column} FROM {table} AS held WHERE EXISTS "
+                f"(FROM swept WHERE contains(lower(held.{column}), swept.value))"
+            ).fetchall()
+            for rowid, text in rows:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE rowid = ?", [named.sub("(erased)", text), rowid]
+                )

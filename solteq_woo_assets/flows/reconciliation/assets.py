@@ -1,0 +1,215 @@
+"""What differs between the two systems, why, and for how long: one table for all flows, with its history."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.engine import quarantine
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.pruning import prune
+from solteq_woo_assets.engine.steps import (
+    OWNERS,
+    PREVIEW_ROWS,
+    REPORT_NEXT,
+    effort,
+    failing_in_words,
+    markdown_table,
+    without_refused,
+)
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.customers import links as customer_links
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
+from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.sales import plan as sales_plan
+from solteq_woo_assets.flows.sales.snapshots import first_day
+from solteq_woo_assets.settings import Settings
+
+GROUP = "reconciliation"
+_DELTAS = {
+    products.FLOW: products.product_delta,
+    campaigns.FLOW: campaigns.campaign_price_delta,
+    balances.FLOW: balances.balance_delta,
+    sales.FLOW: sales.sales_delta,
+    customers.TO_WOO: customers.woo_customer_delta,
+    customers.TO_SOLTEQ: customers.solteq_customer_delta,
+}
+
+
+# It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
+@dg.asset(group_name=GROUP, kinds={"duckdb"}, owners=OWNERS, code_version="2", op_tags=REPORT_NEXT)
+def reconciliation(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    clock: dg.ResourceParam[Clock],
+) -> dg.MaterializeResult:
+    """What differs between the two systems, field by field, and why, before it is put right.
+
+    Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and somebody
+    changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
+    balance for its product. Quarantined: held back. Unread: a snapshot of the flow failed in this run, so the flow was
+    not compared; the other flows were. Each reconciliation adds its rows, of customers without values, and forgets
+    what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
+    Beside them, the orders that hold pieces from the shelf, the longest first: order, SKU, pieces, since when and why.
+    """
+    unread = _unread(_failed_steps(context))
+    for flow, name in unread:
+        context.log.warning(f"{flow} was not compared: {name} could not be read.")
+    with failing_in_words(), effort() as measured, database.transaction() as connection:
+        found = _found(connection, settings, clock(), unread)
+        stored = _store(connection, found, context.run.run_id)
+        held = balances.held_pieces(connection, settings)
+        pruned = prune(connection, settings, utc_now())
+    counts = dict(stored["why"].value_counts().iter_rows())
+    by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
+    shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
+    return dg.MaterializeResult(
+        metadata={
+            "differing": stored.height,
+            **{why: counts.get(why, 0) for why in WHYS},
+            "surviving": _surviving(stored).height,
+            "not_compared": ", ".join(sorted({flow for flow, _ in unread})) or "nothing",
+            "pruned": pruned,
+            "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
+            "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
+            "pieces_held": float(held["pieces"].sum()),
+            "held_by": dg.MarkdownMetadataValue(markdown_table(held.head(PREVIEW_ROWS).cast(pl.String))),
+            **measured.metadata(),
+        }
+    )
+
+
+def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
+    """What failed in this run so far; the steps have the names of the assets."""
+    logged = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return {entry.step_key for entry in logged if entry.step_key}
+
+
+def _unread(failed: Collection[str]) -> list[tuple[str, str]]:
+    """The flows that cannot be compared, each with the snapshots that failed."""
+    named = {flow: {key.to_user_string() for key in delta.dependency_keys} for flow, delta in _DELTAS.items()}
+    return [(flow, name) for flow, names in named.items() for name in sorted(names.intersection(failed))]
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, unread: Sequence[tuple[str, str]]
+) -> pl.DataFrame:
+    """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment.
+
+    :param unread: flows that are left out, each with a snapshot that could not be read
+    """
+    of_products = products.compare(connection, settings, now)
+    of_campaigns = campaigns.compare(connection, settings, now)
+    deltas = {
+        products.FLOW: of_products.changes,
+        campaigns.FLOW: of_campaigns.changes,
+        balances.FLOW: balances.compare(connection, settings),
+    }
+    held = {products.FLOW: of_products.quarantine, campaigns.FLOW: of_campaigns.quarantine}
+    if first_day(connection) is not None:
+        plan = sales_plan.plan(connection, sales.receipt_rules(settings))
+        deltas[sales.FLOW], held[sales.FLOW] = plan.changes, plan.held
+    merge = customer_links.compare(connection, customers.customer_rules(settings)).merge
+    deltas |= {customers.TO_WOO: merge.to_woo, customers.TO_SOLTEQ: merge.to_solteq}
+    held |= {customers.TO_WOO: merge.to_woo_held, customers.TO_SOLTEQ: merge.to_solteq_held}
+    for flow, _ in unread:
+        deltas.pop(flow, None)
+        held.pop(flow, None)
+    for flow, records in held.items():
+        quarantine.replace(connection, flow, "delta", records)
+    delivered = connection.table("sync.deliveries")
+    rows = [
+        differences(
+            connection,
+            flow=flow,
+            changes=without_refused(connection, flow, changes)[0],
+            deliveries=delivered,
+            is_personal=flow in customers.DIRECTIONS,
+        )
+        for flow, changes in deltas.items()
+    ]
+    quarantined = connection.sql(
+        "SELECT flow, key, field, NULL AS expected, NULL AS held, 'quarantined' AS why, reason "
+        "FROM sync.quarantine WHERE dismissed_at IS NULL"
+    ).pl()
+    left_out = pl.DataFrame(
+        [(flow, name, "(all)", None, None, "unread", f"{name} could not be read in this run") for flow, name in unread],
+        schema=SCHEMA,
+        orient="row",
+    )
+    found = pl.concat([*rows, quarantined.cast(SCHEMA), left_out])  # type: ignore[arg-type]
+    # A sale price that both flows would write is the campaigns'; what is held back at two stages is told once.
+    values = ["key", "field", "expected", "held"]
+    of_campaigns = found.filter(pl.col("flow") == campaigns.FLOW, pl.col("field") != "(all)").select(values)
+    theirs = found.filter(pl.col("flow") == products.FLOW, pl.col("why").is_in(["edited", "changed"]))
+    twice = theirs.join(of_campaigns, on=values, how="semi", nulls_equal=True)
+    found = found.join(twice, on=SCHEMA.names(), how="anti", nulls_equal=True, maintain_order="left")
+    return found.unique([name for name in SCHEMA if name != "reason"], keep="first", maintain_order=True)
+
+
+def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:
+    """Add the rows of this reconciliation, with when the same difference was first seen without a break."""
+    now = utc_now()
+    connection.register("found_now", found)
+    stored = connection.sql(
+        """
+        SELECT $now AS reconciled_at, $run_id AS run_id, found_now.*, coalesce(first_seen, $now) AS first_seen
+        FROM found_now LEFT JOIN (
+            SELECT flow, key, field, why, expected, min(first_seen) AS first_seen FROM sync.reconciliation AS row
+            WHERE reconciled_at = (  -- the last one that compared this flow
+                SELECT max(reconciled_at) FROM sync.reconciliation WHERE reconciled_at NOT IN (
+                    SELECT unread.reconciled_at FROM sync.reconciliation AS unread
+                    WHERE unread.flow = row.flow AND unread.why = 'unread'
+                ))
+                AND NOT EXISTS (  -- it was put right since, and differs anew
+                    FROM sync.deliveries AS sent WHERE sent.flow = row.flow AND sent.key = row.key
+                    AND sent.state = 'delivered' AND sent.settled_at >= row.reconciled_at
+                    AND (row.field = '(all)' OR list_contains(list_transform(changes, lambda c: c.field), row.field))
+                )
+            GROUP BY ALL
+        ) AS before ON before.flow = found_now.flow AND before.key = found_now.key
+            AND before.field = found_now.field AND before.why = found_now.why
+            AND before.expected IS NOT DISTINCT FROM found_now.expected
+        """,
+        params={"now": now, "run_id": run_id},
+    ).pl()
+    connection.unregister("found_now")
+    connection.execute("INSERT INTO sync.reconciliation BY NAME SELECT * FROM stored")
+    return stored
+
+
+def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
+    """Differences of the last reconciliation that the one before saw, too; what waits has its reason elsewhere."""
+    told_elsewhere = pl.col("why").is_in(["waiting", "unread"])
+    return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), ~told_elsewhere)
+
+
+@dg.asset_check(asset=reconciliation)
+def nothing_survives(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No difference is there that the reconciliation before this one saw, too, and that was not put right since."""
+    with database.transaction() as connection:
+        newest = connection.sql(
+            "FROM sync.reconciliation WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)"
+        ).pl()
+    left = _surviving(newest)
+    names = ", ".join(f"{row['flow']} {row['key']}" for row in left.head(5).to_dicts())
+    words = (
+        f"{left.height} differences were there at the reconciliation before this one, too: {names}. "
+        "The table says why; solteq-woo quarantine list says what to do about what is held back."
+    )
+    shown = left.select("flow", "key", "field", "why", "reason")
+    return dg.AssetCheckResult(
+        passed=left.is_empty(),
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=words if left.height else None,
+        metadata={
+            "surviving": left.height,
+            "differences": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
+        },
+    )

@@ -1,0 +1,379 @@
+"""Sales, WooCommerce → Solteq: the store's orders by day, what Solteq lacks of them, and booking it."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine import failures, quarantine
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.pictures import sales_per_day
+from solteq_woo_assets.engine.steps import (
+    OWNERS,
+    READ_FIRST,
+    count_rows,
+    delivery_result,
+    delta_metadata,
+    effort,
+    failing_in_words,
+    markdown_table,
+    progress,
+    read_metadata,
+    take_lease,
+    warn_of_quarantine,
+    without_refused,
+)
+from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
+from solteq_woo_assets.flows.sales import books as sales_books
+from solteq_woo_assets.flows.sales import lookups as sales_adoption
+from solteq_woo_assets.flows.sales import plan as sales_plan
+from solteq_woo_assets.flows.sales.frames import local_day
+from solteq_woo_assets.flows.sales.orders import ReceiptRules
+from solteq_woo_assets.flows.sales.outbox import deliver_sales
+from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
+from solteq_woo_assets.settings import Settings
+
+# It is said at every start otherwise, in the terminal of whoever runs a command; beta and fine (dagster-notes).
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.BetaWarning)
+
+GROUP = "sales_to_solteq"
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="Europe/Helsinki", end_offset=1)
+"""Stands for the days of the shop's settings until the definitions are built."""
+DAYS_SHOWN = 30
+IN_ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """The shop's days, today included."""
+    return dg.DailyPartitionsDefinition(settings.sales_first_day.isoformat(), timezone=settings.timezone, end_offset=1)
+
+
+def receipt_rules(settings: Settings) -> ReceiptRules:
+    """The settings that decide about documents."""
+    return ReceiptRules(
+        shop=settings.shop,
+        web_store=settings.web_store,
+        zone=ZoneInfo(settings.timezone),
+        end_of_business_day=settings.end_of_business_day,
+        sale_statuses=settings.sale_statuses,
+        payment_types=settings.payment_types,
+        payment_fees=settings.payment_fees,
+        payment_meta=settings.payment_meta,
+        old_order_refunds=settings.old_order_refunds,
+        deleted_orders=settings.deleted_orders,
+    )
+
+
+class SalesReadConfig(dg.Config):
+    """Which orders to read."""
+
+    changed_only: bool = False
+    """Read what changed since the last read, whatever its day, instead of the whole days of the run's partitions."""
+    recheck_days: int = 0
+    """With changed_only: read so many last days whole, too."""
+
+
+class SalesDeltaConfig(dg.Config):
+    """What the delta leaves out."""
+
+    retry_refused: bool = False
+    """Include documents that Solteq refused before, though they are the same."""
+    retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
+    """Include those of these orders alone: numbers of orders, or external ids."""
+    let_pass: list[str] = []  # noqa: RUF012
+    """Names of guard rails: what they had stopped before this run, and is as it was, may go. The run's tags say so."""
+    look_up_days: int = 0
+    """Ask Solteq what it has of the orders of so many last days, though the ledger knows something of them."""
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"woocommerce", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    partitions_def=DAYS,
+    backfill_policy=IN_ONE_RUN,
+    op_tags=READ_FIRST,
+)
+def woo_sales(
+    context: dg.AssetExecutionContext,
+    config: SalesReadConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    woo: dg.ResourceParam[WooClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The web store's orders with their lines, taxes, coupons, refunds and payments, by the day they were made.
+
+    A run for days reads those days whole, and has them booked. The sensor's run reads what changed, whatever its day,
+    and marks the days it touched. Tables `snapshot.woo_sales` and `snapshot.woo_sales_…`.
+    """
+    zone = ZoneInfo(settings.timezone)
+    with failing_in_words(), effort(woo) as measured:
+        take_lease(context, leases, FLOW)
+        with database.transaction() as connection:
+            begin(connection, settings.sales_from, zone, utc_now(), is_shadow=settings.mode == "shadow")
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        if config.changed_only:
+            counts = read_changed(
+                database, woo, zone, recheck_days=config.recheck_days, in_flight=settings.requests_in_flight
+            )
+        else:
+            counts = read_days(database, woo, zone, days[0], days[-1], in_flight=settings.requests_in_flight)
+        with database.transaction() as connection:
+            by_day = sales_books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(settings))
+        quarantined = warn_of_quarantine(context, database, FLOW) if counts.quarantined else 0
+    _tell_by_day(context, by_day, days)
+    metadata = {**read_metadata(counts, measured), "quarantined": quarantined, "days": len(counts.days)}
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _tell_by_day(
+    context: dg.AssetExecutionContext, by_day: Mapping[date, Mapping[str, Any]], run_days: Iterable[date]
+) -> None:
+    """Numbers of each day: of the run's own ones with their materializations, of others that it touched beside them."""
+    own = set(run_days)
+    for day, numbers in sorted(by_day.items()):
+        if day in own:
+            context.add_asset_metadata(numbers, partition_key=day.isoformat())
+        elif day >= _first_partition(context):
+            told = dg.AssetMaterialization(context.asset_key, partition=day.isoformat(), metadata=numbers)
+            context.log_event(told)
+
+
+def _first_partition(context: dg.AssetExecutionContext) -> date:
+    first = context.assets_def.partitions_def.get_first_partition_key() if context.assets_def.partitions_def else None
+    return date.fromisoformat(first) if first else date.max
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[woo_sales],
+    partitions_def=DAYS,
+    backfill_policy=IN_ONE_RUN,
+    check_specs=check_specs("sales_delta"),
+)
+def sales_delta(
+    context: dg.AssetExecutionContext,
+    config: SalesDeltaConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The sales and refunds that Solteq lacks, as documents. Nothing is sent yet.
+
+    Whatever its day: an order of a day that is to be booked, that is paid and not booked as it is now. An order that
+    was changed after it was booked is refunded and booked anew. Solteq is asked first what it has of orders that the
+    ledger knows nothing of. Table `delta.sales_delta`.
+    """
+    rules = receipt_rules(settings)
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        adoption = sales_adoption.adopt(
+            database,
+            solteq.sales.find,
+            rules,
+            run_id=context.run.run_id,
+            in_flight=settings.requests_in_flight,
+            again=_looked_up_again(config, settings),
+        )
+        with database.transaction() as connection:
+            plan = sales_plan.plan(connection, rules)
+            sales_plan.settle(connection, plan.settled)
+            quarantine.replace(connection, FLOW, "delta", plan.held)
+            refused = _store(connection, config, plan.changes)
+            changes, verdicts = guard(connection, settings, utc_now(), "sales_delta", let_pass=config.let_pass)
+            settled = count_rows(connection, "SELECT count(*) FROM sync.settled_orders")
+        quarantined = warn_of_quarantine(context, database, FLOW)
+    remarked = changes.filter(pl.col("notes").list.len() > 0)
+    for row in remarked.head(20).to_dicts():
+        context.log.info(f"{row['key']}: {'; '.join(row['notes'])}")
+    metadata = delta_metadata(
+        settings, changes.drop("document"), quarantined=quarantined, unchanged=settled, measured=measured
+    )
+    gross = changes["document"].str.json_path_match("$.totals.gross").cast(pl.Decimal(18, 2)).sum()
+    more = {
+        "gross": float(gross or 0),
+        "refused_before": refused,
+        "with_remarks": remarked.height,
+        "found_in_solteq": adoption.documents,
+        "conflicts": adoption.conflicts,
+    }
+    return dg.MaterializeResult(
+        metadata={**metadata, **more}, check_results=report(context, "sales_delta", verdicts, config.let_pass)
+    )
+
+
+def _looked_up_again(config: SalesDeltaConfig, settings: Settings) -> sales_adoption.Again:
+    today = local_day(utc_now(), ZoneInfo(settings.timezone))
+    since = today - timedelta(days=config.look_up_days - 1) if config.look_up_days else None
+    return sales_adoption.Again(since, config.retry, conflicts=config.retry_refused)
+
+
+def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, changes: pl.DataFrame) -> int:
+    """Make the delta just these documents, without those that Solteq refused and what follows them.
+
+    :return: how many were refused before
+    """
+    due = changes.select("key")
+    connection.execute(
+        "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)", [FLOW]
+    )
+    failures.keep_only(connection, FLOW, due)
+    again, others = changes.clear(), changes
+    if config.retry:
+        is_meant = pl.col("key").is_in(config.retry) | pl.col("woo_id").cast(pl.String).is_in(config.retry)
+        again, others = changes.filter(is_meant), changes.filter(~is_meant)
+    refused = 0
+    if not config.retry_refused:
+        kept, refused = without_refused(connection, FLOW, others)
+        dropped = others.join(kept, on="key", how="anti")["woo_id"].to_list()
+        others = sales_plan.with_whole_orders_waiting(sales_plan.without_orders(kept, dropped))
+    changes = pl.concat([again, others])
+    connection.execute("DELETE FROM delta.sales_delta")
+    connection.execute("INSERT INTO delta.sales_delta BY NAME SELECT * FROM changes")
+    connection.execute("INSERT OR REPLACE INTO sync.comparisons (flow, computed_at) VALUES (?, ?)", [FLOW, utc_now()])
+    return refused
+
+
+@dg.asset_check(asset=sales_delta)
+def no_document_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No sale or refund is due twice, and none that Solteq has said it has.
+
+    The order of such a document is held in quarantine; all others are booked.
+    """
+    with database.transaction() as connection:
+        rows = connection.execute(
+            "SELECT key FROM sync.quarantine WHERE flow = ? AND code = 'document-twice' ORDER BY key", [FLOW]
+        ).fetchall()
+    return dg.AssetCheckResult(
+        passed=not rows,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"orders": [row[0] for row in rows[:20]], "count": len(rows)},
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"solteq"},
+    owners=OWNERS,
+    code_version="1",
+    pool=FLOW,
+    deps=[sales_delta],
+    partitions_def=DAYS,
+    backfill_policy=IN_ONE_RUN,
+)
+def solteq_sales(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    leases: dg.ResourceParam[FlowLeases],
+) -> dg.MaterializeResult:
+    """The documents, booked in Solteq, each once; an answer that is lost is asked for again by the document's id.
+
+    Each document is in `sync.sales` and in the ledger, `sync.deliveries`, before it leaves.
+    """
+    with failing_in_words(), effort(solteq) as measured:
+        take_lease(context, leases, FLOW)
+        counts = deliver_sales(
+            database,
+            solteq,
+            run_id=context.run.run_id,
+            shop=settings.shop,
+            in_flight=settings.requests_in_flight,
+            on_progress=progress(context, "documents"),
+        )
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        with database.transaction() as connection:
+            touched = sales_books.days_of_run(connection, context.run.run_id)
+            by_day = sales_books.booked_by_day(connection, {*days, *touched})
+            shown = sales_books.last_days(local_day(utc_now(), ZoneInfo(settings.timezone)), DAYS_SHOWN)
+            in_store = sales_books.orders_by_day(connection, shown, receipt_rules(settings))
+            in_solteq = sales_books.booked_by_day(connection, shown)
+    _tell_by_day(context, by_day, days)
+    if counts.delivered:
+        context.add_asset_metadata({"last_30_days": sales_per_day(in_store, in_solteq, shown)})
+    return delivery_result(context, settings, database, FLOW, "sales_delta", counts, measured)
+
+
+@dg.asset_check(asset=solteq_sales)
+def no_conflicts(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    """No order has another one in its place, in Solteq or in the store. It fails until somebody has solved it."""
+    with database.transaction() as connection:
+        rows = connection.sql(
+            "SELECT order_id::VARCHAR AS 'order', reason FROM sync.sales_conflicts ORDER BY since"
+        ).pl()
+    words = (
+        f"{rows.height} orders are held back, since others are in their place; solteq-woo quarantine list says more."
+    )
+    return dg.AssetCheckResult(
+        passed=rows.is_empty(),
+        description=None if rows.is_empty() else words,
+        metadata={
+            "conflicts": rows.height,
+            "orders": dg.MarkdownMetadataValue(markdown_table(rows.head(DAYS_SHOWN))),
+        },
+    )
+
+
+class DaysCheckConfig(dg.Config):
+    """How closely to look."""
+
+    last_days: int = 0
+    """Look at so many last days, besides those of the run."""
+    read_back: bool = False
+    """Ask Solteq for each document of these days, instead of going by what it answered."""
+
+
+@dg.asset_check(asset=solteq_sales)
+def days_agree(
+    context: dg.AssetCheckExecutionContext,
+    config: DaysCheckConfig,
+    settings: dg.ResourceParam[Settings],
+    database: dg.ResourceParam[StateDatabase],
+    solteq: dg.ResourceParam[SolteqClient],
+    clock: dg.ResourceParam[Clock],
+) -> dg.AssetCheckResult:
+    """Day by day, the store and Solteq agree: orders, gross, VAT by rate, refunds, and payments by type; and the gross
+    of each business date.
+
+    A difference names the orders.
+    """
+    today = local_day(clock(), ZoneInfo(settings.timezone))
+    with failing_in_words():
+        with database.transaction() as connection:
+            days = sales_books.days_of_run(connection, context.run.run_id)
+            days |= sales_books.partition_days(context.run.tags)
+            days |= sales_books.last_days(today, config.last_days)
+        agreement = sales_books.compare(
+            database, receipt_rules(settings), days, solteq.sales.find if config.read_back else None
+        )
+    return dg.AssetCheckResult(
+        passed=not agreement.differences,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=agreement.words(),
+        metadata={
+            "days": len(days),
+            "orders": agreement.orders,
+            "differing_orders": len({difference.order_id for difference in agreement.differences}),
+            "read_back": agreement.read_back,
+            "by_day": dg.MarkdownMetadataValue(markdown_table(agreement.by_day())),
+            "by_business_date": dg.MarkdownMetadataValue(markdown_table(agreement.by_business_date())),
+            "differences": dg.MarkdownMetadataValue(markdown_table(agreement.table())),
+        },
+    )

@@ -1,0 +1,280 @@
+"""Orders and refunds as rows: of the wire for the snapshot, and of the snapshot for the rules."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pyarrow as pa
+import simplejson
+
+from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
+from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_orders import OrderLine
+from solteq_woo_assets.flows.sales.orders import Line, Order, StoreRefund, Tax
+
+_MONEY = pl.Decimal(18, 4)
+_TIME = pl.Datetime("us")
+REDUCED_STOCK_META = "_reduced_stock"
+"""WooCommerce's own: how many pieces of the line it took from its stock."""
+RESTOCKED_META = "_restock_refunded_items"
+"""WooCommerce's own: how many pieces of the line its refunds put back on the shelf."""
+REFUNDED_LINE_META = "_refunded_item_id"
+
+ORDER_COLUMNS = pl.Schema(
+    {
+        **{"id": pl.Int64, "number": pl.String, "day": pl.Date, "status": pl.String, "currency": pl.String},
+        **dict.fromkeys(("created_at", "modified_at", "paid_at", "completed_at"), _TIME),
+        **{"total": _MONEY, "total_tax": _MONEY, "customer_id": pl.Int64, "email": pl.String, "name": pl.String},
+        **{"payment_meta": pl.String, "gone": pl.String, "content": pl.String},
+    }
+)
+LINE_COLUMNS = pl.Schema(
+    {
+        **{"order_id": pl.Int64, "refund_id": pl.Int64, "line_id": pl.Int64, "kind": pl.String, "name": pl.String},
+        **{"sku": pl.String, "quantity": _MONEY},
+        **dict.fromkeys(("subtotal", "subtotal_tax", "total", "total_tax"), _MONEY),
+        **{"rate_ids": pl.List(pl.Int64), "rate_taxes": pl.List(_MONEY), "refunded_line": pl.Int64},
+        **{"reduced_stock": _MONEY, "restocked": _MONEY},
+    }
+)
+TAX_COLUMNS = pl.Schema({"order_id": pl.Int64, "rate_id": pl.Int64, "percent": _MONEY, "total": _MONEY})
+COUPON_COLUMNS = pl.Schema({"order_id": pl.Int64, "code": pl.String, "discount": _MONEY, "discount_tax": _MONEY})
+REFUND_COLUMNS = pl.Schema({"order_id": pl.Int64, "refund_id": pl.Int64, "created_at": _TIME, "amount": _MONEY})
+PAYMENT_COLUMNS = pl.Schema(
+    {"order_id": pl.Int64, "method": pl.String, "title": pl.String, "amount": _MONEY, "reference": pl.String}
+)
+PARTS = {
+    "woo_sales_lines": LINE_COLUMNS,
+    "woo_sales_taxes": TAX_COLUMNS,
+    "woo_sales_coupons": COUPON_COLUMNS,
+    "woo_sales_refunds": REFUND_COLUMNS,
+    "woo_sales_payments": PAYMENT_COLUMNS,
+}
+"""The tables beside ``snapshot.woo_sales``; all have ``order_id``."""
+
+
+def sales_frames(
+    orders: Sequence[OrderDocument], refunds: Sequence[RefundDocument], zone: ZoneInfo
+) -> dict[str, pl.DataFrame]:
+    """Rows of ``snapshot.woo_sales`` and of the tables beside it, by table.
+
+    :param refunds: those that are not in the database yet; of their orders, which name them all
+    """
+    rows: dict[str, list[tuple[Any, ...]]] = {"woo_sales": [], **{table: [] for table in PARTS}}
+    for order in orders:
+        parts = _parts(order)
+        for table, of_order in parts.items():
+            rows[table] += of_order
+        rows["woo_sales"].append(_order(order, parts, zone))
+    for refund in refunds:
+        rows["woo_sales_refunds"].append((refund.parent_id, refund.id, refund.date_created_gmt, refund.amount))
+        rows["woo_sales_lines"] += [_line(refund.parent_id, refund.id, kind, line) for kind, line in _lines(refund)]
+    schemas = {"woo_sales": ORDER_COLUMNS, **PARTS}
+    return {table: _frame(rows[table], schemas[table]) for table in rows}
+
+
+def _frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
+    """Arrow builds the columns: Polars takes several times as long for decimals and lists."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    types = pl.DataFrame(schema=schema).to_arrow().schema
+    arrays = [pa.array(_kept(column, each.type), type=each.type) for column, each in zip(columns, types, strict=True)]
+    return pl.DataFrame(pa.Table.from_arrays(arrays, schema=types))
+
+
+def _kept(column: Iterable[Any], kind: pa.DataType) -> Iterable[Any]:
+    """With as many decimals as the database keeps; the store may have more."""
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return [list(_kept(value, kind.value_type)) for value in column]  # type: ignore[attr-defined]
+    if not pa.types.is_decimal(kind):
+        return column
+    return [None if value is None else round(value, 4) for value in column]
+
+
+def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneInfo) -> tuple[Any, ...]:
+    row = (
+        order.id,
+        order.number or str(order.id),
+        local_day(order.date_created_gmt, zone),
+        order.status,
+        order.currency,
+        order.date_created_gmt,
+        order.date_modified_gmt,
+        order.date_paid_gmt,
+        order.date_completed_gmt,
+        order.total,
+        order.total_tax,
+        order.customer_id,
+        order.billing.email,
+        order.billing.name,
+        amounts_alone(_payment_meta(order)),
+        None,
+    )
+    # Not when it was modified: every write moves that, our own and those that change nothing (contract, 5).
+    refunds = [(refund.id, refund.total) for refund in order.refunds]
+    paid = (order.date_paid_gmt, order.total, _payment_meta(order))
+    text = repr((order.status, order.currency, *paid, order.customer_id, parts, refunds))
+    return (*row, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def _payment_meta(order: OrderDocument) -> str | None:
+    """As JSON; ``None`` when the settings name no keys, or the order has none of them."""
+    values = {each.key: each.value for each in order.meta_data}
+    return simplejson.dumps(values, use_decimal=True, ensure_ascii=False) if values else None
+
+
+def amounts_alone(meta: str | None) -> str | None:
+    """Meta, as JSON, without what plugins write beside amounts, such as a gift card's code, or who gets it.
+
+    What is no amount where one is expected becomes a question mark.
+    """
+    if meta is None:
+        return None
+    values = {key: _amounts(value) for key, value in simplejson.loads(meta, use_decimal=True).items()}
+    return simplejson.dumps(values, use_decimal=True, ensure_ascii=False)
+
+
+def _amounts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(place): _amount_or_mark(each) for place, each in enumerate(value.values())}
+    if isinstance(value, list):
+        return [{"amount": _amount_or_mark(each.get("amount"))} if isinstance(each, Mapping) else "?" for each in value]
+    return _amount_or_mark(value)
+
+
+def _amount_or_mark(value: Any) -> Any:
+    if value is None or (isinstance(value, Mapping | list | str) and not value):
+        return value
+    return value if number_or_none(value) is not None else "?"
+
+
+def local_day(instant: datetime, zone: ZoneInfo) -> Any:
+    """The shop's calendar day of a naive UTC instant."""
+    return instant.replace(tzinfo=UTC).astimezone(zone).date()
+
+
+def _parts(order: OrderDocument) -> dict[str, list[tuple[Any, ...]]]:
+    payment = (order.id, order.payment_method, order.payment_method_title, order.total, order.transaction_id)
+    return {
+        "woo_sales_lines": [_line(order.id, None, kind, line) for kind, line in _lines(order)],
+        "woo_sales_taxes": [(order.id, *tax) for tax in _taxes(order)],
+        "woo_sales_coupons": [(order.id, *coupon) for coupon in _coupons(order)],
+        "woo_sales_payments": [payment],
+    }
+
+
+def _taxes(order: OrderDocument) -> list[tuple[int, Decimal, Decimal]]:
+    """The VAT of each rate. A plugin can make two lines of one rate."""
+    totals: defaultdict[tuple[int, Decimal], Decimal] = defaultdict(Decimal)
+    for tax in order.tax_lines:
+        totals[tax.rate_id, tax.rate_percent] += tax.tax_total + tax.shipping_tax_total
+    return [(rate_id, percent, total) for (rate_id, percent), total in totals.items()]
+
+
+def _coupons(order: OrderDocument) -> list[tuple[str, Decimal, Decimal]]:
+    """What each coupon took off, without VAT, and the VAT."""
+    taken: dict[str, tuple[Decimal, Decimal]] = {}
+    for each in order.coupon_lines:
+        net, vat = taken.get(each.code or "", (Decimal(0), Decimal(0)))
+        taken[each.code or ""] = (net + each.discount, vat + each.discount_tax)
+    return [(code, net, vat) for code, (net, vat) in taken.items()]
+
+
+def _lines(document: OrderDocument | RefundDocument) -> Iterable[tuple[str, OrderLine]]:
+    for kind, lines in (
+        ("Product", document.line_items),
+        ("Shipping", document.shipping_lines),
+        ("Fee", document.fee_lines),
+    ):
+        for line in lines:
+            yield kind, line
+
+
+def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> tuple[Any, ...]:
+    refunded = line.meta(REFUNDED_LINE_META) if refund_id else ""
+    quantity = line.quantity
+    if refund_id and kind != "Product":  # the store does not say it
+        quantity = Decimal(-1 if line.total or line.total_tax else 0)
+    is_sold_piece = kind == "Product" and not refund_id
+    meta = [line.meta(key) if is_sold_piece else "" for key in (REDUCED_STOCK_META, RESTOCKED_META)]
+    stock = [max(number_or_none(text) or Decimal(0), Decimal(0)) for text in meta]
+    taxes = [tax for tax in line.taxes if tax.total not in ("", None)]
+    return (
+        order_id,
+        refund_id,
+        line.id,
+        kind,
+        line.name or line.method_title or "",
+        line.sku or "",
+        quantity,
+        line.total if line.subtotal is None else line.subtotal,
+        line.total_tax if line.subtotal_tax is None else line.subtotal_tax,
+        line.total,
+        line.total_tax,
+        [tax.id for tax in taxes],
+        [number_or_none(tax.total or "") or Decimal(0) for tax in taxes],
+        id_or_zero(refunded) or None,
+        *stock,
+    )
+
+
+def order_of(row: Mapping[str, Any]) -> Order:
+    """An order for the rules, of a row of ``ORDERS_QUERY``."""
+    lines: dict[int | None, list[Line]] = {}
+    for each in row["lines"] or []:
+        refund_id = each.pop("refund_id")
+        lists = {name: tuple(each[name] or ()) for name in ("rate_ids", "rate_taxes")}
+        lines.setdefault(refund_id, []).append(Line(**each | lists))
+    refunds = [
+        StoreRefund(each["refund_id"], each["created_at"], each["amount"], tuple(lines.get(each["refund_id"], ())))
+        for each in row["refunds"] or []
+    ]
+    names = ("id", "number", "status", "currency", "created_at", "paid_at", "completed_at", "total")
+    payment = row["payment"] or {}
+    return Order(
+        **{name: row[name] for name in names},
+        found_at=row["read_at"],
+        **payment,
+        gone=row["gone"],
+        lines=tuple(lines.get(None, ())),
+        taxes=tuple(Tax(**each) for each in row["taxes"] or []),
+        refunds=tuple(refunds),
+        payment_meta=simplejson.loads(row["payment_meta"] or "{}", use_decimal=True),
+    )
+
+
+ORDERS_QUERY = """
+SELECT
+    chosen.*, lines.lines, taxes.taxes, refunds.refunds, payments.payment
+FROM chosen
+LEFT JOIN (
+    SELECT order_id, list({
+        'refund_id': refund_id, 'id': line_id, 'kind': kind, 'name': name, 'sku': sku, 'quantity': quantity,
+        'subtotal': subtotal, 'subtotal_tax': subtotal_tax, 'total': total, 'total_tax': total_tax,
+        'rate_ids': rate_ids, 'rate_taxes': rate_taxes, 'refunded_line': refunded_line,
+        'reduced_stock': coalesce(reduced_stock, 0), 'restocked': restocked
+    } ORDER BY refund_id NULLS FIRST, kind = 'Fee', kind = 'Shipping', line_id) AS lines
+    FROM snapshot.woo_sales_lines WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS lines ON lines.order_id = chosen.id
+LEFT JOIN (
+    SELECT order_id, list({'rate_id': rate_id, 'percent': percent, 'total': total} ORDER BY rate_id) AS taxes
+    FROM snapshot.woo_sales_taxes WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS taxes ON taxes.order_id = chosen.id
+LEFT JOIN (
+    SELECT order_id, list({'refund_id': refund_id, 'created_at': created_at, 'amount': amount} ORDER BY refund_id)
+        AS refunds
+    FROM snapshot.woo_sales_refunds WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS refunds ON refunds.order_id = chosen.id
+LEFT JOIN (
+    SELECT order_id, any_value({
+        'payment_method': method, 'payment_method_title': title, 'transaction_id': reference
+    }) AS payment
+    FROM snapshot.woo_sales_payments WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
+) AS payments ON payments.order_id = chosen.id
+ORDER BY chosen.id
+"""
+"""Orders with all that belongs to them, of a temporary table ``chosen`` with the columns of ``snapshot.woo_sales``."""

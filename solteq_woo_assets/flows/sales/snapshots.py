@@ -1,0 +1,398 @@
+"""The store's orders in the database: read by what changed, or by whole days, to the same rows."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, Unreadable, WooClient
+from solteq_woo_assets.engine import erased
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
+from solteq_woo_assets.engine.unreadable import ORDERS_OF_STORE, hold_rows
+from solteq_woo_assets.flows.sales.frames import PARTS, local_day, sales_frames
+
+FLOW = "sales"
+ORDERS = "snapshot.woo_sales"
+FIRST_DAY = "sales.from"
+"""The watermark that holds when booking begins."""
+SHADOW = "sales.shadow"
+"""The watermark that says that so far only shadow mode has begun."""
+ORDERS_PER_TRANSACTION = 5_000
+
+
+@dataclass
+class SalesRead(ReadCounts):
+    """What a read brought. ``days``: of the orders that are new or changed."""
+
+    days: set[date] = field(default_factory=set)
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """When a day of the shop begins, in naive UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
+
+
+def first_day(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The day from which on orders are booked without being asked for; ``None`` before the first run."""
+    begins = watermark(connection, FIRST_DAY)
+    return begins.position.date() if begins else None
+
+
+def books_sales(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether sales are booked from here, not by somebody else: the flow has run, and not only in shadow mode."""
+    return first_day(connection) is not None and watermark(connection, SHADOW) is None
+
+
+def is_booked_here(
+    connection: duckdb.DuckDBPyConnection, zone: ZoneInfo
+) -> tuple[str, dict[str, date | datetime | None]]:
+    """Which rows of ``snapshot.woo_sales`` are to be booked, as a condition and its parameters.
+
+    Those made since the first day, on a day that was backfilled, or booked already (a refund of an older order is no
+    sale, of version 0; its reversal is the end of what others booked); and an older order that is paid
+    since then, say by an invoice: who booked before has nothing to do with it any more. Not so with cash on delivery,
+    which is a sale when it is made, and which the store calls paid when it is completed.
+    """
+    begins = first_day(connection)
+    condition = """(day >= $begins OR day IN (SELECT day FROM sync.sales_days)
+        OR id IN (SELECT order_id FROM sync.sales WHERE version > 0 OR refund_id IS NULL)
+        OR (paid_at >= $begins_at
+            AND id NOT IN (SELECT order_id FROM snapshot.woo_sales_payments WHERE method = 'cod')))"""
+    return condition, {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
+
+
+def begin(
+    connection: duckdb.DuckDBPyConnection,
+    sales_from: date | None,
+    zone: ZoneInfo,
+    now: datetime,
+    *,
+    is_shadow: bool = False,
+) -> None:
+    """Remember when booking begins: the setting, or the day of the first run.
+
+    What shadow mode saw is forgotten by the first run that sends: somebody else booked the sales of those days.
+    """
+    if watermark(connection, SHADOW) is not None and not is_shadow:
+        connection.execute("DELETE FROM sync.watermarks WHERE feed IN (?, ?)", [SHADOW, FIRST_DAY])
+        connection.execute("DELETE FROM sync.sales_days")
+    known = first_day(connection)
+    if known is None and is_shadow:
+        _move(connection, SHADOW, now, None)
+    begins = sales_from or known or local_day(now, zone)
+    if begins != known:
+        _move(connection, FIRST_DAY, datetime.combine(begins, time()), None)
+
+
+def read_changed(
+    database: StateDatabase, woo: WooClient, zone: ZoneInfo, *, recheck_days: int = 0, in_flight: int = 2
+) -> SalesRead:
+    """Read the orders that changed since the watermark, whatever their day, and see what became of the bin.
+
+    The watermark overlaps, since an order of the same second may be written later; what was read before is told by
+    its content. Refunds are swept too, and the last days read whole, since some releases do not move an order's time
+    when it is refunded or edited (contract, 6).
+
+    A watermark holds for the time zone that made the days, and from the first day that it was made for: when that
+    is moved back, all days since then are read.
+
+    :param recheck_days: so many last days are read whole
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, ORDERS)
+        begins = first_day(connection) or local_day(started, zone)
+    if before and not covers(before, begins, zone):
+        before = None
+    since = before.position if before else start_of(begins, zone)
+    reader = _Reader(database, woo, zone, started)
+    reader.keep(woo.orders.changed(since))
+    newest = reader.newest
+    reader.keep_refunded(since)
+    reader.keep_bin()
+    if recheck_days:
+        today = local_day(woo.their_time(started), zone)
+        reader.keep_days(max(begins, today - timedelta(days=recheck_days - 1)), today, in_flight)
+    with database.transaction() as connection:
+        newest = max(filter(None, (newest, before and before.newest)), default=None)
+        # Never beyond the store's present: an order may be dated ahead.
+        settled = min(newest, woo.their_time(started)) - WOO_OVERLAP if newest else since
+        made_for = before.made_for if before else f"{zone.key} {begins}"
+        _move(connection, ORDERS, max(since, settled), newest, made_for)
+    return reader.told()
+
+
+def covers(before: Watermark, first: date | None, zone: ZoneInfo) -> bool:
+    """Whether the orders since a first day, or the one it had, were read by the days of this zone."""
+    made_zone, _, made_first = (before.made_for or "").partition(" ")
+    return made_zone == zone.key and (first is None or date.fromisoformat(made_first) <= first)
+
+
+def read_days(
+    database: StateDatabase, woo: WooClient, zone: ZoneInfo, first: date, last: date, *, in_flight: int
+) -> SalesRead:
+    """Read whole days, from first to last, and find what is gone of them. They are to be booked from now on."""
+    started = utc_now()
+    reader = _Reader(database, woo, zone, started, full=True)
+    reader.keep_days(first, last, in_flight)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO sync.sales_days SELECT day::DATE, $now "
+            "FROM generate_series($first::TIMESTAMP, $last::TIMESTAMP, INTERVAL 1 DAY) AS days(day)",
+            {"first": first, "last": last, "now": started},
+        )
+    return reader.told()
+
+
+class _Reader:
+    """One read: it stores orders in lots, and counts."""
+
+    def __init__(
+        self, database: StateDatabase, woo: WooClient, zone: ZoneInfo, started: datetime, *, full: bool = False
+    ) -> None:
+        self._database = database
+        self._woo = woo
+        self._zone = zone
+        self._started = started
+        self._counts = SalesRead(full=full)
+        self.newest: datetime | None = None
+
+    def told(self) -> SalesRead:
+        """What was read."""
+        with self._database.transaction() as connection:
+            rows = connection.execute(f"SELECT DISTINCT day FROM {ORDERS} WHERE read_at >= ?", [self._started])
+            self._counts.days = {row[0] for row in rows.fetchall()}
+        return self._counts
+
+    def keep(self, pages: Iterable[OrderPage]) -> set[int]:
+        """Store orders, with those of their refunds that are not known yet; the ids of all that were there."""
+        seen: set[int] = set()
+        for read, unreadable in _gathered(pages):
+            seen.update(order.id for order in read)
+            seen.update(row.id for row in unreadable)
+            self.newest = max(filter(None, (self.newest, *(order.date_modified_gmt for order in read))), default=None)
+            refunds, without_refund = self._unknown_refunds(read)
+            held = [*unreadable, *without_refund]
+            set_aside = {row.id for row in held}
+            orders = [order for order in read if order.id not in set_aside]
+            with self._database.transaction() as connection:
+                self._counts.received += len(read) + len(unreadable)
+                same = _set_apart_replaced(connection, orders)
+                self._counts.changed += store_orders(connection, same, refunds, self._zone)
+                _remember_not_stored(connection, read, unreadable, {order.id for order in same})
+                sound = [order.id for order in orders]
+                self._counts.quarantined += hold_rows(connection, ORDERS_OF_STORE, sound, held)
+        return seen
+
+    def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> tuple[list[RefundDocument], list[Unreadable]]:
+        """Refunds that are not known, since one is never edited; and the orders of those that cannot be read."""
+        named = {refund.id: order.id for order in orders for refund in order.refunds}
+        unknown = self._unknown(named)
+        refunds: dict[int, RefundDocument] = {}
+        unreadable: dict[int, Unreadable] = {}
+        for page in self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values()))):
+            for refund in page.refunds:
+                if order_id := unknown.get(refund.id):
+                    refunds[refund.id] = refund.model_copy(update={"parent_id": order_id})
+            for row in page.unreadable:
+                meant = [row.id] if row.id in unknown else set(unknown).difference(refunds) if not row.id else []
+                for refund_id in meant:  # one without an id could be any that did not come
+                    order_id = unknown[refund_id]
+                    unreadable[order_id] = Unreadable(order_id, f"refund {refund_id}: {row.field}", row.problem)
+        sound = [refund for refund in refunds.values() if refund.parent_id not in unreadable]
+        return sound, list(unreadable.values())
+
+    def keep_refunded(self, since: datetime) -> None:
+        """Read the orders of refunds that are not known, though the orders were not said to have changed.
+
+        What is unreadable of them is held when its order is read, which names it.
+        """
+        pages = self._woo.orders.refunded_since(since)
+        parents = {refund.id: refund.parent_id for page in pages for refund in page.refunds}
+        self.keep(self._woo.orders.by_id(sorted(set(self._unknown(parents).values()) - {0})))
+
+    def _unknown(self, orders: Mapping[int, int]) -> dict[int, int]:
+        """Those of the refunds that are not stored with their orders.
+
+        :param orders: the order of each refund
+        """
+        if not orders:
+            return {}
+        with self._database.transaction() as connection:
+            known = connection.execute(
+                "SELECT refund_id, order_id FROM snapshot.woo_sales_refunds WHERE list_contains($ids, refund_id)",
+                {"ids": list(orders)},
+            ).fetchall()
+        return dict(orders.items() - set(known))
+
+    def keep_bin(self) -> None:
+        """Mark what is in the bin, and read what left it."""
+        binned = self._woo.orders.binned()
+        with self._database.transaction() as connection:
+            self._counts.removed += _mark(connection, binned, "binned")
+            rows = connection.execute(f"SELECT id FROM {ORDERS} WHERE gone = 'binned'").fetchall()
+        self._see_again({row[0] for row in rows} - binned, binned)
+
+    def keep_days(self, first: date, last: date, in_flight: int) -> None:
+        """Read days whole, and find out what became of their orders that are not there any more."""
+        start, end = start_of(first, self._zone), start_of(last + timedelta(days=1), self._zone)
+        seen = self.keep(self._woo.orders.created(start, end, in_flight=in_flight))
+        with self._database.transaction() as connection:
+            rows = connection.execute(
+                f"SELECT id FROM {ORDERS} WHERE day BETWEEN $first AND $last AND gone IS NULL",
+                {"first": first, "last": last},
+            ).fetchall()
+        missing = {row[0] for row in rows} - seen
+        if missing:
+            binned = self._woo.orders.binned()
+            with self._database.transaction() as connection:
+                self._counts.removed += _mark(connection, missing & binned, "binned")
+            self._see_again(missing - binned, binned)
+
+    def _see_again(self, ids: Collection[int], binned: Collection[int]) -> None:
+        """Ask for orders by name before they are taken for deleted: a list can leave out what is there."""
+        if not ids:
+            return
+        seen = self.keep(self._woo.orders.by_id(sorted(ids)))
+        with self._database.transaction() as connection:
+            gone = set(ids) - seen - set(binned)
+            self._counts.removed += _mark(connection, gone, "deleted")
+
+
+def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[Unreadable]]]:
+    """Pages put together until they are worth a transaction."""
+    orders: list[OrderDocument] = []
+    unreadable: list[Unreadable] = []
+    for page in pages:
+        orders += page.orders
+        unreadable += page.unreadable
+        if len(orders) >= ORDERS_PER_TRANSACTION:
+            yield orders, unreadable
+            orders, unreadable = [], []
+    if orders or unreadable:
+        yield orders, unreadable
+
+
+def store_orders(
+    connection: duckdb.DuckDBPyConnection,
+    orders: Sequence[OrderDocument],
+    refunds: Sequence[RefundDocument],
+    zone: ZoneInfo,
+) -> int:
+    """Store orders as the store gave them, unless a newer version is there; how many are new or changed.
+
+    Another flow may have stored the same orders and refunds meanwhile: then they are written over.
+
+    :param refunds: of these orders, those that were not stored when they were read
+    """
+    now = utc_now()  # of the transaction, not of the read: a comparison made meanwhile has not seen them
+    newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
+    frames = sales_frames(list(newest.values()), refunds, zone)
+    connection.register("orders_of_store", frames["woo_sales"])
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE fresh AS "
+        "SELECT new.*, CASE WHEN held.content = new.content AND held.gone IS NULL "
+        f"THEN held.read_at ELSE $now END AS read_at FROM orders_of_store AS new LEFT JOIN {ORDERS} AS held USING (id) "
+        "WHERE held.id IS NULL OR new.modified_at >= held.modified_at OR held.gone IS NOT NULL",
+        {"now": now},
+    )
+    connection.execute("CREATE OR REPLACE TEMP TABLE changed AS SELECT id FROM fresh WHERE read_at = ?", [now])
+    for table in PARTS:
+        connection.register("parts_of_orders", frames[table])
+        if table == "woo_sales_refunds":
+            _forget_refunds(connection, orders)
+        elif table == "woo_sales_lines":
+            connection.execute(
+                f"DELETE FROM snapshot.{table} WHERE refund_id IS NULL AND order_id IN (SELECT id FROM changed)"
+            )
+        else:
+            connection.execute(f"DELETE FROM snapshot.{table} WHERE order_id IN (SELECT id FROM changed)")
+        connection.execute(
+            f"INSERT OR REPLACE INTO snapshot.{table} BY NAME "
+            "SELECT * FROM parts_of_orders WHERE order_id IN (SELECT id FROM changed)"
+        )
+    connection.execute(
+        f"INSERT OR IGNORE INTO sync.erased_orders SELECT id, $now FROM fresh WHERE {erased.IS_ERASED}", {"now": now}
+    )  # by itself: the store takes the account off its orders when it is deleted there
+    connection.execute(f"UPDATE fresh SET email = NULL, name = NULL WHERE {erased.IS_ERASED}")
+    connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME SELECT * FROM fresh")
+    return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
+
+
+def _remember_not_stored(
+    connection: duckdb.DuckDBPyConnection,
+    read: Sequence[OrderDocument],
+    unreadable: Sequence[Unreadable],
+    stored: Collection[int],
+) -> None:
+    """Which orders of a lot were seen as they are, though they are not stored."""
+    modified = {row.id: row.modified for row in unreadable}
+    modified |= {order.id: order.date_modified_gmt.isoformat() for order in read if order.id not in stored}
+    connection.execute("DELETE FROM sync.orders_not_stored WHERE list_contains($ids, order_id)", {"ids": list(stored)})
+    for order_id, at in modified.items():
+        connection.execute("INSERT OR REPLACE INTO sync.orders_not_stored VALUES (?, ?)", [order_id, at])
+
+
+def _set_apart_replaced(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> list[OrderDocument]:
+    """The orders without those that were made at another time than the ones that are known by their ids.
+
+    Those are others: a store that was installed again counts from the beginning. They are held as conflicts while the
+    store gives them.
+    """
+    ids = {"ids": [order.id for order in orders]}
+    rows = connection.execute(f"SELECT id, created_at FROM {ORDERS} WHERE list_contains($ids, id)", ids).fetchall()
+    known = dict(rows)
+    replaced = [order for order in orders if known.get(order.id, order.date_created_gmt) != order.date_created_gmt]
+    connection.execute(
+        "DELETE FROM sync.sales_conflicts WHERE external_id IS NULL AND list_contains($ids, order_id)", ids
+    )
+    for order in replaced:
+        reason = f"it was made at {order.date_created_gmt}Z, the one that was known at {known[order.id]}Z"
+        connection.execute(
+            "INSERT OR REPLACE INTO sync.sales_conflicts VALUES (?, NULL, ?, ?)", [order.id, reason, utc_now()]
+        )
+    return [order for order in orders if order not in replaced]
+
+
+def _forget_refunds(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> None:
+    """Drop refunds that were deleted in the store: its orders name them no more."""
+    named = [refund.id for order in orders for refund in order.refunds]
+    for table in ("woo_sales_refunds", "woo_sales_lines"):
+        connection.execute(
+            f"DELETE FROM snapshot.{table} WHERE refund_id IS NOT NULL AND order_id IN (SELECT id FROM changed) "
+            "AND NOT list_contains($named, refund_id)",
+            {"named": named},
+        )
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str) -> int:
+    """Say of orders that the store lists them no more; of how many that is news."""
+    rows = connection.execute(
+        f"UPDATE {ORDERS} SET gone = $gone, read_at = $now "
+        "WHERE list_contains($ids, id) AND gone IS DISTINCT FROM $gone RETURNING id",
+        {"ids": list(ids), "gone": gone, "now": utc_now()},
+    ).fetchall()
+    return len(rows)
+
+
+def order_key(order_id: int) -> str:
+    """What an order is called in the quarantine."""
+    return ORDERS_OF_STORE.key(order_id)
+
+
+def _move(
+    connection: duckdb.DuckDBPyConnection,
+    feed: str,
+    position: datetime,
+    newest: datetime | None,
+    made_for: str | None = None,
+) -> None:
+    connection.execute(
+        "INSERT INTO sync.watermarks (feed, position, newest, made_for) "
+        "VALUES ($feed, $position, $newest, $made_for) ON CONFLICT (feed) DO UPDATE "
+        "SET position = EXCLUDED.position, newest = EXCLUDED.newest, made_for = EXCLUDED.made_for",
+        {"feed": feed, "position": position, "newest": newest, "made_for": made_for},
+    )

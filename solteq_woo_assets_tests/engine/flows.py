@@ -1,0 +1,281 @@
+"""The flows without Dagster around them, to be run a hundred times: the assets' own functions, one after the other.
+
+``run_until`` is for a process of its own: it kills itself, as the machine's owner might, at the nth step of a kind.
+"""
+
+import logging
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.clients.http import JsonSession
+from solteq_woo_assets.clients.woo import Batch, WooClient
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.steps import DeltaConfig, ReadConfig
+from solteq_woo_assets.errors import StateError
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.customers.erasure import erase
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.products import outbox as delivery
+from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.settings import Settings
+
+FLOWS = {
+    "products": [products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products],
+    "balances": [
+        balances.solteq_balances,
+        products.woo_catalogue,
+        balances.sales_under_way,
+        balances.balance_delta,
+        balances.woo_stock,
+    ],
+    "sales": [sales.woo_sales, sales.sales_delta, sales.solteq_sales],
+    "campaigns": [
+        campaigns.solteq_campaigns,
+        products.woo_catalogue,
+        campaigns.campaign_price_delta,
+        campaigns.woo_campaign_prices,
+    ],
+    "customers_to_woo": [
+        customers.solteq_customers,
+        customers.woo_customer_accounts,
+        customers.woo_customer_delta,
+        customers.woo_customers,
+    ],
+    "customers_to_solteq": [
+        customers.solteq_customers,
+        customers.woo_customer_accounts,
+        customers.solteq_customer_delta,
+        customers.solteq_customer_updates,
+    ],
+    "products up to the delta": [products.solteq_products, products.woo_catalogue, products.product_delta],
+    "preview": [
+        products.woo_catalogue,
+        products.product_delta,
+        balances.balance_delta,
+        campaigns.campaign_price_delta,
+    ],
+}
+SMALL_BATCHES = 2
+STEPS = ("before a write leaves", "before its answer is stored", "before a commit", "before the log is folded in")
+
+
+def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) -> dict[str, dict[str, Any]]:
+    """Run these of ``FLOWS``, those of products unless told otherwise; the metadata by asset.
+
+    :param full: read everything again
+    :raises dagster.Failure: as the step would have failed
+    """
+    database = StateDatabase(settings.database)
+    solteq, woo = solteq_client(settings), woo_client(settings)
+    told: dict[str, dict[str, Any]] = {}
+    try:
+        for flow in flows or ("campaigns", "products", "balances"):
+            with FlowLeases(database) as leases:
+                given = {
+                    "context": _context(run_id),
+                    "settings": settings,
+                    "database": database,
+                    "solteq": solteq,
+                    "woo": woo,
+                    "leases": leases,
+                    "clock": utc_now,
+                    "read": ReadConfig(full=full),
+                }
+                for asset in FLOWS[flow]:
+                    told[asset.key.to_user_string()] = _materialize(asset, given)
+    finally:
+        solteq.close()
+        woo.close()
+    return told
+
+
+def _materialize(asset: dg.AssetsDefinition, given: dict[str, Any]) -> dict[str, Any]:
+    function: Callable[..., dg.MaterializeResult] = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
+    names = function.__annotations__.keys() - {"return"}
+    configs = {
+        ReadConfig: given["read"],
+        DeltaConfig: DeltaConfig(),
+        sales.SalesReadConfig: sales.SalesReadConfig(changed_only=True),
+        sales.SalesDeltaConfig: sales.SalesDeltaConfig(),
+    }
+    config = configs.get(function.__annotations__.get("config"))
+    return dict(function(**{name: config if name == "config" else given[name] for name in names}).metadata or {})
+
+
+def _context(run_id: str) -> Any:
+    """As much of Dagster's context as the assets ask for."""
+    return SimpleNamespace(
+        run=SimpleNamespace(run_id=run_id),
+        instance=SimpleNamespace(get_run_by_id=lambda _: None),
+        log=logging.getLogger("flows"),
+        partition_keys=[utc_now().date().isoformat()],
+        add_asset_metadata=lambda *_, **__: None,
+        assets_def=SimpleNamespace(partitions_def=None),
+    )
+
+
+def run_sales_until(settings: Settings, run_id: str, flow: str, number: int) -> None:
+    """Run a flow, and die at the nth request or commit, if it comes to that. A flow that fails is left at that."""
+    die = _death(number)
+    _replace(JsonSession, "_receive", lambda receive: _dying_around(die, receive))
+    _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(die, transaction))
+    with suppress(dg.Failure):
+        run_flows(settings, run_id, flow)
+
+
+def _dying_around(die: Callable[[], None], receive: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(session: JsonSession, request: Any) -> Any:
+        die()
+        answer = receive(session, request)
+        die()
+        return answer
+
+    return wrapped
+
+
+def run_until(settings: Settings, flow: str, step: str, number: int) -> None:
+    """Run a flow in small batches, and die at the nth step of this kind, if it comes to that."""
+    delivery.BATCH_SIZE = SMALL_BATCHES
+    die = _death(number)
+    if step == "before a write leaves":
+        _replace(WooClient, "write", lambda write: _calling_first(die, write))
+    elif step == "before its answer is stored":
+        _replace(WooClient, "write", lambda write: _calling_last(die, write))
+    elif step == "before a commit":
+        _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(die, transaction))
+    elif step == "before the log is folded in":
+        _replace(StateDatabase, "_connected", lambda connected: _dying_inside(die, connected))
+    else:
+        raise ValueError(step)
+    run_flows(settings, f"killed {step} {number}", flow)
+
+
+class _DyingConnection:
+    """A connection that may die before and after each statement."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, die: Callable[[], None]) -> None:
+        self._connection, self._die = connection, die
+
+    def execute(self, query: str) -> None:
+        self._die()
+        self._connection.execute(query)
+        self._die()
+
+
+def erase_until(settings: Settings, who: str, number: int) -> None:
+    """Erase somebody, and die at the nth commit, statement or file step, if it comes to that."""
+    die = _death(number)
+    _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(die, transaction))
+    rewrite, connected = StateDatabase.rewrite, StateDatabase._connected
+
+    @contextmanager
+    def dying_connected(database: StateDatabase) -> Iterator[Any]:
+        with connected(database) as connection:
+            yield _DyingConnection(connection, die)
+
+    def dying_rewrite(database: StateDatabase) -> None:
+        die()
+        StateDatabase._connected = dying_connected  # type: ignore[method-assign]
+        for name in ("replace", "unlink", "chmod"):
+            _replace(Path, name, lambda step: _dying_around_step(die, step))
+        rewrite(database)
+
+    StateDatabase.rewrite = dying_rewrite  # type: ignore[method-assign]
+    erase(StateDatabase(settings.database), who)
+
+
+def _dying_around_step(die: Callable[[], None], step: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        die()
+        answer = step(*arguments, **named)
+        die()
+        return answer
+
+    return wrapped
+
+
+def erase_out_of_disk(settings: Settings, who: str) -> None:
+    """Erase somebody; once that is stored, no file can grow. It must fail in words."""
+
+    def fill_up(rewrite: Callable[..., None]) -> Callable[..., None]:
+        def wrapped(database: StateDatabase) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            rewrite(database)
+
+        return wrapped
+
+    _replace(StateDatabase, "rewrite", fill_up)
+    with pytest.raises(StateError, match="The next run of any flow tries again"):
+        erase(StateDatabase(settings.database), who)
+
+
+def _death(number: int) -> Callable[[], None]:
+    left = number
+
+    def die() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+def _replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
+    setattr(owner, name, wrap(getattr(owner, name)))
+
+
+def _calling_first(die: Callable[[], None], write: Callable[[WooClient, Batch], Any]) -> Callable[..., Any]:
+    def wrapped(client: WooClient, batch: Batch) -> Any:
+        die()
+        return write(client, batch)
+
+    return wrapped
+
+
+def _calling_last(die: Callable[[], None], write: Callable[[WooClient, Batch], Any]) -> Callable[..., Any]:
+    def wrapped(client: WooClient, batch: Batch) -> Any:
+        answers = write(client, batch)
+        die()
+        return answers
+
+    return wrapped
+
+
+def _dying_inside(die: Callable[[], None], manager: Callable[..., Any]) -> Callable[..., Any]:
+    @contextmanager
+    def wrapped(database: StateDatabase) -> Iterator[duckdb.DuckDBPyConnection]:
+        with manager(database) as connection:
+            yield connection
+            die()
+
+    return wrapped
+
+
+def run_out_of_disk(settings: Settings, transactions: int) -> None:
+    """Run the products' flow; after so many transactions no file can grow. It must fail in words."""
+    left = transactions
+
+    def fill_up() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+    _replace(StateDatabase, "transaction", lambda transaction: _dying_inside(fill_up, transaction))
+    with pytest.raises(dg.Failure, match="Free some disk space"):
+        run_flows(settings, "out of disk", "products")
