@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from .database import Database
 
 Item = dict[str, Any]
 """What is known of one product or variation: its identity, and those fields that differ from a new one's."""
@@ -91,31 +92,11 @@ def sku_key(sku: str) -> str:
     return sku.rstrip(" ").casefold()
 
 
-class Store:
-    """One connection, used by one thread at a time: the server's event loop.
+class Store(Database):
+    """What the store has."""
 
-    Nothing is durable until :meth:`transaction` ends; then it survives ``kill -9``. Only a power cut could
-    take back the last answers (``synchronous=NORMAL``), which nobody minds of made-up data.
-    """
-
-    def __init__(self, database: Path) -> None:
-        self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None, cached_statements=512)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
-        # A server may stop and start again with the same app: only the app's own end closes the file.
-        weakref.finalize(self, self._db.close)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is kept together when it ends well, and undone together when it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _SCHEMA)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
