@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_fields import Schema, integers, is_email, line, sanitize_email, text, validate
+from .woo_fields import Schema, integer, integers, is_email, line, sanitize_email, text, validate
 from .woo_lists import ORDER_SCHEMA, PAGE_SCHEMA
 from .woo_render import METHODS, Site, links
 from .woo_store import Store, Where, site_time
