@@ -48,7 +48,7 @@ WRITES_AT_ONCE = 500
 
 def balance_feed(settings: Settings) -> Feed:
     """Solteq's balance feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], BalanceDocument)
 
 
 @dg.asset(
