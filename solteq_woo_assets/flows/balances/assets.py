@@ -49,7 +49,7 @@ WRITES_AT_ONCE = 500
 
 def balance_feed(settings: Settings) -> Feed:
     """Solteq's balance feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], BalanceDocument)
 
 
 @dg.asset(
@@ -162,7 +162,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.Dat
     :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
     """
     rules, balances = stock_rules(settings), connection.table(TABLE)
-    unknown = unknown_stores(connection, balances=balances, rules=rules)
+    unknown = unknown_stores(balances=balances, rules=rules)
     if unknown:
         rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
         raise ConfigurationError(

@@ -60,7 +60,7 @@ ATTEMPTS = 3
 
 def customer_feed(settings: Settings) -> Feed:
     """Solteq's customer feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_customers_path, settings.solteq_customers_scope, CustomerDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], CustomerDocument)
 
 
 @dg.asset(
