@@ -91,7 +91,7 @@ class _Delivery(Generic[M, R]):
         self._batch_size = outbox.batch_size
         """Smaller once the host has said so."""
         self._blame = Blame(outbox)
-        self._turns = Turns(writes, outbox.claims(writes), max(outbox.batch_size, 1))
+        self._turns = Turns(writes, outbox.claims(writes), outbox.batch_size)
         self.counts = DeliveryCounts()
         if outbox.portion is None:
             self._enter(writes)
@@ -149,10 +149,11 @@ class _Delivery(Generic[M, R]):
             return
         lot = [write for write in place if self._turns.is_bound(write)]
         free = [write for write in place if not self._turns.is_bound(write)]
-        while lot or free:
-            room = max(self._batch_size - sum(map(self._turns.size, lot)), 0)
-            yield [*lot, *free[:room]]
-            lot, free = [], free[room:]
+        start = 0
+        while lot or start < len(free):
+            end = start + max(self._batch_size - sum(map(self._turns.size, lot)), 0)
+            yield [*lot, *free[start:end]]
+            lot, start = [], end
 
     def _ends(self) -> bool:
         """Whether no more is to leave; of writes that go one by one, nothing can be sent to see what passes."""

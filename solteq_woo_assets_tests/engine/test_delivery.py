@@ -277,7 +277,7 @@ KEYS = [f"{family}{number}" for family in "ABCD" for number in range(5)]
 SOME = st.sets(st.sampled_from(KEYS), max_size=4)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     shape=st.sampled_from(SHAPES),
     in_flight=st.sampled_from([1, 3]),
