@@ -17,7 +17,7 @@ TABLE = "snapshot.solteq_balances"
 
 def balance_feed(settings: Settings) -> Feed:
     """Solteq's balance feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], BalanceDocument)
 
 
 def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:

@@ -16,7 +16,7 @@ TABLE = "snapshot.solteq_campaigns"
 
 def campaign_feed(settings: Settings) -> Feed:
     """Solteq's campaign feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_campaigns_path, settings.solteq_campaigns_scope, CampaignDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], CampaignDocument)
 
 
 def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> str | None:

@@ -14,7 +14,7 @@ FLOW = "customers"
 
 def customer_feed(settings: Settings) -> Feed:
     """Solteq's customer feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_customers_path, settings.solteq_customers_scope, CustomerDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], CustomerDocument)
 
 
 def _new_accounts(shop: Shop) -> str | None:

@@ -11,7 +11,7 @@ TABLE = "snapshot.solteq_products"
 
 def product_feed(settings: Settings) -> Feed:
     """Solteq's product feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_products_path, settings.solteq_products_scope, ProductDocument)
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], ProductDocument)
 
 
 SOURCE = feed_source(product_feed, TABLE, ["id"], product_frame)
