@@ -167,7 +167,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.Dat
     :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
     """
     rules, balances = stock_rules(settings), connection.table(TABLE)
-    unknown = unknown_stores(connection, balances=balances, rules=rules)
+    unknown = unknown_stores(balances=balances, rules=rules)
     if unknown:
         rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
         raise ConfigurationError(
