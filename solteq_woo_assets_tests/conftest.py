@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.automation.jobs import partition_of
+from solteq_woo_assets.automation.jobs import today
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
@@ -29,6 +29,8 @@ from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
 from solteq_woo_sandbox.server import running
 
+CHANGED_SALES = {"ops": {"woo_sales": {"config": {"changed_only": True}}}}
+"""The config of a run of the sales' job that is not for whole days."""
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -192,7 +194,8 @@ class Shop:
         """Run a job to its end, whatever it is."""
         definition = self.definitions().resolve_job_def(job)
         if "tags" not in arguments:
-            arguments.setdefault("partition_key", partition_of(job, self.settings, self.clock()))
+            key = today(self.settings, self.clock()) if definition.partitions_def else None
+            arguments.setdefault("partition_key", key)
         return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
 
     def order(self, *lines: dict[str, Any], **fields: Any) -> int:
