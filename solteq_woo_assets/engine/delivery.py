@@ -12,21 +12,20 @@ The order of things is what makes it safe to be killed at any point:
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import failures, ledger
-from solteq_woo_assets.engine.blame import TOO_LARGE, Blame
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.ledger import DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
+from solteq_woo_assets.engine.sender import Sender, Sent
 from solteq_woo_assets.engine.turns import Turns
 from solteq_woo_assets.engine.writes import M, Outcome, R, Write
-from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, RemoteError
+from solteq_woo_assets.errors import IntegrationError
 
 LOTS_AHEAD = 16
 """Lots handed out at once. Sending goes on while answers are stored, and those that came meanwhile are stored
@@ -57,16 +56,8 @@ def deliver(
     return delivery.counts
 
 
-@dataclass
-class _Sent(Generic[M, R]):
-    """What became of a lot, and the error that ended it, if one did."""
-
-    outcomes: list[Outcome[M, R]] = field(default_factory=list)
-    error: IntegrationError | None = None
-
-
 class _Delivery(Generic[M, R]):
-    """One delivery. ``_send_lot`` and what it calls run in several threads, the rest in one."""
+    """One delivery, in one thread but for what its sender does."""
 
     def __init__(
         self,
@@ -81,17 +72,12 @@ class _Delivery(Generic[M, R]):
         self._outbox = outbox
         self._run_id = run_id
         self._tell = tell
-        self._stop = stop
         self._due = len(writes)
         self._settled = 0
         self._open: dict[str, Write[M]] = {}
         """Writes in the ledger that are not settled, by delivery id."""
-        self._left: set[str] = set()
-        """Delivery ids of what left and may have been done."""
-        self._batch_size = outbox.batch_size
-        """Smaller once the host has said so."""
-        self._blame = Blame(outbox)
         self._turns = Turns(writes, outbox.claims(writes), outbox.batch_size)
+        self._sender = Sender(outbox, self._turns, stop)
         self.counts = DeliveryCounts()
         if outbox.portion is None:
             self._enter(writes)
@@ -106,13 +92,13 @@ class _Delivery(Generic[M, R]):
                 for of_round in self._turns.rounds:
                     for portion in self._portions(of_round):
                         self._send_all(pool, portion)
-            outcomes, error = self._blame.verdict()
+            outcomes, error = self._sender.blame.verdict()
             self._settle(outcomes)
             if error:
                 raise error
             in_vain = [left.write.key for left in self._turns.left_over() if not self._outbox.give_back(left)]
         except IntegrationError:
-            suspects = [write for write, _ in self._blame.alone if write.delivery_id in self._open]
+            suspects = [write for write, _ in self._sender.blame.alone if write.delivery_id in self._open]
             self._settle_unsent()
             with self._database.transaction() as connection:
                 failures.suspect(connection, self._outbox.flow, suspects, utc_now())
@@ -131,7 +117,7 @@ class _Delivery(Generic[M, R]):
         if size is None:
             yield writes
             return
-        while writes and not self._ends():
+        while writes and not self._sender.is_over():
             still_due = self._outbox.look_again(self._database, writes)
             self._due -= len(writes) - len(still_due)
             end = min(size, len(still_due))
@@ -151,13 +137,9 @@ class _Delivery(Generic[M, R]):
         free = [write for write in place if not self._turns.is_bound(write)]
         start = 0
         while lot or start < len(free):
-            end = start + max(self._batch_size - sum(map(self._turns.size, lot)), 0)
+            end = start + max(self._sender.batch_size - sum(map(self._turns.size, lot)), 0)
             yield [*lot, *free[start:end]]
             lot, start = [], end
-
-    def _ends(self) -> bool:
-        """Whether no more is to leave; of writes that go one by one, nothing can be sent to see what passes."""
-        return self._stop() or (self._outbox.batch_size == 1 and self._blame.is_in_doubt)
 
     # In the ledger
 
@@ -188,7 +170,7 @@ class _Delivery(Generic[M, R]):
         unsent: list[Outcome[M, R]] = [
             Outcome(write, "unsent", error="the delivery ended before its turn")
             for write in self._open.values()
-            if write.delivery_id not in self._left and not self._turns.has_released(write)
+            if not self._sender.may_be_done(write)
         ]
         self._settle(unsent)
 
@@ -199,12 +181,14 @@ class _Delivery(Generic[M, R]):
         places, cannot_go = self._outbox.places(self._database, writes)
         self._settle(cannot_go)
         lots = (lot for place in places for lot in self._lots(place))
-        running: set[Future[_Sent[M, R]]] = set()
+        running: set[Future[Sent[M, R]]] = set()
         answered: list[Outcome[M, R]] = []
         try:
             while True:
-                while len(running) < LOTS_AHEAD and not self._ends() and (lot := next(lots, None)) is not None:
-                    running.add(pool.submit(self._send_lot, lot))
+                while (
+                    len(running) < LOTS_AHEAD and not self._sender.is_over() and (lot := next(lots, None)) is not None
+                ):
+                    running.add(pool.submit(self._sender.send, lot))
                 if not running:
                     break
                 done, running = wait(running, return_when=FIRST_COMPLETED)
@@ -222,85 +206,6 @@ class _Delivery(Generic[M, R]):
             self._settle([*answered, *(outcome for each in late for outcome in each.outcomes)])
             raise
         self._settle(answered)
-
-    def _send_lot(self, lot: Sequence[Write[M]]) -> _Sent[M, R]:
-        """Send a lot. The error is that the other side is away, or refuses us."""
-        sent: _Sent[M, R] = _Sent()
-        try:
-            if self._outbox.is_in_order:
-                self._send_in_order(lot, sent.outcomes)
-            else:
-                self._send(lot, sent.outcomes)
-        except IntegrationError as error:
-            sent.error = error
-        return sent
-
-    def _send_in_order(self, lot: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> None:
-        for place, write in enumerate(lot):
-            if self._ends():
-                return
-            before = len(outcomes)
-            self._send([write], outcomes)
-            if not any(outcome.state == "delivered" for outcome in outcomes[before:]):
-                why = f"it waits for {write.key}"
-                outcomes.extend(Outcome(each, "waiting", error=why) for each in lot[place + 1 :])
-                return
-
-    def _send(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]], tries: int = 1) -> None:
-        if self._ends():
-            return
-        if len(writes) > self._batch_size and not self._blame.is_in_doubt:  # handed out before the host refused as many
-            self._send_halves(writes, outcomes)
-            return
-        bodies = self._outbox.bodies(writes, outcomes)
-        if not bodies:
-            return
-        writes = list(bodies)
-        self._left.update(write.delivery_id for write in writes)
-        try:
-            answers = self._outbox.post(bodies, self._turns)
-        except OutcomeUnknownError as error:
-            before = len(outcomes)
-            rest = self._outbox.read_back(writes, outcomes)
-            if any(outcome.state == "delivered" for outcome in outcomes[before:]):
-                self._blame.passed()
-            if len(rest) == 1 and tries < self._outbox.tries:
-                self._send(rest, outcomes, tries + 1)
-            else:
-                self._send_apart(rest, outcomes, error)
-        except RemoteError as error:
-            self._left.difference_update(write.delivery_id for write in writes)
-            self._turns.forget_releases(writes)
-            self._blame.check(error)
-            if error.status == TOO_LARGE and len(writes) > 1 and not self._blame.is_in_doubt:
-                self._batch_size = min(self._batch_size, (len(writes) + 1) // 2)
-            elif error.status == TOO_LARGE and not self._blame.is_in_doubt:
-                self._batch_size = self._outbox.batch_size  # one that is too large says nothing about how many may go
-            self._send_apart(writes, outcomes, error)
-        else:
-            self._blame.passed()
-            answered = [self._outbox.read(write, answer) for write, answer in answers]
-            self._turns.note_outcomes(answered)
-            outcomes += [self._in_turn(outcome) for outcome in answered]
-
-    def _in_turn(self, outcome: Outcome[M, R]) -> Outcome[M, R]:
-        """Who was refused because another has its value still is tried again with that other."""
-        if self._turns.waits_for_another(outcome):
-            return replace(outcome, state="retry", is_stale=True)
-        return outcome
-
-    def _send_apart(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]], error: IntegrationError) -> None:
-        """After a lot that failed as a whole."""
-        if len(writes) > 1:
-            self._send_halves(writes, outcomes)
-        elif writes:
-            self._blame.failed(writes[0], error)
-
-    def _send_halves(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> None:
-        middle = len(writes) // 2
-        for half in (writes[:middle], writes[middle:]):
-            if not self._blame.is_in_doubt:  # each lot is still tried whole, lest a few bad items keep all waiting
-                self._send(half, outcomes)
 
 
 def _hold(

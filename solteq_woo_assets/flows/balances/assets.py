@@ -9,7 +9,6 @@ import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
-from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.skus import sku_key
@@ -23,8 +22,8 @@ from solteq_woo_assets.engine.steps import (
     count_rows,
     delivery_result,
     delta_metadata,
-    progress,
     read_metadata,
+    send,
     store_delta,
     warn_of_quarantine,
 )
@@ -235,13 +234,7 @@ def woo_stock(
             portion=WRITES_AT_ONCE,
             look=partial(_compare_again, shop),
         )
-        counts = deliver(
-            shop.database,
-            outbox,
-            context.run.run_id,
-            in_flight=shop.settings.requests_in_flight,
-            tell=progress(context, FLOW),
-        )
+        counts = send(context, shop, outbox, FLOW)
     return delivery_result(context, shop, FLOW, "balance_delta", counts, effort)
 
 

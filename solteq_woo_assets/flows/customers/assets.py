@@ -10,7 +10,6 @@ import polars as pl
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
-from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
@@ -24,8 +23,8 @@ from solteq_woo_assets.engine.steps import (
     delivery_result,
     delta_metadata,
     markdown_table,
-    progress,
     read_metadata,
+    send,
     store_delta,
     warn_of_quarantine,
 )
@@ -330,13 +329,7 @@ def woo_customers(
     """
     with shop.step(context, FLOW) as effort:
         _read_staff_before(context, shop.settings, shop.database, shop.woo, "woo_customer_delta")
-        counts = deliver(
-            shop.database,
-            AccountOutbox(shop.woo, TO_WOO, shop.settings.tax_code_meta),
-            context.run.run_id,
-            in_flight=shop.settings.requests_in_flight,
-            tell=progress(context, FLOW),
-        )
+        counts = send(context, shop, AccountOutbox(shop.woo, TO_WOO, shop.settings.tax_code_meta), FLOW)
     return delivery_result(context, shop, TO_WOO, "woo_customer_delta", counts, effort)
 
 
@@ -369,14 +362,7 @@ def _send_to_solteq(
 ) -> tuple[DeliveryCounts, list[str]]:
     """How it went, and the keys of the writes that met a newer version in Solteq."""
     outbox = CustomerOutbox(shop.solteq, TO_SOLTEQ, only)
-    counts = deliver(
-        shop.database,
-        outbox,
-        context.run.run_id,
-        in_flight=shop.settings.requests_in_flight,
-        tell=progress(context, FLOW),
-    )
-    return counts, outbox.stale
+    return send(context, shop, outbox, FLOW), outbox.stale
 
 
 def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:

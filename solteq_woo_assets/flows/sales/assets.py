@@ -12,7 +12,6 @@ import polars as pl
 
 from solteq_woo_assets.engine import failures, quarantine
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.flow import Flow, Occasion
 from solteq_woo_assets.engine.pictures import sales_per_day
 from solteq_woo_assets.engine.shop import Shop, failing_in_words
@@ -23,8 +22,8 @@ from solteq_woo_assets.engine.steps import (
     delivery_result,
     delta_metadata,
     markdown_table,
-    progress,
     read_metadata,
+    send,
     warn_of_quarantine,
     without_refused,
 )
@@ -313,13 +312,7 @@ def solteq_sales(
     Each document is in `sync.sales` and in the ledger, `sync.deliveries`, before it leaves.
     """
     with shop.step(context, FLOW) as effort:
-        counts = deliver(
-            shop.database,
-            SalesOutbox(shop.solteq, shop.settings.shop),
-            context.run.run_id,
-            in_flight=shop.settings.requests_in_flight,
-            tell=progress(context, "documents"),
-        )
+        counts = send(context, shop, SalesOutbox(shop.solteq, shop.settings.shop), "documents")
         days = [date.fromisoformat(key) for key in context.partition_keys]
         with shop.database.transaction() as connection:
             touched = sales_books.days_of_run(connection, context.run.run_id)
