@@ -1,5 +1,5 @@
--- The variable products of the store whose variations are all of one model in Solteq, whatever their SKU says: the model
--- got another number. Only variations that Solteq sells count.
+-- The variable products of the store whose variations are all of one model in Solteq, whatever their SKU says: the
+-- model got another number. Only variations that Solteq sells count.
 WITH parents AS (
     SELECT DISTINCT held.parent_id
     FROM matches

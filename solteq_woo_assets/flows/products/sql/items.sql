@@ -1,5 +1,5 @@
--- What each code becomes: a simple product, or a variation of which parent. woo_id is NULL for what is yet to be created.
--- A product that could not become the parent stays on sale as it is.
+-- What each code becomes: a simple product, or a variation of which parent. woo_id is NULL for what is yet to be
+-- created. A product that could not become the parent stays on sale as it is.
 WITH placed AS (
     SELECT
         codes.*,
@@ -9,7 +9,7 @@ WITH placed AS (
         coalesce(models.is_undecided, FALSE) AS model_is_undecided,
         coalesce(models.is_also_code, FALSE) AS model_is_also_code,
         models.parent_id AS model_parent_id,
-        CASE WHEN NOT is_variant OR matches.woo_id IS DISTINCT FROM models.parent_id THEN matches.woo_id END AS woo_id
+        CASE WHEN NOT is_variant OR (matches.woo_id IS DISTINCT FROM models.parent_id) THEN matches.woo_id END AS woo_id
     FROM codes
     LEFT JOIN matches USING (sku_key)
     LEFT JOIN models ON models.model_key = codes.model_key
@@ -37,7 +37,7 @@ SELECT
             THEN 'off'
         ELSE fate
     END AS page,
-    on_sale AND page IS DISTINCT FROM 'off' AS for_sale,
+    on_sale AND (page IS DISTINCT FROM 'off') AS for_sale,
     CASE
         WHEN held.type = 'variation' OR (placed.woo_id IS NULL AND is_variant) THEN 'variation' ELSE 'simple'
     END AS kind,
@@ -56,7 +56,7 @@ SELECT
     CASE
         WHEN NOT for_sale
             AND held.own_sku IN (SELECT sku_key FROM needed_skus)
-            AND held.own_sku IS DISTINCT FROM placed.sku_key
+            AND (held.own_sku IS DISTINCT FROM placed.sku_key)
             THEN CASE WHEN placed.replaced_by IS NULL THEN placed.sku ELSE '' END
     END AS sku_to_give_way
 FROM placed

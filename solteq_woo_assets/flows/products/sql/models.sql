@@ -1,8 +1,8 @@
--- The model numbers that are variable products, and which store product is the parent: the product with the model number
--- as SKU, unless its variations and those of the model say that numbers were handed on; else the parent of which all
--- variations are of the model, else the one that the model is linked to, else the parent of variations that are there,
--- else the oldest simple product among its codes, which is turned into the variable one.
--- A model number that is also a code cannot be a SKU twice: no model.
+-- The model numbers that are variable products, and which store product is the parent: the product with the model
+-- number as SKU, unless its variations and those of the model say that numbers were handed on; else the parent of
+-- which all variations are of the model, else the one that the model is linked to, else the parent of variations that
+-- are there, else the oldest simple product among its codes, which is turned into the variable one. A model number
+-- that is also a code cannot be a SKU twice: no model.
 WITH members AS (
     SELECT
         codes.model_key,
@@ -13,7 +13,7 @@ WITH members AS (
         held.type,
         families.parent_id AS family_id,
         CASE
-            WHEN sku_key(parent.sku) IS NOT DISTINCT FROM codes.model_key
+            WHEN (sku_key(parent.sku) IS NOT DISTINCT FROM codes.model_key)
                 OR families.parent_id IS NOT NULL
                 OR NOT EXISTS (
                     FROM products AS other
@@ -69,7 +69,7 @@ SELECT
     (SELECT max(status_before) FROM links WHERE links.solteq_id IS NULL AND links.woo_id = parent_id) AS status_before,
     -- Nothing is turned into a variable product until two of its variants can be told apart.
     told_apart_count < CASE WHEN oldest_simple IS NULL THEN 1 ELSE 2 END
-    AND by_sku_type IS DISTINCT FROM 'variable'
+    AND (by_sku_type IS DISTINCT FROM 'variable')
     AND by_link IS NULL
     AND parent_of_variations IS NULL AS is_undecided
 FROM named

@@ -1,11 +1,17 @@
 -- Before the campaigns have been read nobody knows that a sale in the store is none of theirs.
 INSERT INTO offers BY NAME
 WITH found AS (
-    SELECT product.id, links.woo_id, 1 AS choice
+    SELECT
+product.id,
+links.woo_id,
+1 AS choice
     FROM products AS product
     JOIN links ON links.solteq_id = product.id
     UNION ALL
-    SELECT product.id, store.id, 2
+    SELECT
+product.id,
+store.id,
+2
     FROM products AS product
     JOIN catalogue AS store ON sku_key(store.sku) = sku_key(product.code)
 )

@@ -13,7 +13,7 @@ WITH compared AS (
         held.attributes AS held_attributes,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         -- Stock counts products by their code and type: what it does not find, or does not count, becomes a draft.
-        keeps_no_stock(items.product_type) OR sku_key(held.sku) IS DISTINCT FROM items.sku_key AS cannot_run_out,
+        keeps_no_stock(items.product_type) OR (sku_key(held.sku) IS DISTINCT FROM items.sku_key) AS cannot_run_out,
         CASE
             WHEN NOT for_sale
                 AND held.status IN ('publish', 'future')
@@ -27,7 +27,7 @@ WITH compared AS (
         END AS wanted_status,
         choices,
         items.kind = 'variation'
-        AND items.parent_id IS NOT DISTINCT FROM items.model_parent_id
+        AND (items.parent_id IS NOT DISTINCT FROM items.model_parent_id)
         AND is_told_apart
         AND coalesce(differs, FALSE) AS moved
     FROM items

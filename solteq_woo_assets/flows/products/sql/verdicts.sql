@@ -4,7 +4,7 @@
 WITH RECURSIVE placed AS (
     SELECT
         codes.sku_key,
-        codes.on_sale AND fate IS DISTINCT FROM 'off' AS on_sale,
+        codes.on_sale AND (fate IS DISTINCT FROM 'off') AS on_sale,
         codes.replaced_by,
         matches.woo_id,
         page.own_sku
