@@ -116,7 +116,7 @@ class JsonSession:
         self.clock_ahead: timedelta | None = None
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
-        self._auth = auth or _Nobody()
+        self._auth = auth or Nobody()
         self._error = error
         self._name = name
         self._read_seconds = read_seconds
@@ -336,8 +336,8 @@ class JsonSession:
         return shown(text, [*self._secrets, credential] if credential else self._secrets)
 
 
-class _Nobody(requests.auth.AuthBase):
-    """No credentials; given instead of ``None``, which would look for some in ``~/.netrc``."""
+class Nobody(requests.auth.AuthBase):
+    """No credentials, as a visitor. ``None`` would look for some in ``~/.netrc``."""
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         return r
