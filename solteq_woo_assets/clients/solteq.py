@@ -4,18 +4,17 @@ import base64
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Unpack
 from urllib.parse import urlsplit
 
 import simplejson
 from oauthlib.oauth2 import BackendApplicationClient
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonSession
+from solteq_woo_assets.clients.http import JsonSession, Wire
 from solteq_woo_assets.clients.solteq_access import ScopedApi, TokenCache
 from solteq_woo_assets.clients.solteq_customers import (
-    CUSTOMERS,
     CustomerDocument,
     Gone,
     Refused,
@@ -24,9 +23,6 @@ from solteq_woo_assets.clients.solteq_customers import (
     Taken,
 )
 from solteq_woo_assets.clients.solteq_documents import (
-    BALANCES,
-    CAMPAIGNS,
-    PRODUCTS,
     BalanceDocument,
     CampaignDocument,
     D,
@@ -43,10 +39,6 @@ from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.settings import FEEDS, Endpoint
 
 __all__ = [
-    "BALANCES",
-    "CAMPAIGNS",
-    "CUSTOMERS",
-    "PRODUCTS",
     "BalanceDocument",
     "CampaignDocument",
     "CustomerDocument",
@@ -101,8 +93,7 @@ class SolteqClient:
     """Reads the feeds. Thread-safe.
 
     :param timezone: of the shop, a TZ database name
-    :param customers: where customers are written, too
-    :param sales: where sales are booked
+    :param feeds: where Solteq has what; customers and sales are written there, too
     :raises ConfigurationError: an address over which the secret would travel in the clear
     """
 
@@ -114,30 +105,21 @@ class SolteqClient:
         client_secret: SecretStr,
         *,
         timezone: str = "Europe/Helsinki",
-        in_flight: int = 2,
-        customers: Feed[CustomerDocument] = CUSTOMERS,
-        sales: Endpoint = FEEDS["sales"],
-        read_seconds: float = 60.0,
-        attempts: int = 5,
-        read_only: bool = False,
-        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
+        feeds: Mapping[str, Endpoint] = FEEDS,
+        **wire: Unpack[Wire],
     ) -> None:
         _check_address("SOLTEQ_API_URL", api_url)
         _check_address("SOLTEQ_IDENTITY_URL", identity_url)
-        wire: dict[str, Any] = {
-            "error": SolteqError,
-            "in_flight": in_flight,
-            "read_seconds": read_seconds,
-            "attempts": attempts,
-            "most_clock_skew": most_clock_skew,
-            "secrets": [client_secret.get_secret_value()],
-        }
-        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, read_only=read_only, **wire)
-        self._identity = JsonSession(identity_url, None, name="Solteq's identity server", mends=_IDENTITY_MENDS, **wire)
+        shared: dict[str, Any] = {**wire, "error": SolteqError, "secrets": [client_secret.get_secret_value()]}
+        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, **shared)
+        self._identity = JsonSession(
+            identity_url, None, name="Solteq's identity server", mends=_IDENTITY_MENDS, **shared
+        )
         self._client_id = client_id
         self._client_secret = client_secret
         self._timezone = timezone
         self._tokens = TokenCache(self._new_token)
+        customers, sales = feeds["customers"], feeds["sales"]
         self.customers = SolteqCustomers(customers.path, ScopedApi(self._api, self._tokens, customers.scope))
         self.sales = SolteqSales(sales.path, ScopedApi(self._api, self._tokens, sales.scope))
 

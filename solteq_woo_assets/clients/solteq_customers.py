@@ -12,9 +12,8 @@ from pydantic.alias_generators import to_camel
 
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.solteq_access import ScopedApi
-from solteq_woo_assets.clients.solteq_documents import Document, Feed, Key, documents_of, validated
+from solteq_woo_assets.clients.solteq_documents import Document, Key, documents_of, validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
-from solteq_woo_assets.settings import FEEDS
 
 _MARKS = "['\"‘’“”„«»]"
 _QUOTED = re.compile(rf"(?<!\w){_MARKS}.*{_MARKS}|(?<!\w){_MARKS}.*", re.DOTALL)  # whole: names hold marks, too
@@ -105,9 +104,6 @@ def customer_type(document: Mapping[str, Any]) -> Any:
     """Of a document on the wire; one that does not say is a company when it has what a company must have."""
     is_company = document.get("companyName") and document.get("taxCode")
     return document.get("type") or ("Company" if is_company else "Private")
-
-
-CUSTOMERS = Feed("customers", *FEEDS["customers"], CustomerDocument)
 
 
 @dataclass(frozen=True)

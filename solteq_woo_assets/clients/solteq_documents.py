@@ -24,7 +24,6 @@ from pydantic.alias_generators import to_camel
 from solteq_woo_assets.clients.bounds import FIRST_YEAR, LONGEST_KEY, Key, bounded, in_calendar, words_of
 from solteq_woo_assets.clients.json_reader import written
 from solteq_woo_assets.errors import SolteqError
-from solteq_woo_assets.settings import FEEDS
 
 _THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -315,11 +314,6 @@ class Feed(Generic[D]):
     path: str
     scope: str
     document: type[D]
-
-
-PRODUCTS = Feed("products", *FEEDS["products"], ProductDocument)
-BALANCES = Feed("balances", *FEEDS["balances"], BalanceDocument)
-CAMPAIGNS = Feed("campaigns", *FEEDS["campaigns"], CampaignDocument)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote, urlsplit
 
 import requests.auth
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.clients.bounds import number_or_none
-from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonSession, Params
+from solteq_woo_assets.clients.http import JsonSession, Params, Wire
 from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
 from solteq_woo_assets.clients.woo_customers import (
     CustomerBatch,
@@ -92,12 +92,8 @@ class WooClient:
         consumer_key: str,
         consumer_secret: SecretStr,
         *,
-        in_flight: int = 2,
-        read_seconds: float = 60.0,
-        attempts: int = 5,
-        read_only: bool = False,
         order_meta: Collection[str] = (),
-        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
+        **wire: Unpack[Wire],
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -115,13 +111,9 @@ class WooClient:
             auth,
             error=WooError,
             name="WooCommerce",
-            in_flight=in_flight,
-            read_seconds=read_seconds,
-            attempts=attempts,
             mends=mends,
             secrets=[secret],
-            read_only=read_only,
-            most_clock_skew=most_clock_skew,
+            **wire,
         )
         self.customers = WooCustomers(self._session)
         self.orders = WooOrders(self._session, order_meta)

@@ -16,9 +16,6 @@ from pydantic.alias_generators import to_snake
 
 from solteq_woo_assets.clients import solteq as module
 from solteq_woo_assets.clients.solteq import (
-    BALANCES,
-    CAMPAIGNS,
-    PRODUCTS,
     Feed,
     FeedPage,
     ProductDocument,
@@ -28,6 +25,7 @@ from solteq_woo_assets.clients.solteq_access import TokenCache
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, product_frame
+from solteq_woo_assets_tests.clients.feeds import BALANCES, CAMPAIGNS, PRODUCTS
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 from solteq_woo_assets_tests.conftest import campaign_document, without
 from solteq_woo_sandbox.server import running
@@ -114,7 +112,8 @@ def page(*documents: Any, token: str | None = None) -> Answer:
 
 
 def client(wire: Wire, **options: Any) -> SolteqClient:
-    return SolteqClient(wire.url, wire.url, "me", SecretStr(SECRET), **{"attempts": 2, **options})
+    told: dict[str, Any] = {"attempts": 2, **options}
+    return SolteqClient(wire.url, wire.url, "me", SecretStr(SECRET), **told)
 
 
 class TestDocuments:
