@@ -6,8 +6,8 @@ from functools import cache
 from itertools import islice, pairwise
 
 import dagster as dg
-from dagster._utils.schedules import cron_string_iterator
 
+from solteq_woo_assets.automation.dagster_internals import cron_string_iterator
 from solteq_woo_assets.engine.database import table_columns
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.steps import OWNERS
