@@ -4,7 +4,7 @@
 ``COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES``: which records of a check have a verdict.
 """
 
-from dagster._core.storage.asset_check_execution_record import (
-    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES as COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
-)
-from dagster._utils.schedules import cron_string_iterator as cron_string_iterator
+from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
+from dagster._utils.schedules import cron_string_iterator
+
+__all__ = ["COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES", "cron_string_iterator"]
