@@ -7,7 +7,8 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.skus import sku_key
-from solteq_woo_assets.flow import CHANGES_SCHEMA
+from solteq_woo_assets.engine.temporary import leaves_nothing
+from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.products.matching import find_strangers
 from solteq_woo_assets.flows.products.rules import STORE_BALANCES_META
 from solteq_woo_assets.flows.products.sellable import is_sold_online, keeps_no_stock
@@ -155,6 +156,7 @@ ORDER BY action = 'wait', action, key
 """
 
 
+@leaves_nothing
 def balance_delta(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -164,8 +166,8 @@ def balance_delta(
     links: Relation,
     under_way: Relation,
     rules: StockRules,
-) -> pl.DataFrame:
-    """The stock that the store should show, less what it shows. Columns: ``CHANGES_SCHEMA``.
+) -> Comparison:
+    """The stock that the store should show, less what it shows.
 
     A balance whose product is not in the store yet is a row with action ``wait``.
 
@@ -183,23 +185,18 @@ def balance_delta(
     )
     pairs = "SELECT sku_key, id AS woo_id FROM compared WHERE status <> 'trash' AND type NOT IN ('variable', 'grouped')"
     find_strangers(connection, products=products, catalogue=catalogue, links=links, pairs=pairs)
-    delta = connection.sql(_CHANGES).pl().cast(CHANGES_SCHEMA)
-    for table in ("newest", "under_way_now", "quantities", "strangers", "compared"):
-        connection.execute(f"DROP TABLE {table}")
-    return delta
+    return Comparison(connection.sql(_CHANGES).pl().cast(CHANGES_SCHEMA))
 
 
+@leaves_nothing
 def pieces_under_way(
     connection: duckdb.DuckDBPyConnection, *, balances: Relation, under_way: Relation, rules: StockRules
 ) -> pl.DataFrame:
     """Which orders hold pieces that Solteq's balances do not show as sold: order_id, sku, pieces, since, why."""
     _reckon_under_way(connection, balances, under_way, rules)
-    held = connection.sql(
+    return connection.sql(
         "SELECT order_id, sku, pieces, since, why FROM under_way_now ORDER BY since, order_id, sku"
     ).pl()
-    for table in ("newest", "under_way_now"):
-        connection.execute(f"DROP TABLE {table}")
-    return held
 
 
 def unknown_stores(connection: duckdb.DuckDBPyConnection, *, balances: Relation, rules: StockRules) -> list[str]:

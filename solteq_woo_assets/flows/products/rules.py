@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -26,12 +27,12 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.engine.skus import sku_key
-from solteq_woo_assets.flow import CHANGES_SCHEMA
+from solteq_woo_assets.engine.temporary import leaves_nothing
+from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.campaigns.pricing import (
     LOWEST_PRICE_META,
     OFFER_FIELDS,
     PricingRules,
-    forget_prices,
     next_edge,
     price_products,
     price_text,
@@ -43,7 +44,8 @@ from solteq_woo_assets.flows.campaigns.pricing import (
 )
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
 from solteq_woo_assets.flows.products.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
-from solteq_woo_assets.flows.products.matching import forget_matches, match_products
+from solteq_woo_assets.flows.products.links import link
+from solteq_woo_assets.flows.products.matching import match_products
 from solteq_woo_assets.flows.products.sellable import keeps_no_stock
 from solteq_woo_assets.flows.products.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
@@ -64,22 +66,6 @@ class CatalogueRules:
     store_tax_classes: frozenset[str]
     """Slugs the store knows; its standard class is an empty slug here, as it is on a product."""
     attribute_separator: str = "/"
-
-
-@dataclass(frozen=True)
-class ProductDelta:
-    """The writes to come, what is held back, and who is who.
-
-    ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, code.
-    ``links``: key, woo_id, solteq_id and sku of the codes and model numbers that are in the store; where
-    ``status_is_ours``, the status to go back to (``status_before``) is forgotten: the product is on sale on both sides.
-    ``next_edge``: when the next sale begins or ends, if any does.
-    """
-
-    changes: pl.DataFrame
-    quarantine: pl.DataFrame
-    links: pl.DataFrame
-    next_edge: datetime | None
 
 
 # Held products whose every owned field is right are left out before anything else is asked. Whatever is not plain
@@ -609,6 +595,7 @@ WHERE held.type = 'variable' AND NOT is_also_code AND NOT is_undecided
 """
 
 
+@leaves_nothing
 def product_delta(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -620,8 +607,8 @@ def product_delta(
     rules: CatalogueRules,
     pricing: PricingRules,
     now: datetime,
-) -> ProductDelta:
-    """What the store should hold at an instant, less what it holds.
+) -> Comparison:
+    """What the store should hold at an instant, less what it holds. The effect links codes with what is in the store.
 
     :param products: rows of ``snapshot.solteq_products``
     :param catalogue: rows of ``snapshot.woo_catalogue``
@@ -660,17 +647,12 @@ def product_delta(
     connection.execute("CREATE TEMP TABLE choices AS FROM choices")
     parents = _parent_changes(models, rules)
     created, updated, skipped = (frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED))
-    delta = ProductDelta(
+    return Comparison(
         changes=pl.concat([parents, created, updated, skipped.join(updated, on="key", how="anti")]),
-        quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
-        links=frame(_LINKS),
+        held=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
+        effects=(partial(link, rows=frame(_LINKS)),),
         next_edge=next_edge(connection),
     )
-    for table in ("unsettled", *_STEPS, "choices"):
-        connection.execute(f"DROP TABLE {table}")
-    forget_matches(connection)
-    forget_prices(connection)
-    return delta
 
 
 def _attribute_texts(connection: duckdb.DuckDBPyConnection, separator: str) -> pl.DataFrame:
