@@ -21,10 +21,16 @@ from solteq_woo_assets.cli.terminal import (
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
-from solteq_woo_assets.flows.guard_rails import RAILS
+from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.campaigns import assets as campaigns
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.settings import Settings
 
+_GUARD_RAILS = {
+    rails.flow: rails for rails in (each.GUARD_RAILS for each in (campaigns, products, balances, customers, sales))
+}
 UNDELIVERED = ("refused", "retried_next_run", "waiting", "stopped")
 
 
@@ -67,7 +73,7 @@ def existing_database(settings: Settings) -> StateDatabase:
 
 def configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
     delta = DELTA_ASSETS[flow]
-    rails = [rail.__name__ for rail in RAILS.get(delta, [])] if let_pass else []
+    rails = _GUARD_RAILS[flow].names if let_pass and flow in _GUARD_RAILS else []
     return {
         **(CHANGED_SALES["ops"] if flow == sales.FLOW else {}),
         **({delta: {"config": {"let_pass": rails}}} if rails else {}),

@@ -1,6 +1,6 @@
 """What differs between the two systems, why, and for how long: one table for all flows, with its history."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -18,26 +18,34 @@ from solteq_woo_assets.engine.steps import (
     markdown_table,
     without_refused,
 )
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances import assets as balances
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
-from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
 from solteq_woo_assets.flows.sales import assets as sales
-from solteq_woo_assets.flows.sales import plan as sales_plan
-from solteq_woo_assets.flows.sales.snapshots import first_day
 from solteq_woo_assets.settings import Settings
 
 GROUP = "reconciliation"
+Compare = Callable[[duckdb.DuckDBPyConnection, Settings, datetime], Comparison]
 _DELTAS = {
-    products.FLOW: products.product_delta,
     campaigns.FLOW: campaigns.campaign_price_delta,
+    products.FLOW: products.product_delta,
     balances.FLOW: balances.balance_delta,
     sales.FLOW: sales.sales_delta,
     customers.TO_WOO: customers.woo_customer_delta,
     customers.TO_SOLTEQ: customers.solteq_customer_delta,
 }
+COMPARISONS: Mapping[str, Compare] = {
+    campaigns.FLOW: campaigns.compare,
+    products.FLOW: products.compare,
+    balances.FLOW: balances.compare,
+    sales.FLOW: sales.compare,
+    customers.TO_WOO: customers.compare_to_woo,
+    customers.TO_SOLTEQ: customers.compare_to_solteq,
+}
+"""What each flow would write. Campaigns come first: of a price that two flows would write, theirs is told."""
 
 
 # It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
@@ -101,36 +109,21 @@ def _found(
 
     :param unread: flows that are left out, each with a snapshot that could not be read
     """
-    of_products = products.compare(connection, settings, now)
-    of_campaigns = campaigns.compare(connection, settings, now)
-    deltas = {
-        products.FLOW: of_products.changes,
-        campaigns.FLOW: of_campaigns.changes,
-        balances.FLOW: balances.compare(connection, settings),
-    }
-    held = {products.FLOW: of_products.quarantine, campaigns.FLOW: of_campaigns.quarantine}
-    if first_day(connection) is not None:
-        plan = sales_plan.plan(connection, sales.receipt_rules(settings))
-        deltas[sales.FLOW], held[sales.FLOW] = plan.changes, plan.held
-    merge = customer_links.compare(connection, customers.customer_rules(settings)).merge
-    deltas |= {customers.TO_WOO: merge.to_woo, customers.TO_SOLTEQ: merge.to_solteq}
-    held |= {customers.TO_WOO: merge.to_woo_held, customers.TO_SOLTEQ: merge.to_solteq_held}
-    for flow, _ in unread:
-        deltas.pop(flow, None)
-        held.pop(flow, None)
-    for flow, records in held.items():
-        quarantine.replace(connection, flow, "delta", records)
-    delivered = connection.table("sync.deliveries")
-    rows = [
-        differences(
-            connection,
-            flow=flow,
-            changes=without_refused(connection, flow, changes)[0],
-            deliveries=delivered,
-            is_personal=flow in customers.DIRECTIONS,
+    rows: list[pl.DataFrame] = []
+    for flow, compare in COMPARISONS.items():
+        if flow in dict(unread):
+            continue
+        comparison = compare(connection, settings, now)
+        quarantine.replace(connection, flow, "delta", comparison.held)
+        rows.append(
+            differences(
+                connection,
+                flow=flow,
+                changes=without_refused(connection, flow, comparison.changes)[0],
+                deliveries=connection.table("sync.deliveries"),
+                is_personal=flow in customers.DIRECTIONS,
+            )
         )
-        for flow, changes in deltas.items()
-    ]
     quarantined = connection.sql(
         "SELECT flow, key, field, NULL AS expected, NULL AS held, 'quarantined' AS why, reason "
         "FROM sync.quarantine WHERE dismissed_at IS NULL"
@@ -141,13 +134,10 @@ def _found(
         orient="row",
     )
     found = pl.concat([*rows, quarantined.cast(SCHEMA), left_out])  # type: ignore[arg-type]
-    # A sale price that both flows would write is the campaigns'; what is held back at two stages is told once.
-    values = ["key", "field", "expected", "held"]
-    of_campaigns = found.filter(pl.col("flow") == campaigns.FLOW, pl.col("field") != "(all)").select(values)
-    theirs = found.filter(pl.col("flow") == products.FLOW, pl.col("why").is_in(["edited", "changed"]))
-    twice = theirs.join(of_campaigns, on=values, how="semi", nulls_equal=True)
-    found = found.join(twice, on=SCHEMA.names(), how="anti", nulls_equal=True, maintain_order="left")
-    return found.unique([name for name in SCHEMA if name != "reason"], keep="first", maintain_order=True)
+    # A value that two flows would write, such as a price, is told once. Rows without values are alike within a flow.
+    has_no_values = pl.col("expected").is_null() & pl.col("held").is_null()
+    found = found.with_columns(of=pl.when(has_no_values).then(pl.concat_str("flow", "why", separator=" ")))
+    return found.unique(["of", "key", "field", "expected", "held"], keep="first", maintain_order=True).drop("of")
 
 
 def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:
