@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 from filelock import FileLock, Timeout
 
+from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 60.0
@@ -688,6 +689,7 @@ class StateDatabase:
         self._clear()
         engine = duckdb.connect(":memory:", config={"temp_directory": str(self._private)})
         engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
+        define_macros(engine)
         engine.execute("SET lock_configuration = true")
         return engine
 
@@ -702,7 +704,7 @@ class StateDatabase:
                 self.path.chmod(0o600)
             engine.execute(f"ATTACH '{_quoted(self.path)}' AS state")
             connection = engine.cursor()
-            connection.execute("USE state")
+            connection.execute("SET search_path = 'state,memory'")  # the tables, and the engine's macros
             with suppress(FileExistsError):  # DuckDB would let everybody read its log, which a crash leaves behind
                 os.close(os.open(f"{self.path}.wal", os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o600))
         except OSError as error:

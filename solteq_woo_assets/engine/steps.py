@@ -83,10 +83,18 @@ def delta_metadata(
     }
 
 
-def send_delta(context: dg.AssetExecutionContext, shop: Shop, *, flow: str, delta: str) -> dg.MaterializeResult:
+def send_delta(
+    context: dg.AssetExecutionContext,
+    shop: Shop,
+    *,
+    flow: str,
+    delta: str,
+    stop: Callable[[], bool] = lambda: False,
+) -> dg.MaterializeResult:
     """Send a flow's delta to the store: what every delivery asset does.
 
     :param delta: the delta asset's name
+    :param stop: asked before each lot; once it says so, the rest is left to the next run
     """
     with shop.step(context, flow) as effort:
         counts = deliver(
@@ -98,6 +106,7 @@ def send_delta(context: dg.AssetExecutionContext, shop: Shop, *, flow: str, delt
             in_flight=shop.settings.requests_in_flight,
             on_progress=progress(context, flow),
             clock=shop.clock,
+            stop=stop,
         )
     return delivery_result(context, shop, flow, delta, counts, effort)
 
@@ -148,7 +157,7 @@ def delivery_result(
             "created": counts.by_action["create"],
             "updated": counts.delivered - counts.by_action["create"],
             "refused": counts.refused,
-            "retried_next_run": counts.retry,
+            "retried_next_run": counts.retry + counts.unsent,
             "waiting": counts.waiting,
             "stopped": stopped,
             "found_interrupted": counts.interrupted,

@@ -7,9 +7,9 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.skus import sku_key
@@ -33,7 +33,7 @@ from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way, unknown_stores
 from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
-from solteq_woo_assets.flows.products.assets import woo_catalogue
+from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, TABLE, balance_feed
 from solteq_woo_assets.flows.products.frames import balance_frame
 from solteq_woo_assets.flows.products.outbox import deliver
 from solteq_woo_assets.flows.sales.assets import receipt_rules
@@ -41,16 +41,61 @@ from solteq_woo_assets.flows.sales.snapshots import books_sales, read_changed
 from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
 from solteq_woo_assets.settings import Settings
 
-FLOW = "balances"
 GROUP = "balances_to_woo"
-TABLE = "snapshot.solteq_balances"
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
+    """The stock that the store should show, less what it shows, by what was last read of both sides.
+
+    :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
+    """
+    rules, balances = stock_rules(settings), connection.table(TABLE)
+    unknown = unknown_stores(balances=balances, rules=rules)
+    if unknown:
+        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
+        raise ConfigurationError(
+            f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
+            f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
+        )
+    return compare_balances(
+        connection,
+        balances=balances,
+        products=connection.table("snapshot.solteq_products"),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        under_way=connection.table("snapshot.sales_under_way"),
+        rules=rules,
+    )
+
+
+def stock_rules(settings: Settings) -> StockRules:
+    """The settings that decide about quantities."""
+    return StockRules(
+        stock_stores=settings.stock_stores,
+        stock_buffer=settings.stock_buffer,
+        web_store=settings.web_store,
+        stock_store_changes=settings.stock_store_changes,
+        inactive_products=settings.inactive_products,
+    )
+
+
+BALANCES = Flow(
+    name=FLOW,
+    module=__name__,
+    job="balances_to_woo",
+    group=GROUP,
+    direction="solteq-to-woocommerce",
+    description="Brings changed stock balances from Solteq to the web store.",
+    snapshots=("solteq_balances", "woo_catalogue"),
+    derived=("sales_under_way",),
+    delta="balance_delta",
+    delivery="woo_stock",
+    source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
+)
 WRITES_AT_ONCE = 500
 """So many quantities leave between two looks at the store's orders."""
-
-
-def balance_feed(settings: Settings) -> Feed:
-    """Solteq's balance feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
 
 
 @dg.asset(
@@ -125,7 +170,7 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_balances, woo_catalogue, sales_under_way],
+    deps=BALANCES.compared,
     check_specs=GUARD_RAILS.check_specs(),
 )
 def balance_delta(
@@ -158,30 +203,6 @@ def balance_delta(
     )
 
 
-def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
-    """The stock that the store should show, less what it shows, by what was last read of both sides.
-
-    :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
-    """
-    rules, balances = stock_rules(settings), connection.table(TABLE)
-    unknown = unknown_stores(connection, balances=balances, rules=rules)
-    if unknown:
-        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
-        raise ConfigurationError(
-            f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
-            f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
-        )
-    return compare_balances(
-        connection,
-        balances=balances,
-        products=connection.table("snapshot.solteq_products"),
-        catalogue=connection.table("snapshot.woo_catalogue"),
-        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
-        under_way=connection.table("snapshot.sales_under_way"),
-        rules=rules,
-    )
-
-
 def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
     """Which orders hold pieces from the shelf, since when and why, by what was last read of both sides."""
     return pieces_under_way(
@@ -189,17 +210,6 @@ def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl
         balances=connection.table(TABLE),
         under_way=connection.table("snapshot.sales_under_way"),
         rules=stock_rules(settings),
-    )
-
-
-def stock_rules(settings: Settings) -> StockRules:
-    """The settings that decide about quantities."""
-    return StockRules(
-        stock_stores=settings.stock_stores,
-        stock_buffer=settings.stock_buffer,
-        web_store=settings.web_store,
-        stock_store_changes=settings.stock_store_changes,
-        inactive_products=settings.inactive_products,
     )
 
 

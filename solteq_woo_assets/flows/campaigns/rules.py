@@ -6,6 +6,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
@@ -199,9 +200,10 @@ def campaign_price_delta(
         connection, products=products, campaigns=campaigns, history=history, links=links, rules=rules, now=now
     )
     connection.execute(_COMPARED)
-    pairs = "SELECT sku AS sku_key, id AS woo_id FROM compared"
-    find_strangers(connection, products=products, catalogue=catalogue, links=links, pairs=pairs)
-    connection.execute("DELETE FROM compared WHERE id IN (SELECT woo_id FROM strangers)")
+    pairs = connection.sql("SELECT sku AS sku_key, id AS woo_id FROM compared")
+    with sql.steps(connection, __name__, products=products, catalogue=catalogue, links=links, pairs=pairs) as steps:
+        steps.add(strangers=find_strangers(connection))
+        connection.execute("DELETE FROM compared WHERE id IN (SELECT woo_id FROM strangers)")
     connection.execute(_SENT, {"now": now})
 
     def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:

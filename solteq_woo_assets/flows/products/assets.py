@@ -5,7 +5,7 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.clients.solteq import Feed, ProductDocument
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import outdate, read_catalogue, read_feed
 from solteq_woo_assets.engine.steps import (
@@ -27,16 +27,50 @@ from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets.flows.products.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.products.rules import CatalogueRules
 from solteq_woo_assets.flows.products.rules import product_delta as compare_products
+from solteq_woo_assets.flows.products.source import FLOW, SOURCE, TABLE, product_feed
 from solteq_woo_assets.settings import Settings
 
-FLOW = "products"
 GROUP = "products_to_woo"
-TABLE = "snapshot.solteq_products"
 
 
-def product_feed(settings: Settings) -> Feed:
-    """Solteq's product feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_products_path, settings.solteq_products_scope, ProductDocument)
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Comparison:
+    """What the store should hold at an instant, less what it holds, by what was last read of both sides."""
+    rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
+    store_classes = rows[0][0] if rows else []
+    return compare_products(
+        connection,
+        products=connection.table(TABLE),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        campaigns=connection.table("snapshot.solteq_campaigns"),
+        history=connection.table("sync.price_history"),
+        pricing=pricing_rules(connection, settings),
+        now=now,
+        rules=CatalogueRules(
+            new_product_status=settings.new_product_status,
+            inactive_products=settings.inactive_products,
+            binned_products=settings.binned_products,
+            attribute_separator=settings.attribute_separator,
+            tax_classes=settings.tax_classes,
+            store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
+        ),
+    )
+
+
+PRODUCTS = Flow(
+    name=FLOW,
+    module=__name__,
+    job="products_to_woo",
+    group=GROUP,
+    direction="solteq-to-woocommerce",
+    description="Brings new and changed products and prices from Solteq to the web store.",
+    snapshots=("solteq_products", "woo_catalogue"),
+    delta="product_delta",
+    delivery="woo_products",
+    source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
+)
 
 
 @dg.asset(
@@ -97,7 +131,7 @@ def woo_catalogue(
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_products, woo_catalogue],
+    deps=PRODUCTS.compared,
     check_specs=GUARD_RAILS.check_specs(),
 )
 def product_delta(
@@ -124,30 +158,6 @@ def product_delta(
     return dg.MaterializeResult(
         metadata=delta_metadata(shop, changes, quarantined=quarantined, unchanged=unchanged, effort=effort),
         check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
-    )
-
-
-def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Comparison:
-    """What the store should hold at an instant, less what it holds, by what was last read of both sides."""
-    rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
-    store_classes = rows[0][0] if rows else []
-    return compare_products(
-        connection,
-        products=connection.table(TABLE),
-        catalogue=connection.table("snapshot.woo_catalogue"),
-        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
-        campaigns=connection.table("snapshot.solteq_campaigns"),
-        history=connection.table("sync.price_history"),
-        pricing=pricing_rules(connection, settings),
-        now=now,
-        rules=CatalogueRules(
-            new_product_status=settings.new_product_status,
-            inactive_products=settings.inactive_products,
-            binned_products=settings.binned_products,
-            attribute_separator=settings.attribute_separator,
-            tax_classes=settings.tax_classes,
-            store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
-        ),
     )
 
 

@@ -1,6 +1,6 @@
 """What differs between the two systems, why, and for how long: one table for all flows, with its history."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import dagster as dg
@@ -18,34 +18,12 @@ from solteq_woo_assets.engine.steps import (
     markdown_table,
     without_refused,
 )
-from solteq_woo_assets.flow import Comparison
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.balances import assets as balances
-from solteq_woo_assets.flows.campaigns import assets as campaigns
-from solteq_woo_assets.flows.customers import assets as customers
-from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
-from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.settings import Settings
 
 GROUP = "reconciliation"
-Compare = Callable[[duckdb.DuckDBPyConnection, Settings, datetime], Comparison]
-_DELTAS = {
-    campaigns.FLOW: campaigns.campaign_price_delta,
-    products.FLOW: products.product_delta,
-    balances.FLOW: balances.balance_delta,
-    sales.FLOW: sales.sales_delta,
-    customers.TO_WOO: customers.woo_customer_delta,
-    customers.TO_SOLTEQ: customers.solteq_customer_delta,
-}
-COMPARISONS: Mapping[str, Compare] = {
-    campaigns.FLOW: campaigns.compare,
-    products.FLOW: products.compare,
-    balances.FLOW: balances.compare,
-    sales.FLOW: sales.compare,
-    customers.TO_WOO: customers.compare_to_woo,
-    customers.TO_SOLTEQ: customers.compare_to_solteq,
-}
-"""What each flow would write. Campaigns come first: of a price that two flows would write, theirs is told."""
 
 
 # It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
@@ -98,8 +76,7 @@ def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
 
 def _unread(failed: Collection[str]) -> list[tuple[str, str]]:
     """The flows that cannot be compared, each with the snapshots that failed."""
-    named = {flow: {key.to_user_string() for key in delta.dependency_keys} for flow, delta in _DELTAS.items()}
-    return [(flow, name) for flow, names in named.items() for name in sorted(names.intersection(failed))]
+    return [(flow.name, name) for flow in FLOWS for name in sorted(flow.compared) if name in failed]
 
 
 def _found(
@@ -110,18 +87,18 @@ def _found(
     :param unread: flows that are left out, each with a snapshot that could not be read
     """
     rows: list[pl.DataFrame] = []
-    for flow, compare in COMPARISONS.items():
-        if flow in dict(unread):
+    for flow in FLOWS:
+        if flow.name in dict(unread):
             continue
-        comparison = compare(connection, settings, now)
-        quarantine.replace(connection, flow, "delta", comparison.held)
+        comparison = flow.compare(connection, settings, now)
+        quarantine.replace(connection, flow.name, "delta", comparison.held)
         rows.append(
             differences(
                 connection,
-                flow=flow,
-                changes=without_refused(connection, flow, comparison.changes)[0],
+                flow=flow.name,
+                changes=without_refused(connection, flow.name, comparison.changes)[0],
                 deliveries=connection.table("sync.deliveries"),
-                is_personal=flow in customers.DIRECTIONS,
+                is_personal=flow.is_personal,
             )
         )
     quarantined = connection.sql(

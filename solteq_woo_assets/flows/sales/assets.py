@@ -12,6 +12,7 @@ import polars as pl
 
 from solteq_woo_assets.engine import failures, quarantine
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.flow import Flow, Occasion
 from solteq_woo_assets.engine.pictures import sales_per_day
 from solteq_woo_assets.engine.shop import Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
@@ -35,6 +36,7 @@ from solteq_woo_assets.flows.sales.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.outbox import deliver_sales
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
+from solteq_woo_assets.flows.sales.source import SOURCE
 from solteq_woo_assets.settings import Settings
 
 # It is said at every start otherwise, in the terminal of whoever runs a command; beta and fine (dagster-notes).
@@ -45,11 +47,25 @@ DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="Europe/Helsinki", en
 """Stands for the days of the shop's settings until the definitions are built."""
 DAYS_SHOWN = 30
 IN_ONE_RUN = dg.BackfillPolicy.single_run()
+RECONCILED_DAYS = 7
+"""So many last days of sales are read whole, and asked for in Solteq, when everything is reconciled."""
 
 
-def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """The shop's days, today included."""
-    return dg.DailyPartitionsDefinition(settings.sales_first_day.isoformat(), timezone=settings.timezone, end_offset=1)
+def _ops(occasion: Occasion, settings: Settings) -> dict[str, Any]:
+    """What a run that is not for whole days reads: what changed, and some days whole."""
+    days = {"sensor": 0, "schedule": settings.sales_recheck_days}.get(occasion, RECONCILED_DAYS)
+    read: dict[str, Any] = {"woo_sales": {"config": {"changed_only": True, "recheck_days": days}}}
+    if occasion != "reconcile":
+        return read
+    return read | {
+        "sales_delta": {"config": {"retry_refused": True, "look_up_days": RECONCILED_DAYS}},
+        "solteq_sales_days_agree": {"config": {"last_days": RECONCILED_DAYS, "read_back": True}},
+    }
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
+    """The documents that Solteq lacks, by what was last read of the store and what was booked."""
+    return sales_plan.plan(connection, receipt_rules(settings))
 
 
 def receipt_rules(settings: Settings) -> ReceiptRules:
@@ -66,6 +82,32 @@ def receipt_rules(settings: Settings) -> ReceiptRules:
         old_order_refunds=settings.old_order_refunds,
         deleted_orders=settings.deleted_orders,
     )
+
+
+SALES = Flow(
+    name=FLOW,
+    module=__name__,
+    job="sales_to_solteq",
+    group=GROUP,
+    direction="woocommerce-to-solteq",
+    description=(
+        "Books the web store's sales and refunds in Solteq. Run for days, it reads those days whole; the sensor runs "
+        "it for what changed, whatever its day."
+    ),
+    snapshots=("woo_sales",),
+    delta="sales_delta",
+    delivery="solteq_sales",
+    source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
+    is_by_day=True,
+    ops=_ops,
+)
+
+
+def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """The shop's days, today included."""
+    return dg.DailyPartitionsDefinition(settings.sales_first_day.isoformat(), timezone=settings.timezone, end_offset=1)
 
 
 class SalesReadConfig(dg.Config):
@@ -208,11 +250,6 @@ def sales_delta(
     return dg.MaterializeResult(
         metadata={**metadata, **more}, check_results=GUARD_RAILS.report(context, verdicts, config.let_pass)
     )
-
-
-def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
-    """The documents that Solteq lacks, by what was last read of the store and what was booked."""
-    return sales_plan.plan(connection, receipt_rules(settings))
 
 
 def _looked_up_again(config: SalesDeltaConfig, settings: Settings) -> sales_adoption.Again:
