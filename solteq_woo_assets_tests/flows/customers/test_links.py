@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import duckdb
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine.database import StateDatabase, table_columns
 from solteq_woo_assets.flows.customers import links as customer_links
-from solteq_woo_assets.flows.customers.links import People
 from solteq_woo_assets.flows.customers.rules import CustomerRules
 from solteq_woo_assets_tests.flows.conftest import NOW
 
@@ -91,25 +89,6 @@ def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[An
     tables = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
     assert {table for (table,) in tables} == table_columns().keys()
     return {table: connection.execute(f"FROM {table} ORDER BY ALL").fetchall() for (table,) in tables}
-
-
-def said(people: People) -> list[Any]:
-    """All that it says."""
-    values = {**vars(people), **vars(people.merge)}
-    del values["merge"]
-    return [value.rows() if isinstance(value, pl.DataFrame) else value for value in values.values()]
-
-
-@settings(max_examples=40, deadline=None)
-@given(world=worlds())
-def test_a_comparison_changes_nothing_and_tells_the_same_again(
-    connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, Any]]]
-) -> None:
-    fill(connection, world)
-    before = everything(connection)
-    first, second = (said(customer_links.look(connection, RULES)) for _ in range(2))
-    assert first == second
-    assert everything(connection) == before
 
 
 @settings(max_examples=40, deadline=None)
