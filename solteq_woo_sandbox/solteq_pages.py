@@ -108,7 +108,7 @@ def _again(rows: list[Row], whim: int) -> list[Row]:
 
 
 def sparse(document: str) -> str:
-    """Without what it need not say (contract, second edition, Required)."""
+    """Without what it need not say (contract, Required)."""
     read = loads(document)
     if not isinstance(read, dict):
         return document

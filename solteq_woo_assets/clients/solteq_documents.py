@@ -148,7 +148,7 @@ Texts = Annotated[list[str], _or([])]
 class Document(BaseModel):
     """What the feeds' documents share. Built from the wire's names or from its own.
 
-    What has a default may be missing or null (contract, second edition, Required).
+    What has a default may be missing or null (contract, Required).
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)

@@ -39,7 +39,7 @@ from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, r
 from solteq_woo_assets.flows.sales.source import SOURCE
 from solteq_woo_assets.settings import Settings
 
-# It is said at every start otherwise, in the terminal of whoever runs a command; beta and fine (dagster-notes).
+# It is said at every start otherwise, in the terminal of whoever runs a command. It is beta, and fine.
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.BetaWarning)
 
 GROUP = "sales_to_solteq"
