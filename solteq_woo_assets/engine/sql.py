@@ -11,8 +11,8 @@ what the query gives. A query reads inputs, and tables that earlier steps made, 
 Parameters are ``$name`` in the query. At the end of the block the tables and the inputs are gone.
 
 What many queries say is a macro. ``engine/macros.sql`` has the words of all: each connection of the database knows
-them. ``flows/macros.sql`` has those of the flows: :func:`steps` defines them, since a macro costs 0.2 ms. A test with a
-connection of its own calls :func:`define_macros`.
+them. ``flows/macros.sql`` has those of the flows, and a flow may have its own ``macros.sql``: :func:`steps` defines
+them, since a macro costs 0.2 ms. A test with a connection of its own calls :func:`define_macros`.
 """
 
 from collections.abc import Iterator
@@ -75,6 +75,10 @@ class Steps:
         """The rows that a query gives."""
         return self.connection.sql(query(self._package, name), params=parameters).pl()
 
+    def of(self, side: duckdb.DuckDBPyRelation, name: str, /) -> duckdb.DuckDBPyRelation:
+        """What a query gives of rows that it reads as ``side``."""
+        return side.query("side", query(self._package, name))
+
     def beside(self, module: str) -> "Steps":
         """The same steps with the queries beside another module: what they make stays until the end of the block."""
         other = Steps(self.connection, _package_of(module))
@@ -90,13 +94,15 @@ class Steps:
 
 @contextmanager
 def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Iterator[Steps]:
-    """Run the queries beside a module, which gives its ``__name__``; nothing of it is left in the connection after the block.
+    """Run the queries beside a module, which gives its ``__name__``. Nothing of it is left behind.
 
     A block inside another one reads the inputs of the outer one and registers none of the same name.
     After an error nothing is cleaned: the transaction has failed, and its connection goes with it.
     """
-    made = Steps(connection, _package_of(module))
-    define_macros(connection, _package_of(_package_of(module)))
+    package = _package_of(module)
+    made = Steps(connection, package)
+    define_macros(connection, _package_of(package))
+    define_macros(connection, package)
     made.add(**inputs)
     yield made
     made._forget()
