@@ -77,7 +77,10 @@ class Steps:
 
     def of(self, side: duckdb.DuckDBPyRelation, name: str, /) -> duckdb.DuckDBPyRelation:
         """What a query gives of rows that it reads as ``side``."""
-        return side.query("side", query(self._package, name))
+        rows = side.query("side", query(self._package, name))
+        if rows is None:
+            raise ValueError(f"{name}.sql gives no rows")
+        return rows
 
     def beside(self, module: str) -> "Steps":
         """The same steps with the queries beside another module: what they make stays until the end of the block."""

@@ -20,7 +20,12 @@ WITH compared AS (
     FROM pairs
 )
 
-SELECT solteq_id, woo_id, person, solteq_phone_text, woo_phone_text
+SELECT
+    solteq_id,
+    woo_id,
+    person,
+    solteq_phone_text,
+    woo_phone_text
 FROM compared
 WHERE
     person <> agreed

@@ -4,7 +4,9 @@ WITH id_says AS (
         solteq_id,
         woo_id,
         CASE
-            WHEN woo_id IN (SELECT woo_id FROM free_accounts UNION SELECT woo_id FROM links WHERE state = 'linked')
+            WHEN
+                woo_id IN (SELECT woo_id FROM free_accounts)
+                OR woo_id IN (SELECT woo_id FROM links WHERE state = 'linked')
                 THEN 'somebody else by the e-mail address or the name'
             ELSE 'somebody who runs the store'
         END AS who
@@ -13,7 +15,9 @@ WITH id_says AS (
 ),
 
 email_says AS (
-    SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id
+    SELECT
+        customer_ids[1] AS solteq_id,
+        account_ids[1] AS woo_id
     FROM emails
     WHERE len(customer_ids) = 1 AND len(account_ids) = 1
 )

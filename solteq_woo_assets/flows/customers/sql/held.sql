@@ -1,22 +1,52 @@
 -- What is held back, and from whom: told is the side that hears nothing of it.
 WITH doubted AS (
-    SELECT 'woo' AS told, solteq_id AS key, field, of_customer AS reason, code
+    SELECT
+        'woo' AS told,
+        solteq_id AS key,
+        field,
+        of_customer AS reason,
+        code
     FROM doubts
     SEMI JOIN free_customers USING (solteq_id)
     UNION ALL
-    SELECT 'solteq', woo_id::VARCHAR, field, of_account, code
+    SELECT
+        'solteq',
+        woo_id::VARCHAR,
+        field,
+        of_account,
+        code
     FROM doubts
     SEMI JOIN free_accounts USING (woo_id)
 ),
 
 remarks AS (
-    SELECT 'woo' AS told, solteq_id AS key, unnest(solteq_remarks) AS remark, solteq_is_beaten AS is_beaten FROM pairs
+    SELECT
+        'woo' AS told,
+        solteq_id AS key,
+        unnest(solteq_remarks) AS remark,
+        solteq_is_beaten AS is_beaten
+    FROM pairs
     UNION ALL
-    SELECT 'woo', id, unnest(remarks), FALSE FROM wanted
+    SELECT
+        'woo',
+        id,
+        unnest(remarks),
+        FALSE
+    FROM wanted
     UNION ALL
-    SELECT 'solteq', woo_id::VARCHAR, unnest(woo_remarks), woo_is_beaten FROM pairs
+    SELECT
+        'solteq',
+        woo_id::VARCHAR,
+        unnest(woo_remarks),
+        woo_is_beaten
+    FROM pairs
     UNION ALL
-    SELECT 'solteq', id::VARCHAR, unnest(remarks), FALSE FROM strangers
+    SELECT
+        'solteq',
+        id::VARCHAR,
+        unnest(remarks),
+        FALSE
+    FROM strangers
 ),
 
 unparsed AS (
@@ -87,13 +117,42 @@ SELECT
 FROM doubted
 GROUP BY told, key
 UNION ALL
-SELECT told, key, field, reason, code FROM unparsed
+SELECT
+    told,
+    key,
+    field,
+    reason,
+    code
+FROM unparsed
 UNION ALL
-SELECT told, key, 'email', reason, CASE WHEN is_on_several THEN 'email-on-several-customers' ELSE 'email-taken' END
+SELECT
+    told,
+    key,
+    'email',
+    reason,
+    CASE WHEN is_on_several THEN 'email-on-several-customers' ELSE 'email-taken' END
 FROM shared
 UNION ALL
-SELECT 'woo', key, 'email', reason, 'email-invalid' FROM without_email
+SELECT
+    'woo',
+    key,
+    'email',
+    reason,
+    'email-invalid'
+FROM without_email
 UNION ALL
-SELECT 'woo', solteq_id, field, reason, code FROM staff
+SELECT
+    'woo',
+    solteq_id,
+    field,
+    reason,
+    code
+FROM staff
 UNION ALL
-SELECT 'solteq', woo_id::VARCHAR, field, reason, code FROM staff
+SELECT
+    'solteq',
+    woo_id::VARCHAR,
+    field,
+    reason,
+    code
+FROM staff

@@ -1,6 +1,9 @@
 -- Who is who: by an earlier link, then by ExternalID, then by e-mail address; never by name alone.
 WITH again AS (
-    SELECT solteq_id, woo_id, 'they were linked before, and nothing has changed since' AS why
+    SELECT
+        solteq_id,
+        woo_id,
+        'they were linked before, and nothing has changed since' AS why
     FROM returned
     WHERE len(differing) = 0
 ),
@@ -29,7 +32,10 @@ candidates AS (
 -- The e-mail addresses are the same, or they are nobody else's and the names agree. Of a customer without an e-mail
 -- address it is enough that no name differs.
 by_id AS (
-    SELECT solteq_id, woo_id, 'the customer has the account''s ExternalID' AS why
+    SELECT
+        solteq_id,
+        woo_id,
+        'the customer has the account''s ExternalID' AS why
     FROM candidates
     WHERE
         has_same_email
@@ -40,7 +46,10 @@ by_id AS (
 ),
 
 by_email AS (
-    SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id, 'they have the same e-mail address' AS why
+    SELECT
+        customer_ids[1] AS solteq_id,
+        account_ids[1] AS woo_id,
+        'they have the same e-mail address' AS why
     FROM emails
     WHERE len(customer_ids) = 1 AND len(account_ids) = 1
 )
@@ -54,5 +63,7 @@ FROM by_email
 SEMI JOIN free_customers USING (solteq_id)
 SEMI JOIN free_accounts USING (woo_id)
 WHERE
-    solteq_id NOT IN (SELECT solteq_id FROM named UNION SELECT solteq_id FROM returned)
-    AND woo_id NOT IN (SELECT woo_id FROM named UNION SELECT woo_id FROM returned)
+    solteq_id NOT IN (SELECT solteq_id FROM named)
+    AND solteq_id NOT IN (SELECT solteq_id FROM returned)
+    AND woo_id NOT IN (SELECT woo_id FROM named)
+    AND woo_id NOT IN (SELECT woo_id FROM returned)

@@ -1,5 +1,5 @@
--- Linked pairs: the person as Solteq says, as the store says, and as was last agreed. Those of whom all is as agreed, with
--- nothing to remark on, are left out.
+-- Linked pairs: the person as Solteq says, as the store says, and as was last agreed. Those of whom all is as agreed,
+-- with nothing to remark on, are left out.
 WITH sides AS (
     SELECT
         links.solteq_id,
@@ -25,10 +25,12 @@ WITH sides AS (
         CASE WHEN solteq_is_beaten THEN links.solteq_phone_text ELSE customers.phone_text END AS solteq_phone_text,
         CASE WHEN woo_is_beaten THEN links.woo_phone_text ELSE accounts.phone_text END AS woo_phone_text,
         -- A phone means what it meant while its text is the same, though the address it was read by moves abroad.
-        solteq_is_beaten OR links.phone IS NOT NULL
-        AND customers.phone_text IS NOT DISTINCT FROM links.solteq_phone_text AS solteq_has_same_phone,
-        woo_is_beaten OR links.phone IS NOT NULL
-        AND accounts.phone_text IS NOT DISTINCT FROM links.woo_phone_text AS woo_has_same_phone,
+        solteq_is_beaten OR (
+            links.phone IS NOT NULL AND (customers.phone_text IS NOT DISTINCT FROM links.solteq_phone_text)
+        ) AS solteq_has_same_phone,
+        woo_is_beaten OR (
+            links.phone IS NOT NULL AND (accounts.phone_text IS NOT DISTINCT FROM links.woo_phone_text)
+        ) AS woo_has_same_phone,
         person(links, links.phone, links, NULL) AS agreed,
         person(customers, CASE WHEN NOT solteq_has_same_phone THEN customers.phone END, links, '') AS solteq,
         person(accounts, CASE WHEN NOT woo_has_same_phone THEN accounts.phone END, links, '') AS woo

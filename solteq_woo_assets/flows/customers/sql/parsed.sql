@@ -11,4 +11,4 @@ FROM (
         *,
         list_transform(coalesce(remarks, []), lambda remark: split_part(remark, ' ', 1)) AS unparsed
     FROM side
-)
+) AS remarked

@@ -3,7 +3,6 @@ WITH told AS (
     SELECT
         solteq_id,
         woo_id,
-        held_solteq_id,
         list_transform(for_woo, lambda each: change(each.field, each.woo, each.solteq)) AS changes,
         list_transform(
             list_filter(for_woo, lambda each: each.whose = 'both'),
@@ -33,7 +32,8 @@ WITH told AS (
                 )
             ),
             lambda each: change(each.copy, each.value, each.told.solteq)
-        ) AS following
+        ) AS following,
+        changed([change('solteq_customer_id', held_solteq_id, solteq_id)]) AS numbered
     FROM differing
 )
 
@@ -44,11 +44,7 @@ SELECT
     woo_id,
     NULL AS parent_key,
     NULL AS parent_id,
-    changes || spelled || following || CASE
-        WHEN held_solteq_id IS DISTINCT FROM solteq_id
-            THEN [change('solteq_customer_id', held_solteq_id, solteq_id)]
-        ELSE []
-    END AS changes,
+    changes || spelled || following || numbered AS changes,
     CASE
         WHEN len(told.changes) > 0 THEN reason_of('Solteq', told.changes, conflicts)
         ELSE 'the store has a country''s name where its code is due'
