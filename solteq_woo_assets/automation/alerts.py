@@ -31,7 +31,6 @@ import dagster as dg
 import requests
 from dagster_shared.error import SerializableErrorInfo
 
-from solteq_woo_assets.automation.dagster_internals import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from solteq_woo_assets.clients.failures import CONNECT_SECONDS, diagnose
 from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
@@ -45,7 +44,7 @@ SUBJECT_CHARACTERS = 150
 BY_HAND = "__ASSET_JOB"  # Dagster's name of the job in which assets are materialized by hand
 
 
-def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+def alert_sensors(settings: Settings, clock: Clock) -> list[dg.SensorDefinition]:
     """The sensors that alert, when there is a channel to do so."""
     if not channels(settings):
         return []
@@ -73,7 +72,7 @@ def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def tell(context: dg.SensorEvaluationContext, clock: dg.ResourceParam[Clock]) -> dg.SkipReason:
+    def tell(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         tick = Tick(settings, database, context, clock(), timedelta(minutes=settings.alert_pause_minutes))
         checks = failing_checks(context)
         try:
