@@ -29,13 +29,13 @@ from solteq_woo_assets_tests.flows.customers.test_links import everything, world
 from solteq_woo_assets_tests.flows.customers.test_links import fill as fill_people
 
 CODES = ["A", "a", "B", "M"]
-SETTINGS = Settings(  # type: ignore[call-arg]
-    _env_file=None,
-    customer_accounts="all",
-    guest_customers=True,
-    deleted_customers="remove",
-    inactive_products="out_of_stock",
-)
+CHOSEN: dict[str, Any] = {
+    "customer_accounts": "all",
+    "guest_customers": True,
+    "deleted_customers": "remove",
+    "inactive_products": "out_of_stock",
+}
+SETTINGS = Settings(_env_file=None, **CHOSEN)  # type: ignore[call-arg]
 money = st.sampled_from([Decimal(0), Decimal(8), Decimal(10)])
 products = st.fixed_dictionaries(
     {
