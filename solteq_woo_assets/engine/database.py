@@ -74,7 +74,7 @@ CREATE TABLE sync.price_history (  -- every public price and when it held; what 
 );
 CREATE TABLE sync.comparisons (  -- when a flow last made its delta
     flow VARCHAR PRIMARY KEY, computed_at TIMESTAMP NOT NULL,
-    next_edge TIMESTAMP,           -- of prices: when the next sale begins or ends
+    next_edge TIMESTAMP,           -- when the same data give another delta: the next sale begins or ends
     is_outdated BOOLEAN DEFAULT FALSE  -- something new was read since then
 );
 """

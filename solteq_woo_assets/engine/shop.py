@@ -51,15 +51,15 @@ class Shop:
     clock: Clock
 
     @contextmanager
-    def step(self, context: dg.AssetExecutionContext, flow: str | None = None) -> Iterator[Effort]:
-        """One step of a run: holds the flow's lease, tells errors in words, and measures requests and seconds.
+    def step(self, context: dg.AssetExecutionContext, *leases: str) -> Iterator[Effort]:
+        """One step of a run: holds the leases, tells errors in words, and measures requests and seconds.
 
-        :param flow: whose lease it is, ``None`` for a step that several flows may do side by side
+        :param leases: the flow's; none for a step that several flows may do side by side
         """
         effort, started, before = Effort(), time.perf_counter(), self._requests()
         with failing_in_words():
-            if flow is not None:
-                self._take_lease(context, flow)
+            for lease in leases:
+                self._take_lease(context, lease)
             try:
                 yield effort
             finally:
