@@ -29,13 +29,13 @@ from solteq_woo_assets_tests.flows.customers.test_links import everything, world
 from solteq_woo_assets_tests.flows.customers.test_links import fill as fill_people
 
 CODES = ["A", "a", "B", "M"]
-CHOSEN: dict[str, Any] = {
-    "customer_accounts": "all",
-    "guest_customers": True,
-    "deleted_customers": "remove",
-    "inactive_products": "out_of_stock",
-}
-SETTINGS = Settings(_env_file=None, **CHOSEN)  # type: ignore[call-arg]
+SETTINGS = Settings(
+    _env_file=None,  # type: ignore[call-arg]
+    customer_accounts="all",
+    guest_customers=True,
+    deleted_customers="remove",
+    inactive_products="out_of_stock",
+)
 money = st.sampled_from([Decimal(0), Decimal(8), Decimal(10)])
 products = st.fixed_dictionaries(
     {
