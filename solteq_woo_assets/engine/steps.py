@@ -256,7 +256,7 @@ def store_delta(
     connection.execute(f"DELETE FROM delta.{delta}")
     connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
     connection.execute(
-        "INSERT OR REPLACE INTO sync.comparisons (flow, computed_at, next_edge) VALUES (?, ?, ?)",
+        "INSERT OR REPLACE INTO sync.comparisons (flow, computed_at, next_edge, is_outdated) VALUES (?, ?, ?, FALSE)",
         [flow, utc_now(), comparison.next_edge],
     )
     return refused

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from solteq_woo_assets.engine import delivery
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.guard_rails import LET_PASS_TAG
 from solteq_woo_assets_tests.conftest import Shop, product_document
@@ -176,8 +177,11 @@ def test_a_run_of_products_that_knew_less_of_the_campaigns_is_refused(shop: Shop
     assert sale(shop, "A") == Decimal(10)
 
 
-def test_an_edge_is_kept_while_a_long_first_sync_runs(shop: Shop) -> None:
+@pytest.mark.slow
+def test_an_edge_is_kept_while_a_long_first_sync_runs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The delivery of products gives way between two lots, and the next run sends the rest."""
+    monkeypatch.setattr(delivery, "LOTS_AHEAD", 2)
+    shop.with_settings(requests_in_flight=1)
     start = datetime(2026, 11, 26, 21, 59)  # noqa: DTZ001
     shop.set_clock(start)
     shop.product("A")
@@ -185,7 +189,7 @@ def test_an_edge_is_kept_while_a_long_first_sync_runs(shop: Shop) -> None:
     shop.sync()
     codes = [f"P{number:04}" for number in range(2_500)]
     shop.solteq.put("products", {"documents": [product_document(code) for code in codes]})
-    shop.woo.fault(method="POST", path="products/batch", times=None, delay_seconds=0.3)
+    shop.woo.fault(method="POST", path="products/batch", times=None, delay_seconds=5)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(shop.run, "products_to_woo")
         while shop.rows("SELECT count(*) FROM sync.deliveries WHERE key LIKE 'P%' AND state = 'delivered'") == [(0,)]:
