@@ -11,6 +11,7 @@ import pytest
 from solteq_woo_assets.engine import delivery
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.guard_rails import LET_PASS_TAG
+from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets_tests.conftest import Shop, product_document
 
 GUARDED = "campaign_price_delta"
@@ -205,6 +206,14 @@ def test_an_edge_is_kept_while_a_long_first_sync_runs(shop: Shop, monkeypatch: p
     assert shop.tick("products")[0] is True
     shop.sync("products_to_woo")
     assert set(shop.store()) == {"A", *codes}
+
+
+def test_no_run_of_products_is_requested_while_another_writes_prices(shop: Shop) -> None:
+    shop.product("A")
+    with FlowLeases(shop.database) as held:
+        held.take("prices", "a run of campaigns")
+        assert shop.tick("products") == (False, "Another run writes prices.")
+    assert shop.tick("products")[0] is True
 
 
 def test_the_next_edge_wakes_the_sensor(shop: Shop) -> None:
