@@ -13,7 +13,7 @@ from solteq_woo_assets.automation.specs import shown
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.identity import Identity, sides
 from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.flows.balances import assets as balances
@@ -22,6 +22,7 @@ from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.reconciliation import assets as reconciliation
 from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 
@@ -45,7 +46,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
 
     @dg.resource(description="Which flows this run holds", required_resource_keys={"solteq", "woo"})
     def leases(context: dg.InitResourceContext) -> Iterator[FlowLeases]:
-        database = StateDatabase(settings.database)
+        database = state_database(settings.database)
         identity = Identity(database, sides(settings, context.resources.solteq, context.resources.woo))
         with FlowLeases(database, admit=identity.check) as held:
             yield held
@@ -72,7 +73,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         sensors=[*flow_sensors(settings), *alert_sensors(settings)],
         resources={
             "settings": settings,
-            "database": StateDatabase(settings.database),
+            "database": state_database(settings.database),
             "solteq": solteq,
             "woo": woo,
             "leases": leases,

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "solteq_woo_assets"
 SANDBOX = Path(__file__).parents[1] / "solteq_woo_sandbox"
 
-FOUNDATION = {"errors", "settings"}
+FOUNDATION = {"errors", "settings", "table"}
 FLOW = {"flow"} | FOUNDATION
 MAY_IMPORT = {
     "__init__": set(),
@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "errors": set(),
     "settings": {"errors", "settings_checks"},
     "settings_checks": {"errors"},
-    "flow": set(),
+    "table": set(),
+    "flow": {"table"},
     "clients": {"clients"} | FOUNDATION,
     "engine": {"engine", "clients"} | FLOW,
     "flows": {"flows", "engine", "clients"} | FLOW,

@@ -30,6 +30,7 @@ from solteq_woo_assets.automation.alert_state import alerts, forget, forget_chan
 from solteq_woo_assets.clients.alerts import Channel, Message, channels
 from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 SECONDS = 15
@@ -96,7 +97,7 @@ def _alerts(settings: Settings) -> dg.SensorDefinition:
 
 
 def _database(settings: Settings) -> StateDatabase:
-    return StateDatabase(settings.database, lock_seconds=LOCK_SECONDS)
+    return state_database(settings.database, lock_seconds=LOCK_SECONDS)
 
 
 def why_failed(context: dg.RunFailureSensorContext) -> str | None:

@@ -8,14 +8,16 @@ import dagster as dg
 from dagster._utils.schedules import cron_string_iterator
 
 from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS
-from solteq_woo_assets.engine.database import table_columns
+from solteq_woo_assets.engine.tables import DELIVERIES
 from solteq_woo_assets.flows.balances import assets as balances
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.reconciliation import assets as reconciliation
 from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.table import Table, sql_type
 
 DIRECTIONS = {
     products.GROUP: "solteq-to-woocommerce",
@@ -44,12 +46,11 @@ TICKS = 1500
 
 def shown(settings: Settings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     """What adds to an asset's spec what the UI shows of it."""
-    columns = table_columns()
     pauses: dict[str, timedelta | None] = {}
 
     def add(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.to_user_string()
-        table = "sync.deliveries" if name in DELIVERY_ASSETS.values() else _table(name, columns)
+        table = DELIVERIES if name in DELIVERY_ASSETS.values() else _table(name)
         cron = _cron(spec, settings)
         if cron not in pauses:
             pauses[cron] = longest_pause(cron, settings.timezone) if cron else None
@@ -58,9 +59,12 @@ def shown(settings: Settings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
         return spec.replace_attributes(
             metadata={
                 **spec.metadata,
-                "dagster/table_name": table,
+                "dagster/table_name": table.name,
                 "dagster/column_schema": dg.TableSchema(
-                    columns=[dg.TableColumn(column, kind) for column, kind in columns[table]]
+                    columns=[
+                        dg.TableColumn(name, sql_type(column.type), description=column.meaning)
+                        for name, column in table.columns.items()
+                    ]
                 ),
             },
             tags={**spec.tags, **({"solteq_woo/direction": direction} if direction else {})},
@@ -70,8 +74,8 @@ def shown(settings: Settings) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     return add
 
 
-def _table(name: str, columns: dict[str, list[tuple[str, str]]]) -> str:
-    return next(f"{schema}.{name}" for schema in ("snapshot", "delta", "sync") if f"{schema}.{name}" in columns)
+def _table(name: str) -> Table:
+    return next(table for table in TABLES if table.name.partition(".")[2] == name)
 
 
 def _cron(spec: dg.AssetSpec, settings: Settings) -> str:

@@ -32,6 +32,7 @@ from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 BOTH_WAYS = "customers"
@@ -55,7 +56,7 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(standing_in(settings))
         if dry_run:
-            copy = stack.enter_context(StateDatabase(settings.database).copied())
+            copy = stack.enter_context(state_database(settings.database).copied())
             settings = settings.model_copy(update={"database": copy.path})
             instance = stack.enter_context(dg.DagsterInstance.ephemeral())  # it is no news for anybody's UI
         else:
@@ -82,7 +83,7 @@ def _run_flows(
         print_summary(result)
         complete &= result.success and (is_shown or all_delivered(result, flow))
         if is_shown and metadata_of(result, DELTA_ASSETS[flow]):
-            with StateDatabase(settings.database).transaction() as connection:
+            with state_database(settings.database).transaction() as connection:
                 delta = connection.table(f"delta.{DELTA_ASSETS[flow]}").pl()
             print_delta(customers.masked_changes(delta) if flow in customers.DIRECTIONS else delta)
     return complete

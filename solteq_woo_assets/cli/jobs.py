@@ -23,6 +23,7 @@ from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.flows.guard_rails import RAILS
 from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 UNDELIVERED = ("refused", "retried_next_run", "waiting", "stopped")
@@ -62,7 +63,7 @@ def existing_database(settings: Settings) -> StateDatabase:
     """
     if not settings.database.exists():
         raise click.ClickException(f"There is no database yet: {settings.database}. Run solteq-woo sync first.")
-    return StateDatabase(settings.database)
+    return state_database(settings.database)
 
 
 def configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
@@ -92,7 +93,7 @@ def all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
 
 
 def count_quarantined(settings: Settings, flows: list[str]) -> int:
-    with StateDatabase(settings.database).transaction() as connection:
+    with state_database(settings.database).transaction() as connection:
         return connection.execute(
             "SELECT (SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow) AND dismissed_at IS NULL) "
             "+ (SELECT count(*) FROM sync.failures WHERE list_contains($flows, flow))",

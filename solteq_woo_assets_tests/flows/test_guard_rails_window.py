@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine import ledger
-from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.guard_rails import FEW, FEW_REMOVALS, Verdict, guard
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 SETTINGS = Settings.model_construct(
@@ -59,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with StateDatabase(folder / "state.duckdb").transaction() as connection:
+    with state_database(folder / "state.duckdb").transaction() as connection:
         fill(connection)
         yield connection
 

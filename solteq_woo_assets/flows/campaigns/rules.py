@@ -8,7 +8,6 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.skus import sku_key
-from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
     forget_prices,
@@ -21,29 +20,18 @@ from solteq_woo_assets.flows.campaigns.pricing import (
     sale_agrees,
     sale_changes,
 )
+from solteq_woo_assets.flows.campaigns.tables import CAMPAIGN_PRICE_DELTA
 from solteq_woo_assets.flows.products.matching import find_strangers
 
 Relation = duckdb.DuckDBPyRelation
-
-CAMPAIGN_CHANGES_SCHEMA = pl.Schema(
-    {
-        **CHANGES_SCHEMA,
-        "old_price": pl.Decimal(18, 4),
-        "new_price": pl.Decimal(18, 4),
-        "valid_from": pl.Datetime("us"),
-        "valid_to": pl.Datetime("us"),
-        "campaign": pl.String,
-        "beaten": pl.List(pl.String),
-    }
-)
-"""The columns of ``delta.campaign_price_delta``; ``engine/database.py`` says what they hold."""
 
 
 @dataclass(frozen=True)
 class CampaignPriceDelta:
     """The writes to come, and what is held back.
 
-    ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
+    ``changes``: of ``delta.campaign_price_delta``; a campaign that sets no price is a row with action ``skip``, by its
+    id.
     ``quarantine``: key, field, reason, code of campaigns that make no sense.
     ``next_edge``: when the next offer begins or ends, if any does.
     ``reductions``, ``without_history``: products with an offer, and those of them without 30 days of history.
@@ -221,8 +209,8 @@ def campaign_price_delta(
     def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:
         return connection.sql(query, params=parameters).pl()
 
-    changes = frame(_CHANGES, {"now": now, "zone": rules.zone.key}).cast(CAMPAIGN_CHANGES_SCHEMA)
-    skipped = frame(_SKIPPED, {"now": now}).cast(CAMPAIGN_CHANGES_SCHEMA)
+    changes = frame(_CHANGES, {"now": now, "zone": rules.zone.key}).cast(CAMPAIGN_PRICE_DELTA.schema)
+    skipped = frame(_SKIPPED, {"now": now}).cast(CAMPAIGN_PRICE_DELTA.schema)
     counts = connection.execute("SELECT count(*), count(*) FILTER (lowest_price_30d IS NULL) FROM offers").fetchall()[0]
     delta = CampaignPriceDelta(
         changes=pl.concat([changes, skipped]),
