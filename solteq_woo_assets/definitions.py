@@ -10,12 +10,8 @@ from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
 from solteq_woo_assets.automation.shadow import without_deliveries, would_send
 from solteq_woo_assets.automation.specs import shown
-from solteq_woo_assets.clients.connections import solteq_client, woo_client
-from solteq_woo_assets.clients.solteq import SolteqClient
-from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine.database import Clock, utc_now
-from solteq_woo_assets.engine.identity import Identity, sides
-from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.shop import Shop, opened
 from solteq_woo_assets.flows.balances import assets as balances
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
@@ -32,24 +28,10 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
     :param clock: what campaigns go by
     """
 
-    @dg.resource(description="Solteq Commerce Cloud")
-    def solteq() -> Iterator[SolteqClient]:
-        client = solteq_client(settings)
-        yield client
-        client.close()
-
-    @dg.resource(description="The web store")
-    def woo() -> Iterator[WooClient]:
-        client = woo_client(settings)
-        yield client
-        client.close()
-
-    @dg.resource(description="Which flows this run holds", required_resource_keys={"solteq", "woo"})
-    def leases(context: dg.InitResourceContext) -> Iterator[FlowLeases]:
-        database = state_database(settings.database)
-        identity = Identity(database, sides(settings, context.resources.solteq, context.resources.woo))
-        with FlowLeases(database, admit=identity.check) as held:
-            yield held
+    @dg.resource(description="The shop: its settings, its database, Solteq and the web store")
+    def shop() -> Iterator[Shop]:
+        with opened(settings, state_database(settings.database), clock) as shop:
+            yield shop
 
     days = sales.days_of(settings)
     by_day = dg.map_asset_specs(
@@ -71,14 +53,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
         jobs=jobs(settings),
         schedules=flow_schedules(settings),
         sensors=[*flow_sensors(settings), *alert_sensors(settings)],
-        resources={
-            "settings": settings,
-            "database": state_database(settings.database),
-            "solteq": solteq,
-            "woo": woo,
-            "leases": leases,
-            "clock": clock,
-        },
+        resources={"shop": shop},
         executor=dg.in_process_executor,
     )
 

@@ -69,14 +69,7 @@ class WooError(RemoteError):
 
 
 class AlertError(IntegrationError):
-    """An alert could not be sent.
-
-    :param may_have_arrived: it left, and no answer came
-    """
-
-    def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
-        super().__init__(message)
-        self.may_have_arrived = may_have_arrived
+    """An alert could not be sent."""
 
 
 class OutcomeUnknownError(IntegrationError):

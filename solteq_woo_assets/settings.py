@@ -248,7 +248,7 @@ class Settings(BaseSettings):
     """More reversals than that are stopped when they are also more than this share of the sales booked meanwhile, in
     percent."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
-    """Requests under way at once per system. As many as the store's server has cores; falls by itself under load."""
+    """Requests under way at once per system. As many as the store's server has cores."""
 
     products_poll_seconds: PollSeconds = 60
     """Seconds between two looks at Solteq's product feed. 0 switches the sensor off."""

@@ -5,49 +5,53 @@ Two sensors, which exist when a channel is set. They write nothing to the shop, 
 - ``failed_runs_sensor``, Dagster's run-failure sensor, only notes what failed. Dagster goes on to the next event
   whatever becomes of it, so that nothing is sent from there.
 - ``alerts_sensor`` looks at the last verdict of every asset check and whether what failed has succeeded since, and
-  sends what is due (:mod:`solteq_woo_assets.automation.alert_rules`). What cannot be sent stays due: the tick fails
-  and says why, the next one tries again. That a run succeeded is asked of Dagster and not heard from a run-success
-  sensor: that would leave a line in the log of every run, and an event that it missed would leave a cause open.
+  sends what is due. What cannot be sent stays due: the tick fails and says why, the next one tries again. A run-success
+  sensor would leave a line in the log of every run, and an event that it missed would leave a cause open for ever.
 
-Severity WARN alerts nobody. A run that only a blocking check stopped is the check's alert, not one of its own. Messages
-hold our own sentences; of another library's exception only the class, since its words may hold anything.
-
-When the database cannot be opened, so that nobody would be told of anything, that itself is told, once a pause.
+Severity WARN alerts nobody. Messages hold our own sentences; of another library's exception only the class. Its words
+may hold anything: the webhook's address, which is a secret, or what the mail server said, which may name people.
+A database that cannot be opened, so that nothing else can be noted, is told, too.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import smtplib
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import formatdate, make_msgid, parseaddr
+from functools import partial
+from http import HTTPStatus
+from typing import Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster._core.events import DagsterEvent
+import requests
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from dagster_shared.error import SerializableErrorInfo
 
-from solteq_woo_assets.automation.alert_rules import Alert, due
-from solteq_woo_assets.automation.alert_state import alerts, forget, forget_channels, keep, keep_told, record_failure
-from solteq_woo_assets.clients.alerts import Channel, Message, channels
+from solteq_woo_assets.clients.failures import CONNECT_SECONDS, diagnose
 from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 SECONDS = 15
-LOCK_SECONDS = 20.0
-"""How long a tick waits for the database; Dagster ends one that takes a minute."""
+LOCK_SECONDS = 20.0  # that a tick waits for the database; Dagster ends one that takes a minute
+READ_SECONDS = 10.0
 WORDS_CHARACTERS = 1000
-STOPPED_BY_CHECK = "DagsterAssetCheckFailedError"
-BY_HAND = "__ASSET_JOB"
-"""Dagster's name of the job in which assets are materialized by hand."""
+SUBJECT_CHARACTERS = 150
+BY_HAND = "__ASSET_JOB"  # Dagster's name of the job in which assets are materialized by hand
 
 
 def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """The sensors that alert, when there is a channel to do so."""
-    return [_failed_runs(settings), _alerts(settings)] if channels(settings) else []
+    if not channels(settings):
+        return []
+    database = state_database(settings.database, lock_seconds=LOCK_SECONDS)
 
-
-def _failed_runs(settings: Settings) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name="failed_runs_sensor",
         description="Notes which runs failed and why; alerts_sensor tells people.",
@@ -55,23 +59,12 @@ def _failed_runs(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def note(context: dg.RunFailureSensorContext) -> None:
-        words = why_failed(context)
-        if words is None:
-            return
-        with _database(settings).transaction() as connection:
-            record_failure(
-                connection,
-                channels(settings),
-                cause=f"run:{context.dagster_run.job_name}",
-                words=words,
-                run_id=context.dagster_run.run_id,
-                at=_ended_at(context.instance, context.dagster_run.run_id),
-            )
+        run = context.dagster_run
+        record = context.instance.get_run_record_by_id(run.run_id)
+        failure = Failure(why_failed(context), run.run_id, _naive(record and record.end_time))
+        with remembered(database) as known:
+            fail(known, channels(settings), f"run:{run.job_name}", failure)
 
-    return note
-
-
-def _alerts(settings: Settings) -> dg.SensorDefinition:
     @dg.sensor(
         name="alerts_sensor",
         description=(
@@ -82,42 +75,116 @@ def _alerts(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def tell(context: dg.SensorEvaluationContext, clock: dg.ResourceParam[Clock]) -> dg.SkipReason:
-        teller = Teller(settings, _database(settings), channels(settings), clock)
+        tick = Tick(settings, database, context, clock(), timedelta(minutes=settings.alert_pause_minutes))
         checks = failing_checks(context)
         try:
-            if teller.database_is_back(context):
-                return dg.SkipReason("People were told that the database can be used again.")
-            teller.look(context.instance, checks)
-            return teller.tell(context)
+            tick.look(checks)
+            return tick.tell_of_database() if context.cursor else tick.tell()
         except StateError as error:
             unusable = str(error)
-        return teller.tell_without_database(context, unusable)
+        return tick.tell_of_database(unusable)
 
-    return tell
-
-
-def _database(settings: Settings) -> StateDatabase:
-    return state_database(settings.database, lock_seconds=LOCK_SECONDS)
+    return [note, tell]
 
 
-def why_failed(context: dg.RunFailureSensorContext) -> str | None:
-    """Why a run failed, in words; ``None`` when a blocking check stopped it and nothing else was wrong."""
+@dataclass(frozen=True)
+class Tick:
+    """One tick of ``alerts_sensor``."""
+
+    settings: Settings
+    database: StateDatabase
+    context: dg.SensorEvaluationContext
+    now: datetime
+    pause: timedelta
+
+    def look(self, checks: Mapping[str, "Failure"]) -> None:
+        """Note which checks fail, and what fails no more."""
+        with remembered(self.database) as known:
+            failing = [(alert.cause, alert.run_id) for alert in known.values() if not alert.over_at]
+        over = {(cause, run_id) for cause, run_id in failing if cause not in checks and self._is_over(cause, run_id)}
+        ways = channels(self.settings)
+        with remembered(self.database) as known:
+            for cause, failure in checks.items():
+                fail(known, ways, cause, failure)
+            for key, alert in [*known.items()]:
+                if alert.channel not in ways:
+                    del known[key]  # nobody is told over it any more
+                elif not alert.over_at and (alert.cause, alert.run_id) in over:
+                    known[key] = replace(alert, over_at=self.now)
+
+    def _is_over(self, cause: str, run_id: str) -> bool:
+        """Whether a run of the job succeeded after this one failed, or nobody knows of this one any more."""
+        failed = self.context.instance.get_run_record_by_id(run_id)
+        if failed is None or cause.startswith("check:"):
+            return True
+        job = dg.RunsFilter(job_name=cause.removeprefix("run:"), statuses=[dg.DagsterRunStatus.SUCCESS])
+        succeeded = self.context.instance.get_run_records(job, limit=1, order_by="end_time")
+        return bool(succeeded) and (succeeded[0].end_time or 0.0) > (failed.end_time or 0.0)
+
+    def tell(self) -> dg.SkipReason:
+        """Send what is due; a channel that does not work is left alone until the next tick.
+
+        :raises AlertError: what could not be sent
+        """
+        with remembered(self.database) as known:
+            dues = [(alert, due(alert, self.now, self.pause)) for alert in known.values()]
+            for alert, what in dues:
+                if what == "forget":
+                    del known[alert.cause, alert.channel]
+        problems: dict[str, str] = {}
+        for alert, what in dues:
+            if what in ("failing", "over") and not problems.get(alert.channel):
+                problems[alert.channel] = self._send(alert)
+        if any(problems.values()):
+            raise AlertError(" ".join(filter(None, problems.values())))
+        failing = len({alert.cause for alert, _ in dues if not alert.over_at})
+        return dg.SkipReason(f"{failing} causes of alerts at present; what was due is sent.")
+
+    def _send(self, alert: "Alert") -> str:
+        """Send it, stored first as perhaps told: a crash must not tell it at every tick. The problem, in words."""
+        perhaps = alert.told(self.now, may_have_arrived=True)
+        keep_told(self.database, alert if alert.over_at else perhaps)
+        arrived, words = channels(self.settings)[alert.channel](*message(alert, self.settings))
+        keep_told(self.database, {True: alert.told(self.now), None: perhaps, False: alert}[arrived])
+        if arrived and words:
+            self.context.log.warning(words)
+        return "" if arrived else words
+
+    def tell_of_database(self, reason: str = "") -> dg.SkipReason:
+        """Say that no other alert can be sent and why, once a pause, or that it can be; the cursor knows the last time.
+
+        :raises AlertError: no channel took it; one that does is enough, since there is nowhere to note which did
+        """
+        said = datetime.fromisoformat(self.context.cursor) if self.context.cursor else None
+        if reason and said and said <= self.now < said + self.pause:
+            return dg.SkipReason(f"People were told already: {reason}")
+        subject, text = "The database cannot be used", f"Runs fail and no other alert can be sent.\nReason: {reason}\n"
+        if said and not reason:
+            subject, text = "The database can be used again", f"It could not since {_local(said, self.settings)}.\n"
+        outcomes = [send(subject, text) for send in channels(self.settings).values()]
+        if all(arrived is False for arrived, _ in outcomes):
+            raise AlertError(" ".join(words for _, words in outcomes))
+        self.context.update_cursor(self.now.isoformat() if reason else "")
+        return dg.SkipReason(f"People were told: {subject}. {reason}".strip())
+
+
+class Failure(NamedTuple):
+    """A run that failed, or the last verdict of a check that did not pass."""
+
+    words: str
+    run_id: str
+    at: datetime
+
+
+def why_failed(context: dg.RunFailureSensorContext) -> str:
+    """Why a run failed, in words."""
     steps = context.get_step_failure_events()
-    broken = [step for step in steps if not _is_stopped_by_check(step)]
-    if steps and not broken:
-        return None
-    if broken:
-        failure = broken[0].step_failure_data
+    if steps:
+        failure = steps[0].step_failure_data
         described = failure.user_failure_data.description if failure.user_failure_data else None
         return (described or _in_words(failure.error))[:WORDS_CHARACTERS]
-    data = context.failure_event.event_specific_data
-    error = getattr(data, "error", None)
+    error = getattr(context.failure_event.event_specific_data, "error", None)
     return (_in_words(error) if error else context.failure_event.message or "")[:WORDS_CHARACTERS]
-
-
-def _is_stopped_by_check(step: DagsterEvent) -> bool:
-    error = step.step_failure_data.error
-    return error is not None and error.cls_name == STOPPED_BY_CHECK
 
 
 def _in_words(error: SerializableErrorInfo | None) -> str:
@@ -132,200 +199,251 @@ def _in_words(error: SerializableErrorInfo | None) -> str:
     return f"An error that was not foreseen ({error.cls_name}). See the run."
 
 
-def _ended_at(instance: dg.DagsterInstance, run_id: str) -> datetime:
-    record = instance.get_run_record_by_id(run_id)
-    ended = record.end_time if record else None
-    return _naive(ended) if ended else datetime.now(UTC).replace(tzinfo=None)
+def _naive(timestamp: float | None) -> datetime:
+    """Naive UTC; now, when Dagster does not know."""
+    return (datetime.fromtimestamp(timestamp, UTC) if timestamp else datetime.now(UTC)).replace(tzinfo=None)
 
 
-def _naive(timestamp: float) -> datetime:
-    return datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=None)
-
-
-@dataclass(frozen=True)
-class FailingCheck:
-    """The last verdict of a check that did not pass."""
-
-    words: str
-    run_id: str
-    at: datetime
-
-
-def failing_checks(context: dg.SensorEvaluationContext) -> dict[str, FailingCheck]:
+def failing_checks(context: dg.SensorEvaluationContext) -> dict[str, Failure]:
     """The asset checks of this code location whose last verdict is an error, by their causes."""
     assert context.repository_def is not None  # noqa: S101  Dagster gives it to every sensor
     graph = context.repository_def.asset_graph
-    failing: dict[str, FailingCheck] = {}
+    failing: dict[str, Failure] = {}
     for key in graph.asset_check_keys:
         # The last one that came to a verdict: a run that is under way or broke off before it has none.
         records = context.instance.event_log_storage.get_asset_check_execution_history(
             key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
         )
-        record = records[0] if records else None
-        verdict = record.evaluation if record else None
-        if not record or not verdict or verdict.passed or verdict.severity != dg.AssetCheckSeverity.ERROR:
-            continue
-        words = verdict.description or graph.get_check_spec(key).description or "It did not pass."
-        at = _naive(record.event.timestamp if record.event else record.create_timestamp)
-        cause = f"check:{key.asset_key.to_user_string()}:{key.name}"
-        failing[cause] = FailingCheck(words.strip()[:WORDS_CHARACTERS], record.run_id, at)
+        verdict = records[0].evaluation if records else None
+        if verdict and not verdict.passed and verdict.severity == dg.AssetCheckSeverity.ERROR:
+            words = verdict.description or graph.get_check_spec(key).description or "It did not pass."
+            at = _naive(records[0].event and records[0].event.timestamp)
+            cause = f"check:{key.asset_key.to_user_string()}:{key.name}"
+            failing[cause] = Failure(words.strip()[:WORDS_CHARACTERS], records[0].run_id, at)
     return failing
 
 
-def has_succeeded_since(instance: dg.DagsterInstance, job: str, run_id: str) -> bool:
-    """Whether a run of the job succeeded after this one failed, or nobody knows of this one any more."""
-    failed = instance.get_run_record_by_id(run_id)
-    if failed is None:
-        return True
-    succeeded = instance.get_run_records(
-        dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS]), limit=1, order_by="end_time"
-    )
-    return bool(succeeded) and (succeeded[0].end_time or 0.0) > (failed.end_time or 0.0)
+# Whom to tell what when:
+# - A failure is told unless the same cause was told less than a pause ago. While it lasts it is told again when it has
+#   failed again, once a pause at most.
+# - That it is over is told at once, when somebody was told that it began. What is over before that is not told.
+# - Failed again within the pause: told when the pause ends, if it still lasts.
+
+UNCERTAIN = ""  # stands for the run that was told of when nobody knows whether the message arrived
 
 
 @dataclass(frozen=True)
-class Teller:
-    """One tick of ``alerts_sensor``."""
+class Alert:
+    """A cause on a channel, so that a channel that is down neither stops the other nor makes it tell twice.
 
-    settings: Settings
-    database: StateDatabase
-    channels: Mapping[str, Channel]
-    clock: Clock
+    A row of ``sync.alerts``. Times are naive UTC. What was told counts by the run that failed, not by the clock.
+    """
 
-    @property
-    def pause(self) -> timedelta:
-        """The same cause is told at most once in it."""
-        return timedelta(minutes=self.settings.alert_pause_minutes)
+    cause: str
+    channel: str
+    words: str
+    run_id: str
+    since: datetime
+    told_at: datetime | None = None
+    told_run_id: str | None = None
+    over_at: datetime | None = None
 
-    def look(self, instance: dg.DagsterInstance, checks: Mapping[str, FailingCheck]) -> None:
-        """Note which checks fail, and what fails no more."""
-        with self.database.transaction() as connection:
-            forget_channels(connection, but=self.channels)
-            runs = {(alert.cause, alert.run_id) for alert in alerts(connection, "run:") if not alert.over_at}
-        succeeded = {
-            (cause, run_id) for cause, run_id in runs if has_succeeded_since(instance, cause.partition(":")[2], run_id)
-        }
-        with self.database.transaction() as connection:
-            for cause, check in checks.items():
-                record_failure(
-                    connection, self.channels, cause=cause, words=check.words, run_id=check.run_id, at=check.at
-                )
-            for alert in alerts(connection):
-                passes = alert.cause.startswith("check:") and alert.cause not in checks
-                if not alert.over_at and (passes or (alert.cause, alert.run_id) in succeeded):
-                    keep(connection, alert.ended(self.clock()))
+    def failed(self, failure: Failure) -> Self:
+        """It failed, once more or anew; a run that is known already says nothing new."""
+        words, run_id, at = failure
+        if run_id == self.run_id:
+            return self
+        return replace(self, words=words, run_id=run_id, since=at if self.over_at else self.since, over_at=None)
 
-    def tell(self, context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        """Send what is due; a channel that does not work is left alone until the next tick.
+    def told(self, at: datetime, *, may_have_arrived: bool = False) -> Self:
+        """What was due has been said; it may have arrived when it left and no answer came."""
+        if self.over_at:
+            return replace(self, told_run_id=None)
+        return replace(self, told_at=at, told_run_id=UNCERTAIN if may_have_arrived else self.run_id)
 
-        :raises AlertError: what could not be sent
-        """
-        now = self.clock()
-        with self.database.transaction() as connection:
-            known = [(alert, due(alert, now, self.pause)) for alert in alerts(connection)]
-            for alert, what in known:
-                if what == "forget":
-                    forget(connection, alert)
-        problems: dict[str, str] = {}
-        told = 0
-        for alert, what in known:
-            if what and what != "forget" and alert.channel not in problems:
-                problem = self._tell(context, alert, now)
-                problems |= {alert.channel: problem} if problem else {}
-                told += not problem
-        if problems:
-            raise AlertError(" ".join(problems.values()))
-        failing = len({alert.cause for alert, _ in known if not alert.over_at})
-        return dg.SkipReason(f"Sent {told} messages; {failing} causes of alerts at present.")
 
-    def _tell(self, context: dg.SensorEvaluationContext, alert: Alert, now: datetime) -> str | None:
-        """Send one alert, stored first as perhaps told: a crash or a full disk must not tell it at every tick.
-
-        :return: the problem in words
-        """
-        self._keep_told(alert if alert.over_at else alert.told(now, may_have_arrived=True))
-        try:
-            warning = self.channels[alert.channel].send(message(alert, self.settings))
-        except AlertError as error:
-            self._keep_told(alert.told(now, may_have_arrived=True) if error.may_have_arrived else alert)
-            return str(error)
-        self._keep_told(alert.told(now))
-        if warning:
-            context.log.warning(warning)
+def due(alert: Alert, now: datetime, pause: timedelta) -> Literal["failing", "over", "forget"] | None:
+    """What is to be done about it now, or ``None``."""
+    if alert.over_at and alert.told_run_id is not None:
+        return "over"
+    if alert.told_at is not None and alert.told_at <= now < alert.told_at + pause:
         return None
-
-    def _keep_told(self, alert: Alert) -> None:
-        with self.database.transaction() as connection:
-            keep_told(connection, alert)
-
-    def tell_without_database(self, context: dg.SensorEvaluationContext, reason: str) -> dg.SkipReason:
-        """Say that nobody can be told of anything else; the cursor, which Dagster keeps, knows when it was said.
-
-        :raises AlertError: no channel took it
-        """
-        now = self.clock()
-        if context.cursor and _instant(context.cursor) <= now < _instant(context.cursor) + self.pause:
-            return dg.SkipReason(f"People were told already: {reason}")
-        what = Message(
-            f"[{self.settings.shop}] The database cannot be used",
-            f"Runs fail and no other alert can be sent.\nReason: {reason}\n",
-        )
-        self._send_to_any(what)
-        context.update_cursor(now.isoformat())
-        return dg.SkipReason(f"People were told: {reason}")
-
-    def database_is_back(self, context: dg.SensorEvaluationContext) -> bool:
-        """Say so, when it was said that it cannot be used; whether that was said now.
-
-        :raises AlertError: no channel took it
-        """
-        if not context.cursor:
-            return False
-        with self.database.transaction():
-            pass
-        since = _local(_instant(context.cursor), self.settings)
-        self._send_to_any(
-            Message(f"[{self.settings.shop}] The database can be used again", f"It could not since {since}.\n")
-        )
-        context.update_cursor("")
-        return True
-
-    def _send_to_any(self, what: Message) -> None:
-        """Over every channel; one that takes it is enough, since there is nowhere to note which did."""
-        problems: list[str] = []
-        for channel in self.channels.values():
-            try:
-                channel.send(what)
-            except AlertError as error:
-                problems += [] if error.may_have_arrived else [str(error)]
-        if len(problems) == len(self.channels):
-            raise AlertError(" ".join(problems))
+    if alert.over_at:
+        return "forget"
+    return "failing" if alert.told_run_id != alert.run_id else None
 
 
-def _instant(cursor: str) -> datetime:
-    return datetime.fromisoformat(cursor)
+Known = dict[tuple[str, str], Alert]
 
 
-def message(alert: Alert, settings: Settings) -> Message:
-    """What people read."""
-    run = f"{settings.dagster_url}/runs/{alert.run_id}"
-    since = _local(alert.since, settings)
-    fails, works = _headlines(alert.cause)
+@contextmanager
+def remembered(database: StateDatabase) -> Iterator[Known]:
+    """What is wrong and who was told, by cause and channel, the longest first; what is changed in it is stored."""
+    columns = ", ".join(field.name for field in fields(Alert))
+    with database.transaction() as connection:
+        rows = connection.execute(f"SELECT {columns} FROM sync.alerts ORDER BY since, cause, channel").fetchall()
+        before: Known = {row[:2]: Alert(*row) for row in rows}
+        known = dict(before)
+        yield known
+        for key in before.keys() - known.keys():
+            connection.execute("DELETE FROM sync.alerts WHERE cause = ? AND channel = ?", key)
+        for key, alert in known.items():
+            if alert != before.get(key):
+                places = ", ".join("?" for _ in fields(Alert))
+                connection.execute(f"INSERT OR REPLACE INTO sync.alerts ({columns}) VALUES ({places})", astuple(alert))
+
+
+def fail(known: Known, channels: Iterable[str], cause: str, failure: Failure) -> None:
+    """A cause failed, once more or for the first time."""
+    for channel in channels:
+        alert = known.get((cause, channel))
+        known[cause, channel] = alert.failed(failure) if alert else Alert(cause, channel, *failure)
+
+
+def keep_told(database: StateDatabase, alert: Alert) -> None:
+    """Store who was told, and leave the rest: it may have failed again while the message was under way."""
+    with remembered(database) as known:
+        if now := known.get((alert.cause, alert.channel)):
+            known[now.cause, now.channel] = replace(now, told_at=alert.told_at, told_run_id=alert.told_run_id)
+
+
+def message(alert: Alert, settings: Settings) -> tuple[str, str]:
+    """What people read of a cause: a line, and what follows it."""
+    kind, _, what = alert.cause.partition(":")
+    fails, works = "failed", "works again"
+    if kind == "check":
+        asset, _, check = what.rpartition(":")
+        what, fails, works = f"The check {check} of {asset}", "did not pass", "passes again"
+    elif what == BY_HAND:
+        what = "Materializing by hand"
+    run, since = f"{settings.dagster_url}/runs/{alert.run_id}", _local(alert.since, settings)
     if alert.over_at:
         over = _local(alert.over_at, settings)
-        return Message(f"[{settings.shop}] {works}", f"{works} since {over}.\nIt did not since {since}: {run}\n")
-    return Message(f"[{settings.shop}] {fails}", f"{fails}.\nSince: {since}\nReason: {alert.words}\nRun: {run}\n")
-
-
-def _headlines(cause: str) -> tuple[str, str]:
-    """What is said when it begins, and when it is over."""
-    kind, _, name = cause.partition(":")
-    if kind == "check":
-        asset, _, check = name.rpartition(":")
-        return f"The check {check} of {asset} did not pass", f"The check {check} of {asset} passes again"
-    job = "Materializing by hand" if name == BY_HAND else name
-    return f"{job} failed", f"{job} works again"
+        return f"{what} {works}", f"{what} {works} since {over}.\nIt did not since {since}: {run}\n"
+    return f"{what} {fails}", f"{what} {fails}.\nSince: {since}\nReason: {alert.words}\nRun: {run}\n"
 
 
 def _local(instant: datetime, settings: Settings) -> str:
     return f"{instant.replace(tzinfo=UTC).astimezone(ZoneInfo(settings.timezone)):%Y-%m-%d %H:%M} {settings.timezone}"
+
+
+Outcome = tuple[bool | None, str]
+"""Whether a message arrived, ``None`` when nobody knows, and what is to be said of that."""
+
+
+def channels(settings: Settings) -> dict[str, Callable[[str, str], Outcome]]:
+    """The ways out that are set, by their names in ``sync.alerts``: each sends a line and what follows it."""
+    ways: dict[str, Callable[[str, str], Outcome]] = {}
+    if settings.alert_email_to:
+        ways["email"] = partial(_send_email, settings)
+    if settings.alert_webhook_url:
+        ways["webhook"] = partial(_send_to_webhook, settings)
+    return ways
+
+
+def send_test(settings: Settings) -> dict[str, str]:
+    """Send a message over each channel that is set; by the channel's name what went wrong, or nothing."""
+    test = ("This is a test", "Alerts of the integration between Solteq and the web store arrive here.")
+    return {name: send(*test)[1] for name, send in channels(settings).items()}
+
+
+def _headline(settings: Settings, subject: str) -> str:
+    """One line, whatever it was made of: a header must not hold another."""
+    return " ".join(f"[{settings.shop}] {subject}".split())[:SUBJECT_CHARACTERS]
+
+
+def _send_to_webhook(settings: Settings, subject: str, text: str) -> Outcome:
+    """One POST of ``{"text": …}``, without Slack's special characters: ``<!channel>`` in a code shall call nobody."""
+    said = f"*{_headline(settings, subject)}*\n{text}"
+    said = said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    url = settings.alert_webhook_url.get_secret_value()
+    arrived: bool | None = False
+    try:
+        answer = requests.post(url, json={"text": said}, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False)
+    except requests.RequestException as error:
+        diagnosis = diagnose(error, READ_SECONDS)
+        arrived, what = (False if diagnosis.not_done else None), diagnosis.what
+    else:
+        if HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            return True, ""
+        what = f"it answers {answer.status_code}"
+    return arrived, f"The webhook of SOLTEQ_WOO_ALERT_WEBHOOK_URL did not take the alert: {what}."
+
+
+def _send_email(settings: Settings, subject: str, text: str) -> Outcome:
+    """E-mail to all recipients over the shop's mail server; it has arrived when one of them got it."""
+    is_leaving = False
+    try:
+        with _mail_server(settings) as server:
+            is_leaving = True
+            refused = server.send_message(_mail(settings, subject, text))
+    except (OSError, UnicodeError) as error:  # smtplib's and ssl's errors are among the first
+        unanswered = is_leaving and isinstance(error, smtplib.SMTPServerDisconnected | TimeoutError)
+        what = "broke off before it said whether it has it" if unanswered else _what_failed(error)
+        words = f"No e-mail was sent: the mail server {settings.smtp_host}:{settings.smtp_port} {what}."
+        return None if unanswered else False, words
+    words = f"{len(refused)} of the addresses in SOLTEQ_WOO_ALERT_EMAIL_TO were refused by the mail server."
+    return True, words if refused else ""
+
+
+def _mail(settings: Settings, subject: str, text: str) -> EmailMessage:
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = _headline(settings, subject)
+    mail["From"] = settings.alert_email_from
+    mail["To"] = ", ".join(settings.alert_email_to)
+    mail["Date"] = formatdate(localtime=True)
+    mail["Message-ID"] = make_msgid(domain=parseaddr(settings.alert_email_from)[1].rpartition("@")[2])
+    mail["Auto-Submitted"] = "auto-generated"  # no "I am on holiday" in return
+    mail.set_content(text)
+    return mail
+
+
+@contextmanager
+def _mail_server(settings: Settings) -> Iterator[smtplib.SMTP]:
+    """The mail server, signed in. It must have a certificate that the machine trusts (``SSL_CERT_FILE``)."""
+    tls = ssl.create_default_context()
+    place = (settings.smtp_host, settings.smtp_port)
+    if settings.smtp_security == "tls":
+        server: smtplib.SMTP = smtplib.SMTP_SSL(*place, timeout=READ_SECONDS, context=tls)
+    else:
+        server = smtplib.SMTP(*place, timeout=READ_SECONDS)
+    try:
+        if settings.smtp_security == "starttls":
+            server.starttls(context=tls)
+        if settings.smtp_user:
+            server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+        yield server
+    finally:
+        with suppress(OSError):  # a bad good-bye makes nothing unsent
+            server.quit()
+        server.close()
+
+
+_PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
+    (
+        smtplib.SMTPAuthenticationError,
+        "refuses the login ({code}): check SOLTEQ_WOO_SMTP_USER and SOLTEQ_WOO_SMTP_PASSWORD",
+    ),
+    (smtplib.SMTPSenderRefused, "refuses the sender ({code}): check SOLTEQ_WOO_ALERT_EMAIL_FROM"),
+    (smtplib.SMTPRecipientsRefused, "refuses every recipient: check SOLTEQ_WOO_ALERT_EMAIL_TO"),
+    (smtplib.SMTPResponseException, "answers {code}"),
+    (
+        smtplib.SMTPNotSupportedError,
+        "does not offer what is asked of it: check SOLTEQ_WOO_SMTP_SECURITY and SOLTEQ_WOO_SMTP_USER",
+    ),
+    (ssl.SSLCertVerificationError, "has a certificate that is not valid: {certificate}"),
+    (ssl.SSLError, "speaks another encryption: check SOLTEQ_WOO_SMTP_SECURITY and SOLTEQ_WOO_SMTP_PORT"),
+    (TimeoutError, f"does not answer within {READ_SECONDS:g} s"),
+    (smtplib.SMTPException, "broke off: check SOLTEQ_WOO_SMTP_SECURITY, SOLTEQ_WOO_SMTP_PORT and the login"),
+    (UnicodeError, "was not asked: SOLTEQ_WOO_SMTP_USER or SOLTEQ_WOO_SMTP_PASSWORD has a letter beyond ASCII"),
+    (OSError, "cannot be reached ({reason}): check SOLTEQ_WOO_SMTP_HOST and SOLTEQ_WOO_SMTP_PORT"),
+)
+"""What went wrong with the mail server, as the end of a sentence about it; the first kind that fits."""
+
+
+def _what_failed(error: Exception) -> str:
+    return next(words for kind, words in _PROBLEMS if isinstance(error, kind)).format(
+        code=getattr(error, "smtp_code", ""),
+        certificate=getattr(error, "verify_message", "") or "it belongs to another address",
+        reason=getattr(error, "strerror", None) or type(error).__name__,
+    )

@@ -16,14 +16,12 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.automation.jobs import CHANGED_SALES, DELTA_ASSETS, FLOW_JOBS, partition_of
-from solteq_woo_assets.clients.solteq import Feed, SolteqClient
-from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.engine.database import Clock, StateDatabase
-from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.clients.solteq import Feed
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
+from solteq_woo_assets.engine.shop import Shop, report_crashed
 from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.snapshot import SOLTEQ_TICK, Watermark, count_news, watermark
-from solteq_woo_assets.engine.steps import count_rows, report_crashed
+from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.flows.balances import assets as balances
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
@@ -59,27 +57,16 @@ class Source:
     table: str
     asks: str
     """Whom it asks for what, in words."""
-    news: Callable[["Look"], str | None]
+    news: Callable[[Shop], str | None]
     """What is new there, in words."""
     due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None] = lambda _connection, _now: None
     """What there is to do at an instant without any news, in words."""
-    covers: Callable[["Look", Watermark], bool] = lambda _look, _before: True
+    covers: Callable[[Shop, Watermark], bool] = lambda _shop, _before: True
     """Whether what was read before is what the settings say to read."""
     lease: str = ""
     """The lease of the flow's runs, where it is not named after the flow."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """Of the runs that the sensor requests."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look needs: the settings, the state, both systems and the time."""
-
-    settings: Settings
-    database: StateDatabase
-    solteq: SolteqClient
-    woo: WooClient
-    now: datetime
 
 
 def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
@@ -116,48 +103,48 @@ def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> 
 
 def _solteq_feed(
     feed: Callable[[Settings], Feed], table: str, keys: Sequence[str], frame: Callable[[Sequence], pl.DataFrame]
-) -> Callable[[Look], str | None]:
+) -> Callable[[Shop], str | None]:
     """Asks a feed of Solteq whether anything changed since the last read."""
 
-    def news(look: Look) -> str | None:
-        with look.database.transaction() as connection:
+    def news(shop: Shop) -> str | None:
+        with shop.database.transaction() as connection:
             before = watermark(connection, table)
             if before is None:  # it was, a moment ago
                 return None
             recent = count_rows(connection, f"SELECT count(*) FROM {table} WHERE modified_at >= ?", [before.position])
         # Read the overlap again too, as the run will, unless that would take more than one page.
         since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
-        page = look.solteq.newest_page(
-            feed(look.settings), modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE
+        page = shop.solteq.newest_page(
+            feed(shop.settings), modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE
         )
-        with look.database.transaction() as connection:
+        with shop.database.transaction() as connection:
             changed = count_news(connection, table, keys, frame(page.documents), page)
-        return f"{changed} changed {feed(look.settings).name} in Solteq" if changed else None
+        return f"{changed} changed {feed(shop.settings).name} in Solteq" if changed else None
 
     return news
 
 
-def _same_feed(feed: Callable[[Settings], Feed]) -> Callable[[Look, Watermark], bool]:
-    return lambda look, before: before.is_made_for(look.solteq.answers_for(feed(look.settings)))
+def _same_feed(feed: Callable[[Settings], Feed]) -> Callable[[Shop, Watermark], bool]:
+    return lambda shop, before: before.is_made_for(shop.solteq.answers_for(feed(shop.settings)))
 
 
-def _new_accounts(look: Look) -> str | None:
+def _new_accounts(shop: Shop) -> str | None:
     """Asks the store for its newest accounts; what changed of the others it cannot tell."""
-    newest = look.woo.customers.newest(PAGE_SIZE)
-    with look.database.transaction() as connection:
+    newest = shop.woo.customers.newest(PAGE_SIZE)
+    with shop.database.transaction() as connection:
         known = known_accounts(connection)
     new = sum(account.id not in known for account in newest.customers)
     return f"{new} new accounts in the store" if new else None
 
 
-def _changed_orders(look: Look) -> str | None:
+def _changed_orders(shop: Shop) -> str | None:
     """Asks the store for orders that changed since the last read."""
-    with look.database.transaction() as connection:
+    with shop.database.transaction() as connection:
         before = watermark(connection, ORDERS)
     if before is None:  # it was, a moment ago
         return None
-    recent = look.woo.orders.modified(before.position)
-    with look.database.transaction() as connection:
+    recent = shop.woo.orders.modified(before.position)
+    with shop.database.transaction() as connection:
         known = dict(
             connection.execute(
                 f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id) AND gone IS NULL UNION ALL "
@@ -217,7 +204,7 @@ SOURCES = [
         ACCOUNTS,
         "the store for new accounts",
         _new_accounts,
-        covers=lambda look, before: before.is_made_for(look.settings.tax_code_meta),
+        covers=lambda shop, before: before.is_made_for(shop.settings.tax_code_meta),
         lease=customers.FLOW,
     ),
     Source(
@@ -226,7 +213,7 @@ SOURCES = [
         "the store for changed orders",
         _changed_orders,
         _orders_not_compared,
-        covers=lambda look, before: covers(before, look.settings.sales_from, ZoneInfo(look.settings.timezone)),
+        covers=lambda shop, before: covers(before, shop.settings.sales_from, ZoneInfo(shop.settings.timezone)),
         config=CHANGED_SALES,
     ),
 ]
@@ -254,44 +241,37 @@ def _sensor(source: Source, settings: Settings) -> dg.SensorDefinition:
     )
     def evaluate(
         context: dg.SensorEvaluationContext,
-        database: dg.ResourceParam[StateDatabase],
-        solteq: dg.ResourceParam[SolteqClient],
-        woo: dg.ResourceParam[WooClient],
-        leases: dg.ResourceParam[FlowLeases],
-        clock: dg.ResourceParam[Clock],
+        shop: dg.ResourceParam[Shop],
     ) -> dg.RunRequest | dg.SkipReason:
-        leases.admit()
-        crashed = leases.crashed_run(source.lease or source.flow)
+        shop.leases.admit()
+        crashed = shop.leases.crashed_run(source.lease or source.flow)
         if crashed:
             report_crashed(context.instance, crashed)
 
-        def answered() -> dg.RunRequest | dg.SkipReason:
-            return look(context, leases, Look(settings, database, solteq, woo, clock()))
-
         until = time.monotonic() + DAEMON_SECONDS - SPARE_SECONDS
-        while isinstance(answer := answered(), dg.SkipReason):
+        while isinstance(answer := look(context, shop), dg.SkipReason):
             if time.monotonic() + seconds >= until:
                 break
             time.sleep(seconds)  # asked for more often than Dagster comes round
         return answer
 
-    def look(context: dg.SensorEvaluationContext, leases: FlowLeases, look: Look) -> dg.RunRequest | dg.SkipReason:
-        if leases.is_taken(source.lease or source.flow):
+    def look(context: dg.SensorEvaluationContext, shop: Shop) -> dg.RunRequest | dg.SkipReason:
+        if shop.leases.is_taken(source.lease or source.flow):
             return dg.SkipReason(f"A run of {job} is under way.")
         failures, last_end = _failures(context.instance, job)
         pause = _pause(context.instance, job, seconds, failures, last_end)
         if pause:
             return dg.SkipReason(pause)
         if failures:  # what it was for may be in the snapshot already, and then nobody says it again
-            return request("the last run failed", look)
-        news = _left_over(source, look) or source.news(look)
+            return request("the last run failed", shop)
+        news = _left_over(source, shop) or source.news(shop)
         if not news:
             return dg.SkipReason(f"Nothing new: asked {source.asks}.")
-        return request(news, look)
+        return request(news, shop)
 
-    def request(why: str, look: Look) -> dg.RunRequest:
+    def request(why: str, shop: Shop) -> dg.RunRequest:
         return dg.RunRequest(
-            partition_key=partition_of(job, settings, look.now),
+            partition_key=partition_of(job, settings, shop.clock()),
             run_config=dict(source.config),
             tags={"solteq_woo/why": why[:200]},
         )
@@ -322,20 +302,20 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
     return f"The last {failures} run(s) of {job} failed; the next try is in {left.total_seconds():.0f} s."
 
 
-def _left_over(source: Source, look: Look) -> str | None:
+def _left_over(source: Source, shop: Shop) -> str | None:
     """What there is to do without any news, in words, or ``None``."""
-    with look.database.transaction() as connection:
+    with shop.database.transaction() as connection:
         before = watermark(connection, source.table)
         if before is None:
             return f"{source.flow} have never been read"
-        if not source.covers(look, before):
+        if not source.covers(shop, before):
             return f"{source.flow} were read by other settings"
         if count_rows(
             connection, "SELECT count(*) FROM sync.comparisons WHERE flow = ? AND is_outdated", [source.flow]
         ):
             return f"{source.flow} were read and not compared: a run broke off"
-        is_sent = look.settings.mode != "shadow"
-        return (_not_sent(connection, source.flow) if is_sent else None) or source.due(connection, look.now)
+        is_sent = shop.settings.mode != "shadow"
+        return (_not_sent(connection, source.flow) if is_sent else None) or source.due(connection, shop.clock())
 
 
 def _not_sent(connection: duckdb.DuckDBPyConnection, flow: str) -> str | None:

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 
 import dagster as dg
 
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.steps import count_rows
 
 
@@ -30,13 +30,13 @@ def would_send(delta: str) -> dg.AssetChecksDefinition:
     """A check of a delta that counts the writes that would have gone."""
 
     @dg.asset_check(asset=delta, name="would_send")
-    def check(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+    def check(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
         """How many writes would have gone if this were not shadow mode: none while the other connector does the same.
 
         It passes when there are none. Prices, balances or customers that differ for a while only, because one of the
         two was quicker, come and go.
         """
-        with database.transaction() as connection:
+        with shop.database.transaction() as connection:
             writes = count_rows(
                 connection,
                 f"SELECT count(*) FROM delta.{delta} WHERE list_contains($sent, action)",

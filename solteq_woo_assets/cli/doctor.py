@@ -9,11 +9,11 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from solteq_woo_assets.automation.alerts import send_test
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console
-from solteq_woo_assets.clients.alerts import send_test
 from solteq_woo_assets.doctor import Finding, examine, is_ill
-from solteq_woo_assets.errors import AlertError, ConfigurationError
+from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.settings import Settings
 
 
@@ -50,14 +50,14 @@ def _findings(send_alert: bool) -> Iterator[Finding]:
 
 def _sent(settings: Settings) -> Finding:
     """A test alert has been sent, or what kept it."""
-    try:
-        channels = send_test(settings)
-    except AlertError as error:
-        return Finding("test alert", "red", str(error), "Mend the settings of alerts, or what they lead to.")
-    if not channels:
+    sent = send_test(settings)
+    problems = " ".join(filter(None, sent.values()))
+    if problems:
+        return Finding("test alert", "red", problems, "Mend the settings of alerts, or what they lead to.")
+    if not sent:
         mend = "Set SOLTEQ_WOO_ALERT_EMAIL_TO or SOLTEQ_WOO_ALERT_WEBHOOK_URL."
         return Finding("test alert", "yellow", "nobody would be told of anything", mend)
-    return Finding("test alert", "green", f"was sent by {' and '.join(channels)}")
+    return Finding("test alert", "green", f"was sent by {' and '.join(sent)}")
 
 
 def _print_finding(finding: Finding) -> None:

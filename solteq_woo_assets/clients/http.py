@@ -1,11 +1,8 @@
 """One system's wire: JSON over HTTP with time-outs, retries, a bound on size, a cap on requests in flight."""
 
-import contextlib
 import logging
-import re
 import threading
-import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
@@ -30,7 +27,6 @@ from solteq_woo_assets.clients.failures import (
     said_time,
     shown,
 )
-from solteq_woo_assets.clients.in_flight import InFlightLimit
 from solteq_woo_assets.clients.json_reader import read_json
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, RemoteError
 
@@ -75,7 +71,6 @@ class _Request:
     content: bytes | None = None
     headers: Mapping[str, str] | None = None
     auth: requests.auth.AuthBase | None = None
-    kind: Hashable = ()
 
 
 class JsonSession:
@@ -85,7 +80,7 @@ class JsonSession:
     :param auth: of every request that brings none of its own
     :param error: raised for this system's errors
     :param name: the system's, for messages
-    :param in_flight: requests under way at once, at most; fewer while the other side is in trouble
+    :param in_flight: requests under way at once, at most
     :param read_seconds: longest silence of the other side
     :param answer_seconds: from the request to the last byte of its answer, at most
     :param attempts: of a request that may be repeated, in all
@@ -129,10 +124,9 @@ class JsonSession:
         self._attempts = max(1, attempts)
         self._mends = {"clock": _CLOCK_MEND, **(mends or {})}
         self._secrets = [form for secret in secrets if secret for form in (secret, quote_plus(secret))]
-        self._limit = InFlightLimit(in_flight)
-        self._under_way = 0
-        self._turn = threading.Condition()
-        self._session = _session(self._limit.most)
+        self._turns = threading.Semaphore(in_flight)
+        self._counting = threading.Lock()
+        self._session = _session(in_flight)
 
     def get(
         self, path: str, params: Params | None = None, *, auth: requests.auth.AuthBase | None = None
@@ -141,8 +135,7 @@ class JsonSession:
 
         :raises RemoteError: of this system's kind
         """
-        kind = ("GET", _route(path), tuple(sorted(params or ())))
-        return self._exchange(_Request("GET", path, params, auth=auth, kind=kind), repeatable=True)
+        return self._exchange(_Request("GET", path, params, auth=auth), repeatable=True)
 
     def send(
         self,
@@ -163,17 +156,13 @@ class JsonSession:
         if self._read_only:
             raise ConfigurationError(f"SOLTEQ_WOO_MODE is shadow: nothing is sent to {self._name}")
         content = simplejson.dumps(body, use_decimal=True, ensure_ascii=False).encode()
-        parts = tuple(sorted(body)) if isinstance(body, dict) else ()
-        kind = (method, _route(path), parts, len(content).bit_length())
         headers = {"Content-Type": "application/json", **(headers or {})}
-        request = _Request(method, path, params, content, headers, auth, kind)
-        return self._exchange(request, repeatable=False)
+        return self._exchange(_Request(method, path, params, content, headers, auth), repeatable=False)
 
     def send_form(self, path: str, form: str) -> JsonResponse:
         """Post a form that changes nothing there, such as a token request: repeated like a read."""
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        request = _Request("POST", path, None, form.encode(), headers, kind=("POST", _route(path)))
-        return self._exchange(request, repeatable=True)
+        return self._exchange(_Request("POST", path, None, form.encode(), headers), repeatable=True)
 
     def their_time(self, ours: datetime) -> datetime:
         """An instant of our clock by the other side's, as its answers tell it; ours where they do not.
@@ -181,11 +170,6 @@ class JsonSession:
         What is compared with times of the other side is measured so. Both naive UTC.
         """
         return ours + (self.clock_ahead or timedelta(0))
-
-    @property
-    def in_flight(self) -> int:
-        """How many requests may be under way at this moment."""
-        return self._limit.limit
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -220,21 +204,19 @@ class JsonSession:
         raise AssertionError("unreachable")
 
     def _once(self, request: _Request) -> JsonResponse:
-        with self._my_turn():
-            started = time.monotonic()
+        with self._turns:
+            with self._counting:
+                self.requests_made += 1
             deadline = Deadline(self._answer_seconds)
             try:
                 with deadline:
                     response, content = self._receive(request)
             except requests.RequestException as error:
-                self._observe(request, None, 0, 0.0)
                 what, not_done, passing = self._too_late() if deadline.passed else diagnose(error, self._read_seconds)
                 raise self._failure(request, what, not_done=not_done, passing=passing) from None
-            if deadline.passed:  # cut short, it can look whole
-                self._observe(request, None, 0, 0.0)
-                what, not_done, passing = self._too_late()
-                raise self._failure(request, what, not_done=not_done, passing=passing)
-            self._observe(request, response.status_code, len(content), time.monotonic() - started)
+        if deadline.passed:  # cut short, it can look whole
+            what, not_done, passing = self._too_late()
+            raise self._failure(request, what, not_done=not_done, passing=passing)
         if request.method == "GET":  # what a write's answer says is known by then, and counts
             self._check_clock(request)
         return self._read(request, response, content)
@@ -277,26 +259,6 @@ class JsonSession:
         where = "ahead of" if ahead > timedelta(0) else "behind"
         what = f"its clock is {hours:.1f} h {where} this machine's, so nothing is read"
         raise self._failure(request, what, mend="clock", not_done=True, passing=False)
-
-    @contextlib.contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        with self._turn:
-            self._turn.wait_for(lambda: self._under_way < self._limit.limit)
-            self._under_way += 1
-            self.requests_made += 1
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._under_way -= 1
-                self._turn.notify_all()
-
-    def _observe(self, request: _Request, status: int | None, size: int, seconds: float) -> None:
-        with self._turn:
-            if status is None or status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR:
-                self._limit.troubled()
-            elif status < _REDIRECT:  # a refusal is quick and says nothing about load
-                self._limit.answered((request.kind, size.bit_length()), seconds)
 
     def _read(self, request: _Request, response: requests.Response, content: bytes) -> JsonResponse:
         status = response.status_code
@@ -394,8 +356,3 @@ def _session(in_flight: int) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
-
-
-def _route(path: str) -> str:
-    """The path without the parts that hold a digit: ids, mostly."""
-    return re.sub(r"[^/]*\d[^/]*", "*", path)

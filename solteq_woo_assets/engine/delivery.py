@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 import duckdb
@@ -143,6 +144,7 @@ class LotSender(Judge[W, O]):
         """Delivery ids of what left and may have been done."""
         self._has_rights = False
         self.turns: Turns[W] = Turns()
+        self.stop: Callable[[], bool] = lambda: False
 
     @abstractmethod
     def _post(self, bodies: Mapping[W, Any]) -> list[tuple[W, Any]]:
@@ -173,7 +175,8 @@ class LotSender(Judge[W, O]):
         """Send a lot. The error is that the other side is away, or refuses us."""
         sent: Sent[O] = Sent()
         try:
-            self._send(writes, sent.outcomes)
+            if not self.stop():
+                self._send(writes, sent.outcomes)
         except IntegrationError as error:
             sent.error = error
         return sent
@@ -299,17 +302,20 @@ def deliver_lots(
     keep: Callable[[duckdb.DuckDBPyConnection, Sequence[O]], Sequence[O]],
     tell: Callable[[int, int], None],
     keep_values: bool = True,
+    stop: Callable[[], bool] = lambda: False,
 ) -> DeliveryCounts:
     """Enter every write in the ledger, send the lots of each phase side by side, and settle answers as they come.
 
     :param keep: stores what the answers tell and closes the rows of the ledger; gives outcomes as they were settled
     :param keep_values: whether the ledger keeps what was written, or only in which fields
+    :param stop: asked before each lot; once it says so, no more lots leave, and what is left is marked unsent
     :raises IntegrationError: the other side went away, or the database; what was delivered is settled by then
     """
     counts = DeliveryCounts()
     with database.transaction() as connection:
         counts.interrupted = ledger.begin(connection, flow, run_id, writes, keep_values=keep_values)
     still_open = {write.delivery_id: write for write in writes}
+    sender.stop = stop
 
     def settle(outcomes: Sequence[O]) -> None:
         if not outcomes:
@@ -325,7 +331,7 @@ def deliver_lots(
     try:
         with ThreadPoolExecutor(in_flight, thread_name_prefix="delivery") as pool:
             for phase in phases:
-                _send_all(pool, sender, phase(settle), settle)
+                _send_all(pool, sender, takewhile(lambda _: not stop(), phase(settle)), settle)
         judged = sender.judged()
         settle(judged.outcomes)
         if judged.error:
@@ -341,6 +347,11 @@ def deliver_lots(
         with database.transaction() as connection:
             keys = pl.DataFrame({"key": in_vain}, schema={"key": pl.String})
             release(connection, flow, "delivery", keys)
+    unsent = [write for write in still_open.values() if write.delivery_id not in sender.sent]
+    if unsent:  # it was told to stop
+        counts.unsent = len(unsent)
+        with database.transaction() as connection:
+            ledger.settle_unsent(connection, unsent, sender.sent)
     return counts
 
 

@@ -59,6 +59,8 @@ class DeliveryCounts:
     refused: int = 0
     retry: int = 0
     waiting: int = 0
+    unsent: int = 0
+    """Writes that did not leave: the delivery ended before their turn."""
     interrupted: int = 0
     """Writes of an earlier run that were found pending."""
 
@@ -70,7 +72,7 @@ class DeliveryCounts:
     @property
     def undelivered(self) -> int:
         """Writes that were to go and did not arrive."""
-        return self.refused + self.retry + self.waiting
+        return self.refused + self.retry + self.waiting + self.unsent
 
     def merge(self, other: "DeliveryCounts") -> None:
         """Count those of another delivery, too."""
@@ -78,6 +80,7 @@ class DeliveryCounts:
         self.refused += other.refused
         self.retry += other.retry
         self.waiting += other.waiting
+        self.unsent += other.unsent
         self.interrupted += other.interrupted
 
     def add(self, outcomes: Iterable[Outcome]) -> None:

@@ -1,24 +1,19 @@
 """What the assets of every flow share: how they say what happened, and how they fail."""
 
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine import failures, handover
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
-from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
+from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.snapshot import ReadCounts, watermark
-from solteq_woo_assets.errors import IntegrationError, StateError
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
 from solteq_woo_assets.flows.products.outbox import deliver
 from solteq_woo_assets.settings import Settings
@@ -58,67 +53,7 @@ class DeltaConfig(dg.Config):
     """Names of guard rails: what they had stopped before this run, and is as it was, may go. The run's tags say so."""
 
 
-class _CountsRequests(Protocol):
-    @property
-    def requests_made(self) -> int: ...
-
-
-@dataclass
-class Effort:
-    """What a step cost."""
-
-    requests: int = 0
-    seconds: float = 0.0
-
-    def metadata(self) -> dict[str, Any]:
-        """For the UI, which plots numbers."""
-        return {"requests": self.requests, "seconds": round(self.seconds, 3)}
-
-
-@contextmanager
-def effort(*clients: _CountsRequests) -> Iterator[Effort]:
-    """Measure a block: its seconds and the requests that these clients made in it."""
-    measured = Effort()
-    started, before = time.perf_counter(), sum(client.requests_made for client in clients)
-    try:
-        yield measured
-    finally:
-        measured.seconds = time.perf_counter() - started
-        measured.requests = sum(client.requests_made for client in clients) - before
-
-
-@contextmanager
-def failing_in_words() -> Iterator[None]:
-    """Turn our errors into a failed step whose message says what to do."""
-    try:
-        yield
-    except IntegrationError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
-
-
-def take_lease(context: dg.AssetExecutionContext, leases: FlowLeases, flow: str) -> None:
-    """Hold the flow until this run ends, and close the books of a run that crashed while it held it."""
-    crashed = leases.take(flow, context.run.run_id)
-    if crashed and crashed != context.run.run_id:
-        context.log.warning(f"Run {crashed} crashed in {flow}; this run carries on where it stopped.")
-        report_crashed(context.instance, crashed)
-    try:
-        since = leases.finish_erasure()
-    except StateError as error:  # it is told, here and by the doctor; no reason to leave the shop without this run
-        context.log.warning(str(error))
-    else:
-        if since:
-            context.log.info(f"Finished the erasure that was cut short at {since:%Y-%m-%d %H:%M} UTC.")
-
-
-def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Mark a run whose process is gone as failed, so that it does not look busy for ever."""
-    run = instance.get_run_by_id(run_id)
-    if run is not None and not run.is_finished:
-        instance.report_run_failed(run, "The process of this run is gone. The next run carried on where it stopped.")
-
-
-def read_metadata(counts: ReadCounts, measured: Effort) -> dict[str, Any]:
+def read_metadata(counts: ReadCounts, effort: Effort) -> dict[str, Any]:
     """What a snapshot brought."""
     return {
         "received": counts.received,
@@ -126,12 +61,12 @@ def read_metadata(counts: ReadCounts, measured: Effort) -> dict[str, Any]:
         "quarantined": counts.quarantined,
         "removed": counts.removed,
         "full_read": counts.full,
-        **measured.metadata(),
+        **effort.metadata(),
     }
 
 
 def delta_metadata(
-    settings: Settings, changes: pl.DataFrame, *, quarantined: int, unchanged: int, measured: Effort
+    shop: Shop, changes: pl.DataFrame, *, quarantined: int, unchanged: int, effort: Effort
 ) -> dict[str, Any]:
     """What a delta holds: counts by action and a preview of its first rows."""
     by_action = dict(changes["action"].value_counts().iter_rows())
@@ -143,39 +78,37 @@ def delta_metadata(
         "stopped": by_action.get("stopped", 0),
         "unchanged": unchanged,
         "quarantined": quarantined,
-        "preview": dg.MarkdownMetadataValue(preview(settings, changes)),
-        **measured.metadata(),
+        "preview": dg.MarkdownMetadataValue(preview(shop.settings, changes)),
+        **effort.metadata(),
     }
 
 
 def send_delta(
     context: dg.AssetExecutionContext,
-    settings: Settings,
-    database: StateDatabase,
-    woo: WooClient,
-    leases: FlowLeases,
-    clock: Clock,
+    shop: Shop,
     *,
     flow: str,
     delta: str,
+    stop: Callable[[], bool] = lambda: False,
 ) -> dg.MaterializeResult:
     """Send a flow's delta to the store: what every delivery asset does.
 
     :param delta: the delta asset's name
+    :param stop: asked before each lot; once it says so, the rest is left to the next run
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, flow)
+    with shop.step(context, flow) as effort:
         counts = deliver(
-            database,
-            woo,
+            shop.database,
+            shop.woo,
             flow=flow,
             table=f"delta.{delta}",
             run_id=context.run.run_id,
-            in_flight=settings.requests_in_flight,
+            in_flight=shop.settings.requests_in_flight,
             on_progress=progress(context, flow),
-            clock=clock,
+            clock=shop.clock,
+            stop=stop,
         )
-    return delivery_result(context, settings, database, flow, delta, counts, measured)
+    return delivery_result(context, shop, flow, delta, counts, effort)
 
 
 def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
@@ -199,12 +132,11 @@ FROM sync.deliveries WHERE run_id = $run_id AND flow = $flow ORDER BY created_at
 
 def delivery_result(
     context: dg.AssetExecutionContext,
-    settings: Settings,
-    database: StateDatabase,
+    shop: Shop,
     flow: str,
     delta: str,
     counts: DeliveryCounts,
-    measured: Effort,
+    effort: Effort,
 ) -> dg.MaterializeResult:
     """What became of a delta: counts, and the first writes with what the other side made of each.
 
@@ -214,8 +146,8 @@ def delivery_result(
     if counts.undelivered:
         context.log.warning(f"{counts.undelivered} of {due} writes were not delivered.")
     with failing_in_words():
-        quarantined = warn_of_quarantine(context, database, flow) if counts.refused else 0
-        with database.transaction() as connection:
+        quarantined = warn_of_quarantine(context, shop.database, flow) if counts.refused else 0
+        with shop.database.transaction() as connection:
             sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
             stopped = count_rows(connection, f"SELECT count(*) FROM delta.{delta} WHERE action = 'stopped'")
     return dg.MaterializeResult(
@@ -225,13 +157,13 @@ def delivery_result(
             "created": counts.by_action["create"],
             "updated": counts.delivered - counts.by_action["create"],
             "refused": counts.refused,
-            "retried_next_run": counts.retry,
+            "retried_next_run": counts.retry + counts.unsent,
             "waiting": counts.waiting,
             "stopped": stopped,
             "found_interrupted": counts.interrupted,
             "quarantined": quarantined,
-            "preview": dg.MarkdownMetadataValue(preview(settings, sent, of=due)),
-            **measured.metadata(),
+            "preview": dg.MarkdownMetadataValue(preview(shop.settings, sent, of=due)),
+            **effort.metadata(),
         }
     )
 

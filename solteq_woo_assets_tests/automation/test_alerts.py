@@ -13,8 +13,9 @@ import simplejson
 from pydantic import SecretStr
 
 from solteq_woo_assets.automation import alerts
+from solteq_woo_assets.automation.alerts import Alert
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.errors import AlertError, StateError
 from solteq_woo_assets_tests.clients.mail import Mailbox, free_port, mail_server
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, serving
@@ -251,11 +252,12 @@ def test_a_tick_that_dies_while_it_sends_tells_nobody_twice(watched: Watched, mo
     watched.tick("failed_runs_sensor")
     real, seen = alerts.keep_told, []
 
-    def full_disk(connection: duckdb.DuckDBPyConnection, alert: Any) -> None:
+    def full_disk(database: StateDatabase, alert: Alert) -> None:
         seen.append(alert)
-        if len(seen) > 1:  # the first says that it is about to leave
-            raise duckdb.IOException("no space left on device")
-        real(connection, alert)
+        with database.transaction():
+            if len(seen) > 1:  # the first says that it is about to leave
+                raise duckdb.IOException("no space left on device")
+        real(database, alert)
 
     with monkeypatch.context() as patched:
         patched.setattr(alerts, "keep_told", full_disk)

@@ -262,20 +262,6 @@ class TestManners:
         assert wire.most_at_once == 2
         assert shop.requests_made == 8
 
-    def test_the_cap_falls_in_trouble_and_comes_back(self) -> None:
-        with serving(DOWN, json_answer({}, 429), json_answer({}, 400), json_answer({})) as wire:
-            shop = session(wire, in_flight=4, attempts=1)
-            limits = []
-            for _ in range(3):
-                with pytest.raises(WooError):
-                    shop.get("x")
-                limits.append(shop.in_flight)
-            assert limits == [2, 1, 1]
-            for _ in range(20):
-                shop.get("x")
-            assert shop.in_flight == 2
-            shop.close()
-
 
 def dated(ahead: timedelta, status: int = 200) -> Answer:
     """An answer of a server whose clock is so far ahead of ours."""

@@ -22,6 +22,7 @@ from solteq_woo_assets.clients.http import JsonSession
 from solteq_woo_assets.clients.woo import Batch, WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.steps import DeltaConfig, ReadConfig
 from solteq_woo_assets.errors import StateError
 from solteq_woo_assets.flows.balances import assets as balances
@@ -88,12 +89,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) 
             with FlowLeases(database) as leases:
                 given = {
                     "context": _context(run_id),
-                    "settings": settings,
-                    "database": database,
-                    "solteq": solteq,
-                    "woo": woo,
-                    "leases": leases,
-                    "clock": utc_now,
+                    "shop": Shop(settings, database, solteq, woo, leases, utc_now),
                     "read": ReadConfig(full=full),
                 }
                 for asset in FLOWS[flow]:

@@ -34,8 +34,8 @@ from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.customers.frames import customer_frame
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, store_accounts
 from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, catalogue_frame, product_frame
+from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
-from solteq_woo_assets.flows.sales.rules import ReceiptRules
 from solteq_woo_assets.flows.sales.snapshots import store_orders
 from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets_tests.conftest import (

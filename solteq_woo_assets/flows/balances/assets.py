@@ -6,11 +6,11 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import BalanceDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
-from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.snapshot import read_feed
 from solteq_woo_assets.engine.steps import (
@@ -22,12 +22,9 @@ from solteq_woo_assets.engine.steps import (
     count_rows,
     delivery_result,
     delta_metadata,
-    effort,
-    failing_in_words,
     progress,
     read_metadata,
     store_delta,
-    take_lease,
     warn_of_quarantine,
 )
 from solteq_woo_assets.errors import ConfigurationError
@@ -65,29 +62,25 @@ def balance_feed(settings: Settings) -> Feed:
 def solteq_balances(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The free and reserved balance of each product in each store, as Solteq has them.
 
     Reads what changed since the last read; a balance that vanishes from the feed keeps its last value. Table
     `snapshot.solteq_balances`.
     """
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
+    with shop.step(context, FLOW) as effort:
         counts = read_feed(
-            database,
-            solteq,
-            balance_feed(settings),
+            shop.database,
+            shop.solteq,
+            balance_feed(shop.settings),
             flow=FLOW,
             table=TABLE,
             keys=["product_code", "store_id"],
             frame=balance_frame,
-            full=config.is_full(database, FLOW),
+            full=config.is_full(shop.database, FLOW),
         )
-    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+    return dg.MaterializeResult(metadata=read_metadata(counts, effort))
 
 
 @dg.asset(
@@ -100,10 +93,7 @@ def solteq_balances(
 )
 def sales_under_way(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The pieces that were sold in the web store and that Solteq's balances may not show yet.
 
@@ -111,10 +101,9 @@ def sales_under_way(
     until the sales flow has run once and sent: who books web sales otherwise has them in Solteq by other means. Table
     `snapshot.sales_under_way`.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        changed, pieces = _read_sales(settings, database, woo)
-    return dg.MaterializeResult(metadata={"changed_orders": changed, "pieces": pieces, **measured.metadata()})
+    with shop.step(context, FLOW) as effort:
+        changed, pieces = _read_sales(shop.settings, shop.database, shop.woo)
+    return dg.MaterializeResult(metadata={"changed_orders": changed, "pieces": pieces, **effort.metadata()})
 
 
 def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> tuple[int, int]:
@@ -140,9 +129,7 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
 def balance_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The stock quantities to be written to the web store, old → new. Nothing is sent yet.
 
@@ -150,16 +137,19 @@ def balance_delta(
     the balance does not show yet, in whole pieces, never below 0. A balance whose product is not in the store yet is
     shown as waiting. Table `delta.balance_delta`.
     """
-    with failing_in_words(), effort() as measured:
-        take_lease(context, leases, FLOW)
-        with database.transaction() as connection:
-            _, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, settings))
-            changes, verdicts = guard(connection, settings, utc_now(), "balance_delta", let_pass=config.let_pass)
+    with shop.step(context, FLOW) as effort:
+        with shop.database.transaction() as connection:
+            _, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, shop.settings))
+            changes, verdicts = guard(connection, shop.settings, utc_now(), "balance_delta", let_pass=config.let_pass)
             products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
-        quarantined = warn_of_quarantine(context, database, FLOW)
+        quarantined = warn_of_quarantine(context, shop.database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(
-            settings, changes, quarantined=quarantined, unchanged=products - changes.height - refused, measured=measured
+            shop,
+            changes,
+            quarantined=quarantined,
+            unchanged=products - changes.height - refused,
+            effort=effort,
         ),
         check_results=report(context, "balance_delta", verdicts, config.let_pass),
     )
@@ -220,11 +210,7 @@ def stock_rules(settings: Settings) -> StockRules:
 )
 def woo_stock(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The stock quantities, sent to the web store; variations through their parent's batch.
 
@@ -234,35 +220,34 @@ def woo_stock(
     `sync.deliveries`, before it leaves.
     """
     counts = DeliveryCounts()
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        with database.transaction() as connection:
+    with shop.step(context, FLOW) as effort:
+        with shop.database.transaction() as connection:
             due = _due_keys(connection)
             counts.interrupted = close_earlier(connection, FLOW, context.run.run_id, due)
         while due:
-            changed, _ = _read_sales(settings, database, woo)
-            with database.transaction() as connection:
+            changed, _ = _read_sales(shop.settings, shop.database, shop.woo)
+            with shop.database.transaction() as connection:
                 if changed:  # what is due was not refused, or is to be tried again
                     again = DeltaConfig(retry=due)
-                    store_delta(connection, again, FLOW, "balance_delta", compare(connection, settings))
-                    guard(connection, settings, utc_now(), "balance_delta", judged=due)
+                    store_delta(connection, again, FLOW, "balance_delta", compare(connection, shop.settings))
+                    guard(connection, shop.settings, utc_now(), "balance_delta", judged=due)
                 left = set(due).intersection(_due_keys(connection))
             due = [key for key in due if key in left]
             lot, due = due[:WRITES_AT_ONCE], due[WRITES_AT_ONCE:]
             counts.merge(
                 deliver(
-                    database,
-                    woo,
+                    shop.database,
+                    shop.woo,
                     flow=FLOW,
                     table="delta.balance_delta",
                     keys=lot,
                     run_id=context.run.run_id,
-                    in_flight=settings.requests_in_flight,
+                    in_flight=shop.settings.requests_in_flight,
                     on_progress=progress(context, FLOW),
-                    clock=clock,
+                    clock=shop.clock,
                 )
             )
-    return delivery_result(context, settings, database, FLOW, "balance_delta", counts, measured)
+    return delivery_result(context, shop, FLOW, "balance_delta", counts, effort)
 
 
 def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -275,9 +260,7 @@ def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 @dg.asset_check(asset=woo_stock)
-def stock_agrees(
-    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
-) -> dg.AssetCheckResult:
+def stock_agrees(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
-    with database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, settings))
+    with shop.database.transaction() as connection:
+        return agreement(connection, FLOW, compare(connection, shop.settings))

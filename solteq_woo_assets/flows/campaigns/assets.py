@@ -6,12 +6,10 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.clients.solteq import CampaignDocument, Feed, SolteqClient
-from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.solteq import CampaignDocument, Feed
 from solteq_woo_assets.engine import quarantine, skus
-from solteq_woo_assets.engine.database import Clock, StateDatabase
-from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.engine.pictures import price_timeline
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import read_feed
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -21,14 +19,11 @@ from solteq_woo_assets.engine.steps import (
     agreement,
     count_rows,
     delta_metadata,
-    effort,
-    failing_in_words,
     markdown_table,
     pricing_rules,
     read_metadata,
     send_delta,
     store_delta,
-    take_lease,
     warn_of_quarantine,
 )
 from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_prices
@@ -63,28 +58,24 @@ def campaign_feed(settings: Settings) -> Feed:
 def solteq_campaigns(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The campaigns as Solteq's back office has them: what they are for, what they take off, and when.
 
     Reads what changed since the last read; deleted campaigns are kept as such. Table `snapshot.solteq_campaigns`.
     """
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
+    with shop.step(context, FLOW) as effort:
         counts = read_feed(
-            database,
-            solteq,
-            campaign_feed(settings),
+            shop.database,
+            shop.solteq,
+            campaign_feed(shop.settings),
             flow=FLOW,
             table=TABLE,
             keys=["id"],
             frame=campaign_frame,
-            full=config.is_full(database, FLOW),
+            full=config.is_full(shop.database, FLOW),
         )
-    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+    return dg.MaterializeResult(metadata=read_metadata(counts, effort))
 
 
 @dg.asset(
@@ -100,10 +91,7 @@ def solteq_campaigns(
 def campaign_price_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    leases: dg.ResourceParam[FlowLeases],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The sale prices to be written to the web store, with their windows and the campaign that makes each.
 
@@ -111,28 +99,27 @@ def campaign_price_delta(
     next. Campaigns that cannot be a discount price for everybody are listed as skipped. Table
     `delta.campaign_price_delta`.
     """
-    with failing_in_words(), effort() as measured:
-        take_lease(context, leases, FLOW)
-        with database.transaction() as connection:
-            now = clock()
-            delta = compare(connection, settings, now)
+    with shop.step(context, FLOW) as effort:
+        with shop.database.transaction() as connection:
+            now = shop.clock()
+            delta = compare(connection, shop.settings, now)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             _, refused = store_delta(connection, config, FLOW, "campaign_price_delta", delta.changes, delta.next_edge)
-            changes, verdicts = guard(connection, settings, now, "campaign_price_delta", let_pass=config.let_pass)
+            changes, verdicts = guard(connection, shop.settings, now, "campaign_price_delta", let_pass=config.let_pass)
             active = count_rows(
                 connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
             )
             written = changes.filter(changes["kind"] != "campaign")["key"]
-            explanation = explain(connection, settings, written.head(EXPLAINED).to_list(), now)
-        quarantined = warn_of_quarantine(context, database, FLOW)
+            explanation = explain(connection, shop.settings, written.head(EXPLAINED).to_list(), now)
+        quarantined = warn_of_quarantine(context, shop.database, FLOW)
     return dg.MaterializeResult(
         metadata={
             **delta_metadata(
-                settings,
+                shop,
                 changes,
                 quarantined=quarantined,
                 unchanged=max(active - len(written) - refused, 0),
-                measured=measured,
+                effort=effort,
             ),
             "reductions": delta.reductions,
             "without_30_days_of_history": delta.without_history,
@@ -191,26 +178,20 @@ def explain(
 )
 def woo_campaign_prices(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The sale prices and their windows, sent to the web store; of variable products to their variations.
 
     With each reduction goes the lowest price of the 30 days before it, as private meta. Each write is in the ledger,
     `sync.deliveries`, before it leaves.
     """
-    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="campaign_price_delta")
+    return send_delta(context, shop, flow=FLOW, delta="campaign_price_delta")
 
 
 @dg.asset_check(asset=woo_campaign_prices)
 def sale_prices_agree(
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.AssetCheckResult:
     """After delivery the store's sale prices are those of the campaigns, but for what is in quarantine."""
-    with database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, settings, clock()).changes)
+    with shop.database.transaction() as connection:
+        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()).changes)

@@ -11,25 +11,21 @@ from solteq_woo_assets.clients.solteq import CustomerDocument, Feed, SolteqClien
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
-from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
     OWNERS,
     PREVIEW_ROWS,
     READ_FIRST,
     DeltaConfig,
-    Effort,
     ReadConfig,
     agreement,
     delivery_result,
     delta_metadata,
-    effort,
-    failing_in_words,
     markdown_table,
     progress,
     read_metadata,
     store_delta,
-    take_lease,
     warn_of_quarantine,
 )
 from solteq_woo_assets.flows.customers import links as customer_links
@@ -75,23 +71,23 @@ def customer_feed(settings: Settings) -> Feed:
 def solteq_customers(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The customers as Solteq's back office has them: names, contact details, addresses and customer groups.
 
     Reads what changed since the last read. Of a deleted customer nothing is kept but the id. Table
     `snapshot.solteq_customers`.
     """
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
+    with shop.step(context, FLOW) as effort:
         counts = read_customers(
-            database, solteq, customer_feed(settings), flow=TO_WOO, full=config.is_full(database, TO_WOO)
+            shop.database,
+            shop.solteq,
+            customer_feed(shop.settings),
+            flow=TO_WOO,
+            full=config.is_full(shop.database, TO_WOO),
         )
-        remarks = _remarks(database, CUSTOMERS)
-    return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+        remarks = _remarks(shop.database, CUSTOMERS)
+    return dg.MaterializeResult(metadata={**read_metadata(counts, effort), **remarks})
 
 
 @dg.asset(
@@ -105,29 +101,25 @@ def solteq_customers(
 def woo_customer_accounts(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The accounts of the web store, of every role: names, contact details and addresses.
 
     The store cannot tell which accounts changed. One request finds the new ones; a full read finds those that were
     changed or removed. Table `snapshot.woo_customer_accounts`.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
+    with shop.step(context, FLOW) as effort:
         counts = read_accounts(
-            database,
-            woo,
-            tax_code_meta=settings.tax_code_meta,
-            guests=settings.guest_customers,
+            shop.database,
+            shop.woo,
+            tax_code_meta=shop.settings.tax_code_meta,
+            guests=shop.settings.guest_customers,
             full=config.full,
         )
         if counts.full:
-            _read_staff(context, settings, database, woo)
-        remarks = _remarks(database, ACCOUNTS)
-    return dg.MaterializeResult(metadata={**read_metadata(counts, measured), **remarks})
+            _read_staff(context, shop.settings, shop.database, shop.woo)
+        remarks = _remarks(shop.database, ACCOUNTS)
+    return dg.MaterializeResult(metadata={**read_metadata(counts, effort), **remarks})
 
 
 def _read_staff(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> None:
@@ -158,10 +150,7 @@ def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
 def woo_customer_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """What the web store is to be told of customers, field by field, old → new. Nothing is sent yet.
 
@@ -169,17 +158,16 @@ def woo_customer_delta(
     again first, so that a change made in the store a minute ago is not lost, and who runs the store, who is never
     written to. Table `delta.woo_customer_delta`.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        first = _look(context, settings, database, woo).to_woo
+    with shop.step(context, FLOW) as effort:
+        first = _look(context, shop.settings, shop.database, shop.woo).to_woo
         ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
         if ids:
-            refresh_accounts(database, woo, ids, tax_code_meta=settings.tax_code_meta)
-        with database.transaction() as connection:
-            merge, changes, verdicts = _settle(connection, config, settings, let_pass=config.let_pass)
-        quarantined = warn_of_quarantine(context, database, TO_WOO)
+            refresh_accounts(shop.database, shop.woo, ids, tax_code_meta=shop.settings.tax_code_meta)
+        with shop.database.transaction() as connection:
+            merge, changes, verdicts = _settle(connection, config, shop.settings, let_pass=config.let_pass)
+        quarantined = warn_of_quarantine(context, shop.database, TO_WOO)
     return dg.MaterializeResult(
-        metadata=_delta_metadata(settings, merge, changes, quarantined, measured),
+        metadata=_delta_metadata(shop, merge, changes, quarantined, effort),
         check_results=report(context, "woo_customer_delta", verdicts, config.let_pass),
     )
 
@@ -195,23 +183,19 @@ def woo_customer_delta(
 def solteq_customer_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """What Solteq is to be told of customers, field by field, old → new: new accounts, and changes made in the store.
 
     Each field is merged against the value that both sides last agreed on. Who runs the store is read again first, and
     nothing is told of them. Table `delta.solteq_customer_delta`.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        _look(context, settings, database, woo)
-        with database.transaction() as connection:
-            merge, _, _ = _settle(connection, config, settings)
-        quarantined = warn_of_quarantine(context, database, TO_SOLTEQ)
-    metadata = _delta_metadata(settings, merge, merge.to_solteq, quarantined, measured)
+    with shop.step(context, FLOW) as effort:
+        _look(context, shop.settings, shop.database, shop.woo)
+        with shop.database.transaction() as connection:
+            merge, _, _ = _settle(connection, config, shop.settings)
+        quarantined = warn_of_quarantine(context, shop.database, TO_SOLTEQ)
+    metadata = _delta_metadata(shop, merge, merge.to_solteq, quarantined, effort)
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -275,10 +259,10 @@ def _store(
 
 
 def _delta_metadata(
-    settings: Settings, merge: Merge, changes: pl.DataFrame, quarantined: int, measured: Effort
+    shop: Shop, merge: Merge, changes: pl.DataFrame, quarantined: int, effort: Effort
 ) -> dict[str, Any]:
     metadata = delta_metadata(
-        settings, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, measured=measured
+        shop, masked_changes(changes), quarantined=quarantined, unchanged=merge.in_step, effort=effort
     )
     conflicts = int(changes["conflicts"].list.len().sum() or 0)
     return {**metadata, "conflicts": conflicts, "parted": changes.filter(pl.col("action") == "part").height}
@@ -314,59 +298,50 @@ def _read_staff_before(
 )
 def woo_customers(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The changes of customers, sent to the web store in batches; only fields that differ.
 
     Each write is in the ledger, `sync.deliveries`, before it leaves, without the values.
     """
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        _read_staff_before(context, settings, database, woo, "woo_customer_delta")
+    with shop.step(context, FLOW) as effort:
+        _read_staff_before(context, shop.settings, shop.database, shop.woo, "woo_customer_delta")
         counts = deliver_to_woo(
-            database,
-            woo,
+            shop.database,
+            shop.woo,
             flow=TO_WOO,
             run_id=context.run.run_id,
-            in_flight=settings.requests_in_flight,
-            tax_code_meta=settings.tax_code_meta,
+            in_flight=shop.settings.requests_in_flight,
+            tax_code_meta=shop.settings.tax_code_meta,
             on_progress=progress(context, FLOW),
         )
-    return delivery_result(context, settings, database, TO_WOO, "woo_customer_delta", counts, measured)
+    return delivery_result(context, shop, TO_WOO, "woo_customer_delta", counts, effort)
 
 
 @dg.asset(group_name=GROUP, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
 def solteq_customer_updates(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The new and changed customers of the web store, sent to Solteq one by one.
 
     A customer that somebody changed in Solteq meanwhile is read and merged again. Each write is in the ledger,
     `sync.deliveries`, before it leaves, without the values.
     """
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
-        _read_staff_before(context, settings, database, woo, "solteq_customer_delta")
-        counts, stale = _send_to_solteq(context, settings, database, solteq)
+    with shop.step(context, FLOW) as effort:
+        _read_staff_before(context, shop.settings, shop.database, shop.woo, "solteq_customer_delta")
+        counts, stale = _send_to_solteq(context, shop.settings, shop.database, shop.solteq)
         for _ in range(ATTEMPTS - 1):
             if not stale:
                 break
-            read_customers(database, solteq, customer_feed(settings), flow=TO_WOO)
-            _merge_again(database, settings, stale)
+            read_customers(shop.database, shop.solteq, customer_feed(shop.settings), flow=TO_WOO)
+            _merge_again(shop.database, shop.settings, stale)
             counts.retry -= len(stale)
-            again, stale = _send_to_solteq(context, settings, database, solteq, only=stale)
+            again, stale = _send_to_solteq(context, shop.settings, shop.database, shop.solteq, only=stale)
             counts.by_action += again.by_action
             counts.refused += again.refused
             counts.retry += again.retry
-    return delivery_result(context, settings, database, TO_SOLTEQ, "solteq_customer_delta", counts, measured)
+    return delivery_result(context, shop, TO_SOLTEQ, "solteq_customer_delta", counts, effort)
 
 
 def _send_to_solteq(
@@ -409,8 +384,7 @@ class ErasureConfig(dg.Config):
 def erase_from_database(
     context: dg.OpExecutionContext,
     config: ErasureConfig,
-    database: dg.ResourceParam[StateDatabase],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> None:
     """Erase a customer from every table, and from the bytes of the database file.
 
@@ -424,31 +398,27 @@ def erase_from_database(
         )
     with failing_in_words():
         for flow in (FLOW, sales.FLOW):
-            leases.take(flow, context.run_id)
-        found = find(database, config.customer)
+            shop.leases.take(flow, context.run_id)
+        found = find(shop.database, config.customer)
         for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
             context.log.info(line)
-        erase(database, config.customer)
+        erase(shop.database, config.customer)
     if not found:
         raise dg.Failure("Nobody is known by that id.", allow_retries=False)
     context.log.info("Erased, also from the bytes of the file.")
 
 
 @dg.asset_check(asset=woo_customers)
-def accounts_agree(
-    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
-) -> dg.AssetCheckResult:
+def accounts_agree(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """After delivery the store has been told everything, but for what is in quarantine."""
-    with database.transaction() as connection:
-        merge = customer_links.compare(connection, customer_rules(settings)).merge
+    with shop.database.transaction() as connection:
+        merge = customer_links.compare(connection, customer_rules(shop.settings)).merge
         return agreement(connection, TO_WOO, merge.to_woo)
 
 
 @dg.asset_check(asset=solteq_customer_updates)
-def customers_agree(
-    settings: dg.ResourceParam[Settings], database: dg.ResourceParam[StateDatabase]
-) -> dg.AssetCheckResult:
+def customers_agree(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """After delivery Solteq has been told everything, but for what is in quarantine."""
-    with database.transaction() as connection:
-        merge = customer_links.compare(connection, customer_rules(settings)).merge
+    with shop.database.transaction() as connection:
+        merge = customer_links.compare(connection, customer_rules(shop.settings)).merge
         return agreement(connection, TO_SOLTEQ, merge.to_solteq)

@@ -5,11 +5,9 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.clients.solteq import Feed, ProductDocument, SolteqClient
-from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.solteq import Feed, ProductDocument
 from solteq_woo_assets.engine import quarantine
-from solteq_woo_assets.engine.database import Clock, StateDatabase
-from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import outdate, read_catalogue, read_feed
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -19,13 +17,10 @@ from solteq_woo_assets.engine.steps import (
     agreement,
     count_rows,
     delta_metadata,
-    effort,
-    failing_in_words,
     pricing_rules,
     read_metadata,
     send_delta,
     store_delta,
-    take_lease,
     warn_of_quarantine,
 )
 from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
@@ -56,51 +51,45 @@ def product_feed(settings: Settings) -> Feed:
 def solteq_products(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The products as Solteq's back office has them: code, model number, name, VAT and prices.
 
     Reads what changed since the last read, with an overlap of five minutes because Solteq may deliver late and out
     of order; the newest version of each product is kept, deleted ones too. Table `snapshot.solteq_products`.
     """
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
+    with shop.step(context, FLOW) as effort:
         counts = read_feed(
-            database,
-            solteq,
-            product_feed(settings),
+            shop.database,
+            shop.solteq,
+            product_feed(shop.settings),
             flow=FLOW,
             table=TABLE,
             keys=["id"],
             frame=product_frame,
-            full=config.is_full(database, FLOW),
+            full=config.is_full(shop.database, FLOW),
         )
-        if settings.inactive_products == "out_of_stock":  # it is the stock flow that takes it off the shelf
-            with database.transaction() as connection:
+        if shop.settings.inactive_products == "out_of_stock":  # it is the stock flow that takes it off the shelf
+            with shop.database.transaction() as connection:
                 outdate(connection, "balances", counts.changed)
-    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+    return dg.MaterializeResult(metadata=read_metadata(counts, effort))
 
 
 @dg.asset(group_name="store", kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", op_tags=READ_FIRST)
 def woo_catalogue(
+    context: dg.AssetExecutionContext,
     config: ReadConfig,
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The products and variations that the web store holds now: ids, SKUs, prices, sale windows and stock.
 
     Reads what changed in the store since the last read, whoever changed it; a full read also sees the bin and what
     is gone. Table `snapshot.woo_catalogue`.
     """
-    with failing_in_words(), effort(woo) as measured:
-        leases.admit()  # it takes no lease: several flows read it side by side
-        counts = read_catalogue(database, woo, full=config.full, clock=clock)
-    return dg.MaterializeResult(metadata=read_metadata(counts, measured))
+    with shop.step(context) as effort:
+        shop.leases.admit()  # it takes no lease: several flows read it side by side
+        counts = read_catalogue(shop.database, shop.woo, full=config.full, clock=shop.clock)
+    return dg.MaterializeResult(metadata=read_metadata(counts, effort))
 
 
 @dg.asset(
@@ -115,10 +104,7 @@ def woo_catalogue(
 def product_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    leases: dg.ResourceParam[FlowLeases],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """What has to be written to the web store, field by field, old → new, and why. Nothing is sent yet.
 
@@ -126,20 +112,19 @@ def product_delta(
     attributes that tell variants apart. Images and texts are never in it. Sale prices follow the campaigns as they were
     last read. Table `delta.product_delta`.
     """
-    with failing_in_words(), effort() as measured:
-        take_lease(context, leases, FLOW)
-        with database.transaction() as connection:
-            now = clock()
-            delta = compare(connection, settings, now)
+    with shop.step(context, FLOW) as effort:
+        with shop.database.transaction() as connection:
+            now = shop.clock()
+            delta = compare(connection, shop.settings, now)
             link(connection, delta.links)
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
-            changes, verdicts = guard(connection, settings, now, "product_delta", let_pass=config.let_pass)
+            changes, verdicts = guard(connection, shop.settings, now, "product_delta", let_pass=config.let_pass)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
-        quarantined = warn_of_quarantine(context, database, FLOW)
+        quarantined = warn_of_quarantine(context, shop.database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
     return dg.MaterializeResult(
-        metadata=delta_metadata(settings, changes, quarantined=quarantined, unchanged=unchanged, measured=measured),
+        metadata=delta_metadata(shop, changes, quarantined=quarantined, unchanged=unchanged, effort=effort),
         check_results=report(context, "product_delta", verdicts, config.let_pass),
     )
 
@@ -178,26 +163,20 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
 )
 def woo_products(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The delta, sent to the web store: new products as drafts, changed prices, withdrawn products as drafts.
 
     Parents go before their variations, in batches of at most 100. Each write is in the ledger, `sync.deliveries`,
     before it leaves, and is settled when the store has answered.
     """
-    return send_delta(context, settings, database, woo, leases, clock, flow=FLOW, delta="product_delta")
+    return send_delta(context, shop, flow=FLOW, delta="product_delta")
 
 
 @dg.asset_check(asset=woo_products)
 def catalogue_agrees(
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.AssetCheckResult:
     """After delivery the store holds what Solteq says, but for what is in quarantine."""
-    with database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, settings, clock()).changes)
+    with shop.database.transaction() as connection:
+        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()).changes)

@@ -86,6 +86,7 @@ def deliver(
     keys: Sequence[str] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     clock: Clock = utc_now,
+    stop: Callable[[], bool] = lambda: False,
 ) -> DeliveryCounts:
     """Send a delta to the store and settle it.
 
@@ -93,6 +94,7 @@ def deliver(
     :param keys: send these alone
     :param clock: the present, for the history of prices
     :param on_progress: called with the number of writes settled and of all
+    :param stop: asked before each lot; once it says so, the rest is left to the next run
     :raises IntegrationError: the store went away, or the database; what was delivered is settled by then
     """
     with database.transaction() as connection:
@@ -110,6 +112,7 @@ def deliver(
         in_flight=in_flight,
         keep=lambda connection, outcomes: _settle(connection, flow, outcomes, clock()),
         tell=on_progress,
+        stop=stop,
     )
 
 

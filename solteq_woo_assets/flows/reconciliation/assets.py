@@ -8,14 +8,13 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import quarantine
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.pruning import prune
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.steps import (
     OWNERS,
     PREVIEW_ROWS,
     REPORT_NEXT,
-    effort,
-    failing_in_words,
     markdown_table,
     without_refused,
 )
@@ -45,9 +44,7 @@ _DELTAS = {
 @dg.asset(group_name=GROUP, kinds={"duckdb"}, owners=OWNERS, code_version="2", op_tags=REPORT_NEXT)
 def reconciliation(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """What differs between the two systems, field by field, and why, before it is put right.
 
@@ -61,11 +58,11 @@ def reconciliation(
     unread = _unread(_failed_steps(context))
     for flow, name in unread:
         context.log.warning(f"{flow} was not compared: {name} could not be read.")
-    with failing_in_words(), effort() as measured, database.transaction() as connection:
-        found = _found(connection, settings, clock(), unread)
+    with shop.step(context) as effort, shop.database.transaction() as connection:
+        found = _found(connection, shop.settings, shop.clock(), unread)
         stored = _store(connection, found, context.run.run_id)
-        held = balances.held_pieces(connection, settings)
-        pruned = prune(connection, settings, utc_now())
+        held = balances.held_pieces(connection, shop.settings)
+        pruned = prune(connection, shop.settings, utc_now())
     counts = dict(stored["why"].value_counts().iter_rows())
     by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
     shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
@@ -80,7 +77,7 @@ def reconciliation(
             "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
             "pieces_held": float(held["pieces"].sum()),
             "held_by": dg.MarkdownMetadataValue(markdown_table(held.head(PREVIEW_ROWS).cast(pl.String))),
-            **measured.metadata(),
+            **effort.metadata(),
         }
     )
 
@@ -191,9 +188,9 @@ def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
 
 
 @dg.asset_check(asset=reconciliation)
-def nothing_survives(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+def nothing_survives(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """No difference is there that the reconciliation before this one saw, too, and that was not put right since."""
-    with database.transaction() as connection:
+    with shop.database.transaction() as connection:
         newest = connection.sql(
             "FROM sync.reconciliation WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)"
         ).pl()

@@ -13,17 +13,17 @@ from itertools import count
 from typing import Any
 
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
-from solteq_woo_assets.flows.sales.rules import (
+from solteq_woo_assets.flows.sales.receipts import (
     Receipt,
-    current_sale,
-    due_receipts,
     refund_content,
     refund_id,
     reversal_id,
     sale_content,
     sale_id,
+    sale_receipt,
     with_decimals,
 )
+from solteq_woo_assets.flows.sales.rules import due_receipts
 
 Document = Mapping[str, Any]
 Found = list[Receipt]
@@ -142,7 +142,7 @@ def _check_head(document: Document, order: Order, *, is_first: bool) -> None:
 def _is_same_sale(document: Document, order: Order, version: int, rules: ReceiptRules) -> bool:
     """Whether the order as it is now would make this document; the store may have rounded its VAT in another way."""
     try:
-        wanted = current_sale(order, version, rules).document
+        wanted = sale_receipt(order, version, rules).document
     except Unbookable:
         return False
     of_sale = ("quantity", "total", "vatRate")

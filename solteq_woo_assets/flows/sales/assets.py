@@ -10,24 +10,19 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import SolteqClient
-from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine import failures, quarantine
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
-from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.pictures import sales_per_day
+from solteq_woo_assets.engine.shop import Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
     OWNERS,
     READ_FIRST,
     count_rows,
     delivery_result,
     delta_metadata,
-    effort,
-    failing_in_words,
     markdown_table,
     progress,
     read_metadata,
-    take_lease,
     warn_of_quarantine,
     without_refused,
 )
@@ -107,33 +102,35 @@ class SalesDeltaConfig(dg.Config):
 def woo_sales(
     context: dg.AssetExecutionContext,
     config: SalesReadConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    woo: dg.ResourceParam[WooClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The web store's orders with their lines, taxes, refunds and payments, by the day they were made.
 
     A run for days reads those days whole, and has them booked. The sensor's run reads what changed, whatever its day,
     and marks the days it touched. Tables `snapshot.woo_sales` and `snapshot.woo_sales_…`.
     """
-    zone = ZoneInfo(settings.timezone)
-    with failing_in_words(), effort(woo) as measured:
-        take_lease(context, leases, FLOW)
-        with database.transaction() as connection:
-            begin(connection, settings.sales_from, zone, utc_now(), is_shadow=settings.mode == "shadow")
+    zone = ZoneInfo(shop.settings.timezone)
+    with shop.step(context, FLOW) as effort:
+        with shop.database.transaction() as connection:
+            begin(connection, shop.settings.sales_from, zone, utc_now(), is_shadow=shop.settings.mode == "shadow")
         days = [date.fromisoformat(key) for key in context.partition_keys]
         if config.changed_only:
             counts = read_changed(
-                database, woo, zone, recheck_days=config.recheck_days, in_flight=settings.requests_in_flight
+                shop.database,
+                shop.woo,
+                zone,
+                recheck_days=config.recheck_days,
+                in_flight=shop.settings.requests_in_flight,
             )
         else:
-            counts = read_days(database, woo, zone, days[0], days[-1], in_flight=settings.requests_in_flight)
-        with database.transaction() as connection:
-            by_day = sales_books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(settings))
-        quarantined = warn_of_quarantine(context, database, FLOW) if counts.quarantined else 0
+            counts = read_days(
+                shop.database, shop.woo, zone, days[0], days[-1], in_flight=shop.settings.requests_in_flight
+            )
+        with shop.database.transaction() as connection:
+            by_day = sales_books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(shop.settings))
+        quarantined = warn_of_quarantine(context, shop.database, FLOW) if counts.quarantined else 0
     _tell_by_day(context, by_day, days)
-    metadata = {**read_metadata(counts, measured), "quarantined": quarantined, "days": len(counts.days)}
+    metadata = {**read_metadata(counts, effort), "quarantined": quarantined, "days": len(counts.days)}
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -169,10 +166,7 @@ def _first_partition(context: dg.AssetExecutionContext) -> date:
 def sales_delta(
     context: dg.AssetExecutionContext,
     config: SalesDeltaConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The sales and refunds that Solteq lacks, as documents. Nothing is sent yet.
 
@@ -180,31 +174,28 @@ def sales_delta(
     was changed after it was booked is refunded and booked anew. Solteq is asked first what it has of orders that the
     ledger knows nothing of. Table `delta.sales_delta`.
     """
-    rules = receipt_rules(settings)
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
+    rules = receipt_rules(shop.settings)
+    with shop.step(context, FLOW) as effort:
         adoption = sales_adoption.adopt(
-            database,
-            solteq.sales.find,
+            shop.database,
+            shop.solteq.sales.find,
             rules,
             run_id=context.run.run_id,
-            in_flight=settings.requests_in_flight,
-            again=_looked_up_again(config, settings),
+            in_flight=shop.settings.requests_in_flight,
+            again=_looked_up_again(config, shop.settings),
         )
-        with database.transaction() as connection:
+        with shop.database.transaction() as connection:
             plan = sales_plan.plan(connection, rules)
             sales_plan.settle(connection, plan.settled)
             quarantine.replace(connection, FLOW, "delta", plan.held)
             refused = _store(connection, config, plan.changes)
-            changes, verdicts = guard(connection, settings, utc_now(), "sales_delta", let_pass=config.let_pass)
+            changes, verdicts = guard(connection, shop.settings, utc_now(), "sales_delta", let_pass=config.let_pass)
             settled = count_rows(connection, "SELECT count(*) FROM sync.settled_orders")
-        quarantined = warn_of_quarantine(context, database, FLOW)
+        quarantined = warn_of_quarantine(context, shop.database, FLOW)
     remarked = changes.filter(pl.col("notes").list.len() > 0)
     for row in remarked.head(20).to_dicts():
         context.log.info(f"{row['key']}: {'; '.join(row['notes'])}")
-    metadata = delta_metadata(
-        settings, changes.drop("document"), quarantined=quarantined, unchanged=settled, measured=measured
-    )
+    metadata = delta_metadata(shop, changes.drop("document"), quarantined=quarantined, unchanged=settled, effort=effort)
     gross = changes["document"].str.json_path_match("$.totals.gross").cast(pl.Decimal(18, 2)).sum()
     more = {
         "gross": float(gross or 0),
@@ -251,12 +242,12 @@ def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, chan
 
 
 @dg.asset_check(asset=sales_delta)
-def no_document_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+def no_document_twice(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """No sale or refund is due twice, and none that Solteq has said it has.
 
     The order of such a document is held in quarantine; all others are booked.
     """
-    with database.transaction() as connection:
+    with shop.database.transaction() as connection:
         rows = connection.execute(
             "SELECT key FROM sync.quarantine WHERE flow = ? AND code = 'document-twice' ORDER BY key", [FLOW]
         ).fetchall()
@@ -279,42 +270,38 @@ def no_document_twice(database: dg.ResourceParam[StateDatabase]) -> dg.AssetChec
 )
 def solteq_sales(
     context: dg.AssetExecutionContext,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    leases: dg.ResourceParam[FlowLeases],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
     """The documents, booked in Solteq, each once; an answer that is lost is asked for again by the document's id.
 
     Each document is in `sync.sales` and in the ledger, `sync.deliveries`, before it leaves.
     """
-    with failing_in_words(), effort(solteq) as measured:
-        take_lease(context, leases, FLOW)
+    with shop.step(context, FLOW) as effort:
         counts = deliver_sales(
-            database,
-            solteq,
+            shop.database,
+            shop.solteq,
             run_id=context.run.run_id,
-            shop=settings.shop,
-            in_flight=settings.requests_in_flight,
+            shop=shop.settings.shop,
+            in_flight=shop.settings.requests_in_flight,
             on_progress=progress(context, "documents"),
         )
         days = [date.fromisoformat(key) for key in context.partition_keys]
-        with database.transaction() as connection:
+        with shop.database.transaction() as connection:
             touched = sales_books.days_of_run(connection, context.run.run_id)
             by_day = sales_books.booked_by_day(connection, {*days, *touched})
-            shown = sales_books.last_days(local_day(utc_now(), ZoneInfo(settings.timezone)), DAYS_SHOWN)
-            in_store = sales_books.orders_by_day(connection, shown, receipt_rules(settings))
+            shown = sales_books.last_days(local_day(utc_now(), ZoneInfo(shop.settings.timezone)), DAYS_SHOWN)
+            in_store = sales_books.orders_by_day(connection, shown, receipt_rules(shop.settings))
             in_solteq = sales_books.booked_by_day(connection, shown)
     _tell_by_day(context, by_day, days)
     if counts.delivered:
         context.add_asset_metadata({"last_30_days": sales_per_day(in_store, in_solteq, shown)})
-    return delivery_result(context, settings, database, FLOW, "sales_delta", counts, measured)
+    return delivery_result(context, shop, FLOW, "sales_delta", counts, effort)
 
 
 @dg.asset_check(asset=solteq_sales)
-def no_conflicts(database: dg.ResourceParam[StateDatabase]) -> dg.AssetCheckResult:
+def no_conflicts(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """No order has another one in its place, in Solteq or in the store. It fails until somebody has solved it."""
-    with database.transaction() as connection:
+    with shop.database.transaction() as connection:
         rows = connection.sql(
             "SELECT order_id::VARCHAR AS 'order', reason FROM sync.sales_conflicts ORDER BY since"
         ).pl()
@@ -344,24 +331,21 @@ class DaysCheckConfig(dg.Config):
 def days_agree(
     context: dg.AssetCheckExecutionContext,
     config: DaysCheckConfig,
-    settings: dg.ResourceParam[Settings],
-    database: dg.ResourceParam[StateDatabase],
-    solteq: dg.ResourceParam[SolteqClient],
-    clock: dg.ResourceParam[Clock],
+    shop: dg.ResourceParam[Shop],
 ) -> dg.AssetCheckResult:
     """Day by day, the store and Solteq agree: orders, gross, VAT by rate, refunds, and payments by type; and the gross
     of each business date.
 
     A difference names the orders.
     """
-    today = local_day(clock(), ZoneInfo(settings.timezone))
+    today = local_day(shop.clock(), ZoneInfo(shop.settings.timezone))
     with failing_in_words():
-        with database.transaction() as connection:
+        with shop.database.transaction() as connection:
             days = sales_books.days_of_run(connection, context.run.run_id)
             days |= sales_books.partition_days(context.run.tags)
             days |= sales_books.last_days(today, config.last_days)
         agreement = sales_books.compare(
-            database, receipt_rules(settings), days, solteq.sales.find if config.read_back else None
+            shop.database, receipt_rules(shop.settings), days, shop.solteq.sales.find if config.read_back else None
         )
     return dg.AssetCheckResult(
         passed=not agreement.differences,

@@ -12,7 +12,9 @@ import simplejson
 
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
-from solteq_woo_assets.flows.sales.rules import REVERSED_STATUSES, Order, refund_content, sale_content
+from solteq_woo_assets.flows.sales.orders import Order
+from solteq_woo_assets.flows.sales.receipts import refund_content, sale_content
+from solteq_woo_assets.flows.sales.rules import REVERSED_STATUSES
 
 
 def known(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:

@@ -16,13 +16,8 @@ from solteq_woo_assets.clients.solteq import HeldSale
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
-from solteq_woo_assets.flows.sales.rules import (
-    REVERSED_STATUSES,
-    Receipt,
-    due_receipts,
-    standing_receipts,
-    with_decimals,
-)
+from solteq_woo_assets.flows.sales.receipts import Receipt, with_decimals
+from solteq_woo_assets.flows.sales.rules import REVERSED_STATUSES, due_receipts, standing_receipts
 from solteq_woo_assets.flows.sales.snapshots import FLOW, ORDERS, is_booked_here
 
 ORDERS_AT_ONCE = 5_000

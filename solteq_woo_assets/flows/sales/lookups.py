@@ -22,7 +22,7 @@ from solteq_woo_assets.flows.sales.adoption import AnotherOrder, differs, find_d
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules
 from solteq_woo_assets.flows.sales.plan import MARK, dump, ways_of
-from solteq_woo_assets.flows.sales.rules import Receipt, sale_id
+from solteq_woo_assets.flows.sales.receipts import Receipt, sale_id
 from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here
 from solteq_woo_assets.flows.sales.tables import SALES, SALES_LOOKUPS
 

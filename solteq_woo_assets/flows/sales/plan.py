@@ -18,13 +18,12 @@ from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.flows.sales.booked_elsewhere import known, order_content
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
+from solteq_woo_assets.flows.sales.receipts import Receipt, with_decimals
 from solteq_woo_assets.flows.sales.rules import (
-    Receipt,
     due_receipts,
     is_deleted_after_booking,
     old_order_receipts,
     old_refunds_deleted,
-    with_decimals,
 )
 from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here, order_key
 from solteq_woo_assets.flows.sales.tables import SALES_DELTA, SETTLED_ORDERS

@@ -9,8 +9,8 @@ import polars as pl
 
 from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.flows.sales.booked_elsewhere import moved_pieces
+from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
-from solteq_woo_assets.flows.sales.rules import ReceiptRules
 from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here
 from solteq_woo_assets.flows.sales.tables import SALES_UNDER_WAY
 

@@ -303,6 +303,26 @@ def test_what_was_answered_before_the_store_went_away_is_settled(shop: Shop) -> 
     assert states(shop) == {"delivered": 50, "unsent": 50}
 
 
+def test_a_delivery_that_is_told_to_stop_leaves_the_rest_to_the_next_one(shop: Shop) -> None:
+    put(shop, *numbered(300))
+    run_flows(shop.settings, "delta", "products up to the delta")
+    with picky(shop, crash) as woo:
+        counts = deliver(
+            shop.database,
+            woo,
+            flow="products",
+            table="delta.product_delta",
+            run_id="stopped",
+            in_flight=1,
+            stop=lambda: len(woo.tried) > 0,
+        )
+    assert (counts.delivered, counts.unsent, counts.undelivered) == (100, 200, 200)
+    assert states(shop) == {"delivered": 100, "unsent": 200}
+    shop.sync("products_to_woo")
+    assert len(shop.store()) == 300
+    assert states(shop).keys() == {"delivered", "superseded"}
+
+
 def test_new_variations_wait_until_their_parent_is_variable(shop: Shop) -> None:
     """A model number that the store would mangle: the conversion is refused, and nothing is hung under a simple
     product, where nobody would ever see it. This holds for the runs that follow, too."""

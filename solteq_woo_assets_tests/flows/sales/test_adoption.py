@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.flows.sales.adoption import AnotherOrder, differs, find_documents
-from solteq_woo_assets.flows.sales.rules import Order, Receipt, due_receipts
+from solteq_woo_assets.flows.sales.orders import Order
+from solteq_woo_assets.flows.sales.receipts import Receipt
+from solteq_woo_assets.flows.sales.rules import due_receipts
 from solteq_woo_assets_tests.flows.sales.test_rules import (
     PAID,
     RULES,

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
-from solteq_woo_assets.flows.sales.rules import Order, Receipt, Unbookable, is_sale
+from solteq_woo_assets.flows.sales.orders import Order, Unbookable
+from solteq_woo_assets.flows.sales.receipts import Receipt
+from solteq_woo_assets.flows.sales.rules import is_sale
 from solteq_woo_assets_tests.flows.sales.test_rules import RULES, assert_sound, booked_all, sums, through_the_tables
 
 # How often a step shows a sale: protects the tests below from looking at none.

@@ -21,10 +21,9 @@ from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of, sales_frames
 from solteq_woo_assets.flows.sales.orders import Line, Order, ReceiptRules, StoreRefund, Tax, Unbookable
+from solteq_woo_assets.flows.sales.receipts import Receipt, business_date
 from solteq_woo_assets.flows.sales.remainders import in_proportion
 from solteq_woo_assets.flows.sales.rules import (
-    Receipt,
-    business_date,
     due_receipts,
     is_deleted_after_booking,
     old_order_receipts,

@@ -12,7 +12,8 @@ import pytest
 
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
-from solteq_woo_assets.flows.sales.rules import Receipt, due_receipts, is_sale, standing_receipts
+from solteq_woo_assets.flows.sales.receipts import Receipt
+from solteq_woo_assets.flows.sales.rules import due_receipts, is_sale, standing_receipts
 from solteq_woo_assets_tests.flows.sales.test_rules import (
     RULES,
     assert_never_more_than_sold,
