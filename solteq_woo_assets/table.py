@@ -70,6 +70,9 @@ class Table:
     @property
     def ddl(self) -> str:
         """The statement that makes the table."""
-        columns = [f'"{name}" {sql_type(each.type)} {each.constraint}' for name, each in self.columns.items()]
-        key = [f"PRIMARY KEY ({', '.join(self.key)})"] if self.key else []
+        columns = [
+            f'"{name}" {sql_type(each.type)} {"PRIMARY KEY" if self.key == (name,) else ""} {each.constraint}'
+            for name, each in self.columns.items()
+        ]
+        key = [f"PRIMARY KEY ({', '.join(self.key)})"] if len(self.key) > 1 else []
         return f"CREATE TABLE {self.name} ({', '.join(columns + key)});"

@@ -1,6 +1,7 @@
 """The house: which room may use which, so that each can be understood and tested without those above it."""
 
 import ast
+import re
 import subprocess
 import sys
 import textwrap
@@ -117,3 +118,9 @@ def test_rules_do_no_input_or_output(path: Path) -> None:
     impure = imported(path) - {"os.path.commonprefix"}
     assert {name.split(".")[0] for name in impure} & IO == set()
     assert "now(" not in path.read_text(encoding="utf-8")
+
+
+def test_the_database_is_opened_with_the_tables_of_all_flows() -> None:
+    """Without them an upgrade would leave theirs as they were."""
+    opening = {path for path in FILES if re.search(r"\bStateDatabase\(", path.read_text(encoding="utf-8"))}
+    assert opening == {PACKAGE / "engine" / "database.py", PACKAGE / "flows" / "tables.py"}

@@ -232,7 +232,9 @@ def test_sensors_start_switched_on_with_the_sandbox_on_both_sides_alone(
 def test_each_asset_shows_the_columns_of_its_table_and_how_old_it_may_be(definitions: dg.Definitions) -> None:
     """A newcomer sees what is in a table, and a flow that stands still turns red by itself."""
     for name, spec in assets_of(definitions).items():
-        assert spec.metadata["dagster/column_schema"].columns, name
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert columns, name
+        assert all(column.description for column in columns), name
         assert spec.metadata["dagster/table_name"].rpartition(".")[2] in (name, "deliveries")
         assert spec.freshness_policy is not None, name
 
