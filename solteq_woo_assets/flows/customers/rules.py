@@ -17,7 +17,8 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.handover import IS_INTERMEDIATE
-from solteq_woo_assets.flows.customers.people import ADDRESSES, NEEDS_PARSING, PERSON_FIELDS
+from solteq_woo_assets.flows.customers.people import NEEDS_PARSING
+from solteq_woo_assets.flows.customers.tables import ADDRESSES, PERSON_FIELDS, WOO_CUSTOMER_DELTA
 
 Relation = duckdb.DuckDBPyRelation
 
@@ -705,22 +706,5 @@ def agreed_values(
     return agreed
 
 
-CUSTOMER_CHANGES_SCHEMA = pl.Schema(
-    {
-        "key": pl.String,
-        "action": pl.String,
-        "kind": pl.String,
-        "woo_id": pl.Int64,
-        "parent_key": pl.String,
-        "parent_id": pl.Int64,
-        "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
-        "reason": pl.String,
-        "solteq_id": pl.String,
-        "conflicts": pl.List(pl.Struct({"field": pl.String, "kept": pl.String, "lost": pl.String})),
-    }
-)
-"""The columns of both deltas; ``engine/database.py`` says what they hold."""
-
-
 def _delta(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    return pl.concat([frame.cast(CUSTOMER_CHANGES_SCHEMA) for frame in frames]).sort("key")
+    return pl.concat([frame.cast(WOO_CUSTOMER_DELTA.schema) for frame in frames]).sort("key")

@@ -3,8 +3,10 @@
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.flows.reconciliation.tables import RECONCILIATION
+
 WHYS = ("missing", "surplus", "edited", "changed", "waiting", "quarantined", "unread")
-SCHEMA = pl.Schema(dict.fromkeys(("flow", "key", "field", "expected", "held", "why", "reason"), pl.String()))
+SCHEMA = RECONCILIATION.schema_without("reconciled_at", "run_id", "first_seen")
 
 # What was delivered last of a field tells an edit in the other system from a change that was not delivered yet.
 _DIFFERENCES = """
