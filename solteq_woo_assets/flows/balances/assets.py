@@ -12,7 +12,6 @@ from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.snapshot import read_feed
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -191,7 +190,7 @@ def balance_delta(
             comparison = compare(connection, shop.settings, utc_now())
             refused = store_delta(connection, config, FLOW, "balance_delta", comparison)
             changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
-            products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
+            products = count_rows(connection, f"SELECT count(DISTINCT sku_key(product_code)) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(

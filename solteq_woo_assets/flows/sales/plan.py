@@ -12,7 +12,6 @@ import duckdb
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.engine.skus import sku_key as sku_key_sql
 from solteq_woo_assets.engine.snapshot import watermark
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import HELD_SCHEMA, Comparison
@@ -189,8 +188,8 @@ def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> It
 def _codes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Solteq's spelling of the SKUs of these orders."""
     rows = connection.execute(
-        f"SELECT {sku_key_sql('code')}, arg_max(trim(code), modified_at) FROM snapshot.solteq_products "
-        f"WHERE NOT deleted AND {sku_key_sql('code')} IN (SELECT {sku_key_sql('sku')} FROM snapshot.woo_sales_lines "
+        "SELECT sku_key(code), arg_max(trim(code), modified_at) FROM snapshot.solteq_products "
+        "WHERE NOT deleted AND sku_key(code) IN (SELECT sku_key(sku) FROM snapshot.woo_sales_lines "
         "WHERE order_id IN (SELECT id FROM chosen)) GROUP BY 1"
     ).fetchall()
     return dict(rows)
