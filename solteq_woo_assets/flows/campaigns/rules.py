@@ -9,7 +9,7 @@ import polars as pl
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.temporary import leaves_nothing
-from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
     local_text,
@@ -21,22 +21,10 @@ from solteq_woo_assets.flows.campaigns.pricing import (
     sale_agrees,
     sale_changes,
 )
+from solteq_woo_assets.flows.campaigns.tables import CAMPAIGN_PRICE_DELTA
 from solteq_woo_assets.flows.products.matching import find_strangers
 
 Relation = duckdb.DuckDBPyRelation
-
-CAMPAIGN_CHANGES_SCHEMA = pl.Schema(
-    {
-        **CHANGES_SCHEMA,
-        "old_price": pl.Decimal(18, 4),
-        "new_price": pl.Decimal(18, 4),
-        "valid_from": pl.Datetime("us"),
-        "valid_to": pl.Datetime("us"),
-        "campaign": pl.String,
-        "beaten": pl.List(pl.String),
-    }
-)
-"""The columns of ``delta.campaign_price_delta``; ``engine/database.py`` says what they hold."""
 
 
 # A code on two active products is nobody's price: the product delta holds it back. What is not sold online is left
@@ -185,7 +173,7 @@ def campaign_price_delta(
 ) -> Comparison:
     """The sale prices and windows that the store should hold at an instant, less what it holds.
 
-    ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
+    ``changes``: of ``delta.campaign_price_delta``; a campaign that sets no price is a row with action ``skip``.
     ``numbers``: products with an offer, and those of them without 30 days of history.
 
     :param products: rows of ``snapshot.solteq_products``
@@ -209,8 +197,8 @@ def campaign_price_delta(
     def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:
         return connection.sql(query, params=parameters).pl()
 
-    changes = frame(_CHANGES, {"now": now, "zone": rules.zone.key}).cast(CAMPAIGN_CHANGES_SCHEMA)
-    skipped = frame(_SKIPPED, {"now": now}).cast(CAMPAIGN_CHANGES_SCHEMA)
+    changes = frame(_CHANGES, {"now": now, "zone": rules.zone.key}).cast(CAMPAIGN_PRICE_DELTA.schema)
+    skipped = frame(_SKIPPED, {"now": now}).cast(CAMPAIGN_PRICE_DELTA.schema)
     counts = connection.execute("SELECT count(*), count(*) FILTER (lowest_price_30d IS NULL) FROM offers").fetchall()[0]
     return Comparison(
         changes=pl.concat([changes, skipped]),
