@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.engine.database import _TABLES
 from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
+from solteq_woo_assets.engine.sql import define_macros
 
 START = datetime(2026, 3, 1)  # noqa: DTZ001  as the database keeps it
 SECOND = timedelta(seconds=1)
@@ -76,6 +77,7 @@ def memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, in memory."""
     with duckdb.connect() as connection:
         connection.execute(_TABLES)
+        define_macros(connection)
         yield connection
 
 
