@@ -92,9 +92,9 @@ def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 @contextmanager
-def opened(settings: Settings, clock: Clock) -> Iterator[Shop]:
+def opened(settings: Settings, database: StateDatabase, clock: Clock) -> Iterator[Shop]:
     """The shop that the settings name, until the block ends."""
-    solteq, woo, database = solteq_client(settings), woo_client(settings), StateDatabase(settings.database)
+    solteq, woo = solteq_client(settings), woo_client(settings)
     identity = Identity(database, sides(settings, solteq, woo))
     try:
         with FlowLeases(database, admit=identity.check) as leases:

@@ -3,7 +3,6 @@
 from solteq_woo_assets.engine import stopped
 from solteq_woo_assets.engine.guard_rails import KEYS_SHOWN, Delta, GuardRails, Verdict, share
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
-from solteq_woo_assets.engine.skus import sku_key
 
 FEW_CUTS = 1
 """So many products may always be cut deeply. A wrong price sells at once, so it is the fewest that there can be."""
@@ -149,7 +148,7 @@ def price_cuts(delta: Delta) -> Verdict:
 def _stopped_in_products(delta: Delta) -> list[str]:
     """Rows of campaigns whose product's own price is stopped: they would bring it to the store all the same."""
     return delta.keys(
-        f"SELECT key FROM {delta.rows('price_cuts')} WHERE {sku_key('key')} IN (SELECT {sku_key('key')} "
+        f"SELECT key FROM {delta.rows('price_cuts')} WHERE sku_key(key) IN (SELECT sku_key(key) "
         "FROM delta.product_delta WHERE action = 'stopped' AND reason LIKE 'stopped by price_cuts%') ORDER BY key"
     )
 

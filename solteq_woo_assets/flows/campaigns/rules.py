@@ -7,28 +7,16 @@ import polars as pl
 
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.temporary import leaves_nothing
-from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
     next_edge,
     price_products,
 )
+from solteq_woo_assets.flows.campaigns.tables import CAMPAIGN_PRICE_DELTA
 from solteq_woo_assets.flows.products.matching import find_strangers
 
 Relation = duckdb.DuckDBPyRelation
-
-CAMPAIGN_CHANGES_SCHEMA = pl.Schema(
-    {
-        **CHANGES_SCHEMA,
-        "old_price": pl.Decimal(18, 4),
-        "new_price": pl.Decimal(18, 4),
-        "valid_from": pl.Datetime("us"),
-        "valid_to": pl.Datetime("us"),
-        "campaign": pl.String,
-        "beaten": pl.List(pl.String),
-    }
-)
-"""The columns of ``delta.campaign_price_delta``; ``engine/database.py`` says what they hold."""
 
 
 @leaves_nothing
@@ -46,7 +34,7 @@ def campaign_price_delta(
 ) -> Comparison:
     """The sale prices and windows that the store should hold at an instant, less what it holds.
 
-    ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
+    ``changes``: of ``delta.campaign_price_delta``; a campaign that sets no price is a row with action ``skip``.
     ``numbers``: products with an offer, and those of them without 30 days of history.
 
     :param products: rows of ``snapshot.solteq_products``
@@ -71,7 +59,7 @@ def campaign_price_delta(
         held = steps.frame("quarantine", now=now)
         (numbers,) = steps.frame("numbers").to_dicts()
     return Comparison(
-        changes=pl.concat([changes.cast(CAMPAIGN_CHANGES_SCHEMA), skipped.cast(CAMPAIGN_CHANGES_SCHEMA)]),
+        changes=pl.concat([changes.cast(CAMPAIGN_PRICE_DELTA.schema), skipped.cast(CAMPAIGN_PRICE_DELTA.schema)]),
         held=held,
         next_edge=next_edge(connection),
         numbers=numbers,
