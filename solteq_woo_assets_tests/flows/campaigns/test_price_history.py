@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo import StoreProduct
 from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
+from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.tables import TABLES
 
@@ -76,6 +77,7 @@ class Store:
 def memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, in memory."""
     with duckdb.connect() as connection:
+        define_macros(connection)
         bring_up(connection, TABLES, None)
         yield connection
 
