@@ -22,7 +22,8 @@ from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.database import Clock, utc_now
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.servers import KeptServer
 from solteq_woo_sandbox import solteq as solteq_sandbox
@@ -91,7 +92,7 @@ class Shop:
         self.solteq = Control(solteq_url)
         self.woo = Control(woo_url)
         self.settings = self.with_settings()
-        self.database = StateDatabase(self.settings.database)
+        self.database = state_database(self.settings.database)
         self.instance: dg.DagsterInstance | None = None
         self.clock: Clock = utc_now
         self._edits = 0

@@ -32,6 +32,7 @@ from solteq_woo_assets.flows.customers.erasure import erase
 from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.products import outbox as delivery
 from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 FLOWS = {
@@ -80,7 +81,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) 
     :param full: read everything again
     :raises dagster.Failure: as the step would have failed
     """
-    database = StateDatabase(settings.database)
+    database = state_database(settings.database)
     solteq, woo = solteq_client(settings), woo_client(settings)
     told: dict[str, dict[str, Any]] = {}
     try:
@@ -191,7 +192,7 @@ def erase_until(settings: Settings, who: str, number: int) -> None:
         rewrite(database)
 
     StateDatabase.rewrite = dying_rewrite  # type: ignore[method-assign]
-    erase(StateDatabase(settings.database), who)
+    erase(state_database(settings.database), who)
 
 
 def _dying_around_step(die: Callable[[], None], step: Callable[..., Any]) -> Callable[..., Any]:
@@ -216,7 +217,7 @@ def erase_out_of_disk(settings: Settings, who: str) -> None:
 
     _replace(StateDatabase, "rewrite", fill_up)
     with pytest.raises(StateError, match="The next run of any flow tries again"):
-        erase(StateDatabase(settings.database), who)
+        erase(state_database(settings.database), who)
 
 
 def _death(number: int) -> Callable[[], None]:
