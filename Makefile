@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test screenshots week check docs bench lock clean
+.PHONY: run test test-slow screenshots week check docs bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
 	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
@@ -14,9 +14,12 @@ run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops 
 	SOLTEQ_WOO_SALES_POLL_SECONDS=$${SOLTEQ_WOO_SALES_POLL_SECONDS:-2} \
 	exec $(BIN)/solteq-woo run
 
-test: $(INSTALLED)  ## all tests
+test: $(INSTALLED)  ## the tests, but for the slow ones
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
+
+test-slow: $(INSTALLED)  ## the tests marked slow: in a browser, a process killed at every step, long sequences of days
 	$(BIN)/pytest solteq_woo_assets_tests/browser  # alone: a browser, the UI and the daemon keep both cores busy
-	$(BIN)/pytest -n auto --ignore solteq_woo_assets_tests/browser
+	$(BIN)/pytest -n auto --dist worksteal -m slow --ignore solteq_woo_assets_tests/browser
 
 screenshots: $(INSTALLED)  ## the documentation's pictures of the UI, taken by the browser tests
 	SCREENSHOTS=1 $(BIN)/pytest -p no:cacheprovider solteq_woo_assets_tests/browser

@@ -20,7 +20,6 @@ import simplejson
 from benchmarks.delta import Measured, apart, peak_bytes
 from benchmarks.figures import Figure, median
 from benchmarks.shops import Sandbox, environment, metadata, run_job, sandbox, set_environment, store_auth
-from solteq_woo_assets.automation.jobs import CHANGED_SALES
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo_orders import ORDER_FIELDS, created_between
 from solteq_woo_assets.engine.database import utc_now
@@ -198,7 +197,12 @@ def _changed(known: int, changed: int) -> Iterator[Figure]:
                 side.forget_requests()
             today = datetime.now(ZONE).date().isoformat()
             started = time.perf_counter()
-            result = run_job(values, "sales_to_solteq", config=CHANGED_SALES, partition_key=today)
+            result = run_job(
+                values,
+                "sales_to_solteq",
+                config={"ops": {"woo_sales": {"config": {"changed_only": True}}}},
+                partition_key=today,
+            )
             seconds = time.perf_counter() - started
             booked = metadata(result)["solteq_sales"]["created"]
             if booked != changed:

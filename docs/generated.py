@@ -19,7 +19,7 @@ GROUPS = {
     "products_poll_seconds": "When flows run",
     "alert_email_to": "Alerts",
     "dagster_url": "The Dagster UI",
-    "solteq_products_path": "Where Solteq keeps what",
+    "solteq_feeds": "Where Solteq keeps what",
 }
 """Headings of the settings page, by the setting with which each begins."""
 

@@ -1,28 +1,28 @@
 """The code location: assets, checks, jobs, schedules, sensors and resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import dagster as dg
 
 from solteq_woo_assets.automation.alerts import alert_sensors
-from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, jobs
+from solteq_woo_assets.automation.jobs import jobs
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
 from solteq_woo_assets.automation.shadow import without_deliveries, would_send
 from solteq_woo_assets.automation.specs import shown
 from solteq_woo_assets.engine.database import Clock, utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop, opened
-from solteq_woo_assets.flows.balances import assets as balances
-from solteq_woo_assets.flows.campaigns import assets as campaigns
-from solteq_woo_assets.flows.customers import assets as customers
-from solteq_woo_assets.flows.products import assets as products
-from solteq_woo_assets.flows.reconciliation import assets as reconciliation
-from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.all import FLOWS
+from solteq_woo_assets.flows.sales.assets import days_of
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
+RECONCILIATION = "solteq_woo_assets.flows.reconciliation.assets"
 
-def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definitions:
+
+def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequence[Flow] = FLOWS) -> dg.Definitions:
     """Everything that Dagster loads, for these settings.
 
     :param clock: what campaigns go by
@@ -30,29 +30,28 @@ def build_definitions(settings: Settings, clock: Clock = utc_now) -> dg.Definiti
 
     @dg.resource(description="The shop: its settings, its database, Solteq and the web store")
     def shop() -> Iterator[Shop]:
-        with opened(settings, state_database(settings.database), clock) as shop:
+        with opened(settings, state_database(settings.database, flows), clock) as shop:
             yield shop
 
-    days = sales.days_of(settings)
-    by_day = dg.map_asset_specs(
-        lambda spec: spec.replace_attributes(partitions_def=days),
-        [sales.woo_sales, sales.sales_delta, sales.solteq_sales],
+    modules = [import_module(name) for name in dict.fromkeys([*(flow.module for flow in flows), RECONCILIATION])]
+    loaded = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
+    days = days_of(settings)
+    loaded = dg.map_asset_specs(
+        lambda spec: spec.replace_attributes(partitions_def=days) if spec.partitions_def else spec, loaded
     )
-    flows = [products, balances, campaigns, customers, reconciliation]
-    loaded = [asset for asset in dg.load_assets_from_modules(flows) if isinstance(asset, dg.AssetsDefinition)]
-    assets = [*dg.map_asset_specs(shown(settings), [*loaded, *by_day])]
-    checks = dg.load_asset_checks_from_modules([*flows, sales])
+    assets = [*dg.map_asset_specs(shown(settings, flows), loaded)]
+    checks = dg.load_asset_checks_from_modules(modules)
     if settings.mode == "shadow":
-        deliveries = set(DELIVERY_ASSETS.values())
+        deliveries = {flow.delivery for flow in flows}
         assets = without_deliveries(assets, deliveries)
         checks = [check for check in checks if check.check_key.asset_key.to_user_string() not in deliveries]
-        checks += map(would_send, DELTA_ASSETS.values())
+        checks += [would_send(flow.delta) for flow in flows]
     return dg.Definitions(
         assets=assets,
         asset_checks=checks,
-        jobs=jobs(settings),
-        schedules=flow_schedules(settings),
-        sensors=[*flow_sensors(settings), *alert_sensors(settings)],
+        jobs=jobs(settings, flows),
+        schedules=flow_schedules(settings, flows),
+        sensors=[*flow_sensors(settings, flows), *alert_sensors(settings)],
         resources={"shop": shop},
         executor=dg.in_process_executor,
     )

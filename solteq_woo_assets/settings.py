@@ -5,12 +5,10 @@ made by ``python -m solteq_woo_assets.settings > .env.example``, and a test keep
 """
 
 import os
-import re
 import sys
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -21,13 +19,13 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from solteq_woo_assets import settings_checks as checks
 from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.settings_checks import FEEDS, Endpoint
 
 SANDBOX = {
     "SOLTEQ_API_URL": "http://127.0.0.1:4810",
@@ -45,21 +43,9 @@ DATABASE = Path("solteq_woo.duckdb")
 
 _NOT_SET = Path()
 
-
-def _tax_class_pairs(value: object) -> object:
-    """``25.5=standard,0=zero-rate`` as a mapping; WooCommerce writes its standard class as an empty slug."""
-    read = checks.pairs(value, "RATE=CLASS,RATE=CLASS, for example 25.5=standard,13.5=reduced-rate")
-    if isinstance(value, str) and isinstance(read, dict):
-        return {rate: "" if slug == "standard" else slug for rate, slug in read.items()}
-    return read
-
-
-def _payment_pairs(value: object) -> object:
-    """``paytrail=Card,bacs=Invoice`` as a mapping."""
-    return checks.pairs(value, "NAME=TYPE,NAME=TYPE, for example paytrail=Card,bacs=Invoice")
-
-
 Listed = Annotated[list[str], NoDecode, BeforeValidator(checks.comma_separated)]
+Address = Annotated[str, AfterValidator(checks.address)]
+Named = Annotated[str, AfterValidator(checks.not_blank)]
 Cron = Annotated[str, AfterValidator(checks.cron)]
 PollSeconds = Annotated[int, Field(ge=0, le=86_400)]
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -77,7 +63,6 @@ _CREDENTIALS = {
 }
 """What an address needs."""
 _ADDRESS_OF = {"solteq": "SOLTEQ_API_URL", "woo": "WOO_URL"}
-_FEEDS = ("products", "balances", "customers", "campaigns", "sales")
 _FIRST_WOOCOMMERCE = date(2011, 1, 1)
 """WooCommerce is not older, and each day is a partition."""
 
@@ -96,16 +81,16 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    solteq_api_url: str = _access("SOLTEQ_API_URL")
+    solteq_api_url: Address = _access("SOLTEQ_API_URL")
     """Address of the Solteq API, such as https://api.solteqpos.com. Without it and WOO_URL the sandbox stands in for
     both."""
-    solteq_identity_url: str = _access("SOLTEQ_IDENTITY_URL")
+    solteq_identity_url: Address = _access("SOLTEQ_IDENTITY_URL")
     """Address of Solteq's identity server, such as https://login.smartretail.cloud."""
     solteq_client_id: str = _access("SOLTEQ_CLIENT_ID")
     """OAuth2 client id, made in Solteq's back office."""
     solteq_client_secret: SecretStr = _access("SOLTEQ_CLIENT_SECRET")
     """OAuth2 client secret."""
-    woo_url: str = _access("WOO_URL")
+    woo_url: Annotated[str, AfterValidator(checks.shop_address)] = _access("WOO_URL")
     """Address of the web store, such as https://shop.example."""
     woo_consumer_key: str = _access("WOO_CONSUMER_KEY")
     """REST API key with read and write permission (WooCommerce > Settings > Advanced > REST API)."""
@@ -117,12 +102,12 @@ class Settings(BaseSettings):
     are real, or none."""
     mode: Literal["live", "shadow"] = "live"
     """Shadow: everything runs up to the deltas and nothing is sent, to run beside another connector for some weeks."""
-    database: Path = _NOT_SET
+    database: Annotated[Path, AfterValidator(checks.file)] = _NOT_SET
     """The DuckDB file that holds snapshots, deltas and the ledger. Empty: solteq_woo.duckdb in the working folder; in
     the folder .sandbox while the sandbox stands in for a side."""
-    shop: str = "shop"
+    shop: Annotated[str, AfterValidator(checks.part_of_external_ids)] = "shop"
     """Name of the web store in external ids, such as woo:<shop>:order:<id>. Never change it on a running shop."""
-    web_store: str = "verkko"
+    web_store: Named = "verkko"
     """Solteq store id that web sales are booked on."""
     stock_stores: Listed = []
     """Solteq store ids whose free balance is sold online, comma-separated. Empty: all stores. The doctor says which
@@ -131,7 +116,7 @@ class Settings(BaseSettings):
     """Pieces held back per product, so that the last ones are not sold twice."""
     stock_store_changes: bool = False
     """Send the per-store balances also when only they changed and the sellable quantity did not."""
-    timezone: str = "Europe/Helsinki"
+    timezone: Annotated[str, AfterValidator(checks.time_zone)] = "Europe/Helsinki"
     """The shop's time zone, a TZ database name."""
     end_of_business_day: time = time(0, 0)
     """Local time at which a business day ends; 04:00 books a sale at 03:59 on the day before."""
@@ -145,7 +130,7 @@ class Settings(BaseSettings):
     """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
     attribute_separator: str = Field(default="/", pattern=r"^[^|\\<>&%]+$")
     """What stands for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts at those."""
-    tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(_tax_class_pairs)] = {
+    tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(checks.tax_classes)] = {
         Decimal("25.5"): "",
         Decimal("13.5"): "reduced-rate",
         Decimal("10"): "reduced-rate-10",
@@ -208,13 +193,13 @@ class Settings(BaseSettings):
     """Roles of the store whose accounts are of people who run it, comma-separated, beside WordPress's and WooCommerce's
     own (administrator, editor, author, contributor, shop_manager). Such an account is never linked, written or removed,
     also if the person is a customer, too."""
-    tax_code_meta: str = Field(default="vat_number", pattern="^[^_]")
+    tax_code_meta: Named = Field(default="vat_number", pattern="^[^_]")
     """Meta key in which the store keeps a company's VAT number, by the plugin that asks for it. Not with an underscore:
     WooCommerce hides those."""
-    sale_statuses: Listed = ["processing", "completed"]
+    sale_statuses: Annotated[Listed, AfterValidator(checks.statuses)] = ["processing", "completed"]
     """Statuses of the store's orders that are sales, comma-separated, with or without the database's wc-. Refunded
     orders that were paid are sales, too."""
-    payment_types: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {
+    payment_types: Annotated[dict[str, str], NoDecode, BeforeValidator(checks.payments)] = {
         "paytrail": "Card",
         "stripe": "Card",
         "woocommerce_payments": "Card",
@@ -223,10 +208,10 @@ class Settings(BaseSettings):
         "cod": "Cash",
     }
     """Solteq's payment type of each payment method of the store, METHOD=TYPE, comma-separated. Others go as Other."""
-    payment_fees: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {}
+    payment_fees: Annotated[dict[str, str], NoDecode, BeforeValidator(checks.payments)] = {}
     """Fees of the store's orders that are means of payment, by their names: NAME=TYPE with Solteq's payment type,
     comma-separated, such as Gift card=GiftCard. Other negative fees are lines of the sale, a discount."""
-    payment_meta: Annotated[dict[str, str], NoDecode, BeforeValidator(_payment_pairs)] = {}
+    payment_meta: Annotated[dict[str, str], NoDecode, BeforeValidator(checks.payments)] = {}
     """Meta keys of the store's orders in which a plugin keeps what was paid by gift card, VAT included: KEY=TYPE,
     comma-separated, such as _gift_card_amount=GiftCard. The order's method paid the rest."""
     sales_from: Annotated[date | None, BeforeValidator(lambda value: value or None)] = None
@@ -289,11 +274,11 @@ class Settings(BaseSettings):
     """Days for which the ledger of other writes, values that lost a conflict and reconciliations are kept. The newest
     write of each field is always kept."""
 
-    alert_email_to: Listed = []
+    alert_email_to: Annotated[Listed, AfterValidator(checks.mail_addresses)] = []
     """Who gets an e-mail when something is wrong, and when it is over, comma-separated. Empty: nobody."""
-    alert_email_from: str = ""
+    alert_email_from: Annotated[str, AfterValidator(checks.mail_address)] = ""
     """Sender of these e-mails."""
-    smtp_host: str = "localhost"
+    smtp_host: Annotated[str, AfterValidator(checks.host)] = "localhost"
     """Mail server that takes the e-mails."""
     smtp_port: int = Field(default=587, ge=1, le=65535)
     """Its port."""
@@ -303,83 +288,19 @@ class Settings(BaseSettings):
     """User name at the mail server. Empty: without logging in."""
     smtp_password: SecretStr = SecretStr("")
     """The user's password."""
-    alert_webhook_url: SecretStr = SecretStr("")
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(checks.secret_address)] = SecretStr("")
     """Address that gets {"text": …} by POST when something is wrong, such as a Slack incoming webhook. Empty: none."""
     alert_pause_minutes: int = Field(default=60, ge=1, le=44_640)
     """The same cause is told at most once in so many minutes."""
-    dagster_url: str = "http://127.0.0.1:3000"
+    dagster_url: Address = "http://127.0.0.1:3000"
     """Address of the Dagster UI, for links in alerts."""
 
-    solteq_products_path: str = "catalog/v1-ext/products"
-    """Path of the product feed below the API address: <service>/v1-ext/<rest>."""
-    solteq_products_scope: str = "catalog-api"
-    """OAuth2 scope of the product feed."""
-    solteq_balances_path: str = "stock/v1-ext/balances"
-    """Path of the balance feed."""
-    solteq_balances_scope: str = "stock-api"
-    """OAuth2 scope of the balance feed."""
-    solteq_customers_path: str = "customer/v1-ext/customers"
-    """Path of the customer feed; customers are written there, too."""
-    solteq_customers_scope: str = "customer-api"
-    """OAuth2 scope of the customer feed."""
-    solteq_campaigns_path: str = "discount/v1-ext/campaigns"
-    """Path of the campaign feed."""
-    solteq_campaigns_scope: str = "discount-api"
-    """OAuth2 scope of the campaign feed."""
-
-    solteq_sales_path: str = "order/v1-ext/sales"
-    """Path to which sales are posted and under which they are looked up."""
-    solteq_sales_scope: str = "order-api"
-    """OAuth2 scope of sales."""
-
-    _addresses = field_validator("solteq_api_url", "solteq_identity_url", "dagster_url")(checks.address)
-    _store_address = field_validator("woo_url")(checks.shop_address)
-    _host = field_validator("smtp_host")(checks.host)
-    _shop = field_validator("shop")(checks.part_of_external_ids)
-    _named = field_validator("web_store", "tax_code_meta")(checks.not_blank)
-    _statuses = field_validator("sale_statuses")(checks.statuses)
-    _paths = field_validator(*(f"solteq_{feed}_path" for feed in _FEEDS))(checks.path)
-
-    @field_validator("tax_classes")
-    @classmethod
-    def _some_class(cls, value: dict[Decimal, str]) -> dict[Decimal, str]:
-        if not value:
-            raise ValueError("it must name the class of a rate: without one every product is held back")
-        return value
-
-    @field_validator("database")
-    @classmethod
-    def _file(cls, value: Path) -> Path:
-        if value != _NOT_SET and value.is_dir():
-            raise ValueError("it is a folder; name a file in it")
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError("not a TZ database name; Europe/Helsinki is one") from error
-        return value
-
-    @field_validator("alert_email_to", "alert_email_from")
-    @classmethod
-    def _mail_addresses(cls, value: list[str] | str) -> list[str] | str:
-        addresses = value if isinstance(value, list) else [value] if value else []
-        if any("\n" in each or not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(each)[1]) for each in addresses):
-            raise ValueError("not an e-mail address; shop@example.com is one")
-        return value
-
-    @field_validator("alert_webhook_url")
-    @classmethod
-    def _web_address(cls, value: SecretStr) -> SecretStr:
-        if value and not value.get_secret_value().startswith(("https://", "http://")):
-            raise ValueError("not a web address; it begins with https://")
-        return value
+    solteq_feeds: Annotated[dict[str, Endpoint], NoDecode, BeforeValidator(checks.feeds)] = FEEDS
+    """Where Solteq keeps what: FEED=PATH SCOPE, comma-separated, with the path below the API address and the OAuth2
+    scope. A feed that is not named keeps its default. Customers and sales are written there, too."""
 
     @model_validator(mode="after")
-    def _days_make_sense(self) -> Self:
+    def _fit_together(self) -> Self:
         today = datetime.now(ZoneInfo(self.timezone)).date()
         if not _FIRST_WOOCOMMERCE <= self.sales_first_day <= today:
             raise ValueError("SOLTEQ_WOO_SALES_FIRST_DAY: choose a day from 2011-01-01 to today")
@@ -387,16 +308,8 @@ class Settings(BaseSettings):
             raise ValueError("SOLTEQ_WOO_SALES_FROM: more than a year ahead")
         if self.sales_from and self.sales_from < self.sales_first_day:
             raise ValueError("SOLTEQ_WOO_SALES_FIRST_DAY: set it to SOLTEQ_WOO_SALES_FROM or a day before")
-        return self
-
-    @model_validator(mode="after")
-    def _groups_are_named(self) -> Self:
         if self.customer_accounts == "groups" and not self.customer_account_groups:
             raise ValueError("SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS: name a group, or change SOLTEQ_WOO_CUSTOMER_ACCOUNTS")
-        return self
-
-    @model_validator(mode="after")
-    def _alerts_have_a_sender(self) -> Self:
         if self.alert_email_to and not self.alert_email_from:
             raise ValueError("set SOLTEQ_WOO_ALERT_EMAIL_FROM, the sender of the alerts to SOLTEQ_WOO_ALERT_EMAIL_TO")
         return self
@@ -517,7 +430,8 @@ def _default_text(default: object) -> str:
     if isinstance(default, SecretStr):
         return default.get_secret_value()
     if isinstance(default, dict):
-        return ",".join(f"{name}={value or 'standard'}" for name, value in default.items())
+        texts = {name: " ".join(value) if isinstance(value, tuple) else value for name, value in default.items()}
+        return ",".join(f"{name}={text or 'standard'}" for name, text in texts.items())
     if isinstance(default, list):
         return ",".join(default)
     if isinstance(default, time):

@@ -3,11 +3,15 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from email.utils import parseaddr
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dotenv import dotenv_values
+from pydantic import SecretStr
 
 from solteq_woo_assets.errors import ConfigurationError
 
@@ -16,6 +20,7 @@ _MISSPELLED = 0.85
 """How alike two names are (difflib's ratio) when one is taken for a misspelling of the other."""
 _NEVER_SALES = {"any", "cancelled", "failed", "trash", "auto-draft", "checkout-draft"}
 _SHOPPERS = {"all", "customer", "subscriber"}
+_OF_ONE_FEED = re.compile(r"SOLTEQ_WOO_SOLTEQ_(PRODUCTS|BALANCES|CUSTOMERS|CAMPAIGNS|SALES)_(PATH|SCOPE)")
 _OF_WORDPRESS = re.compile(r"/(wp-json|wp-admin|wp-login\.php)(/.*)?$")
 
 
@@ -82,11 +87,87 @@ def host(value: str) -> str:
     return value
 
 
-def path(value: str) -> str:
-    """A path below Solteq's address."""
-    if not re.fullmatch(r"[\w.~-]+(/[\w.~-]+)*", value.strip("/")):
-        raise ValueError("not a path below the address; catalog/v1-ext/products is one")
-    return value.strip("/")
+class Endpoint(NamedTuple):
+    """Where Solteq has something: the path below the API's address, and the scope that a token must be allowed for."""
+
+    path: str
+    scope: str
+
+
+FEEDS = {
+    "products": Endpoint("catalog/v1-ext/products", "catalog-api"),
+    "balances": Endpoint("stock/v1-ext/balances", "stock-api"),
+    "customers": Endpoint("customer/v1-ext/customers", "customer-api"),
+    "campaigns": Endpoint("discount/v1-ext/campaigns", "discount-api"),
+    "sales": Endpoint("order/v1-ext/sales", "order-api"),
+}
+"""What Solteq has where, unless the setting says otherwise."""
+
+
+def feeds(value: object) -> object:
+    """``products=catalog/v1-ext/products catalog-api`` as a mapping; feeds that are not named stay as they are."""
+    form = "FEED=PATH SCOPE,FEED=PATH SCOPE, for example products=catalog/v1-ext/products catalog-api"
+    read = pairs(value, form)
+    if not isinstance(read, dict):
+        return read
+    named = {name: each.split() if isinstance(each, str) else [*each] for name, each in read.items()}
+    if not named.keys() <= FEEDS.keys():
+        raise ValueError(f"it names what is no feed; the feeds are {', '.join(FEEDS)}")
+    if not all(len(each) == len(Endpoint._fields) for each in named.values()):
+        raise ValueError(f"write it as {form}")
+    if not all(re.fullmatch(r"/?[\w.~-]+(/[\w.~-]+)*/?", path) for path, _ in named.values()):
+        raise ValueError("a path is none below the address; catalog/v1-ext/products is one")
+    return FEEDS | {name: Endpoint(path.strip("/"), scope) for name, (path, scope) in named.items()}
+
+
+def tax_classes(value: object) -> object:
+    """``25.5=standard,0=zero-rate`` as a mapping; WooCommerce writes its standard class as an empty slug."""
+    read = pairs(value, "RATE=CLASS,RATE=CLASS, for example 25.5=standard,13.5=reduced-rate")
+    if isinstance(read, dict) and not read:
+        raise ValueError("it must name the class of a rate: without one every product is held back")
+    if isinstance(value, str) and isinstance(read, dict):
+        return {rate: "" if slug == "standard" else slug for rate, slug in read.items()}
+    return read
+
+
+def payments(value: object) -> object:
+    """``paytrail=Card,bacs=Invoice`` as a mapping."""
+    return pairs(value, "NAME=TYPE,NAME=TYPE, for example paytrail=Card,bacs=Invoice")
+
+
+def file(value: Path) -> Path:
+    """A file, which need not be there yet; without a name none."""
+    if value != Path() and value.is_dir():
+        raise ValueError("it is a folder; name a file in it")
+    return value
+
+
+def time_zone(value: str) -> str:
+    """A name of the TZ database."""
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError("not a TZ database name; Europe/Helsinki is one") from error
+    return value
+
+
+def mail_address(value: str) -> str:
+    """An e-mail address, or none."""
+    if value and ("\n" in value or not re.fullmatch(r"[^@\s]+@[^@\s]+", parseaddr(value)[1])):
+        raise ValueError("not an e-mail address; shop@example.com is one")
+    return value
+
+
+def mail_addresses(value: list[str]) -> list[str]:
+    """E-mail addresses."""
+    return [mail_address(each) for each in value]
+
+
+def secret_address(value: SecretStr) -> SecretStr:
+    """A web address, or none."""
+    if value and not value.get_secret_value().startswith(("https://", "http://")):
+        raise ValueError("not a web address; it begins with https://")
+    return value
 
 
 def part_of_external_ids(value: str) -> str:
@@ -137,7 +218,9 @@ def unknown_names(environment: Mapping[str, str], known: Iterable[str]) -> Itera
     known = list(known)
     given = {name.upper() for name in environment}
     for name in sorted(given.difference(known)):
-        if name.startswith(_PREFIX):
+        if of_one := _OF_ONE_FEED.fullmatch(name):
+            yield f"{name}: it is in SOLTEQ_WOO_SOLTEQ_FEEDS now; write {of_one[1].lower()}=PATH SCOPE there"
+        elif name.startswith(_PREFIX):
             near = get_close_matches(name, known, n=1)
             meant = f"did you mean {near[0]}?" if near else ".env.example lists all"
             yield f"{name}: there is no such setting; {meant}"

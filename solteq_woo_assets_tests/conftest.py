@@ -3,7 +3,6 @@
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,7 +17,7 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
-from solteq_woo_assets.automation.jobs import partition_of
+from solteq_woo_assets.automation.jobs import today
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
@@ -26,10 +25,13 @@ from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets_tests.servers import KeptServer
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
 from solteq_woo_sandbox.server import running
 
+CHANGED_SALES = {"ops": {"woo_sales": {"config": {"changed_only": True}}}}
+"""The config of a run of the sales' job that is not for whole days."""
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -94,7 +96,7 @@ class Shop:
         self.instance: dg.DagsterInstance | None = None
         self.clock: Clock = utc_now
         self._edits = 0
-        self._built: tuple[Settings, Clock, dg.Definitions] | None = None
+        self._built: tuple[Settings, dg.Definitions] | None = None
 
     def with_settings(self, **changes: Any) -> Settings:
         """Settings of this shop, with changes; they hold for the runs that follow."""
@@ -181,16 +183,20 @@ class Shop:
         return metadata(result)
 
     def definitions(self) -> dg.Definitions:
-        """Everything that Dagster loads, as it is until the settings or the clock are others."""
-        if self._built is None or self._built[0] is not self.settings or self._built[1] is not self.clock:
-            self._built = self.settings, self.clock, build_definitions(self.settings, self.clock)
-        return self._built[2]
+        """Everything that Dagster loads, as it is until the settings are others."""
+        if self._built is None or self._built[0] is not self.settings:
+            self._built = self.settings, build_definitions(self.settings, self._now)
+        return self._built[1]
+
+    def _now(self) -> datetime:
+        return self.clock()
 
     def run(self, job: str, **arguments: Any) -> dg.ExecuteInProcessResult:
         """Run a job to its end, whatever it is."""
         definition = self.definitions().resolve_job_def(job)
         if "tags" not in arguments:
-            arguments.setdefault("partition_key", partition_of(job, self.settings, self.clock()))
+            key = today(self.settings, self.clock()) if definition.partitions_def else None
+            arguments.setdefault("partition_key", key)
         return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
 
     def order(self, *lines: dict[str, Any], **fields: Any) -> int:
@@ -430,14 +436,24 @@ def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="session")
+def kept_servers() -> Iterator[tuple[KeptServer, KeptServer]]:
+    """The servers of both sandboxes."""
+    solteq, woo = KeptServer(), KeptServer()
+    with running(solteq) as solteq.url, running(woo) as woo.url:
+        yield solteq, woo
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def shop(tmp_path: Path, kept_servers: tuple[KeptServer, KeptServer]) -> Iterator[Shop]:
     """A shop with nothing in it."""
-    with ExitStack() as stack:
-        solteq_url = stack.enter_context(running(solteq_sandbox.create_app(tmp_path / "solteq.sqlite", seed=0)))
-        woo_url = stack.enter_context(running(woo_sandbox.create_app(tmp_path / "woo.sqlite")))
-        instance = stack.enter_context(dg.DagsterInstance.ephemeral())
-        built = Shop(tmp_path, solteq_url, woo_url)
+    solteq, woo = kept_servers
+    with (
+        solteq.serving(solteq_sandbox.create_app(tmp_path / "solteq.sqlite", seed=0)),
+        woo.serving(woo_sandbox.create_app(tmp_path / "woo.sqlite")),
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        built = Shop(tmp_path, solteq.url, woo.url)
         built.instance = instance
         yield built
 

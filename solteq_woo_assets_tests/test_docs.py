@@ -112,3 +112,18 @@ def test_tests_that_prove_a_guarantee_exist() -> None:
     named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8"))
     assert len(named) > 10
     assert [name for name in named if f"def {name}(" not in written] == []
+
+
+def test_what_the_code_cites_of_the_contract_is_written_down() -> None:
+    """A rule whose source nobody can look up: comments cite docs/contract.md by number or name."""
+    page = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
+    known = {*re.findall(r"^\| (\d+) \|", page, re.M), *re.findall(r"^\*\*([A-Z][\w ]+)\.\*\*", page, re.M)}
+    files = [path for package in ("solteq_woo_assets", "solteq_woo_sandbox") for path in (ROOT / package).rglob("*.py")]
+    cited = {
+        (path.name, name)
+        for path in files
+        for names in re.findall(r"contract, ((?:\d+|[A-Z]\w+(?: \w+)?)(?:, \d+)*)\b", path.read_text(encoding="utf-8"))
+        for name in names.split(", ")
+    }
+    assert len(cited) > 20
+    assert {(file, name) for file, name in cited if name not in known} == set()

@@ -209,13 +209,17 @@ def test_a_store_that_takes_larger_batches_is_asked_without_writing(pair: Shop) 
 @pytest.mark.parametrize(
     ("fault", "levels", "told"),
     [
-        (ours(solteq_balances_scope="sesame-api"), {"solteq balances": "red"}, "Register the scope"),
+        (
+            ours(solteq_feeds="balances=stock/v1-ext/balances sesame-api"),
+            {"solteq balances": "red"},
+            "Register the scope",
+        ),
         (
             lambda shop: shop.solteq.fault(path="/stock/", status=403, body='{"error": "forbidden"}', times=None),
             {"solteq balances": "red"},
             "lacks a scope or a right",
         ),
-        (ours(solteq_sales_path="order/v1-ext/sesame"), {"solteq sales": "red"}, "the feed's path"),
+        (ours(solteq_feeds="sales=order/v1-ext/sesame order-api"), {"solteq sales": "red"}, "the feed's path"),
         (
             ours(SOLTEQ_CLIENT_SECRET=SecretStr("sesame")),
             {"solteq sign-in": "red", "solteq products": "yellow", "solteq clock": "green"},

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.errors import ConfigurationError
-from solteq_woo_assets.settings import SANDBOX, Settings, env_example, settings_texts
+from solteq_woo_assets.settings import FEEDS, SANDBOX, Settings, env_example, settings_texts
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -250,8 +250,11 @@ def test_tax_classes(monkeypatch: pytest.MonkeyPatch, text: str, classes: dict[D
         ("SOLTEQ_WOO_PRODUCTS_CRON", "0 0 31 2 *"),
         ("SOLTEQ_WOO_RECONCILE_CRON", "* * * * * 987"),
         ("SOLTEQ_WOO_PRODUCTS_POLL_SECONDS", "98700000"),
-        ("SOLTEQ_WOO_SOLTEQ_PRODUCTS_PATH", ""),
-        ("SOLTEQ_WOO_SOLTEQ_SALES_PATH", "https://sesame.example/sales"),
+        ("SOLTEQ_WOO_SOLTEQ_FEEDS", "products="),
+        ("SOLTEQ_WOO_SOLTEQ_FEEDS", "products=sesame"),
+        ("SOLTEQ_WOO_SOLTEQ_FEEDS", "products=sesame-api catalog/sesame products"),
+        ("SOLTEQ_WOO_SOLTEQ_FEEDS", "sesame=sales/sesame sesame-api"),
+        ("SOLTEQ_WOO_SOLTEQ_FEEDS", "sales=https://sesame.example/sales order-api"),
         ("SOLTEQ_WOO_SMTP_HOST", "open:sesame@mail.example"),
         ("SOLTEQ_WOO_DATABASE", "/"),
         *(
@@ -349,6 +352,12 @@ def test_accounts_by_group_need_a_group(monkeypatch: pytest.MonkeyPatch) -> None
     assert Settings.load()
 
 
+def test_a_feed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is named, with its scope; the others stay where they are."""
+    monkeypatch.setenv("SOLTEQ_WOO_SOLTEQ_FEEDS", " sales = /order/v2/sales/ orders ,")
+    assert Settings.load().solteq_feeds == {**FEEDS, "sales": ("order/v2/sales", "orders")}
+
+
 # Names that are none
 
 
@@ -374,6 +383,17 @@ def test_a_misspelled_name_is_refused_with_the_one_that_is_meant(
     with pytest.raises(ConfigurationError) as caught:
         Settings.load()
     assert str(caught.value) == f"{name.upper()}: there is no such setting; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("part", ["PATH", "SCOPE"])
+def test_a_setting_that_another_took_over_is_refused_with_what_to_write(
+    monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setenv(f"SOLTEQ_WOO_SOLTEQ_SALES_{part}", "sesame")
+    words = f"SOLTEQ_WOO_SOLTEQ_SALES_{part}: it is in SOLTEQ_WOO_SOLTEQ_FEEDS now; write sales=PATH SCOPE there"
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    assert str(caught.value) == words
 
 
 def test_a_name_like_none_of_ours_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:

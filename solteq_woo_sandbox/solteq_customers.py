@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
+
+from solteq_woo_sandbox.solteq_documents import Documents, customer_keys
 
 _TAX_CODE = re.compile(r"FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")
 _TEXTS = ("firstName", "lastName", "companyName", "taxCode", "email", "phone", "customerNumber")
@@ -16,22 +18,6 @@ _PARTS = {  # of a list's entries: what must be text, and what may also be missi
 }
 
 
-class Book(Protocol):
-    """Where customers are kept."""
-
-    def customer(self, identifier: str) -> dict[str, Any] | None:
-        """The stored document."""
-        ...
-
-    def customers_with(self, kind: str, value: str) -> list[dict[str, Any]]:
-        """Those that are not deleted, by ``email`` or ``externalId``."""
-        ...
-
-    def store_customer(self, document: dict[str, Any]) -> dict[str, Any]:
-        """The document as it is stored, with its new ``modifiedAt``."""
-        ...
-
-
 @dataclass(frozen=True)
 class Answer:
     """A status and its JSON."""
@@ -40,14 +26,14 @@ class Answer:
     body: Any
 
 
-def create(book: Book, given: Mapping[str, Any]) -> Answer:
+def create(book: Documents, given: Mapping[str, Any]) -> Answer:
     """``POST``."""
     document = {**given, "id": str(uuid.uuid4()), "deleted": False}
     document.setdefault("customerNumber", document["id"][:8])
     return _refused(book, document) or Answer(201, book.store_customer(document))
 
 
-def replace(book: Book, identifier: str, given: Mapping[str, Any], if_match: str | None) -> Answer:
+def replace(book: Documents, identifier: str, given: Mapping[str, Any], if_match: str | None) -> Answer:
     """``PUT``: what is not sent is gone, but for what is Solteq's own."""
     held = book.customer(identifier)
     if held is None or held.get("deleted"):
@@ -58,21 +44,12 @@ def replace(book: Book, identifier: str, given: Mapping[str, Any], if_match: str
     return _refused(book, document) or Answer(200, book.store_customer(document))
 
 
-def look_up(book: Book, query: Mapping[str, str]) -> Answer | None:
+def look_up(book: Documents, query: Mapping[str, str]) -> Answer | None:
     """``GET`` with ``externalId`` or ``email``, also an empty one; ``None`` when it is a feed that is asked for."""
     for kind in ("externalId", "email"):
         if kind in query:
             return Answer(200, {"documents": book.customers_with(kind, query[kind])[:1], "continuationToken": None})
     return None
-
-
-def keys_of(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a customer is found by; nothing finds a deleted one."""
-    if document.get("deleted"):
-        return []
-    email = document.get("email")
-    keys = [("email", email.strip().lower())] if isinstance(email, str) and email.strip() else []
-    return keys + [("externalId", value) for value in _external_ids(document)]
 
 
 def _is_version(if_match: str, held: Mapping[str, Any]) -> bool:
@@ -82,17 +59,11 @@ def _is_version(if_match: str, held: Mapping[str, Any]) -> bool:
         return False
 
 
-def _external_ids(document: Mapping[str, Any]) -> list[str]:
-    identifiers = document.get("identifiers")
-    entries = [each for each in identifiers if isinstance(each, dict)] if isinstance(identifiers, list) else []
-    return [str(each.get("value")) for each in entries if each.get("type") == "ExternalID"]
-
-
-def _refused(book: Book, document: Mapping[str, Any]) -> Answer | None:
+def _refused(book: Documents, document: Mapping[str, Any]) -> Answer | None:
     details = [{"path": path, "message": message} for path, message in _problems(document)]
     if details:
         return Answer(400, {"error": "validation", "details": details})
-    for kind, value in keys_of(document):
+    for kind, value in customer_keys(document):
         for other in book.customers_with(kind, value):
             if other["id"] != document["id"]:
                 return Answer(409, {"error": "duplicate", "id": other["id"]})

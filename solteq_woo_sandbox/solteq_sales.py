@@ -9,9 +9,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from solteq_woo_sandbox.solteq_customers import Answer
+from solteq_woo_sandbox.solteq_documents import Documents
 
 _TEXTS = ("externalId", "orderNumber", "storeId", "paidAt")
 _KINDS = ("Product", "Shipping", "Fee")
@@ -21,27 +22,7 @@ _CENT, _UNIT = Decimal("0.01"), Decimal("0.0001")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
-class Book(Protocol):
-    """Where sales are kept."""
-
-    def sale(self, external_id: str) -> dict[str, Any] | None:
-        """The stored document."""
-        ...
-
-    def refunds_of(self, external_id: str) -> list[dict[str, Any]]:
-        """The stored refunds that refer to a sale."""
-        ...
-
-    def knows_product(self, code: str) -> bool:
-        """Whether there is a product with this code."""
-        ...
-
-    def store_sale(self, document: dict[str, Any]) -> None:
-        """Keep it, and move the balances of its products."""
-        ...
-
-
-def book(held: Book, given: Mapping[str, Any]) -> Answer:
+def book(held: Documents, given: Mapping[str, Any]) -> Answer:
     """``POST``."""
     problems = [{"path": path, "message": message} for path, message in _problems(held, given)]
     if problems:
@@ -54,7 +35,7 @@ def book(held: Book, given: Mapping[str, Any]) -> Answer:
     return Answer(201, {"id": document["id"], "externalId": document["externalId"]})
 
 
-def look_up(held: Book, query: Mapping[str, str]) -> Answer:
+def look_up(held: Documents, query: Mapping[str, str]) -> Answer:
     """``GET`` by ``externalId``."""
     if "externalId" not in query:
         problem = {"path": "externalId", "message": "sales are looked up by it"}
@@ -63,7 +44,7 @@ def look_up(held: Book, query: Mapping[str, str]) -> Answer:
     return Answer(200, {"documents": [found] if found else []})
 
 
-def _problems(held: Book, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _problems(held: Documents, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     shape = list(_shape(given))
     yield from shape
     if shape:
@@ -95,7 +76,7 @@ def _problems(held: Book, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         yield from _refund_problems(held, given)
 
 
-def _refund_problems(held: Book, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _refund_problems(held: Documents, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "refersTo" not in given:  # of a sale that came by other means; the order's number names it
         return
     sale = held.sale(str(given.get("refersTo")))

@@ -6,9 +6,10 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_discounts import Coupon
-from .woo_fields import Schema, decimal, integer, integers, parse_time, text
+from .woo_fields import Schema, decimal, integers, parse_time, text
 from .woo_order_render import BASE
-from .woo_store import SITE_ZONE, Store, site_time
+from .woo_render import links
+from .woo_store import SITE_ZONE, Store, Where, site_time
 from .woo_totals import Order, money
 
 _TYPES = ("percent", "fixed_cart", "fixed_product")
@@ -91,13 +92,12 @@ class Coupons:
 
     def page(self, params: dict[str, Any]) -> tuple[int, list[Coupon]]:
         """How many coupons there are, of one code if that is asked for, and one page of them by id."""
-        where, values = ("code = ?", [text(params["code"]).lower()]) if params.get("code") else ("TRUE", [])
-        total = self._store.execute(f"SELECT count(*) FROM coupons WHERE {where}", values).fetchone()[0]
-        limit = integer(params.get("per_page", 10))
-        start = (integer(params.get("page", 1)) - 1) * limit
-        order = "ASC" if params.get("order") == "asc" else "DESC"
-        query = f"SELECT document FROM coupons WHERE {where} ORDER BY id {order} LIMIT ? OFFSET ?"
-        return total, [json.loads(row[0]) for row in self._store.execute(query, [*values, limit, start])]
+        where = Where()
+        if params.get("code"):
+            where.add("code = ?", text(params["code"]).lower())
+        order = "id ASC" if params.get("order") == "asc" else "id DESC"
+        total, rows = self._store.page("coupons", "document", where, order, params)
+        return total, [json.loads(row[0]) for row in rows]
 
     def for_order(self, given: dict[str, Any], held: list[str]) -> Coupon:
         """The coupon that an order's line asks for.
@@ -141,9 +141,7 @@ class Coupons:
 
 def coupon_document(coupon: Coupon) -> dict[str, Any]:
     """A coupon as the API shows it."""
-    collection = f"{BASE}/wp-json/wc/v3/coupons"
-    own = {"href": f"{collection}/{coupon['id']}", "targetHints": {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}}
-    return coupon | {"_links": {"self": [own], "collection": [{"href": collection}]}}
+    return coupon | {"_links": links(f"{BASE}/wp-json/wc/v3/coupons", coupon["id"])}
 
 
 def _dated(name: str, instant: str | None) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_fields import Schema, integer, integers, is_email, line, sanitize_email, text, validate
-from .woo_render import Site
-from .woo_store import Store, site_time
+from .woo_lists import ORDER_SCHEMA, PAGE_SCHEMA
+from .woo_render import METHODS, Site, links
+from .woo_store import Store, Where, site_time
 
 Account = dict[str, Any]
 """An account as it is stored: its identity, names, addresses, meta and roles, of which REST shows the first."""
@@ -31,13 +32,10 @@ _EDITABLE_ROLES = ("customer", "subscriber")  # over REST, since WooCommerce 9.5
 _SHARED_MAILBOXES = ("sales", "hello", "mail", "contact", "info")  # nobody's name: the domain is taken instead
 
 CUSTOMER_LIST_SCHEMA: dict[str, Schema] = {
-    "context": {"type": "string", "enum": ("view", "edit")},
-    "page": {"type": "integer", "minimum": 1},
-    "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
+    **PAGE_SCHEMA,
     "exclude": _INTEGERS,
     "include": _INTEGERS,
-    "offset": {"type": "integer"},
-    "order": {"type": "string", "enum": ("asc", "desc")},
+    **ORDER_SCHEMA,
     "orderby": {"type": "string", "enum": tuple(_ORDERS)},
     "email": {"type": "string", "format": "email"},
     "role": {"type": "string"},  # which ones there are is a setting of the store
@@ -68,7 +66,7 @@ class Customers:
     def get(self, identifier: int) -> Account | None:
         """One account of any role."""
         row = self._store.execute("SELECT document FROM customers WHERE id = ?", (identifier,)).fetchone()
-        return _account(row[0]) if row else None
+        return json.loads(row[0]) if row else None
 
     def create(self, given: Mapping[str, Any], *, by_hand: bool = False) -> Account:
         """
@@ -128,26 +126,18 @@ class Customers:
 
     def page(self, params: Mapping[str, Any]) -> tuple[int, list[Account]]:
         """How many accounts match, and one page of them. There is no filter by modification (contract, 4)."""
-        conditions, values = ["TRUE"], []
+        where = Where()
         if (role := params.get("role", "customer")) != "all":
-            conditions.append("id IN (SELECT id FROM customer_roles WHERE role = ?)")
-            values.append(role)
+            where.add("id IN (SELECT id FROM customer_roles WHERE role = ?)", role)
         if params.get("email"):
-            conditions.append("email_key = ?")
-            values.append(text(params["email"]).lower())
-        for name, operator in (("include", "IN"), ("exclude", "NOT IN")):
-            if ids := integers(params.get(name, [])):
-                conditions.append(f"id {operator} ({', '.join('?' * len(ids))})")
-                values += ids
-        where = " AND ".join(conditions)
-        included = ",".join(map(str, integers(params.get("include", []))))
-        order = _ORDERS[params.get("orderby", "name")].format(params.get("order", "asc"), included)
-        total = self._store.execute(f"SELECT count(*) FROM customers WHERE {where}", values).fetchone()[0]
-        limit = integer(params.get("per_page", 10))
-        start = integer(params.get("offset")) or (integer(params.get("page", 1)) - 1) * limit
-        query = f"SELECT document FROM customers WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        rows = self._store.execute(query, [*values, limit, start])
-        return total, [_account(row[0]) for row in rows]
+            where.add("email_key = ?", text(params["email"]).lower())
+        included = integers(params.get("include", []))
+        where.among("id", included)
+        where.among("id", integers(params.get("exclude", [])), "NOT")
+        by = _ORDERS[params.get("orderby", "name")].format(params.get("order", "asc"), ",".join(map(str, included)))
+        page = {**params, "offset": integer(params.get("offset")) or None}  # WooCommerce takes 0 for none here
+        total, rows = self._store.page("customers", "document", where, by, page)
+        return total, [json.loads(row[0]) for row in rows]
 
     def _change(self, account: Account, given: Mapping[str, Any]) -> Account:
         """What is given; of an address those parts that are (recorded)."""
@@ -221,14 +211,6 @@ class Customers:
         return self._store.execute("SELECT 1 FROM customers WHERE username = ?", (name,)).fetchone() is not None
 
 
-def _account(document: str) -> Account:
-    """An account as it is stored; an earlier stand-in stored one role of each."""
-    account = json.loads(document)
-    if "roles" not in account:
-        account["roles"] = [account.pop("role")]
-    return account
-
-
 def _roles_given(given: Mapping[str, Any]) -> list[str] | None:
     """``roles``, the first of which is shown; or the one ``role``."""
     return given.get("roles") or ([given["role"]] if given.get("role") else None)
@@ -271,7 +253,7 @@ def guard_delete(account: Account) -> None:
 
 def allowed_methods(account: Account) -> list[str]:
     """What a single request can do with an account."""
-    return ["GET", "POST", "PUT", "PATCH", *(["DELETE"] if account["roles"][0] in _EDITABLE_ROLES else [])]
+    return [*METHODS] if account["roles"][0] in _EDITABLE_ROLES else [*METHODS[:4]]
 
 
 def _check_billing(given: Mapping[str, Any]) -> None:
@@ -283,10 +265,7 @@ def _check_billing(given: Mapping[str, Any]) -> None:
 
 def customer_document(account: Account, site: Site, *, gone: bool = False) -> dict[str, Any]:
     """An account as the store shows it, in its order of keys."""
-    route = f"{site.base}/wp-json/wc/v3/customers"
-    own: dict[str, Any] = {"href": f"{route}/{account['id']}"}
-    if not gone:
-        own["targetHints"] = {"allow": allowed_methods(account)}
+    route = f"{site.rest}/customers"
     digest = hashlib.sha256(account["email"].strip().lower().encode()).hexdigest()
     return {
         "id": account["id"],
@@ -304,7 +283,7 @@ def customer_document(account: Account, site: Site, *, gone: bool = False) -> di
         "is_paying_customer": False,
         "avatar_url": f"https://secure.gravatar.com/avatar/{digest}?s=96&d=mm&r=g",
         "meta_data": [{"id": each["id"], "key": each["key"], "value": each["value"]} for each in account["meta"]],
-        "_links": {"self": [own], "collection": [{"href": route}]},
+        "_links": links(route, account["id"], () if gone else allowed_methods(account)),
     }
 
 

@@ -1,13 +1,13 @@
 """How the WooCommerce stand-in finds products for a list: the query's parameters as conditions, and pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_fields import Schema, boolean, integer, integers, line, parse_time, text, words
+from .woo_fields import Schema, boolean, integers, line, parse_time, text, words
 from .woo_product_schema import TYPES
-from .woo_store import Item, Store, site_time, sku_key
+from .woo_store import Item, Store, Where, item_of, marks, site_time, sku_key
 
 _INTEGERS = {"type": "array", "items": {"type": "integer"}}
 _IDS = {"type": "array"}  # words are no error, and find nothing
@@ -25,11 +25,16 @@ _ORDERS = {
 _UNKNOWN_ORDERS = ("price", "popularity", "rating")
 
 # In the order in which WordPress names wrong ones.
-LIST_SCHEMA: dict[str, Schema] = {
+PAGE_SCHEMA: dict[str, Schema] = {
     "context": {"type": "string", "enum": ("view", "edit")},
     "page": {"type": "integer", "minimum": 1},
     "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
-    "search": {"type": "string"},
+}
+ORDER_SCHEMA: dict[str, Schema] = {
+    "offset": {"type": "integer"},
+    "order": {"type": "string", "enum": ("asc", "desc")},
+}
+POSTS_SCHEMA: dict[str, Schema] = {
     "after": _DATE,
     "before": _DATE,
     "modified_after": _DATE,
@@ -37,8 +42,12 @@ LIST_SCHEMA: dict[str, Schema] = {
     "dates_are_gmt": {"type": "boolean"},
     "exclude": _IDS,
     "include": _IDS,
-    "offset": {"type": "integer"},
-    "order": {"type": "string", "enum": ("asc", "desc")},
+    **ORDER_SCHEMA,
+}
+LIST_SCHEMA: dict[str, Schema] = {
+    **PAGE_SCHEMA,
+    "search": {"type": "string"},
+    **POSTS_SCHEMA,
     "orderby": {"type": "string", "enum": (*_ORDERS, *_UNKNOWN_ORDERS)},
     "parent": _INTEGERS,
     "parent_exclude": _INTEGERS,
@@ -50,7 +59,7 @@ LIST_SCHEMA: dict[str, Schema] = {
     "tax_class": {"type": "string"},
     "stock_status": {"type": "string", "enum": ("instock", "outofstock", "onbackorder")},
 }
-# Real filters that the stand-in does not have: better an error than an answer that ignores them.
+# Filters of the real store.
 _NOT_HERE = (
     "attribute",
     "attribute_term",
@@ -73,34 +82,32 @@ def page_of(
     :param variations: list variations, of the whole store or of ``parent_id``; else products, and variations
         only when asked for by SKU or GTIN
     """
-    if unknown := [name for name in _NOT_HERE if name in params]:
-        raise ApiError(501, "sandbox_unsupported", f"The sandbox has no filter {', '.join(unknown)}.")
-    conditions: list[str] = []
-    values: list[Any] = []
-
-    def add(condition: str, *more: Any) -> None:
-        conditions.append(condition)
-        values.extend(more)
-
+    refuse_filters(params, _NOT_HERE)
+    where = Where()
     if parent_id is not None:
-        add("parent_id = ?", parent_id)
+        where.add("parent_id = ?", parent_id)
     if variations:
-        add("type = 'variation'")
+        where.add("type = 'variation'")
     elif not params.get("sku") and not params.get("global_unique_id"):
-        add("type <> 'variation'")
-    status = params.get("status", "any")
-    add("status NOT IN ('trash', 'auto-draft')" if status == "any" else "status = ?", *_unless_any(status))
+        where.add("type <> 'variation'")
+    if (status := params.get("status", "any")) == "any":
+        where.add("status NOT IN ('trash', 'auto-draft')")
+    else:
+        where.add("status = ?", status)
     for name, condition in _FILTERS.items():
         if params.get(name) not in (None, "", []):
-            condition(params[name], add)
-    add_dates(params, add)
-    per_page = integer(params.get("per_page", 10))
-    offset = integer(params["offset"]) if params.get("offset") else (integer(params.get("page", 1)) - 1) * per_page
-    return store.select(" AND ".join(conditions), values, _order(params), per_page, offset)
+            condition(params[name], where)
+    add_dates(params, where)
+    total, rows = store.page("products", "document, modified", where, _order(params), params)
+    return total, [item_of(*row) for row in rows]
 
 
-def _unless_any(status: str) -> list[str]:
-    return [] if status == "any" else [status]
+def refuse_filters(params: Mapping[str, Any], names: Iterable[str]) -> None:
+    """
+    :raises ApiError: better an error than an answer that ignores what the stand-in does not have
+    """
+    if unknown := [name for name in names if name in params]:
+        raise ApiError(501, "sandbox_unsupported", f"The sandbox has no filter {', '.join(unknown)}.")
 
 
 def _order(params: dict[str, Any]) -> str:
@@ -113,45 +120,55 @@ def _order(params: dict[str, Any]) -> str:
     return _ORDERS[by].format("ASC" if params.get("order") == "asc" else "DESC")
 
 
-_Add = Callable[..., None]
+_Filter = Callable[[Any, Where], None]
 
 
-def _ids(column: str, negated: str = "") -> Callable[[Any, _Add], None]:
-    def condition(value: Any, add: _Add) -> None:
-        wanted = integers(value)
-        add(f"{column} {negated} IN ({', '.join('?' * len(wanted))})", *wanted)
-
-    return condition
+def _ids(column: str, negated: str = "") -> _Filter:
+    return lambda value, where: where.among(column, integers(value), negated)
 
 
-def _by_sku(value: Any, add: _Add) -> None:
+def _is(column: str) -> _Filter:
+    return lambda value, where: where.add(f"{column} = ?", value)
+
+
+def _by_sku(value: Any, where: Where) -> None:
     # The value is trimmed as a whole, its parts are not: a space after a comma breaks that SKU.
     # That none is empty has to be said for the index, which leaves those out.
     whole = line(value)
-    skus = {sku_key(sku) for sku in [*whole.split(","), whole]} - {""}
-    add(f"sku_key <> '' AND sku_key IN ({', '.join('?' * len(skus))})", *skus)
+    where.add("sku_key <> ''")
+    where.among("sku_key", {sku_key(sku) for sku in [*whole.split(","), whole]} - {""})
 
 
-def _by_gtin(value: Any, add: _Add) -> None:
+def _by_gtin(value: Any, where: Where) -> None:
     gtins = {gtin.strip() for gtin in text(value).split(",")} - {""}
-    add(f"gtin <> '' AND gtin IN ({', '.join('?' * len(gtins))})", *gtins)
+    where.add(f"gtin <> '' AND gtin IN ({marks(gtins)})", *gtins)
 
 
-def _by_search(value: Any, add: _Add) -> None:
+def _by_search(value: Any, where: Where) -> None:
     for word in words(value):
-        add("name LIKE ?", f"%{word}%")
+        where.add("name LIKE ?", f"%{word}%")
 
 
-def _by_part_of_sku(value: Any, add: _Add) -> None:
-    add("sku_key LIKE ?", f"%{sku_key(text(value))}%")
-
-
-def _by_name_or_sku(value: Any, add: _Add) -> None:
+def _by_name_or_sku(value: Any, where: Where) -> None:
     for word in words(value):
-        add("(name LIKE ? OR sku_key LIKE ?)", f"%{word}%", f"%{sku_key(word)}%")
+        where.add("(name LIKE ? OR sku_key LIKE ?)", f"%{word}%", f"%{sku_key(word)}%")
 
 
-_FILTERS: dict[str, Callable[[Any, _Add], None]] = {
+def _by_featured(value: Any, where: Where) -> None:
+    where.add("coalesce(json_extract(document, '$.featured'), 0) = ?", boolean(value))
+
+
+def _by_tax_class(value: Any, where: Where) -> None:
+    tax_class = "" if value == "standard" else value
+    where.add("coalesce(json_extract(document, '$.tax_class'), '') = ?", tax_class)
+
+
+def _by_statuses(value: Any, where: Where) -> None:
+    if "any" not in words(value):
+        where.among("status", words(value))
+
+
+_FILTERS: dict[str, _Filter] = {
     "include": _ids("id"),
     "exclude": _ids("id", "NOT"),
     "parent": _ids("parent_id"),
@@ -159,25 +176,21 @@ _FILTERS: dict[str, Callable[[Any, _Add], None]] = {
     "sku": _by_sku,
     "global_unique_id": _by_gtin,
     "search": _by_search,
-    "search_sku": _by_part_of_sku,
+    "search_sku": lambda value, where: where.add("sku_key LIKE ?", f"%{sku_key(text(value))}%"),
     "search_name_or_sku": _by_name_or_sku,
-    "slug": lambda value, add: add("slug = ?", value),
-    "type": lambda value, add: add("type = ?", value),
-    "featured": lambda value, add: add("coalesce(json_extract(document, '$.featured'), 0) = ?", boolean(value)),
-    "tax_class": lambda value, add: add(
-        "coalesce(json_extract(document, '$.tax_class'), '') = ?", "" if value == "standard" else value
-    ),
-    "stock_status": lambda value, add: add("coalesce(json_extract(document, '$.stock_status'), 'instock') = ?", value),
-    "include_status": lambda value, add: add(
-        f"(status IN ({', '.join('?' * len(words(value)))}) OR ? )", *words(value), "any" in words(value)
-    ),
-    "exclude_status": lambda value, add: add(f"status NOT IN ({', '.join('?' * len(words(value)))})", *words(value)),
+    "slug": _is("slug"),
+    "type": _is("type"),
+    "featured": _by_featured,
+    "tax_class": _by_tax_class,
+    "stock_status": _is("coalesce(json_extract(document, '$.stock_status'), 'instock')"),
+    "include_status": _by_statuses,
+    "exclude_status": lambda value, where: where.among("status", words(value), "NOT"),
 }
 _BOUNDS = (("after", "created", ">"), ("before", "created", "<"), ("modified_after", "modified", ">"))
 _BOUNDS += (("modified_before", "modified", "<"),)
 
 
-def add_dates(params: dict[str, Any], add: _Add) -> None:
+def add_dates(params: dict[str, Any], where: Where) -> None:
     """Conditions on when things were made and modified.
 
     WordPress turns every date into the site's wall clock, then compares it with the column it was told: with
@@ -191,4 +204,4 @@ def add_dates(params: dict[str, Any], add: _Add) -> None:
             if instant is None:
                 raise ApiError(400, "rest_invalid_date", "Invalid date.")
             wall = site_time(instant) if zoned else instant
-            add(f"{column}{'' if gmt else '_local'} {sign} ?", wall)
+            where.add(f"{column}{'' if gmt else '_local'} {sign} ?", wall)

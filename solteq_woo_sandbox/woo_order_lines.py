@@ -29,12 +29,11 @@ _NEW: dict[str, dict[str, Any]] = {
 
 
 class Lines:
-    """Makes and changes lines, in an open transaction, at an instant (GMT)."""
+    """Makes and changes lines, in an open transaction."""
 
-    def __init__(self, store: Store, rules: TaxRules, now: str) -> None:
+    def __init__(self, store: Store, rules: TaxRules) -> None:
         self._store = store
         self._rules = rules
-        self._now = now
 
     def new(self, kind: str, given: dict[str, Any]) -> Line:
         """A line that the order did not have."""
@@ -164,7 +163,7 @@ class Lines:
             self._add_meta(made, option["slug"], option["option"], label=option["name"])
 
     def _without_tax(self, made: Line, item: Item, quantity: int) -> Decimal:
-        price = number(price_of(item, self._now)) * quantity
+        price = number(price_of(item)) * quantity
         if self._rules.prices_include_tax and made["_tax_status"] == "taxable":
             price -= tax_within(price, self._rules.rate(made["tax_class"]))
         return price

@@ -10,13 +10,11 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_fields import Schema, integer, integers, words
-from .woo_lists import add_dates
+from .woo_lists import PAGE_SCHEMA, POSTS_SCHEMA, add_dates, refuse_filters
 from .woo_order_render import text_of
-from .woo_store import Store, site_time
+from .woo_store import Store, Where, site_time
 from .woo_totals import Order, money, number
 
-_DATE: Schema = {"type": "string", "format": "date-time"}
-_IDS: Schema = {"type": "array"}  # words are no error, and find nothing
 STATUSES = (
     *("auto-draft", "pending", "processing", "on-hold", "completed", "cancelled", "refunded"),
     *("failed", "checkout-draft"),
@@ -25,18 +23,8 @@ _BY = {"date": "created {0}, id {0}", "id": "id {0}", "include": "id {0}", "modi
 _NOT_HERE = ("search", "product", "created_via", "parent", "parent_exclude")
 
 REFUND_LIST_SCHEMA: dict[str, Schema] = {
-    "context": {"type": "string", "enum": ("view", "edit")},
-    "page": {"type": "integer", "minimum": 1},
-    "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
-    "after": _DATE,
-    "before": _DATE,
-    "modified_after": _DATE,
-    "modified_before": _DATE,
-    "dates_are_gmt": {"type": "boolean"},
-    "exclude": _IDS,
-    "include": _IDS,
-    "offset": {"type": "integer"},
-    "order": {"type": "string", "enum": ("asc", "desc")},
+    **PAGE_SCHEMA,
+    **POSTS_SCHEMA,
     "orderby": {"type": "string", "enum": tuple(_BY)},
     "dp": {"type": "integer"},
 }
@@ -133,17 +121,15 @@ def page_of_orders(store: Store, params: dict[str, Any]) -> tuple[int, list[str]
 
     Binned ones are listed when they are asked for alone.
     """
-    conditions, values = _conditions(params)
+    where = _where(params)
     statuses = words(params.get("status", "any"))
     if "any" in statuses:
-        conditions.append("status NOT IN ('trash', 'auto-draft')")
+        where.add("status NOT IN ('trash', 'auto-draft')")
     else:
-        conditions.append(f"status IN ({', '.join('?' * len(statuses))})")
-        values += statuses
+        where.among("status", statuses)
     if params.get("customer") is not None:
-        conditions.append("customer_id = ?")
-        values.append(integer(params["customer"]))
-    total, rows = _page(store, "orders", "document", conditions, values, params)
+        where.add("customer_id = ?", integer(params["customer"]))
+    total, rows = _page(store, "orders", "document", where, params)
     return total, [row[0] for row in rows]
 
 
@@ -156,47 +142,28 @@ def page_of_refunds(
     """
     if "modified" in (params.get("orderby"), *(name.partition("_")[0] for name in params)):
         raise ApiError(501, "sandbox_unsupported", "The sandbox's refunds do not say when they were modified.")
-    conditions, values = _conditions(params)
+    where = _where(params)
     if order_id is not None:
-        conditions.append("order_id = ?")
-        values.append(order_id)
-    total, rows = _page(store, "refunds", "document, order_id", conditions, values, params)
+        where.add("order_id = ?", order_id)
+    total, rows = _page(store, "refunds", "document, order_id", where, params)
     return total, [(json.loads(document), order) for document, order in rows]
 
 
-def _conditions(params: dict[str, Any]) -> tuple[list[str], list[Any]]:
-    if unknown := [name for name in _NOT_HERE if name in params]:
-        raise ApiError(501, "sandbox_unsupported", f"The sandbox has no filter {', '.join(unknown)}.")
-    conditions: list[str] = []
-    values: list[Any] = []
-
-    def add(condition: str, *more: Any) -> None:
-        conditions.append(condition)
-        values.extend(more)
-
-    for name, operator in (("include", "IN"), ("exclude", "NOT IN")):
-        if ids := integers(params.get(name, [])):
-            add(f"id {operator} ({', '.join('?' * len(ids))})", *ids)
-    add_dates(params, add)
-    return conditions, values
+def _where(params: dict[str, Any]) -> Where:
+    refuse_filters(params, _NOT_HERE)
+    where = Where()
+    where.among("id", integers(params.get("include", [])))
+    where.among("id", integers(params.get("exclude", [])), "NOT")
+    add_dates(params, where)
+    return where
 
 
 def _page(
-    store: Store, table: str, columns: str, conditions: list[str], values: list[Any], params: dict[str, Any]
+    store: Store, table: str, columns: str, where: Where, params: dict[str, Any]
 ) -> tuple[int, list[tuple[Any, ...]]]:
-    where = " AND ".join(conditions) or "TRUE"
     by = _BY[params.get("orderby", "date")].format("ASC" if params.get("order") == "asc" else "DESC")
-    limit = integer(params.get("per_page", 10))
-    offset = params.get("offset")
-    start = integer(offset) if offset is not None else (integer(params.get("page", 1)) - 1) * limit
-    total = store.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()[0]
-    if start >= total:
-        return total, []
-    # An index alone says which ids are on the page; documents are only read for those. Without the plus sign the
-    # rows would be walked through in the order of their ids.
-    ids = f"SELECT id FROM {table} WHERE {where} ORDER BY {by.replace('id', '+id')} LIMIT ? OFFSET ?"
-    query = f"SELECT {columns} FROM {table} WHERE id IN ({ids}) ORDER BY {by}"
-    return total, store.execute(query, [*values, limit, start]).fetchall()
+    # Without the plus sign the rows would be walked through in the order of their ids.
+    return store.page(table, columns, where, by, params, search=by.replace("id", "+id"))
 
 
 def _row(order: Mapping[str, Any], text: str) -> tuple[Any, ...]:

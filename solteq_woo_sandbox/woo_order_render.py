@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from .woo_render import Site
+from .woo_render import Site, links
 from .woo_store import site_time
 from .woo_totals import Line, Order, bare, money, number
 
@@ -15,7 +15,7 @@ MONEY = ("discount_total", "discount_tax", "shipping_total", "shipping_tax", "ca
 LINES = ("line_items", "tax_lines", "shipping_lines", "fee_lines", "coupon_lines")
 _LINE_MONEY = ("subtotal", "subtotal_tax", "total", "total_tax", "tax_total", "shipping_tax_total")
 _DATES = ("date_created", "date_modified", "date_completed", "date_paid")
-_ONE, _REFUND = ["GET", "POST", "PUT", "PATCH", "DELETE"], ["GET", "DELETE"]
+_ORDERS = f"{BASE}/wp-json/wc/v3/orders"
 _PARTS = ("meta_data", *LINES, "refunds", "payment_url", "is_editable", "needs_payment", "needs_processing")
 _ORDER_KEYS = (
     *("id", "parent_id", "status", "currency", "version", "prices_include_tax", "date_created", "date_modified"),
@@ -79,14 +79,10 @@ def complete(order: Order, *, needs_processing: bool) -> None:
         "needs_processing": needs_processing,
         "currency_symbol": {"EUR": "€", "SEK": "kr"}.get(order["currency"], order["currency"]),
     }
-    collection = f"{BASE}/wp-json/wc/v3/orders"
-    own = f"{collection}/{identifier}"
-    templates = [{"embeddable": True, "href": f"{own}/actions/email_templates"}]
-    links = {"self": [{"href": own, "targetHints": {"allow": _ONE}}], "collection": [{"href": collection}]}
-    order["_links"] = {**links, "email_templates": templates}
+    templates = [{"embeddable": True, "href": f"{_ORDERS}/{identifier}/actions/email_templates"}]
+    order["_links"] = links(_ORDERS, identifier) | {"email_templates": templates}
     if order["customer_id"]:
-        customer = f"{BASE}/wp-json/wc/v3/customers/{order['customer_id']}"
-        order["_links"]["customer"] = [{"href": customer}]
+        order["_links"]["customer"] = [{"href": f"{BASE}/wp-json/wc/v3/customers/{order['customer_id']}"}]
 
 
 def price_of_line(line: Line) -> int | float:
@@ -118,9 +114,13 @@ def refund_document(refund: dict[str, Any], order_id: int, decimals: int = 2, *,
     for name in LINES:
         if name in shown:
             shown[name] = [line_document(line, decimals) for line in shown[name]]
-    order = f"{BASE}/wp-json/wc/v3/orders/{order_id}"
-    own = {"href": f"{order}/refunds/{refund['id']}", "targetHints": {"allow": _REFUND}}
-    return shown | {"_links": {"self": [own], "collection": [{"href": f"{order}/refunds"}], "up": [{"href": order}]}}
+    return shown | {"_links": part_links(order_id, "refunds", refund["id"])}
+
+
+def part_links(order_id: int, kind: str, identifier: int) -> dict[str, Any]:
+    """Where a refund or a note of an order is."""
+    order = f"{_ORDERS}/{order_id}"
+    return links(f"{order}/{kind}", identifier, ("GET", "DELETE"), order)
 
 
 def refund_rows(refunds: Iterable[tuple[dict[str, Any], int]], site: Site, decimals: int, *, named: bool) -> str:

@@ -17,7 +17,7 @@ from .woo_order_lists import (
     put_orders,
     refunds_of,
 )
-from .woo_order_render import BASE, at, order_document, refund_document, refund_rows
+from .woo_order_render import at, order_document, part_links, refund_document, refund_rows
 from .woo_orders import INVALID_ID, ORDER_SCHEMA
 from .woo_refunds import RefundError, refund_order
 from .woo_shuffle import shuffle
@@ -159,12 +159,10 @@ def _list_notes(call: Call) -> Reply:
 def _create_note(call: Call) -> Reply:
     """Leaves the order as it is: its ``date_modified`` does not move."""
     order_id = call.orders.get(call.ids[0])["id"]
-    collection = f"{BASE}/wp-json/wc/v3/orders/{order_id}"
     note = {"id": call.store.next_id("comment"), "author": "WooCommerce", "date_created": site_time(call.site.now)}
     note |= {"date_created_gmt": call.site.now, "note": text(call.params["note"])}
-    own = {"href": f"{collection}/notes/{note['id']}", "targetHints": {"allow": ["GET", "DELETE"]}}
-    links = {"self": [own], "collection": [{"href": f"{collection}/notes"}], "up": [{"href": collection}]}
-    note |= {"customer_note": boolean(call.params.get("customer_note")), "_links": links}
+    note |= {"customer_note": boolean(call.params.get("customer_note"))}
+    note |= {"_links": part_links(order_id, "notes", note["id"])}
     row = (note["id"], order_id, json.dumps(note, ensure_ascii=False))
     call.store.execute("INSERT INTO order_notes VALUES (?, ?, ?)", row)
     return _shown(call, note, 201)

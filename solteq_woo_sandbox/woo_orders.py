@@ -97,7 +97,7 @@ class Orders:
         self.rules = TaxRules.of(settings)
         self.stock = Stock(store, settings, now)
         self._settings = settings
-        self._lines = Lines(store, self.rules, now)
+        self.lines = Lines(store, self.rules)
         self._coupons = Coupons(store, now)
         self._refund_rest = refund_rest
 
@@ -155,7 +155,7 @@ class Orders:
         _fill(order)
         kept = {"_wp_trash_meta_status": f"wc-{order['status']}", "_wp_trash_meta_time": str(seconds(self.now))}
         rows = [{"key": key, "value": value} for key, value in kept.items()]
-        self._lines.set_meta(order, rows, shown=False)
+        self.lines.set_meta(order, rows, shown=False)
         self.stock.count_sales(order, sold=False)
         order["status"] = "trash"
         self.save(order)
@@ -247,7 +247,7 @@ class Orders:
         for kind in _ADDED:
             for given in _objects(body.get(kind)):
                 self._set_line(order, kind, given)
-        self._lines.set_meta(order, body.get("meta_data"), shown=False)
+        self.lines.set_meta(order, body.get("meta_data"), shown=False)
 
     def _set_line(self, order: Order, kind: str, given: dict[str, Any]) -> None:
         keys = ("product_id", "method_id", "method_title", "name", "code")
@@ -266,10 +266,10 @@ class Orders:
             message = "Order item ID provided is not associated with order."
             raise ApiError(400, "woocommerce_rest_invalid_item_id", message)
         if found is None:
-            found = self._lines.new(kind, given)
+            found = self.lines.new(kind, given)
             order[kind].append(found)
         else:
-            self._lines.change(kind, found, given)
+            self.lines.change(kind, found, given)
         if reduces:
             self.stock.adjust(found)
 
@@ -286,7 +286,7 @@ class Orders:
                 raise ApiError(400, "woocommerce_rest_invalid_coupon", message)
         if not coupons and not held:
             return
-        order["coupon_lines"] = [self._lines.new_coupon(coupon) for coupon in coupons]
+        order["coupon_lines"] = [self.lines.new_coupon(coupon) for coupon in coupons]
         apply_coupons(order, coupons, self.rules)
         self.calculate(order)
 

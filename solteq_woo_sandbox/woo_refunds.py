@@ -5,7 +5,6 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_fields import boolean, decimal, integer, text
-from .woo_order_lines import Lines
 from .woo_order_lists import refunds_of, save_refund, summary
 from .woo_order_render import price_of_line
 from .woo_orders import Orders
@@ -13,7 +12,6 @@ from .woo_store import site_time
 from .woo_totals import ZERO, Line, Order, TaxRules, number, set_taxes, stored, update_taxes
 
 _KINDS = ("line_items", "fee_lines", "shipping_lines")
-_REFUSED = "woocommerce_rest_cannot_create_order_refund"
 _MANUAL = ("bacs", "cheque", "cod")
 
 
@@ -53,9 +51,8 @@ def refund_order(orders: Orders, order: Order, body: dict[str, Any]) -> dict[str
         for line in order.get("line_items", ()):
             orders.stock.restock(line, integer(wanted.get(line["id"], {}).get("quantity")))
     whole = amount >= before
-    lines = Lines(orders.store, orders.rules, orders.now)
-    lines.set_meta(refund, [{"key": "_refund_type", "value": "full" if whole else "partial"}], shown=False)
-    lines.set_meta(refund, body.get("meta_data"), shown=False)
+    orders.lines.set_meta(refund, [{"key": "_refund_type", "value": "full" if whole else "partial"}], shown=False)
+    orders.lines.set_meta(refund, body.get("meta_data"), shown=False)
     save_refund(orders.store, refund, order)
     if whole:
         orders.enter(order, "refunded")
@@ -116,8 +113,7 @@ def _refund_line(orders: Orders, line: Line, wanted: dict[str, Any]) -> Line:
     if "quantity" in made:
         made["quantity"] = -wanted["quantity"]
         made["price"] = price_of_line(made)
-    lines = Lines(orders.store, orders.rules, orders.now)
-    lines.set_meta(made, [{"key": "_refunded_item_id", "value": line["id"]}], shown=True)
+    orders.lines.set_meta(made, [{"key": "_refunded_item_id", "value": line["id"]}], shown=True)
     return made
 
 

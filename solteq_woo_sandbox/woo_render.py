@@ -1,5 +1,6 @@
 """What the WooCommerce stand-in answers: products as documents, key by key as the real one has them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus
@@ -124,7 +125,7 @@ _VARIATION: dict[str, Any] = {
     "parent_id": 0,
 }
 _INNER = ("created", "modified", "sale_from", "sale_to", "cost", "cost_is_additive", "chosen", "desired_slug")
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,8 @@ def product_document(
     else:
         out["average_rating"] = f"{float(out['average_rating']):.2f}"
     _put_cost(out, item, site, parent)
-    up = f"{site.rest}/products/{item['parent_id']}" if item.get("parent_id") else None
-    out["_links"] = _links(f"{site.rest}/products", item["id"], up)
+    up = f"{site.rest}/products/{item['parent_id']}" if item.get("parent_id") else ""
+    out["_links"] = links(f"{site.rest}/products", item["id"], up=up)
     return out
 
 
@@ -195,7 +196,7 @@ def variation_document(
 ) -> dict[str, Any]:
     """A variation on its own routes; arguments as for :func:`product_document`.
 
-    :param gone: it is already deleted, and WordPress does not say any more what may be done with it
+    :param gone: it is already deleted
     """
     out = _VARIATION | item
     for name in _INNER:
@@ -212,7 +213,7 @@ def variation_document(
     out["name"] = ", ".join(attribute["option"] for attribute in out["attributes"])
     _put_cost(out, item, site, parent)
     above = f"{site.rest}/products/{item['parent_id']}"
-    out["_links"] = _links(f"{above}/variations", item["id"], above, gone=gone)
+    out["_links"] = links(f"{above}/variations", item["id"], () if gone else METHODS, above)
     return out
 
 
@@ -224,16 +225,21 @@ def _put_dates(out: dict[str, Any], item: Item) -> None:
             out[name], out[f"{name}_gmt"] = site_time(instant), instant
 
 
-def _links(collection: str, identifier: int, up: str | None, *, gone: bool = False) -> dict[str, Any]:
+def links(collection: str, identifier: object, allow: Iterable[str] = METHODS, up: str = "") -> dict[str, Any]:
+    """Where a thing is.
+
+    :param allow: what may be done with it; of what is gone WordPress does not say it any more
+    :param up: what it belongs to
+    """
     own: dict[str, Any] = {"href": f"{collection}/{identifier}"}
-    if not gone:
-        own["targetHints"] = {"allow": _METHODS}
-    links = {"self": [own], "collection": [{"href": collection}]}
-    return links | {"up": [{"href": up}]} if up else links
+    if methods := list(allow):
+        own["targetHints"] = {"allow": methods}
+    found = {"self": [own], "collection": [{"href": collection}]}
+    return found | {"up": [{"href": up}]} if up else found
 
 
 def _price(out: dict[str, Any], item: Item, site: Site) -> None:
-    out["on_sale"], out["price"] = is_on_sale(item, site.now), price_of(item, site.now)
+    out["on_sale"], out["price"] = is_on_sale(item, site.now), price_of(item)
 
 
 def _sold(family: list[Item]) -> list[Item]:
@@ -243,7 +249,7 @@ def _sold(family: list[Item]) -> list[Item]:
 
 def _sum_up(out: dict[str, Any], family: list[Item], site: Site) -> None:
     sold = _sold(family)
-    out["price"] = min((price_of(item, site.now) for item in sold), key=amount, default="")
+    out["price"] = min((price_of(item) for item in sold), key=amount, default="")
     out["on_sale"] = any(is_on_sale(item, site.now) for item in sold)
     if not out["manage_stock"]:
         states = {item.get("stock_status", "instock") for item in family if item["status"] == "publish"}
@@ -335,7 +341,7 @@ def _price_html(out: dict[str, Any], family: list[Item], site: Site) -> str:
     regular = out["regular_price"]
     if out["type"] == "variable":
         sold = _sold(family)
-        prices = sorted((price_of(item, site.now) for item in sold), key=amount)
+        prices = sorted((price_of(item) for item in sold), key=amount)
         regulars = sorted((item["regular_price"] for item in sold), key=amount)
         if amount(prices[0]) != amount(prices[-1]):
             aria = ' aria-hidden="true"'

@@ -1,7 +1,6 @@
 """Sales in the WooCommerce stand-in: ``on_sale`` follows the clock, ``price`` is what was last written.
 
 WooCommerce writes ``price`` when a save changes what it depends on, and at the edges of a sale its cron does.
-An item of an older file has none stored: its price follows the clock until it is next saved.
 """
 
 from .woo_fields import amount
@@ -16,9 +15,9 @@ def is_on_sale(item: Item, now: str) -> bool:
     return (item.get("sale_from") or "") <= now <= (item.get("sale_to") or "9999")
 
 
-def price_of(item: Item, now: str) -> str:
+def price_of(item: Item) -> str:
     """What the shopper pays."""
-    return item["price"] if "price" in item else fresh_price(item, now)
+    return item.get("price", "")
 
 
 def fresh_price(item: Item, now: str) -> str:

@@ -54,7 +54,7 @@ def _left(item: Item, orders: Orders) -> int:
         stock = parent if parent.get("manage_stock") else item
     else:
         stock = item
-    if amount(price_of(item, orders.now)) <= 0 or stock.get("stock_status", "instock") != "instock":
+    if amount(price_of(item)) <= 0 or stock.get("stock_status", "instock") != "instock":
         return 0
     return (stock.get("stock_quantity") or 0) if stock.get("manage_stock") else 99
 

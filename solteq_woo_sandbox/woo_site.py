@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_render import Site
+from .woo_render import METHODS, Site, links
 from .woo_store import SITE_ZONE
 
 _NAMESPACES = (
@@ -132,13 +132,8 @@ def setting(site: Site, group: str, name: str) -> dict[str, Any]:
     found = [words for in_group, known, words in _SETTINGS if (in_group, known) == (group, name)]
     if not found:
         raise ApiError(404, "rest_setting_setting_invalid", "Invalid setting.")
-    collection = f"{site.rest}/settings/{group}"
-    hints = {"allow": ["GET", "POST", "PUT", "PATCH"]}
-    links = {
-        "self": [{"href": f"{collection}/{name}", "targetHints": hints}],
-        "collection": [{"href": collection}],
-    }
-    return {"id": name, **found[0], "value": values[name], "group_id": group, "_links": links}
+    own = links(f"{site.rest}/settings/{group}", name, METHODS[:4])
+    return {"id": name, **found[0], "value": values[name], "group_id": group, "_links": own}
 
 
 def _all_rates(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
@@ -161,8 +156,6 @@ def rates_by_class(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
 
 def tax_rates(site: Site) -> list[dict[str, Any]]:
     """Finland's."""
-    collection = f"{site.rest}/taxes"
-    hints = {"allow": ["GET", "POST", "PUT", "PATCH", "DELETE"]}
     return [
         {
             "id": identifier,
@@ -179,10 +172,7 @@ def tax_rates(site: Site) -> list[dict[str, Any]]:
             "class": tax_class,
             "postcodes": [],
             "cities": [],
-            "_links": {
-                "self": [{"href": f"{collection}/{identifier}", "targetHints": hints}],
-                "collection": [{"href": collection}],
-            },
+            "_links": links(f"{site.rest}/taxes", identifier),
         }
         for identifier, rate, name, tax_class in _all_rates(site.settings)
     ]
@@ -190,10 +180,10 @@ def tax_rates(site: Site) -> list[dict[str, Any]]:
 
 def tax_classes(site: Site) -> list[dict[str, Any]]:
     """The classes a product can name; the standard one reads back as empty there."""
-    links = {"collection": [{"href": f"{site.rest}/taxes/classes"}]}
+    above = {"collection": [{"href": f"{site.rest}/taxes/classes"}]}
     known = dict(_CLASSES)
     further = {slug: f"Reduced rate {rate} %" for slug, rate in site.settings["tax_classes"].items()}
-    return [{"slug": slug, "name": name, "_links": links} for slug, name in (known | further | known).items()]
+    return [{"slug": slug, "name": name, "_links": above} for slug, name in (known | further | known).items()]
 
 
 def system_status(site: Site) -> dict[str, Any]:

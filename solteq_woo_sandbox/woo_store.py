@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
-import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from .database import Database
+from .woo_fields import integer
 
 Item = dict[str, Any]
 """What is known of one product or variation: its identity, and those fields that differ from a new one's."""
@@ -52,16 +54,13 @@ CREATE TABLE IF NOT EXISTS customers (
     id INTEGER PRIMARY KEY, email_key TEXT UNIQUE, role TEXT NOT NULL, name TEXT NOT NULL,
     username TEXT NOT NULL UNIQUE, created TEXT NOT NULL, document TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS customers_created ON customers (created, id);
-DROP INDEX IF EXISTS customers_role;
 CREATE TABLE IF NOT EXISTS customer_roles (role TEXT NOT NULL, id INTEGER NOT NULL, PRIMARY KEY (role, id))
     WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS customer_roles_id ON customer_roles (id);
-INSERT OR IGNORE INTO customer_roles SELECT role, id FROM customers;
 CREATE TABLE IF NOT EXISTS orders (
     id INTEGER PRIMARY KEY, status TEXT NOT NULL, customer_id INTEGER NOT NULL,
     created TEXT NOT NULL, created_local TEXT NOT NULL, modified TEXT NOT NULL, modified_local TEXT NOT NULL,
     document TEXT NOT NULL);
-DROP INDEX IF EXISTS orders_modified;
 CREATE INDEX IF NOT EXISTS orders_list
     ON orders (created, id, status, customer_id, created_local, modified, modified_local);
 CREATE INDEX IF NOT EXISTS orders_changed
@@ -91,31 +90,32 @@ def sku_key(sku: str) -> str:
     return sku.rstrip(" ").casefold()
 
 
-class Store:
-    """One connection, used by one thread at a time: the server's event loop.
+class Where:
+    """The conditions of a list, with their values."""
 
-    Nothing is durable until :meth:`transaction` ends; then it survives ``kill -9``. Only a power cut could
-    take back the last answers (``synchronous=NORMAL``), which nobody minds of made-up data.
-    """
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.values: list[Any] = []
 
-    def __init__(self, database: Path) -> None:
-        self._db = sqlite3.connect(database, check_same_thread=False, isolation_level=None, cached_statements=512)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
-        # A server may stop and start again with the same app: only the app's own end closes the file.
-        weakref.finalize(self, self._db.close)
+    def add(self, condition: str, *values: Any) -> None:
+        """One more that must hold."""
+        self.conditions.append(condition)
+        self.values += values
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside is kept together when it ends well, and undone together when it raises."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def among(self, column: str, values: Iterable[Any], negated: str = "") -> None:
+        """Its value is one of these, or none of them; without any, everything matches."""
+        if wanted := list(values):
+            self.add(f"{column} {negated} IN ({marks(wanted)})", *wanted)
+
+    def __str__(self) -> str:
+        return " AND ".join(self.conditions) or "TRUE"
+
+
+class Store(Database):
+    """What the store has."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, _SCHEMA)
 
     @contextmanager
     def whole(self) -> Iterator[None]:
@@ -161,7 +161,7 @@ class Store:
     def get(self, identifier: int) -> Item | None:
         """One product or variation, binned ones too."""
         row = self._db.execute("SELECT document, modified FROM products WHERE id = ?", (identifier,)).fetchone()
-        return _item(*row) if row else None
+        return item_of(*row) if row else None
 
     def family(self, parents: Iterable[int], *, binned: bool = False) -> dict[int, list[Item]]:
         """The variations of each of these products, in the store's order.
@@ -171,10 +171,10 @@ class Store:
         found: dict[int, list[Item]] = {parent: [] for parent in parents}
         if found:
             query = f"""SELECT parent_id, document, modified FROM products
-                WHERE parent_id IN ({_marks(found)}) AND type = 'variation' AND (? OR status <> 'trash')
+                WHERE parent_id IN ({marks(found)}) AND type = 'variation' AND (? OR status <> 'trash')
                 ORDER BY parent_id, id"""
             for parent, document, modified in self._db.execute(query, [*found, binned]):
-                found[parent].append(_item(document, modified))
+                found[parent].append(item_of(document, modified))
         for variations in found.values():
             variations.sort(key=lambda item: (item.get("menu_order", 0), item["id"]))
         return found
@@ -219,7 +219,7 @@ class Store:
         """The products that wait for the cron, binned ones too."""
         query = """SELECT document, modified FROM products
             WHERE id IN (SELECT id FROM sale_edges WHERE due <= ?) ORDER BY id"""
-        return [_item(*row) for row in self._db.execute(query, (now,))]
+        return [item_of(*row) for row in self._db.execute(query, (now,))]
 
     def holder(self, column: str, value: str, besides: int = 0, *, binned: bool = False) -> int | None:
         """Which product has this ``sku_key`` or ``gtin``; one kind of status at a time, as WordPress asks."""
@@ -228,15 +228,22 @@ class Store:
         row = self._db.execute(query, (value, besides, binned)).fetchone()
         return row[0] if row else None
 
-    def select(self, where: str, values: Sequence[Any], order: str, limit: int, offset: int) -> tuple[int, list[Item]]:
-        """How many match, and the products of one page of them."""
-        total = self._db.execute(f"SELECT count(*) FROM products WHERE {where}", values).fetchone()[0]
-        if offset >= total:
+    def page(
+        self, table: str, columns: str, where: Where, order: str, params: Mapping[str, Any], search: str = ""
+    ) -> tuple[int, list[tuple[Any, ...]]]:
+        """How many rows match, and those of the page that is asked for.
+
+        :param search: another way to write the order, for the planner of the search
+        """
+        limit, offset = integer(params.get("per_page", 10)), params.get("offset")
+        start = (integer(params.get("page", 1)) - 1) * limit if offset is None else integer(offset)
+        total = self._db.execute(f"SELECT count(*) FROM {table} WHERE {where}", where.values).fetchone()[0]
+        if start >= total:
             return total, []
         # The page's ids come from an index alone; documents are only read for those.
-        query = f"""SELECT document, modified FROM products WHERE id IN
-            (SELECT id FROM products WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?) ORDER BY {order}"""
-        return total, [_item(*row) for row in self._db.execute(query, [*values, limit, offset])]
+        ids = f"SELECT id FROM {table} WHERE {where} ORDER BY {search or order} LIMIT ? OFFSET ?"
+        query = f"SELECT {columns} FROM {table} WHERE id IN ({ids}) ORDER BY {order}"
+        return total, self._db.execute(query, [*where.values, limit, start]).fetchall()
 
     def settings(self) -> dict[str, Any]:
         """The store's settings, with what the control endpoint changed."""
@@ -249,11 +256,13 @@ class Store:
         self._db.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", rows)
 
 
-def _item(document: str, modified: str) -> Item:
+def item_of(document: str, modified: str) -> Item:
+    """A product as it is kept."""
     item = json.loads(document)
     item["modified"] = modified  # the column is the truth: a variation moves its parent without rewriting it
     return item
 
 
-def _marks(values: Iterable[Any]) -> str:
+def marks(values: Iterable[Any]) -> str:
+    """Places for these in a query."""
     return ", ".join("?" for _ in values)

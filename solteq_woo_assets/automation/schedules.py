@@ -1,21 +1,28 @@
 """Each flow compares everything from time to time, whatever the sensors saw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
 import dagster as dg
 
-from solteq_woo_assets.automation.jobs import BY_DAY, FLOW_JOBS, RECONCILE_ALL, SALES_TO_SOLTEQ, partition_of
-from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.automation.jobs import RECONCILE_ALL, today
+from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.flows.customers.assets import CUSTOMERS_TO_SOLTEQ
 from solteq_woo_assets.settings import Settings
 
 
-def flow_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+def flow_schedules(settings: Settings, flows: Sequence[Flow]) -> list[dg.ScheduleDefinition]:
     """A schedule for each flow that has a cron, and the nightly reconciliation."""
-    crons = {job.name: (f"SOLTEQ_WOO_{flow.upper()}_CRON", settings.cron(flow)) for flow, job in FLOW_JOBS.items()}
-    crons[RECONCILE_ALL.name] = ("SOLTEQ_WOO_RECONCILE_CRON", settings.reconcile_cron)
-    schedules = [_schedule(job, setting, cron, settings) for job, (setting, cron) in crons.items() if cron]
+    schedules = []
+    for flow in flows:
+        if cron := settings.cron(flow.name):
+            setting, ops = f"SOLTEQ_WOO_{flow.name.upper()}_CRON", flow.ops_of("schedule", settings)
+            schedules.append(_schedule(flow.job, setting, cron, settings, ops, flow.is_by_day))
+    if settings.reconcile_cron:
+        is_by_day = any(flow.is_by_day for flow in flows)
+        cron = settings.reconcile_cron
+        schedules.append(_schedule(RECONCILE_ALL, "SOLTEQ_WOO_RECONCILE_CRON", cron, settings, {}, is_by_day))
     if settings.customer_accounts_cron:
         schedules.append(_accounts_schedule(settings))
     return schedules
@@ -23,39 +30,28 @@ def flow_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
 def _accounts_schedule(settings: Settings) -> dg.ScheduleDefinition:
     """The store does not tell which accounts changed, so all of them are read from time to time."""
-    job = FLOW_JOBS[customers.TO_SOLTEQ].name
-    full = {"ops": {"woo_customer_accounts": {"config": {"full": True}}}}
-    setting = "SOLTEQ_WOO_CUSTOMER_ACCOUNTS_CRON"
-    return _schedule(job, setting, settings.customer_accounts_cron, settings, name="customer_accounts", config=full)
-
-
-def _schedule(
-    job: str,
-    setting: str,
-    cron: str,
-    settings: Settings,
-    *,
-    name: str | None = None,
-    config: Mapping[str, Any] | None = None,
-) -> dg.ScheduleDefinition:
-    if job in BY_DAY:
-        return _schedule_by_day(job, setting, cron, settings)
+    job = CUSTOMERS_TO_SOLTEQ.job
+    cron = settings.customer_accounts_cron
     return dg.ScheduleDefinition(
-        name=f"{name or job}_schedule", job_name=job, run_config=config, **_common(job, setting, cron, settings)
+        name="customer_accounts_schedule",
+        job_name=job,
+        run_config={"ops": {"woo_customer_accounts": {"config": {"full": True}}}},
+        **_common(job, "SOLTEQ_WOO_CUSTOMER_ACCOUNTS_CRON", cron, settings),
     )
 
 
-def _schedule_by_day(job: str, setting: str, cron: str, settings: Settings) -> dg.ScheduleDefinition:
-    """A schedule of a job that runs for a day: today; sales are read by what changed, and the last days whole."""
-    read = {"changed_only": True, "recheck_days": settings.sales_recheck_days}
-    config = {"ops": {"woo_sales": {"config": read}}} if job == SALES_TO_SOLTEQ.name else None
+def _schedule(
+    job: str, setting: str, cron: str, settings: Settings, ops: Mapping[str, Any], is_by_day: bool
+) -> dg.ScheduleDefinition:
+    """Of a job that runs for a day, the run is for today."""
 
-    def today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         at = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
-        return dg.RunRequest(partition_key=partition_of(job, settings, at), run_config=config)
+        day = today(settings, at) if is_by_day else None
+        return dg.RunRequest(partition_key=day, run_config={"ops": ops} if ops else None)
 
     return dg.ScheduleDefinition(
-        name=f"{job}_schedule", job_name=job, execution_fn=today, **_common(job, setting, cron, settings)
+        name=f"{job}_schedule", job_name=job, execution_fn=request, **_common(job, setting, cron, settings)
     )
 
 

@@ -7,11 +7,7 @@ from contextlib import ExitStack
 import click
 import dagster as dg
 
-from solteq_woo_assets.automation.jobs import (
-    DELTA_ASSETS,
-    FLOW_JOBS,
-    RETRY_SALES,
-)
+from solteq_woo_assets.automation.jobs import RETRY_SALES
 from solteq_woo_assets.cli.jobs import (
     all_delivered,
     configuration,
@@ -28,7 +24,9 @@ from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_delta, print_quarantine, print_summary, print_table
 from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.problems import PROBLEMS
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.flows.sales import assets as sales
@@ -39,7 +37,7 @@ BOTH_WAYS = "customers"
 
 
 @click.command()
-@click.argument("flows", nargs=-1, type=click.Choice([*FLOW_JOBS, BOTH_WAYS]), metavar="[FLOW]...")
+@click.argument("flows", nargs=-1, type=click.Choice([*(flow.name for flow in FLOWS), BOTH_WAYS]), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Show what would be written. Nothing is sent or kept.")
 @click.option("--let-pass", is_flag=True, help="Send also what guard rails had stopped before.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
@@ -51,8 +49,8 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     quarantine.
     """
     settings = load_settings()
-    named = {*flows, *(customers.DIRECTIONS if BOTH_WAYS in flows else ())}
-    chosen = [flow for flow in FLOW_JOBS if flow in named or not flows]
+    named = {*flows, *((customers.TO_WOO, customers.TO_SOLTEQ) if BOTH_WAYS in flows else ())}
+    chosen = [flow for flow in FLOWS if flow.name in named or not flows]
     with ExitStack() as stack:
         stack.enter_context(standing_in(settings))
         if dry_run:
@@ -68,7 +66,7 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
 
 
 def _run_flows(
-    settings: Settings, instance: dg.DagsterInstance, flows: Sequence[str], *, dry_run: bool, let_pass: bool
+    settings: Settings, instance: dg.DagsterInstance, flows: Sequence[Flow], *, dry_run: bool, let_pass: bool
 ) -> bool:
     """Run these flows one after the other; whether everything was delivered that was to be."""
     definitions = definitions_of(settings)
@@ -76,16 +74,16 @@ def _run_flows(
     how = " (dry run)" if dry_run else " (shadow mode: nothing is sent)" if is_shown else ""
     complete = True
     for flow in flows:
-        job = definitions.resolve_job_def(FLOW_JOBS[flow].name)
+        job = definitions.resolve_job_def(flow.job)
         console.print(f"[bold]{job.name}[/bold]{how}")
         selection = up_to_delta(job, flow) if is_shown else None
-        result = run_job(settings, instance, job, configuration(flow, let_pass and not is_shown), selection)
+        result = run_job(settings, instance, job, configuration(flow, settings, let_pass and not is_shown), selection)
         print_summary(result)
         complete &= result.success and (is_shown or all_delivered(result, flow))
-        if is_shown and metadata_of(result, DELTA_ASSETS[flow]):
+        if is_shown and metadata_of(result, flow.delta):
             with state_database(settings.database).transaction() as connection:
-                delta = connection.table(f"delta.{DELTA_ASSETS[flow]}").pl()
-            print_delta(customers.masked_changes(delta) if flow in customers.DIRECTIONS else delta)
+                delta = connection.table(f"delta.{flow.delta}").pl()
+            print_delta(customers.masked_changes(delta) if flow.is_personal else delta)
     return complete
 
 
@@ -125,13 +123,13 @@ def retry_sales(orders: tuple[str, ...]) -> None:
     if unknown := _unknown_orders(existing_database(settings), orders):
         raise click.ClickException(f"{', '.join(unknown)}: no order that was read from the store, and no external id.")
     definitions = definitions_of(settings)
-    job = definitions.resolve_job_def(RETRY_SALES.name)
+    job = definitions.resolve_job_def(RETRY_SALES)
     config = {"retry": list(orders)} if orders else {"retry_refused": True}
     with standing_in(settings), dagster_instance() as instance:
         result = run_job(settings, instance, job, {"sales_delta": {"config": config}})
         print_summary(result)
         print_quarantine(settings)
-    sys.exit(0 if result.success and all_delivered(result, sales.FLOW) else 1)
+    sys.exit(0 if result.success and all_delivered(result, sales.SALES) else 1)
 
 
 def _unknown_orders(database: StateDatabase, orders: Sequence[str]) -> list[str]:

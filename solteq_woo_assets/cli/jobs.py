@@ -9,20 +9,15 @@ from pathlib import Path
 import click
 import dagster as dg
 
-from solteq_woo_assets.automation.jobs import (
-    CHANGED_SALES,
-    DELIVERY_ASSETS,
-    DELTA_ASSETS,
-    partition_of,
-)
+from solteq_woo_assets.automation.jobs import today
 from solteq_woo_assets.cli.terminal import (
     terminal_logger,
 )
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.flows.guard_rails import RAILS
-from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
@@ -66,17 +61,14 @@ def existing_database(settings: Settings) -> StateDatabase:
     return state_database(settings.database)
 
 
-def configuration(flow: str, let_pass: bool) -> Mapping[str, object]:
-    delta = DELTA_ASSETS[flow]
-    rails = [rail.__name__ for rail in RAILS.get(delta, [])] if let_pass else []
-    return {
-        **(CHANGED_SALES["ops"] if flow == sales.FLOW else {}),
-        **({delta: {"config": {"let_pass": rails}}} if rails else {}),
-    }
+def configuration(flow: Flow, settings: Settings, let_pass: bool) -> Mapping[str, object]:
+    rails = [rail.__name__ for rail in RAILS.get(flow.delta, [])] if let_pass else []
+    passes = {flow.delta: {"config": {"let_pass": rails}}} if rails else {}
+    return flow.ops_of("sensor", settings) | passes
 
 
-def up_to_delta(job: dg.JobDefinition, flow: str) -> list[dg.AssetKey]:
-    delivery = dg.AssetKey(DELIVERY_ASSETS[flow])
+def up_to_delta(job: dg.JobDefinition, flow: Flow) -> list[dg.AssetKey]:
+    delivery = dg.AssetKey(flow.delivery)
     return [key for key in job.asset_layer.executable_asset_keys if key != delivery]
 
 
@@ -87,17 +79,17 @@ def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, obje
     return {}
 
 
-def all_delivered(result: dg.ExecuteInProcessResult, flow: str) -> bool:
-    metadata = metadata_of(result, DELIVERY_ASSETS[flow])
+def all_delivered(result: dg.ExecuteInProcessResult, flow: Flow) -> bool:
+    metadata = metadata_of(result, flow.delivery)
     return not any(metadata.get(name) for name in UNDELIVERED)
 
 
-def count_quarantined(settings: Settings, flows: list[str]) -> int:
+def count_quarantined(settings: Settings, flows: Sequence[Flow]) -> int:
     with state_database(settings.database).transaction() as connection:
         return connection.execute(
             "SELECT (SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow) AND dismissed_at IS NULL) "
             "+ (SELECT count(*) FROM sync.failures WHERE list_contains($flows, flow))",
-            {"flows": flows},
+            {"flows": [flow.name for flow in flows]},
         ).fetchall()[0][0]
 
 
@@ -111,7 +103,7 @@ def run_job(
     """Run a job of ``definitions_of`` in this process, telling the terminal how it goes; for today, if it is by day."""
     return job.execute_in_process(
         run_config={"loggers": {"console": {}}, "ops": ops},
-        partition_key=partition_of(job.name, settings, utc_now()),
+        partition_key=today(settings, utc_now()) if job.partitions_def else None,
         instance=instance,
         asset_selection=selection,
         raise_on_error=False,

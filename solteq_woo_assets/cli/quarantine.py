@@ -4,9 +4,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 import click
-import dagster as dg
 
-from solteq_woo_assets.automation.jobs import DELTAS, FLOW_JOBS, RETRY_QUARANTINED
+from solteq_woo_assets.automation.jobs import RETRY_QUARANTINED, ops_of_all
 from solteq_woo_assets.cli.jobs import (
     all_delivered,
     dagster_instance,
@@ -19,9 +18,12 @@ from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_quarantine, print_summary, print_table
 from solteq_woo_assets.engine import quarantine as records
 from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.problems import PROBLEMS
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.sales import booked_elsewhere
 from solteq_woo_assets.flows.sales.snapshots import FLOW
+from solteq_woo_assets.settings import Settings
 
 COLUMNS = ("flow", "key", "problem", "held back because", "since")
 
@@ -84,18 +86,17 @@ def retry(keys: tuple[str, ...]) -> None:
     """
     settings = load_settings()
     flows = _holders(existing_database(settings), keys)
-    jobs = (
-        {flow: job.name for flow, job in FLOW_JOBS.items() if flow in flows} if keys else {"": RETRY_QUARANTINED.name}
-    )
+    tried = [flow for flow in FLOWS if flow.name in flows or not keys]
+    jobs = {flow.job: [flow] for flow in tried} if keys else {RETRY_QUARANTINED: tried}
     again = {"retry": list(keys)} if keys else {"retry_refused": True}
     definitions = definitions_of(settings)
     complete = True
     with standing_in(settings), dagster_instance() as instance:
-        for flow, name in jobs.items():
+        for name, of_job in jobs.items():
             job = definitions.resolve_job_def(name)
-            result = run_job(settings, instance, job, _again(job, again))
+            result = run_job(settings, instance, job, _again(settings, of_job, again))
             print_summary(result)
-            complete &= result.success and all(all_delivered(result, each) for each in ([flow] if flow else FLOW_JOBS))
+            complete &= result.success and all(all_delivered(result, flow) for flow in of_job)
         print_quarantine(settings)
     sys.exit(0 if complete else 1)
 
@@ -116,15 +117,12 @@ def _holders(database: StateDatabase, keys: Sequence[str]) -> set[str]:
     return {flow for _, flow in rows}
 
 
-def _again(job: dg.JobDefinition, delta: Mapping[str, object]) -> dict[str, object]:
+def _again(settings: Settings, flows: Sequence[Flow], delta: Mapping[str, object]) -> Mapping[str, object]:
     """The config of a job's assets for trying again.
 
     :param delta: the config of its deltas
     """
-    config = RETRY_QUARANTINED.config
-    ops = dict(config["ops"]) if isinstance(config, dict) else {}
-    ops |= {name: {"config": delta} for name in DELTAS}
-    return {name: given for name, given in ops.items() if job.has_node_named(name)}
+    return ops_of_all(flows, "retry", settings) | {flow.delta: {"config": delta} for flow in flows}
 
 
 @quarantine.command()

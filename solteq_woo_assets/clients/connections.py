@@ -1,9 +1,8 @@
 """The clients, as the settings say."""
 
-from dataclasses import replace
 from typing import Any
 
-from solteq_woo_assets.clients.solteq import CUSTOMERS, Endpoint, SolteqClient
+from solteq_woo_assets.clients.solteq import CustomerDocument, Feed, SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.settings import Settings
 
@@ -20,8 +19,8 @@ def solteq_client(settings: Settings, **wire: Any) -> SolteqClient:
         settings.solteq_client_id,
         settings.solteq_client_secret,
         timezone=settings.timezone,
-        customers=replace(CUSTOMERS, path=settings.solteq_customers_path, scope=settings.solteq_customers_scope),
-        sales=Endpoint(settings.solteq_sales_path, settings.solteq_sales_scope),
+        customers=Feed("customers", *settings.solteq_feeds["customers"], CustomerDocument),
+        sales=settings.solteq_feeds["sales"],
         in_flight=settings.requests_in_flight,
         **{"read_only": settings.mode == "shadow", **wire},
     )

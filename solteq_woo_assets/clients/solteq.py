@@ -42,8 +42,9 @@ from solteq_woo_assets.clients.solteq_documents import (
     Tombstone,
     validated,
 )
-from solteq_woo_assets.clients.solteq_sales import SALES, Endpoint, HeldSale, SolteqSales
+from solteq_woo_assets.clients.solteq_sales import HeldSale, SolteqSales
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
+from solteq_woo_assets.settings import FEEDS, Endpoint
 
 __all__ = [
     "BALANCES",
@@ -54,7 +55,6 @@ __all__ = [
     "CampaignDocument",
     "CustomerDocument",
     "Document",
-    "Endpoint",
     "Feed",
     "FeedPage",
     "Gone",
@@ -85,15 +85,15 @@ _CREDENTIALS = "Check SOLTEQ_CLIENT_ID and SOLTEQ_CLIENT_SECRET"
 _MENDS: Mapping[int | str, str] = {
     401: f"{_CREDENTIALS}; changing the credential in Solteq's back office revokes its tokens.",
     403: "The client lacks a scope or a right: register the feed's scope for it in Solteq's back office "
-    "(settings SOLTEQ_WOO_SOLTEQ_..._SCOPE).",
-    404: "Check SOLTEQ_API_URL and the feed's path (settings SOLTEQ_WOO_SOLTEQ_..._PATH).",
+    "(setting SOLTEQ_WOO_SOLTEQ_FEEDS).",
+    404: "Check SOLTEQ_API_URL and the feed's path (setting SOLTEQ_WOO_SOLTEQ_FEEDS).",
     "redirect": "Use the https address that it points to in SOLTEQ_API_URL.",
     "not json": "Check that SOLTEQ_API_URL is the API's address and that no proxy or firewall answers for it.",
 }
 _IDENTITY_MENDS: Mapping[int | str, str] = {
     "invalid_client": f"{_CREDENTIALS}.",
     "invalid_scope": "Register the scope for the client in Solteq's back office, or mend the setting "
-    "SOLTEQ_WOO_SOLTEQ_..._SCOPE.",
+    "SOLTEQ_WOO_SOLTEQ_FEEDS.",
     400: f"{_CREDENTIALS}.",
     401: f"{_CREDENTIALS}.",
     403: f"{_CREDENTIALS}; a firewall may also stand in between.",
@@ -124,7 +124,7 @@ class SolteqClient:
         in_flight: int = 2,
         scopes: Sequence[str] = (),
         customers: Feed[CustomerDocument] = CUSTOMERS,
-        sales: Endpoint = SALES,
+        sales: Endpoint = FEEDS["sales"],
         read_seconds: float = 60.0,
         attempts: int = 5,
         read_only: bool = False,

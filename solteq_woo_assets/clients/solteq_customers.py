@@ -14,6 +14,7 @@ from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.http import JsonResponse
 from solteq_woo_assets.clients.solteq_documents import Document, Feed, Key, validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
+from solteq_woo_assets.settings import FEEDS
 
 _MARKS = "['\"‘’“”„«»]"
 _QUOTED = re.compile(rf"(?<!\w){_MARKS}.*{_MARKS}|(?<!\w){_MARKS}.*", re.DOTALL)  # whole: names hold marks, too
@@ -106,7 +107,7 @@ def customer_type(document: Mapping[str, Any]) -> Any:
     return document.get("type") or ("Company" if is_company else "Private")
 
 
-CUSTOMERS = Feed("customers", "customer/v1-ext/customers", "customer-api", CustomerDocument)
+CUSTOMERS = Feed("customers", *FEEDS["customers"], CustomerDocument)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from solteq_woo_assets.clients.bounds import FIRST_YEAR, LONGEST_KEY, Key, bounded, in_calendar, words_of
 from solteq_woo_assets.clients.json_reader import written
+from solteq_woo_assets.settings import FEEDS
 
 _THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -147,7 +148,7 @@ Texts = Annotated[list[str], _or([])]
 class Document(BaseModel):
     """What the feeds' documents share. Built from the wire's names or from its own.
 
-    What has a default may be missing or null (contract, second edition, Required).
+    What has a default may be missing or null (contract, Required).
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -315,9 +316,9 @@ class Feed(Generic[D]):
     document: type[D]
 
 
-PRODUCTS = Feed("products", "catalog/v1-ext/products", "catalog-api", ProductDocument)
-BALANCES = Feed("balances", "stock/v1-ext/balances", "stock-api", BalanceDocument)
-CAMPAIGNS = Feed("campaigns", "discount/v1-ext/campaigns", "discount-api", CampaignDocument)
+PRODUCTS = Feed("products", *FEEDS["products"], ProductDocument)
+BALANCES = Feed("balances", *FEEDS["balances"], BalanceDocument)
+CAMPAIGNS = Feed("campaigns", *FEEDS["campaigns"], CampaignDocument)
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,6 @@ _DUPLICATE, _INVALID = 409, 400
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Where this tenant books sales."""
-
-    path: str
-    scope: str
-
-
-SALES = Endpoint("order/v1-ext/sales", "order-api")
-
-
-@dataclass(frozen=True)
 class HeldSale:
     """A sale or refund that Solteq has.
 

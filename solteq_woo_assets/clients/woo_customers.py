@@ -112,7 +112,7 @@ class StoreOrder(BaseModel):
 
 def is_mailable(value: str) -> bool:
     """Whether WordPress takes it for an address. Of another one an update drops the letters that it does not know and
-    keeps the rest, which may be somebody else's, or empties the address (WooCommerce's source; contract, 12)."""
+    keeps the rest, which may be somebody else's, or empties the address (contract, 12)."""
     return 6 <= len(value) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(value) is not None  # noqa: PLR2004  # WordPress's
 
 

@@ -78,9 +78,8 @@ def _doors(settings: Settings, solteq: SolteqClient, clock: Clock) -> dict[str, 
     now = clock().replace(tzinfo=UTC)
     doors: dict[str, tuple[str, Callable[[], object]]] = {}
     for name, document in _FEEDS.items():
-        path, scope = (getattr(settings, f"solteq_{name}_{part}") for part in ("path", "scope"))
-        feed = Feed(name, path, scope, document)
-        doors[name] = (scope, partial(solteq.newest_page, feed, modified_since=now, page_size=1))
+        feed = Feed(name, *settings.solteq_feeds[name], document)
+        doors[name] = (feed.scope, partial(solteq.newest_page, feed, modified_since=now, page_size=1))
     nobodys = f"woo:{settings.shop}:order:0"
-    doors["sales"] = (settings.solteq_sales_scope, partial(solteq.sales.find, nobodys))
+    doors["sales"] = (settings.solteq_feeds["sales"].scope, partial(solteq.sales.find, nobodys))
     return doors

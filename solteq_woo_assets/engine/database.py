@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 from filelock import FileLock, Timeout
 
+from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.engine.tables import TABLES
 from solteq_woo_assets.engine.upgrades import VERSION, bring_up
 from solteq_woo_assets.errors import StateError
@@ -214,6 +215,7 @@ class StateDatabase:
         self._clear()
         engine = duckdb.connect(":memory:", config={"temp_directory": str(self._private)})
         engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
+        define_macros(engine)
         engine.execute("SET lock_configuration = true")
         return engine
 
@@ -228,7 +230,7 @@ class StateDatabase:
                 self.path.chmod(0o600)
             engine.execute(f"ATTACH '{_quoted(self.path)}' AS state")
             connection = engine.cursor()
-            connection.execute("USE state")
+            connection.execute("SET search_path = 'state,memory'")  # the tables, and the engine's macros
             with suppress(FileExistsError):  # DuckDB would let everybody read its log, which a crash leaves behind
                 os.close(os.open(f"{self.path}.wal", os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode=0o600))
         except OSError as error:

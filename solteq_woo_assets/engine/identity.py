@@ -76,7 +76,7 @@ def sides(settings: Settings, solteq: SolteqClient, woo: WooClient) -> list[Side
             "SOLTEQ_API_URL",
             solteq_address,
             _fingerprint(solteq_address, settings.solteq_client_id),
-            lambda: solteq.tenant(settings.solteq_products_scope),
+            lambda: solteq.tenant(settings.solteq_feeds["products"].scope),
         ),
         Side(
             "woo",

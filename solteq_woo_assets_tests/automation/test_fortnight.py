@@ -19,7 +19,7 @@ from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_assets_tests.flows.campaigns.test_calendar import Campaign, Product, plain_price
 from solteq_woo_sandbox import woo as woo_sandbox
 
-pytestmark = pytest.mark.usefixtures("no_settings")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_settings")]
 
 MINUTE = timedelta(minutes=1)
 PERCENT = "Percentage"

@@ -9,9 +9,10 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.automation import sensors
-from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.errors import SolteqError
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line, product_document
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox.server import running
@@ -45,7 +46,7 @@ def instance_of(shop: Shop) -> dg.DagsterInstance:
     return shop.instance
 
 
-@pytest.mark.parametrize("flow", FLOW_JOBS)
+@pytest.mark.parametrize("flow", [flow.name for flow in FLOWS])
 def test_a_feed_that_was_never_read_is_read(shop: Shop, flow: str) -> None:
     assert tick(shop, flow) == (True, f"{flow} have never been read")
 
@@ -56,9 +57,9 @@ def test_nothing_new_is_one_request(shop: Shop) -> None:
     shop.balance("A1", 5)
     shop.customer(1)
     shop.account("eero@example.com")
-    shop.sync(*(job.name for flow, job in FLOW_JOBS.items() if flow != "sales"))
+    shop.sync(*(flow.job for flow in FLOWS if not flow.is_by_day))
     shop.sync_sales()
-    for flow in FLOW_JOBS:
+    for flow in [flow.name for flow in FLOWS]:
         shop.solteq.asked()
         shop.woo.asked()
         requested, said = tick(shop, flow)
@@ -300,31 +301,30 @@ def test_an_order_that_cannot_be_stored_wakes_the_sensor_once(shop: Shop) -> Non
     assert shop.tick("sales") == (False, "Nothing new: asked the store for changed orders.")
 
 
-@pytest.mark.parametrize("flow", [flow for flow in FLOW_JOBS if flow != "sales"])
-def test_what_was_read_and_never_compared_wakes_the_flow(shop: Shop, flow: str) -> None:
+@pytest.mark.parametrize("flow", [flow for flow in FLOWS if not flow.is_by_day], ids=lambda flow: flow.name)
+def test_what_was_read_and_never_compared_wakes_the_flow(shop: Shop, flow: Flow) -> None:
     """Whoever read it and broke off: who asks the other side then hears of nothing new."""
     shop.product("A1")
     shop.campaign("K1", "A1")
     shop.balance("A1", 5)
     shop.customer(1)
-    shop.sync(*(job.name for flow, job in FLOW_JOBS.items() if flow != "sales"))
+    shop.sync(*(flow.job for flow in FLOWS if not flow.is_by_day))
     shop.product("A1", salesPrice=12)
     shop.campaign("K1", "A1", value=30)
     shop.balance("A1", 4)
     shop.edit_customer(1, firstName="Aino")
     shop.account("eero@example.com")
-    job = FLOW_JOBS[flow].name
     read = [
         key
-        for key in shop.definitions().resolve_job_def(job).asset_layer.executable_asset_keys
-        if key.path[0] not in (DELTA_ASSETS[flow], DELIVERY_ASSETS[flow])
+        for key in shop.definitions().resolve_job_def(flow.job).asset_layer.executable_asset_keys
+        if key.path[0] not in (flow.delta, flow.delivery)
     ]
     shop.instance, ours = None, shop.instance
-    assert shop.run(job, asset_selection=read).success
+    assert shop.run(flow.job, asset_selection=read).success
     shop.instance = ours
-    assert tick(shop, flow) == (True, f"{flow} were read and not compared: a run broke off")
-    shop.sync(job)
-    assert tick(shop, flow)[0] is False
+    assert tick(shop, flow.name) == (True, f"{flow.name} were read and not compared: a run broke off")
+    shop.sync(flow.job)
+    assert tick(shop, flow.name)[0] is False
 
 
 def test_a_run_of_the_command_line_that_failed_leaves_its_news(shop: Shop, solteq_woo: CommandLine) -> None:

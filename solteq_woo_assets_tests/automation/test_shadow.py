@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.automation.jobs import DELIVERY_ASSETS, DELTA_ASSETS, FLOW_JOBS
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, metadata, order_line
 
 
@@ -36,10 +36,10 @@ def test_nothing_is_sent_and_a_check_counts_what_would_have_been(shadow: Shop) -
     """A retailer runs it beside the present connector for weeks."""
     written(shadow)
     would: dict[str, int] = {}
-    for job in ("retry_quarantined", "reconcile_all", *(each.name for each in FLOW_JOBS.values())):
+    for job in ("retry_quarantined", "reconcile_all", *(flow.job for flow in FLOWS)):
         result = shadow.run(job)
         assert result.success, [event.message for event in result.all_events if event.is_failure]
-        assert not set(metadata(result)) & set(DELIVERY_ASSETS.values())
+        assert not set(metadata(result)) & {flow.delivery for flow in FLOWS}
         for check in result.get_asset_check_evaluations():
             if check.check_name == "would_send":
                 writes = check.metadata["would_send"].value
@@ -60,20 +60,20 @@ def test_nothing_is_sent_and_a_check_counts_what_would_have_been(shadow: Shop) -
 
 def test_the_lineage_still_shows_where_it_would_go_and_nothing_can_run_it(shadow: Shop) -> None:
     graph = build_definitions(shadow.settings).resolve_asset_graph()
-    for flow, delivery in DELIVERY_ASSETS.items():
-        node = graph.get(dg.AssetKey(delivery))
-        assert dg.AssetKey(DELTA_ASSETS[flow]) in node.parent_keys
+    for flow in FLOWS:
+        node = graph.get(dg.AssetKey(flow.delivery))
+        assert dg.AssetKey(flow.delta) in node.parent_keys
         assert not node.is_executable
         assert (node.description or "").startswith("Nothing is sent in shadow mode.")
 
 
 def test_the_sensors_rest_when_nothing_is_new(shadow: Shop) -> None:
     """A delta that was not sent is no reason to run again, and again."""
-    for job in FLOW_JOBS.values():
-        assert shadow.run(job.name).success
+    for flow in FLOWS:
+        assert shadow.run(flow.job).success
     shadow.sync_sales()
-    for flow in FLOW_JOBS:
-        assert shadow.tick(flow)[0] is False, flow
+    for flow in FLOWS:
+        assert shadow.tick(flow.name)[0] is False, flow.name
 
 
 def test_the_clients_refuse_to_write(shadow: Shop) -> None:

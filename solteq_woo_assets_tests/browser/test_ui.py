@@ -14,6 +14,8 @@ from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.browser.conftest import LOCATION, PERSON, Ui
 from solteq_woo_assets_tests.conftest import order_document, order_line, product_document
 
+pytestmark = pytest.mark.slow
+
 
 def wait_for(ui: Ui, path: str, text: str | re.Pattern[str]) -> None:
     """Look again until it is there, as people do: a page keeps showing the event that it was opened with."""

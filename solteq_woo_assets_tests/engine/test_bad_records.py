@@ -7,8 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.automation.jobs import CHANGED_SALES
-from solteq_woo_assets_tests.conftest import Shop, order_line
+from solteq_woo_assets_tests.conftest import CHANGED_SALES, Shop, order_line
 
 CODES = ["A", "B", "C", "D"]
 PAGE = {"headers": {"Content-Type": "text/html"}, "body": "<h1>Request blocked</h1>"}

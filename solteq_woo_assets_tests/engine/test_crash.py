@@ -11,6 +11,8 @@ from solteq_woo_assets_tests.engine.conftest import Template
 from solteq_woo_assets_tests.engine.flows import STEPS, run_flows, run_until
 from solteq_woo_assets_tests.engine.processes import exit_code, started
 
+pytestmark = pytest.mark.slow
+
 
 def picture(shop: Shop) -> dict[str, Any]:
     """What the store holds and what we remember of it, without what is another each time."""

@@ -6,12 +6,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.automation.jobs import CHANGED_SALES, FLOW_JOBS
 from solteq_woo_assets.doctor import examine
 from solteq_woo_assets.engine.identity import Identity, Side, address, forgotten
 from solteq_woo_assets.errors import ForeignDatabaseError
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.tables import TABLES, state_database
-from solteq_woo_assets_tests.conftest import CommandLine, Shop, environment_of, order_line
+from solteq_woo_assets_tests.conftest import CHANGED_SALES, CommandLine, Shop, environment_of, order_line
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
 from solteq_woo_sandbox.server import running
@@ -48,8 +48,8 @@ def test_with_another_system_no_flow_reads_or_sends(shop: Shop, other: Shop, sid
     shop.with_settings(**{setting: stranger.url}, **({"SOLTEQ_IDENTITY_URL": stranger.url} if side == "solteq" else {}))
     stranger.asked()
     getattr(shop, side).asked()
-    for job in FLOW_JOBS.values():
-        result = run(shop, job.name)
+    for flow in FLOWS:
+        result = run(shop, flow.job)
         assert not result.success
         words = failure(result)
         assert str(shop.settings.database) in words

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from solteq_woo_assets_tests.engine.flows import run_flows
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
 from solteq_woo_sandbox.server import running
+
+pytestmark = pytest.mark.slow
 
 PIECES = 20
 CODES = ("A", "B")

@@ -388,9 +388,9 @@ def test_a_put_that_makes_no_sense_changes_nothing(solteq: Client, documents: An
     [{"unruly": 1}, {"page_size_cap": 0}, {"page_size_cap": True}, {"token_seconds": -1}, {"speed": 1}, []],
 )
 def test_a_behaviour_that_makes_no_sense_is_refused(solteq: Client, behaviour: Any) -> None:
-    before = solteq.control("GET", "behaviour").json()
+    before = solteq.control("PUT", "behaviour", {}).json()
     assert solteq.control("PUT", "behaviour", behaviour).status_code == 400
-    assert solteq.control("GET", "behaviour").json() == before
+    assert solteq.control("PUT", "behaviour", {}).json() == before
 
 
 def test_shuffle_changes_as_many_as_asked_and_the_same_for_a_seed(tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
 """The WooCommerce stand-in's traps, each with what a client loses that does not know it."""
 
-import contextlib
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -483,6 +481,7 @@ def test_a_lower_regular_price_drops_the_sale(shared: Client) -> None:
 
 def test_a_sale_runs_by_the_clock(woo: Client) -> None:
     """Protects campaigns: price and on_sale follow the window to the second, its last one included."""
+    woo.settings(clock=BEFORE)
     identifier = woo.create(**WINDOW)
     prices = {}
     for instant in ("11-26T21:59:59", "11-26T22:00:00", "11-29T21:59:59", "11-29T22:00:00"):
@@ -620,25 +619,6 @@ def test_by_default_the_cron_is_never_late(woo: Client) -> None:
     woo.put(identifier, **WINDOW)
     woo.settings(clock=DURING)
     assert woo.cron() == {"started": 1, "ended": 0}, "asked for, it says what it did"
-
-
-def test_a_product_of_an_older_file_follows_the_clock(tmp_path: Path) -> None:
-    """Protects kept databases: those without a written price get one when they are next saved."""
-    database = tmp_path / "woo.sqlite"
-    with running(create_app(database, clock=BEFORE)) as url, requests.Session() as session:
-        identifier = Client(url, session).create(**WINDOW)
-        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-            connection.execute("UPDATE products SET document = json_remove(document, '$.price')")
-            connection.execute("DROP TABLE sale_edges")
-    with running(create_app(database)) as url, requests.Session() as session:
-        woo, path = Client(url, session), f"/products/{identifier}"
-        assert seen(woo.get(path)) == ("10.00", False, BEFORE)
-        woo.settings(clock=DURING)
-        assert seen(woo.get(path)) == ("8.00", True, BEFORE), "nothing is due, since no price was written"
-        assert seen(woo.put(identifier, name="Muu")) == ("8.00", True, DURING)
-        woo.settings(cron=False, clock=AFTER)
-        assert seen(woo.get(path)) == ("8.00", False, DURING)
-        assert woo.cron() == {"started": 0, "ended": 1}
 
 
 def test_stock_without_managing_it_is_dropped(shared: Client) -> None:

@@ -6,9 +6,9 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.skus import sku_key
@@ -30,8 +30,9 @@ from solteq_woo_assets.engine.steps import (
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way, unknown_stores
 from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
+from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, TABLE, balance_feed
+from solteq_woo_assets.flows.balances.tables import TABLES
 from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
-from solteq_woo_assets.flows.products.assets import woo_catalogue
 from solteq_woo_assets.flows.products.frames import balance_frame
 from solteq_woo_assets.flows.products.outbox import deliver
 from solteq_woo_assets.flows.sales.assets import receipt_rules
@@ -39,16 +40,23 @@ from solteq_woo_assets.flows.sales.snapshots import books_sales, read_changed
 from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
 from solteq_woo_assets.settings import Settings
 
-FLOW = "balances"
 GROUP = "balances_to_woo"
-TABLE = "snapshot.solteq_balances"
+BALANCES = Flow(
+    name=FLOW,
+    module=__name__,
+    job="balances_to_woo",
+    group=GROUP,
+    direction="solteq-to-woocommerce",
+    description="Brings changed stock balances from Solteq to the web store.",
+    snapshots=("solteq_balances", "woo_catalogue"),
+    derived=("sales_under_way",),
+    delta="balance_delta",
+    delivery="woo_stock",
+    source=SOURCE,
+    tables=TABLES,
+)
 WRITES_AT_ONCE = 500
 """So many quantities leave between two looks at the store's orders."""
-
-
-def balance_feed(settings: Settings) -> Feed:
-    """Solteq's balance feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_balances_path, settings.solteq_balances_scope, BalanceDocument)
 
 
 @dg.asset(
@@ -123,7 +131,7 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_balances, woo_catalogue, sales_under_way],
+    deps=BALANCES.compared,
     check_specs=check_specs("balance_delta"),
 )
 def balance_delta(
@@ -161,7 +169,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.Dat
     :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
     """
     rules, balances = stock_rules(settings), connection.table(TABLE)
-    unknown = unknown_stores(connection, balances=balances, rules=rules)
+    unknown = unknown_stores(balances=balances, rules=rules)
     if unknown:
         rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
         raise ConfigurationError(

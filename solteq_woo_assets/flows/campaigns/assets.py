@@ -6,8 +6,8 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.clients.solteq import CampaignDocument, Feed
 from solteq_woo_assets.engine import quarantine, skus
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.pictures import price_timeline
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import read_feed
@@ -29,22 +29,30 @@ from solteq_woo_assets.engine.steps import (
 from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_prices
 from solteq_woo_assets.flows.campaigns.rules import CampaignPriceDelta
 from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as compare_prices
+from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, TABLE, campaign_feed
+from solteq_woo_assets.flows.campaigns.tables import TABLES
 from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
-from solteq_woo_assets.flows.products.assets import solteq_products, woo_catalogue, woo_products
 from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.settings import Settings
 
-FLOW = "campaigns"
 GROUP = "campaigns_to_woo"
+CAMPAIGNS = Flow(
+    name=FLOW,
+    module=__name__,
+    job="campaigns_to_woo",
+    group=GROUP,
+    direction="solteq-to-woocommerce",
+    description="Brings campaign prices from Solteq to the web store as sale prices, and takes them back.",
+    snapshots=("solteq_campaigns", "woo_catalogue"),
+    after=("solteq_products", "woo_products"),
+    delta="campaign_price_delta",
+    delivery="woo_campaign_prices",
+    source=SOURCE,
+    tables=TABLES,
+)
 EXPLAINED = 10
 """So many products of a delta are explained campaign by campaign in its metadata."""
-TABLE = "snapshot.solteq_campaigns"
-
-
-def campaign_feed(settings: Settings) -> Feed:
-    """Solteq's campaign feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_campaigns_path, settings.solteq_campaigns_scope, CampaignDocument)
 
 
 @dg.asset(
@@ -85,7 +93,7 @@ def solteq_campaigns(
     code_version="1",
     pool=FLOW,
     # A product's price goes with it, so where one run does both flows, campaigns are compared with what it brought.
-    deps=[solteq_campaigns, solteq_products, woo_catalogue, woo_products],
+    deps=CAMPAIGNS.compared,
     check_specs=check_specs("campaign_price_delta"),
 )
 def campaign_price_delta(

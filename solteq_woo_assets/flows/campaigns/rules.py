@@ -7,6 +7,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
@@ -201,9 +202,10 @@ def campaign_price_delta(
         connection, products=products, campaigns=campaigns, history=history, links=links, rules=rules, now=now
     )
     connection.execute(_COMPARED)
-    pairs = "SELECT sku AS sku_key, id AS woo_id FROM compared"
-    find_strangers(connection, products=products, catalogue=catalogue, links=links, pairs=pairs)
-    connection.execute("DELETE FROM compared WHERE id IN (SELECT woo_id FROM strangers)")
+    pairs = connection.sql("SELECT sku AS sku_key, id AS woo_id FROM compared")
+    with sql.steps(connection, __name__, products=products, catalogue=catalogue, links=links, pairs=pairs) as steps:
+        steps.add(strangers=find_strangers(connection))
+        connection.execute("DELETE FROM compared WHERE id IN (SELECT woo_id FROM strangers)")
     connection.execute(_SENT, {"now": now})
 
     def frame(query: str, parameters: Mapping[str, object]) -> pl.DataFrame:
@@ -219,6 +221,6 @@ def campaign_price_delta(
         reductions=counts[0],
         without_history=counts[1],
     )
-    connection.execute("DROP TABLE sent; DROP TABLE strangers; DROP TABLE compared")
+    connection.execute("DROP TABLE sent; DROP TABLE compared")
     forget_prices(connection)
     return delta

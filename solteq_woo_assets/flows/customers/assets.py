@@ -7,10 +7,11 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import CustomerDocument, Feed, SolteqClient
+from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
@@ -41,23 +42,47 @@ from solteq_woo_assets.flows.customers.snapshots import (
     read_staff,
     refresh_accounts,
 )
+from solteq_woo_assets.flows.customers.source import FLOW, FROM_SOLTEQ, FROM_WOO, customer_feed
+from solteq_woo_assets.flows.customers.tables import TABLES
 from solteq_woo_assets.flows.guard_rails import Verdict, check_specs, guard, report
 from solteq_woo_assets.flows.sales import snapshots as sales
 from solteq_woo_assets.settings import Settings
 
-FLOW = "customers"
-"""Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
 GROUP = "customers_both_ways"
 TO_WOO = "customers_to_woo"
 TO_SOLTEQ = "customers_to_solteq"
-DIRECTIONS = (TO_WOO, TO_SOLTEQ)
+CUSTOMERS_TO_WOO = Flow(
+    name=TO_WOO,
+    module=__name__,
+    job=TO_WOO,
+    group=GROUP,
+    direction="both-ways",
+    description="Tells the web store what changed of its customers in Solteq.",
+    snapshots=("solteq_customers", "woo_customer_accounts"),
+    delta="woo_customer_delta",
+    delivery="woo_customers",
+    source=FROM_SOLTEQ,
+    tables=TABLES,
+    lease=FLOW,
+    is_personal=True,
+)
+CUSTOMERS_TO_SOLTEQ = Flow(
+    name=TO_SOLTEQ,
+    module=__name__,
+    job=TO_SOLTEQ,
+    group=GROUP,
+    direction="both-ways",
+    description="Tells Solteq of new accounts in the web store, and of what changed in the others.",
+    snapshots=("solteq_customers", "woo_customer_accounts"),
+    delta="solteq_customer_delta",
+    delivery="solteq_customer_updates",
+    source=FROM_WOO,
+    tables=TABLES,
+    lease=FLOW,
+    is_personal=True,
+)
 ATTEMPTS = 3
 """So often a customer that somebody changed in Solteq meanwhile is merged again, before it is left to the next run."""
-
-
-def customer_feed(settings: Settings) -> Feed:
-    """Solteq's customer feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_customers_path, settings.solteq_customers_scope, CustomerDocument)
 
 
 @dg.asset(
@@ -144,7 +169,7 @@ def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_customers, woo_customer_accounts],
+    deps=CUSTOMERS_TO_WOO.compared,
     check_specs=check_specs("woo_customer_delta"),
 )
 def woo_customer_delta(
@@ -178,7 +203,7 @@ def woo_customer_delta(
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_customers, woo_customer_accounts],
+    deps=CUSTOMERS_TO_SOLTEQ.compared,
 )
 def solteq_customer_delta(
     context: dg.AssetExecutionContext,

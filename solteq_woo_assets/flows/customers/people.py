@@ -20,7 +20,7 @@ NEEDS_PARSING = ("email", "tax_code", *(f"{address}_country" for address in ADDR
 """What the other side refuses, or what does harm there, unless it can be parsed."""
 _LANGUAGES = ("fi", "sv", "en")  # in which the names of countries are known
 
-_TAX_CODE = re.compile("FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")  # contract, customers
+_TAX_CODE = re.compile("FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")  # contract, Tax codes
 _IGNORED_IN_CODES = re.compile(r"[\s.-]")
 
 Person = Mapping[str, str | None]
@@ -112,7 +112,7 @@ def is_postal_code(text: str, country: str) -> bool:
 
 
 def tax_code(text: str) -> str | None:
-    """A company's tax code in international form, or ``None`` (contract: Finland, Sweden, Denmark)."""
+    """A company's tax code in international form, or ``None`` (contract, Tax codes)."""
     code = _IGNORED_IN_CODES.sub("", text).upper()
     return code if _TAX_CODE.fullmatch(code) else None
 

@@ -5,8 +5,8 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.clients.solteq import Feed, ProductDocument
 from solteq_woo_assets.engine import quarantine
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import outdate, read_catalogue, read_feed
 from solteq_woo_assets.engine.steps import (
@@ -28,16 +28,24 @@ from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets.flows.products.links import link
 from solteq_woo_assets.flows.products.rules import CatalogueRules, ProductDelta
 from solteq_woo_assets.flows.products.rules import product_delta as compare_products
+from solteq_woo_assets.flows.products.source import FLOW, SOURCE, TABLE, product_feed
+from solteq_woo_assets.flows.products.tables import TABLES
 from solteq_woo_assets.settings import Settings
 
-FLOW = "products"
 GROUP = "products_to_woo"
-TABLE = "snapshot.solteq_products"
-
-
-def product_feed(settings: Settings) -> Feed:
-    """Solteq's product feed, where this tenant has it."""
-    return Feed(FLOW, settings.solteq_products_path, settings.solteq_products_scope, ProductDocument)
+PRODUCTS = Flow(
+    name=FLOW,
+    module=__name__,
+    job="products_to_woo",
+    group=GROUP,
+    direction="solteq-to-woocommerce",
+    description="Brings new and changed products and prices from Solteq to the web store.",
+    snapshots=("solteq_products", "woo_catalogue"),
+    delta="product_delta",
+    delivery="woo_products",
+    source=SOURCE,
+    tables=TABLES,
+)
 
 
 @dg.asset(
@@ -98,7 +106,7 @@ def woo_catalogue(
     owners=OWNERS,
     code_version="1",
     pool=FLOW,
-    deps=[solteq_products, woo_catalogue],
+    deps=PRODUCTS.compared,
     check_specs=check_specs("product_delta"),
 )
 def product_delta(

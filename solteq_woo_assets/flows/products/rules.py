@@ -25,6 +25,7 @@ import duckdb
 import polars as pl
 import simplejson
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.campaigns.pricing import (
@@ -43,7 +44,7 @@ from solteq_woo_assets.flows.campaigns.pricing import (
 )
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
 from solteq_woo_assets.flows.products.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
-from solteq_woo_assets.flows.products.matching import forget_matches, match_products
+from solteq_woo_assets.flows.products.matching import match_products
 from solteq_woo_assets.flows.products.sellable import keeps_no_stock
 from solteq_woo_assets.flows.products.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
@@ -630,47 +631,47 @@ def product_delta(
     :param history: rows of ``sync.price_history``
     :param now: in UTC, without a zone
     """
-    price_products(
-        connection, products=products, campaigns=campaigns, history=history, links=links, rules=pricing, now=now
-    )
-    if not pricing.campaigns_are_known:
-        connection.execute(_SALES_LEFT_ALONE)
-    tax_classes = pl.DataFrame(  # noqa: F841  DuckDB reads it by its name, as it does the parameters
-        [(rate, slug, slug in rules.store_tax_classes) for rate, slug in rules.tax_classes.items()],
-        schema={"vat_rate": pl.Decimal(6, 3), "slug": pl.String, "known": pl.Boolean},
-        orient="row",
-    )
-    connection.execute(_UNSETTLED)
-    match_products(connection, products=products, catalogue=catalogue, links=links)
-    attribute_texts = _attribute_texts(connection, rules.attribute_separator)  # noqa: F841
-    for step in _STEPS.values():
-        connection.execute(step)
-    settings = {
-        "new_product_status": rules.new_product_status,
-        "inactive_products": rules.inactive_products,
-        "binned_products": rules.binned_products,
-    }
+    with sql.steps(connection, __name__, products=products, catalogue=catalogue, links=links) as steps:
+        price_products(
+            connection, products=products, campaigns=campaigns, history=history, links=links, rules=pricing, now=now
+        )
+        if not pricing.campaigns_are_known:
+            connection.execute(_SALES_LEFT_ALONE)
+        tax_classes = pl.DataFrame(  # noqa: F841  DuckDB reads it by its name, as it does the parameters
+            [(rate, slug, slug in rules.store_tax_classes) for rate, slug in rules.tax_classes.items()],
+            schema={"vat_rate": pl.Decimal(6, 3), "slug": pl.String, "known": pl.Boolean},
+            orient="row",
+        )
+        connection.execute(_UNSETTLED)
+        match_products(steps)
+        attribute_texts = _attribute_texts(connection, rules.attribute_separator)  # noqa: F841
+        for step in _STEPS.values():
+            connection.execute(step)
+        settings = {
+            "new_product_status": rules.new_product_status,
+            "inactive_products": rules.inactive_products,
+            "binned_products": rules.binned_products,
+        }
 
-    def frame(query: str) -> pl.DataFrame:
-        used = {name: value for name, value in settings.items() if f"${name}" in query}
-        return connection.sql(query, params=used or None).pl()
+        def frame(query: str) -> pl.DataFrame:
+            used = {name: value for name, value in settings.items() if f"${name}" in query}
+            return connection.sql(query, params=used or None).pl()
 
-    models = frame(_PARENTS).to_dicts()
-    choices = _choices(models)  # noqa: F841
-    connection.execute("CREATE TEMP TABLE choices AS FROM choices")
-    parents = _parent_changes(models, rules)
-    created, updated, skipped = (frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED))
-    delta = ProductDelta(
-        changes=pl.concat([parents, created, updated, skipped.join(updated, on="key", how="anti")]),
-        quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
-        links=frame(_LINKS),
-        next_edge=next_edge(connection),
-    )
-    for table in ("unsettled", *_STEPS, "choices"):
-        connection.execute(f"DROP TABLE {table}")
-    forget_matches(connection)
-    forget_prices(connection)
-    return delta
+        models = frame(_PARENTS).to_dicts()
+        choices = _choices(models)  # noqa: F841
+        connection.execute("CREATE TEMP TABLE choices AS FROM choices")
+        parents = _parent_changes(models, rules)
+        created, updated, skipped = (frame(query).cast(CHANGES_SCHEMA) for query in (_CREATED, _UPDATED, _SKIPPED))
+        delta = ProductDelta(
+            changes=pl.concat([parents, created, updated, skipped.join(updated, on="key", how="anti")]),
+            quarantine=frame(_QUARANTINE).unique(["key", "field"], maintain_order=True),
+            links=frame(_LINKS),
+            next_edge=next_edge(connection),
+        )
+        for table in ("unsettled", *_STEPS, "choices"):
+            connection.execute(f"DROP TABLE {table}")
+        forget_prices(connection)
+        return delta
 
 
 def _attribute_texts(connection: duckdb.DuckDBPyConnection, separator: str) -> pl.DataFrame:

@@ -18,6 +18,7 @@ from solteq_woo_assets.engine.steps import (
     markdown_table,
     without_refused,
 )
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.balances import assets as balances
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
@@ -30,14 +31,6 @@ from solteq_woo_assets.flows.sales.snapshots import first_day
 from solteq_woo_assets.settings import Settings
 
 GROUP = "reconciliation"
-_DELTAS = {
-    products.FLOW: products.product_delta,
-    campaigns.FLOW: campaigns.campaign_price_delta,
-    balances.FLOW: balances.balance_delta,
-    sales.FLOW: sales.sales_delta,
-    customers.TO_WOO: customers.woo_customer_delta,
-    customers.TO_SOLTEQ: customers.solteq_customer_delta,
-}
 
 
 # It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
@@ -90,8 +83,7 @@ def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
 
 def _unread(failed: Collection[str]) -> list[tuple[str, str]]:
     """The flows that cannot be compared, each with the snapshots that failed."""
-    named = {flow: {key.to_user_string() for key in delta.dependency_keys} for flow, delta in _DELTAS.items()}
-    return [(flow, name) for flow, names in named.items() for name in sorted(names.intersection(failed))]
+    return [(flow.name, name) for flow in FLOWS for name in sorted(flow.compared) if name in failed]
 
 
 def _found(
@@ -121,13 +113,14 @@ def _found(
     for flow, records in held.items():
         quarantine.replace(connection, flow, "delta", records)
     delivered = connection.table("sync.deliveries")
+    personal = {flow.name for flow in FLOWS if flow.is_personal}
     rows = [
         differences(
             connection,
             flow=flow,
             changes=without_refused(connection, flow, changes)[0],
             deliveries=delivered,
-            is_personal=flow in customers.DIRECTIONS,
+            is_personal=flow in personal,
         )
         for flow, changes in deltas.items()
     ]

@@ -12,6 +12,7 @@ import polars as pl
 
 from solteq_woo_assets.engine import failures, quarantine
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.flow import Flow, Occasion
 from solteq_woo_assets.engine.pictures import sales_per_day
 from solteq_woo_assets.engine.shop import Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
@@ -34,9 +35,11 @@ from solteq_woo_assets.flows.sales.frames import local_day
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.outbox import deliver_sales
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
+from solteq_woo_assets.flows.sales.source import SOURCE
+from solteq_woo_assets.flows.sales.tables import TABLES
 from solteq_woo_assets.settings import Settings
 
-# It is said at every start otherwise, in the terminal of whoever runs a command; beta and fine (dagster-notes).
+# It is said at every start otherwise, in the terminal of whoever runs a command. It is beta, and fine.
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", category=dg.BetaWarning)
 
 GROUP = "sales_to_solteq"
@@ -44,6 +47,40 @@ DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="Europe/Helsinki", en
 """Stands for the days of the shop's settings until the definitions are built."""
 DAYS_SHOWN = 30
 IN_ONE_RUN = dg.BackfillPolicy.single_run()
+RECONCILED_DAYS = 7
+"""So many last days of sales are read whole, and asked for in Solteq, when everything is reconciled."""
+
+
+def _ops(occasion: Occasion, settings: Settings) -> dict[str, Any]:
+    """What a run that is not for whole days reads: what changed, and some days whole."""
+    days = {"sensor": 0, "schedule": settings.sales_recheck_days}.get(occasion, RECONCILED_DAYS)
+    read: dict[str, Any] = {"woo_sales": {"config": {"changed_only": True, "recheck_days": days}}}
+    if occasion != "reconcile":
+        return read
+    return read | {
+        "sales_delta": {"config": {"retry_refused": True, "look_up_days": RECONCILED_DAYS}},
+        "solteq_sales_days_agree": {"config": {"last_days": RECONCILED_DAYS, "read_back": True}},
+    }
+
+
+SALES = Flow(
+    name=FLOW,
+    module=__name__,
+    job="sales_to_solteq",
+    group=GROUP,
+    direction="woocommerce-to-solteq",
+    description=(
+        "Books the web store's sales and refunds in Solteq. Run for days, it reads those days whole; the sensor runs "
+        "it for what changed, whatever its day."
+    ),
+    snapshots=("woo_sales",),
+    delta="sales_delta",
+    delivery="solteq_sales",
+    source=SOURCE,
+    tables=TABLES,
+    is_by_day=True,
+    ops=_ops,
+)
 
 
 def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:

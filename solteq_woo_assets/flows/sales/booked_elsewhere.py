@@ -90,7 +90,7 @@ def orders_of(connection: duckdb.DuckDBPyConnection, key: str) -> list[int]:
 
 def moved_pieces(document: str) -> dict[tuple[str, str], Decimal]:
     """What a document, as JSON, takes from Solteq's balances, by line and product. A refund gives back what it says
-    that went back on the shelf (contract, second edition: ``restock``)."""
+    that went back on the shelf (contract, Restock)."""
     moved = defaultdict[tuple[str, str], Decimal](Decimal)
     for line in simplejson.loads(document, use_decimal=True)["lines"]:
         if line["kind"] == "Product" and "productCode" in line and (line["quantity"] > 0 or line.get("restock")):

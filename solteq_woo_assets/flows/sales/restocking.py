@@ -1,7 +1,7 @@
 """Which refunds put their pieces back on the shelf, by what WooCommerce remembers of the order's lines.
 
 A line remembers the pieces that refunds put back (``_restock_refunded_items``), of all refunds together. A refund
-itself does not say it (contract, 36 to 43).
+itself does not say it (contract, 36, 37, 43).
 """
 
 from collections.abc import Iterable, Mapping

@@ -72,7 +72,7 @@ def store_sales_under_way(connection: duckdb.DuckDBPyConnection, rules: ReceiptR
     What the store says that it took from its stock counts, not the order's status: failed, refunded, binned and
     deleted orders put nothing back (contract, 36, 37, 43). A document that was booked a short while ago may not be
     shown by the balances. A short while: balances that were read so long after a booking that none can still be on its
-    way (contract, Feeds: delivery is unordered) show it, whether they moved or not.
+    way (contract, Feeds) show it, whether they moved or not.
 
     :return: how many pieces that is, before Solteq's balances are asked which of them they show
     """

@@ -224,7 +224,7 @@ def test_the_lines_and_orders_that_hold_pieces_are_told_with_their_reason(sides:
 def test_a_store_that_no_balance_has_is_named(sides: Sides) -> None:
     def unknown(*stores: str) -> list[str]:
         balances = sides.connection.table("snapshot.solteq_balances")
-        return unknown_stores(sides.connection, balances=balances, rules=StockRules(stock_stores=stores))
+        return unknown_stores(balances=balances, rules=StockRules(stock_stores=stores))
 
     assert unknown("1") == [], "nothing has been read yet"
     sides.balance("A1", "5", store="1")

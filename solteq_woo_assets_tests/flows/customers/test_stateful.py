@@ -33,6 +33,9 @@ IN_ADDRESS = {"billing_city": "city", "billing_postal_code": "postalCode"}
 IN_STORE = {"phone": "phone", "billing_city": "city", "billing_postal_code": "postcode"}
 
 
+pytestmark = pytest.mark.slow
+
+
 class Killed(BaseException):
     """The process was killed here: nothing after it ran, and an open transaction is undone."""
 

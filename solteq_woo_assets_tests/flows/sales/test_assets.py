@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.automation.jobs import CHANGED_SALES
 from solteq_woo_assets.clients.woo_orders import RefundPage, WooOrders
-from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_document, order_line
+from solteq_woo_assets_tests.conftest import CHANGED_SALES, CommandLine, Shop, order_document, order_line
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from solteq_woo_assets_tests.flows.sales.week import play
+
+pytestmark = pytest.mark.slow
 
 
 def test_whatever_fails_every_order_and_refund_is_booked_once_and_nothing_is_oversold(tmp_path: Path) -> None:

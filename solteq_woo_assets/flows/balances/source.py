@@ -1,0 +1,33 @@
+"""Where balances come from, and what the flow's sensor looks at."""
+
+from datetime import datetime
+
+import duckdb
+
+from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
+from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.engine.sources import feed_source
+from solteq_woo_assets.engine.steps import count_rows
+from solteq_woo_assets.flows.products.frames import balance_frame
+from solteq_woo_assets.settings import Settings
+
+FLOW = "balances"
+TABLE = "snapshot.solteq_balances"
+
+
+def balance_feed(settings: Settings) -> Feed:
+    """Solteq's balance feed, where this tenant has it."""
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], BalanceDocument)
+
+
+def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
+    arrived = count_rows(
+        connection,
+        "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
+        f"ON {sku_key('held.sku')} = {sku_key('delta.key')} "
+        "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
+    )
+    return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None
+
+
+SOURCE = feed_source(balance_feed, TABLE, ["product_code", "store_id"], balance_frame, _waiting_balances)

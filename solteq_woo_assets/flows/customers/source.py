@@ -1,0 +1,35 @@
+"""Where customers come from, and what the sensors of the two flows look at."""
+
+from solteq_woo_assets.clients.solteq import CustomerDocument, Feed
+from solteq_woo_assets.engine.flow import Source
+from solteq_woo_assets.engine.shop import Shop
+from solteq_woo_assets.engine.sources import PAGE_SIZE, feed_source
+from solteq_woo_assets.flows.customers.frames import customer_frame
+from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, CUSTOMERS, known_accounts
+from solteq_woo_assets.settings import Settings
+
+FLOW = "customers"
+"""Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
+
+
+def customer_feed(settings: Settings) -> Feed:
+    """Solteq's customer feed, where this tenant has it."""
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], CustomerDocument)
+
+
+def _new_accounts(shop: Shop) -> str | None:
+    """Asks the store for its newest accounts; what changed of the others it cannot tell."""
+    newest = shop.woo.customers.newest(PAGE_SIZE)
+    with shop.database.transaction() as connection:
+        known = known_accounts(connection)
+    new = sum(account.id not in known for account in newest.customers)
+    return f"{new} new accounts in the store" if new else None
+
+
+FROM_SOLTEQ = feed_source(customer_feed, CUSTOMERS, ["id"], customer_frame)
+FROM_WOO = Source(
+    ACCOUNTS,
+    "the store for new accounts",
+    _new_accounts,
+    covers=lambda shop, before: before.is_made_for(shop.settings.tax_code_meta),
+)

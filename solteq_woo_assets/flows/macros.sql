@@ -1,0 +1,60 @@
+-- Words of the flows. A comparison defines them for itself: see engine/sql.py.
+
+-- Whether no product of this type is ever sold online. NULL without a type.
+CREATE OR REPLACE TEMP MACRO is_never_sold_online(product_type) AS
+    plain_word(product_type) IN ('giftcard', 'deposit', 'custom');
+
+-- Whether a product of this type may be sold online. NULL without a type.
+CREATE OR REPLACE TEMP MACRO is_goods(product_type) AS plain_word(product_type) IN ('basic', 'variant', 'service');
+
+-- Whether a product of this type is never out of stock, for nobody counts it. NULL without a type.
+CREATE OR REPLACE TEMP MACRO keeps_no_stock(product_type) AS
+    is_never_sold_online(product_type) OR plain_word(product_type) = 'service';
+
+-- Whether a product may be sold online. Never NULL. Nothing is given away.
+CREATE OR REPLACE TEMP MACRO is_sold_online(product_type, sales_price) AS
+    coalesce(is_goods(product_type) AND round(sales_price, 2) > 0, FALSE);
+
+-- Of store products that share a SKU (imports can make them) one counts: the one that is not in the bin, then the
+-- older one. For QUALIFY, or as a column.
+CREATE OR REPLACE TEMP MACRO counts_for_sku(sku, status, id) AS
+    row_number() OVER (PARTITION BY sku ORDER BY status = 'trash', id) = 1;
+
+-- GTINs: the numbers that name one product all over the world (GS1 General Specifications, 1.4 and 7.9).
+
+-- A number of up to 14 digits, with the zeroes that a spreadsheet took from it: 8, 12, 13 or 14 digits, else NULL.
+-- Fewer than 8 digits are no GTIN: one that begins with a zero is nobody's.
+CREATE OR REPLACE TEMP MACRO padded_gtin(given) AS
+    CASE WHEN regexp_full_match(trim(given), '[0-9]{8,14}') THEN
+        lpad(
+            trim(given),
+            CASE length(trim(given)) WHEN 8 THEN 8 ELSE greatest(length(trim(given)), 12) END::INTEGER,
+            '0'
+        )
+    END;
+
+-- The sum of its digits as 14, every other one three times. It ends in 0 where the check digit is right.
+CREATE OR REPLACE TEMP MACRO weighted_sum(padded) AS
+    list_sum(list_transform(
+        string_split(lpad(padded, 14, '0'), ''),
+        lambda digit, place: digit::INTEGER * CASE place % 2 WHEN 1 THEN 3 ELSE 1 END
+    ));
+
+-- What is wrong with a number that a company gives within itself, as to goods that it weighs, or prints on coupons.
+CREATE OR REPLACE TEMP MACRO fault_of_company_number() AS 'is not given to products worldwide';
+
+-- Why a padded number names no product of the world, else NULL. 02, 04 and 20 to 29 are a company's own numbers; 05, 98
+-- and 99 are on coupons; a GTIN-8 (six zeroes before it) with 0 or 2 is a company's own, too.
+CREATE OR REPLACE TEMP MACRO gtin_fault(padded) AS CASE
+    WHEN padded IS NULL THEN 'is not 8, 12, 13 or 14 digits'
+    WHEN replace(padded, padded[1], '') = '' THEN 'is one digit over and over'
+    WHEN regexp_matches(lpad(padded, 14, '0'), '^0{6}[02]|^.(02|04|05|2|98[0-4]|99)') THEN fault_of_company_number()
+    WHEN weighted_sum(padded) % 10 <> 0 THEN 'has a wrong check digit'
+END;
+
+-- A GTIN without its leading zeroes, in which its forms are the same, else NULL.
+CREATE OR REPLACE TEMP MACRO gtin_key(given) AS
+    CASE
+        WHEN padded_gtin(given) IS NOT NULL AND gtin_fault(padded_gtin(given)) IS NULL
+            THEN ltrim(padded_gtin(given), '0')
+    END;

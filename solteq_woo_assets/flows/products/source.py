@@ -1,0 +1,17 @@
+"""Where products come from, and what the flow's sensor looks at."""
+
+from solteq_woo_assets.clients.solteq import Feed, ProductDocument
+from solteq_woo_assets.engine.sources import feed_source
+from solteq_woo_assets.flows.products.frames import product_frame
+from solteq_woo_assets.settings import Settings
+
+FLOW = "products"
+TABLE = "snapshot.solteq_products"
+
+
+def product_feed(settings: Settings) -> Feed:
+    """Solteq's product feed, where this tenant has it."""
+    return Feed(FLOW, *settings.solteq_feeds[FLOW], ProductDocument)
+
+
+SOURCE = feed_source(product_feed, TABLE, ["id"], product_frame)
