@@ -41,11 +41,12 @@ class Flow:
     """One direction of one kind of record.
 
     ``name``: in the ledger, the quarantine, the command line and in SOLTEQ_WOO_<NAME>_POLL_SECONDS and …_CRON.
-    ``module``: where its assets and checks are. ``description``: of the job. ``snapshots``: the assets that read the
-    two sides; ``derived``: other assets that its job makes before the delta. ``tables``: what it keeps; two flows may
-    name the same. ``after``: assets of other flows that the delta depends on, where one run does both. ``lease``: what
-    keeps runs apart, where it is not the flow's own. ``is_by_day``: whether its runs are for days. ``is_personal``:
-    whether its values are those of persons, which nothing shows. ``ops``: the config of its assets besides the usual one, by occasion.
+    ``module``: where its assets and checks are. ``description``: of the job. ``snapshots``: the assets that read
+    the two sides; ``derived``: other assets that its job makes before the delta. ``tables``: what it keeps; two
+    flows may name the same. ``after``: assets of other flows that the delta depends on, where one run does both.
+    ``lease``: what keeps runs apart, where it is not the flow's own. ``is_by_day``: whether its runs are for days.
+    ``is_personal``: whether its values are those of persons, which nothing shows. ``ops``: the config of its assets
+    besides the usual one, by occasion.
     """
 
     name: str

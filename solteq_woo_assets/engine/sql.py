@@ -90,7 +90,7 @@ class Steps:
 
 @contextmanager
 def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Iterator[Steps]:
-    """Run the queries beside a module, which gives its ``__name__``; nothing of it is left in the connection after the block.
+    """Run the queries beside a module, which gives its ``__name__``; nothing of it is left in the connection after.
 
     A block inside another one reads the inputs of the outer one and registers none of the same name.
     After an error nothing is cleaned: the transaction has failed, and its connection goes with it.
