@@ -29,8 +29,8 @@ from solteq_woo_assets.engine.steps import (
 from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_prices
 from solteq_woo_assets.flows.campaigns.rules import CampaignPriceDelta
 from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as compare_prices
-from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, TABLE, campaign_feed
-from solteq_woo_assets.flows.campaigns.tables import TABLES
+from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, campaign_feed
+from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS, TABLES
 from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
 from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.flows.products.links import sku_key
@@ -78,8 +78,7 @@ def solteq_campaigns(
             shop.solteq,
             campaign_feed(shop.settings),
             flow=FLOW,
-            table=TABLE,
-            keys=["id"],
+            table=SOLTEQ_CAMPAIGNS,
             frame=campaign_frame,
             full=config.is_full(shop.database, FLOW),
         )
@@ -145,7 +144,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     return compare_prices(
         connection,
         products=connection.table("snapshot.solteq_products"),
-        campaigns=connection.table(TABLE),
+        campaigns=connection.table(SOLTEQ_CAMPAIGNS.name),
         catalogue=connection.table("snapshot.woo_catalogue"),
         history=connection.table("sync.price_history"),
         links=connection.sql("FROM sync.links WHERE kind = 'product'"),
@@ -168,7 +167,7 @@ def explain(
             f"FROM snapshot.solteq_products WHERE list_contains($keys, {skus.sku_key('code')})",
             params={"keys": [sku_key(code) for code in codes]},
         ),
-        campaigns=connection.table(TABLE),
+        campaigns=connection.table(SOLTEQ_CAMPAIGNS.name),
         history=connection.table("sync.price_history"),
         links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         rules=pricing_rules(connection, settings),

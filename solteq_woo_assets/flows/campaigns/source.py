@@ -7,11 +7,11 @@ import duckdb
 from solteq_woo_assets.clients.solteq import CampaignDocument, Feed
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.engine.steps import count_rows
+from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.settings import Settings
 
 FLOW = "campaigns"
-TABLE = "snapshot.solteq_campaigns"
 
 
 def campaign_feed(settings: Settings) -> Feed:
@@ -41,4 +41,4 @@ def _campaign_calendar(connection: duckdb.DuckDBPyConnection, now: datetime) -> 
     return f"{outdated} prices were written after a newer comparison" if outdated else None
 
 
-SOURCE = feed_source(campaign_feed, TABLE, ["id"], campaign_frame, _campaign_calendar)
+SOURCE = feed_source(campaign_feed, SOLTEQ_CAMPAIGNS, campaign_frame, _campaign_calendar)

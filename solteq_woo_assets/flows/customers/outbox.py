@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
 from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
-from solteq_woo_assets.engine import erased, failures, handover, ledger
+from solteq_woo_assets.engine import failures, handover, ledger
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.delivery import LotSender, deliver_lots, is_blocked, lots_of
 from solteq_woo_assets.engine.handover import Claim
@@ -24,6 +24,7 @@ from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.errors import IntegrationError, SolteqError, WooError
 from solteq_woo_assets.flow import Change
+from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.frames import (
     account_frame,
@@ -35,6 +36,7 @@ from solteq_woo_assets.flows.customers.frames import (
 )
 from solteq_woo_assets.flows.customers.people import plain_text
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, CUSTOMERS, forget_accounts, store_accounts
+from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""
@@ -175,7 +177,7 @@ def deliver_to_solteq(
     def keep(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, CustomerDocument)]
-        merge(connection, CUSTOMERS, customer_frame(answers), keys=["id"], version="modified_at")
+        merge(connection, SOLTEQ_CUSTOMERS, customer_frame(answers), version="modified_at")
         stale.extend(outcome.write.key for outcome in outcomes if outcome.is_stale)
         for outcome in outcomes:
             is_new = outcome.write.action == "create" and outcome.state == "delivered"

@@ -8,7 +8,7 @@ import duckdb
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.snapshot import outdate, read_catalogue, read_feed
+from solteq_woo_assets.engine.snapshot import outdate, read_feed
 from solteq_woo_assets.engine.steps import (
     OWNERS,
     READ_FIRST,
@@ -28,8 +28,9 @@ from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets.flows.products.links import link
 from solteq_woo_assets.flows.products.rules import CatalogueRules, ProductDelta
 from solteq_woo_assets.flows.products.rules import product_delta as compare_products
-from solteq_woo_assets.flows.products.source import FLOW, SOURCE, TABLE, product_feed
-from solteq_woo_assets.flows.products.tables import TABLES
+from solteq_woo_assets.flows.products.snapshots import read_catalogue
+from solteq_woo_assets.flows.products.source import FLOW, SOURCE, product_feed
+from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, TABLES
 from solteq_woo_assets.settings import Settings
 
 GROUP = "products_to_woo"
@@ -72,8 +73,7 @@ def solteq_products(
             shop.solteq,
             product_feed(shop.settings),
             flow=FLOW,
-            table=TABLE,
-            keys=["id"],
+            table=SOLTEQ_PRODUCTS,
             frame=product_frame,
             full=config.is_full(shop.database, FLOW),
         )
@@ -128,7 +128,7 @@ def product_delta(
             quarantine.replace(connection, FLOW, "delta", delta.quarantine)
             store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
             changes, verdicts = guard(connection, shop.settings, now, "product_delta", let_pass=config.let_pass)
-            active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
+            active = count_rows(connection, f"SELECT count(*) FROM {SOLTEQ_PRODUCTS} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
     return dg.MaterializeResult(
@@ -143,7 +143,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     store_classes = rows[0][0] if rows else []
     return compare_products(
         connection,
-        products=connection.table(TABLE),
+        products=connection.table(SOLTEQ_PRODUCTS.name),
         catalogue=connection.table("snapshot.woo_catalogue"),
         links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         campaigns=connection.table("snapshot.solteq_campaigns"),

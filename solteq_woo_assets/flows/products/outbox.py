@@ -28,11 +28,11 @@ from solteq_woo_assets.engine.delivery import LotSender, Phase, deliver_lots, lo
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
-from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.errors import IntegrationError, WooError
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.products.links import LINK_SCHEMA, link, sku_key
+from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue
 from solteq_woo_assets.flows.products.wire import disagreement, product_write
 
 BATCH_SIZE = 100

@@ -9,7 +9,6 @@ import polars as pl
 
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.engine.pruning import prune
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -24,6 +23,7 @@ from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.reconciliation.pruning import prune
 from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
 from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.flows.sales import plan as sales_plan

@@ -24,13 +24,14 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
-from solteq_woo_assets.engine import erased, failures, ledger
+from solteq_woo_assets.engine import failures, ledger
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.delivery import Judge, is_away, is_blocked
 from solteq_woo_assets.engine.ledger import DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, SolteqError
 from solteq_woo_assets.flow import Change
+from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.sales.adoption import differs
 from solteq_woo_assets.flows.sales.plan import settle as settle_orders
 from solteq_woo_assets.flows.sales.snapshots import FLOW, ORDERS
