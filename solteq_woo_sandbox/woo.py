@@ -321,14 +321,8 @@ def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
         return {"id": identifier, "error": error.document()}
 
 
-def _taxes(call: Call) -> Reply:
-    rates = tax_rates(call.site)
-    return Reply(rates, headers={"X-WP-Total": str(len(rates)), "X-WP-TotalPages": "1"})
-
-
-def _tax_classes(call: Call) -> Reply:
-    classes = tax_classes(call.site)
-    return Reply(classes, headers={"X-WP-Total": str(len(classes)), "X-WP-TotalPages": "1"})
+def _on_one_page(rows: list[dict[str, Any]]) -> Reply:
+    return Reply(rows, headers={"X-WP-Total": str(len(rows)), "X-WP-TotalPages": "1"})
 
 
 def _change_settings(call: Call) -> Reply:
@@ -383,8 +377,8 @@ _ROUTES = [
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
     *CUSTOMER_ROUTES,
     *ORDER_ROUTES,
-    Route(("GET",), "/wc/v3/taxes", _taxes, LIST),
-    Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, LIST),
+    Route(("GET",), "/wc/v3/taxes", lambda c: _on_one_page(tax_rates(c.site)), LIST),
+    Route(("GET",), "/wc/v3/taxes/classes", lambda c: _on_one_page(tax_classes(c.site)), LIST),
     Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
     Route(
         ("GET",),

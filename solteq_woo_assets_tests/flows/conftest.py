@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import duckdb
 import polars as pl
 import pytest
 
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.rules import StockRules, balance_delta
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
-from solteq_woo_assets.flows.campaigns.rules import CampaignPriceDelta, campaign_price_delta
+from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
-from solteq_woo_assets.flows.products.rules import CatalogueRules, ProductDelta, product_delta
+from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.table import Table
@@ -131,7 +133,7 @@ class Sides:
             "INSERT INTO sync.price_history VALUES (?, ?, ?, ?, ?)", [sku, price, regular, since, until]
         )
 
-    def campaign_price_delta(self, rules: PricingRules = PRICING, now: datetime = NOW) -> CampaignPriceDelta:
+    def campaign_price_delta(self, rules: PricingRules = PRICING, now: datetime = NOW) -> Comparison:
         return campaign_price_delta(
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
@@ -146,7 +148,7 @@ class Sides:
 
     def product_delta(
         self, rules: CatalogueRules = RULES, pricing: PricingRules = PRICING, now: datetime = NOW
-    ) -> ProductDelta:
+    ) -> Comparison:
         return product_delta(
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
@@ -160,7 +162,7 @@ class Sides:
         )
 
     def balance_delta(self, rules: StockRules | None = None) -> pl.DataFrame:
-        return balance_delta(
+        comparison = balance_delta(
             self.connection,
             balances=self.connection.table("snapshot.solteq_balances"),
             products=self.connection.table("snapshot.solteq_products"),
@@ -169,6 +171,7 @@ class Sides:
             under_way=self.connection.table("snapshot.sales_under_way"),
             rules=rules or StockRules(),
         )
+        return comparison.changes
 
     def sold(self, order: int, sku: str, pieces: int, **fields: Any) -> None:
         """Pieces of a document, not booked unless told otherwise; with the document empty, what the store holds."""
@@ -204,6 +207,13 @@ class Sides:
     def _insert(self, table: Table, row: dict[str, Any]) -> None:
         frame = pl.DataFrame([row], schema=table.schema)  # noqa: F841  DuckDB reads it by its name
         self.connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+
+
+def links_of(comparison: Comparison) -> pl.DataFrame:
+    """The links that a comparison of products has found out: its effect stores them."""
+    (effect,) = comparison.effects
+    assert isinstance(effect, partial)
+    return effect.keywords["rows"]
 
 
 def rows(changes: pl.DataFrame) -> dict[str, dict[str, Any]]:
