@@ -44,8 +44,8 @@ def ways_of(rules: ReceiptRules) -> str:
 def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Comparison:
     """What Solteq lacks of the orders that are to be booked, whatever their day.
 
-    ``changes``: of ``delta.sales_delta``, of each order in the order in which it must be sent. The effect is to remember the
-    orders of which nothing is due.
+    ``changes``: of ``delta.sales_delta``, of each order in the order in which it must be sent. The effect is to
+    remember the orders of which nothing is due.
 
     Those are the orders of the days from the first one on, of days that were backfilled, and whatever was booked once.
     Of older orders, only refunds and cancellations since the first day: told, or booked where the settings say so.
