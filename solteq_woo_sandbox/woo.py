@@ -202,11 +202,7 @@ def _show_all(
     families = call.store.family(item["id"] for item in items if item["type"] == "variable")
     shown = [
         product_document(
-            item,
-            call.site,
-            families.get(item["id"], []),
-            parents.get(item.get("parent_id", 0)),
-            edit=edit,
+            item, call.site, families.get(item["id"], []), parents.get(item.get("parent_id", 0)), edit=edit
         )
         for item in items
     ]
@@ -365,13 +361,7 @@ _ROUTES = [
     Route(("GET",), _V, lambda c: _listed(c, variations=True, parent_id=c.ids[0]), LIST, LIST_SCHEMA),
     Route(("POST",), _V, _create_variation, LIST, VARIATION_SCHEMA),
     Route(EDITABLE, f"{_V}/batch", lambda c: run_batch(c, _batch_item), BATCH, refusal=NO_BATCH),
-    Route(
-        ("GET",),
-        _V + ID,
-        lambda c: Reply(_show(c, _variation(c), edit=c.edit, own_route=True)),
-        ONE,
-        refusal=VIEW,
-    ),
+    Route(("GET",), _V + ID, lambda c: Reply(_show(c, _variation(c), edit=c.edit, own_route=True)), ONE, refusal=VIEW),
     Route(EDITABLE, _V + ID, _update_variation, ONE, VARIATION_SCHEMA, REFUSALS["PUT"]),
     Route(("DELETE",), _V + ID, _delete_variation, ONE),
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
