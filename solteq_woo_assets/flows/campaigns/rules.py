@@ -173,7 +173,7 @@ def campaign_price_delta(
 ) -> Comparison:
     """The sale prices and windows that the store should hold at an instant, less what it holds.
 
-    ``changes`` are rows of ``delta.campaign_price_delta``; a campaign that sets no price has the action ``skip``.
+    ``changes``: of ``delta.campaign_price_delta``; a campaign that sets no price is a row with action ``skip``.
     ``numbers``: products with an offer, and those of them without 30 days of history.
 
     :param products: rows of ``snapshot.solteq_products``
