@@ -30,7 +30,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequenc
 
     @dg.resource(description="The shop: its settings, its database, Solteq and the web store")
     def shop() -> Iterator[Shop]:
-        with opened(settings, state_database(settings.database), clock) as shop:
+        with opened(settings, state_database(settings.database, flows), clock) as shop:
             yield shop
 
     modules = [import_module(name) for name in dict.fromkeys([*(flow.module for flow in flows), RECONCILIATION])]

@@ -11,7 +11,7 @@ from solteq_woo_assets.automation.dagster_internals import cron_string_iterator
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.steps import OWNERS
 from solteq_woo_assets.engine.tables import DELIVERIES
-from solteq_woo_assets.flows.tables import TABLES
+from solteq_woo_assets.flows.tables import tables_of
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.table import Table, sql_type
 
@@ -23,6 +23,7 @@ TICKS = 1500
 
 def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     """What adds to an asset's spec what the UI shows of it."""
+    tables = tables_of(flows)
     deliveries = {flow.delivery for flow in flows}
     directions = {flow.group: flow.direction for flow in flows}
 
@@ -34,7 +35,7 @@ def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec],
 
     def add(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.to_user_string()
-        table = DELIVERIES if name in deliveries else _table(name)
+        table = DELIVERIES if name in deliveries else _table(name, tables)
         direction = directions.get(spec.group_name or "")
         crons = _crons(name, settings, flows)
         deps = [*spec.deps, dg.AssetDep(_key(read[name]))] if name in read else spec.deps
@@ -89,8 +90,8 @@ def _key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("/"))
 
 
-def _table(name: str) -> Table:
-    return next(table for table in TABLES if table.name.partition(".")[2] == name)
+def _table(name: str, tables: Sequence[Table]) -> Table:
+    return next(table for table in tables if table.name.partition(".")[2] == name)
 
 
 def _crons(asset: str, settings: Settings, flows: Sequence[Flow]) -> list[str]:

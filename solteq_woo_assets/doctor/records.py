@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
-from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.database import StateDatabase, rewrite_due
 from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules, judge_campaigns
-from solteq_woo_assets.flows.customers import erasure
 from solteq_woo_assets.settings import Settings
 
 _EXAMPLES = 3
@@ -96,7 +95,7 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
 
 def _erasure(connection: duckdb.DuckDBPyConnection) -> Finding:
     check = "erasure"
-    since = erasure.unfinished(connection)
+    since = rewrite_due(connection)
     if since is None:
         return green(check, "nothing erased is left in the bytes of the database")
     words = f"the bytes of what was erased have been in the database since {since:%Y-%m-%d %H:%M} UTC"

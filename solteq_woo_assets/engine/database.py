@@ -104,6 +104,24 @@ class StateDatabase:
         with self._locked(), self._connected() as connection:
             return _version(connection)
 
+    def finish_erasure(self) -> datetime | None:
+        """Write the file anew if what was erased may still be in its bytes.
+
+        :return: since when that was due; ``None`` when it was not
+        :raises StateError: it cannot be; the next run tries again
+        """
+        with self.transaction() as connection:
+            since = rewrite_due(connection)
+        if since is not None:
+            try:
+                self.rewrite()
+            except StateError as error:
+                raise StateError(
+                    "What was erased is out of the tables, but its bytes may still be in the file, which could not be "
+                    f"written anew. The next run of any flow tries again, and so does solteq-woo erase. {error}"
+                ) from error
+        return since
+
     def rewrite(self) -> None:
         """Write the file anew: what was deleted stays in the bytes of the old one until they are used again.
 
@@ -248,6 +266,11 @@ class StateDatabase:
         duckdb.connect(str(unfinished)).close()
         unfinished.chmod(0o600)  # it will hold customers
         unfinished.replace(self.path)
+
+
+def rewrite_due(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """Since when there is an erasure whose bytes are still in the file; ``None`` when there is none."""
+    return connection.execute("SELECT min(since) FROM sync.rewrite_due").fetchall()[0][0]
 
 
 def _quoted(path: Path) -> str:

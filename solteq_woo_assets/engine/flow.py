@@ -15,6 +15,7 @@ from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import Watermark
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.table import Table
 
 Direction = Literal["solteq-to-woocommerce", "woocommerce-to-solteq", "both-ways"]
 Occasion = Literal["sensor", "schedule", "reconcile", "retry"]
@@ -44,12 +45,12 @@ class Flow:
     ``name``: in the ledger, the quarantine, the command line and in SOLTEQ_WOO_<NAME>_POLL_SECONDS and …_CRON.
     ``module``: where its assets and checks are. ``description``: of the job. ``snapshots``: the assets that read the
     two sides, with what each reads there, such as ``solteq/products``; ``derived``: other assets that its job makes
-    before the delta; ``after``: assets of other flows that the delta depends on, where one run does both.
-    ``writes``: what the delivery changes on the other side. ``compare``: what it would write, by what was last read of
-    both sides; it stores nothing. ``lease``: what keeps runs apart, where it is not the flow's own. ``waits_for``:
-    a lease that its sensor leaves to the runs of another flow. ``is_by_day``: whether its runs are for days.
-    ``is_personal``: whether its values are those of persons, which nothing shows. ``ops``: the config of its assets
-    besides the usual one, by occasion.
+    before the delta; ``tables``: what it keeps, two flows may name the same; ``after``: assets of other flows that the
+    delta depends on, where one run does both. ``writes``: what the delivery changes on the other side. ``compare``:
+    what it would write, by what was last read of both sides; it stores nothing. ``lease``: what keeps runs apart,
+    where it is not the flow's own. ``waits_for``: a lease that its sensor leaves to the runs of another flow.
+    ``is_by_day``: whether its runs are for days. ``is_personal``: whether its values are those of persons, which
+    nothing shows. ``ops``: the config of its assets besides the usual one, by occasion.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Flow:
     source: Source
     compare: Callable[[duckdb.DuckDBPyConnection, Settings, datetime], Comparison]
     guard_rails: GuardRails | None = None
+    tables: tuple[Table, ...] = ()
     derived: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     lease: str = ""

@@ -6,7 +6,7 @@ says nothing is known by its address. It is asked when the settings lead somewhe
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -15,11 +15,9 @@ import duckdb
 
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.engine import erased
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.errors import ForeignDatabaseError, WooError
 from solteq_woo_assets.settings import Settings
-from solteq_woo_assets.table import Table
 
 ASKED_AGAIN = timedelta(days=1)
 _CLOSED = (401, 403, 404)
@@ -170,36 +168,3 @@ def remember(connection: duckdb.DuckDBPyConnection, met: Met) -> None:
         "INSERT OR REPLACE INTO sync.identity VALUES (?, ?, ?, ?, ?)",
         [side.name, met.says, side.address, side.access, utc_now()],
     )
-
-
-_KEPT = ("sync.version", "sync.identity", "sync.leases", "sync.alerts", "sync.watermarks", "sync.rewrite_due")
-_OF_ERASED = ("sync.customers", "sync.erased_orders")
-
-
-def forgotten(tables: Iterable[Table], names: Iterable[str]) -> list[str]:
-    """The tables whose rows mean nothing once these sides are others: what was read of them, and what was made of both.
-
-    :param tables: of the database
-    :param names: of sides
-    """
-    of_side = {
-        "solteq": lambda table: table.startswith("snapshot.solteq_"),
-        "woo": lambda table: table.startswith("snapshot.woo_") or table == "sync.price_history",
-    }
-    stay = [belongs for name, belongs in of_side.items() if name not in names]
-    known = sorted(table.name for table in tables)
-    return [table for table in known if table not in _KEPT and not any(belongs(table) for belongs in stay)]
-
-
-def forget(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], names: Collection[str]) -> dict[str, int]:
-    """Empty these tables, and let what was read of them be read anew; how many rows each had."""
-    gone = {}
-    for table in forgotten(tables, names):
-        gone[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-        if table not in _OF_ERASED:
-            connection.execute(f"DELETE FROM {table}")
-    erased.forget(connection, names)
-    connection.execute(
-        "DELETE FROM sync.watermarks WHERE list_contains($gone, feed) OR feed LIKE 'sales.%'", {"gone": list(gone)}
-    )
-    return {table: rows for table, rows in gone.items() if rows}

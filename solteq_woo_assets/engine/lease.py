@@ -11,7 +11,6 @@ from filelock import FileLock, Timeout
 
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.errors import FlowBusyError, StateError
-from solteq_woo_assets.flows.customers import erasure
 
 WAIT_SECONDS = 300.0
 
@@ -81,7 +80,7 @@ class FlowLeases:
         if self._has_looked:
             return None
         self._has_looked = True
-        return erasure.finish(self._database)
+        return self._database.finish_erasure()
 
     def crashed_run(self, flow: str) -> str | None:
         """The run that crashed while it held the flow and that nobody has followed yet."""

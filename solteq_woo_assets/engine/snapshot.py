@@ -1,7 +1,7 @@
 """Bringing a side's documents into its snapshot table: newest version wins, whatever the order of arrival."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,15 +10,9 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
-from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
-from solteq_woo_assets.engine import erased
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
-from solteq_woo_assets.engine.unreadable import PRODUCTS_OF_STORE, hold_rows, release_gone
-from solteq_woo_assets.errors import WooError
-from solteq_woo_assets.flows.campaigns.price_history import recorded
-from solteq_woo_assets.flows.products.frames import catalogue_frame
-from solteq_woo_assets.flows.products.links import link_interrupted
+from solteq_woo_assets.table import Table
 
 SOLTEQ_OVERLAP = timedelta(minutes=5)
 """How long after its ``modifiedAt`` a document may still appear in a feed: delivery there is unordered."""
@@ -27,6 +21,14 @@ WOO_OVERLAP = timedelta(minutes=1)
 SOLTEQ_TICK = timedelta(microseconds=1)
 """``modifiedSince`` is inclusive; ``modified_after`` of WooCommerce is not and needs none."""
 ROWS_PER_TRANSACTION = 20_000
+
+Erased = Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], set[str]]
+"""Given rows of a table, the ids of people who were erased: their documents are passed over."""
+
+
+def nobody(_connection: duckdb.DuckDBPyConnection, _rows: pl.DataFrame) -> set[str]:
+    """Of a table without people."""
+    return set()
 
 
 @dataclass
@@ -102,10 +104,9 @@ def store_watermark(
 
 def merge(
     connection: duckdb.DuckDBPyConnection,
-    table: str,
+    table: Table,
     rows: pl.DataFrame,
     *,
-    keys: Sequence[str],
     version: str,
     replaced_before: datetime | None = None,
 ) -> int:
@@ -117,9 +118,9 @@ def merge(
     """
     if rows.is_empty():
         return 0
-    newest = rows.with_row_index("arrival").sort(version, "arrival").unique(keys, keep="last").drop("arrival")  # noqa: F841
+    newest = rows.with_row_index("arrival").sort(version, "arrival").unique(table.key, keep="last").drop("arrival")  # noqa: F841
     columns = rows.columns
-    same_key = " AND ".join(f"held.{column} = newest.{column}" for column in keys)
+    same_key = " AND ".join(f"held.{column} = newest.{column}" for column in table.key)
     differs = " OR ".join(f'held."{column}" IS DISTINCT FROM newest."{column}"' for column in columns)
     assignments = ", ".join(f'"{column}" = newest."{column}"' for column in columns)
     names = ", ".join(f'"{column}"' for column in columns)
@@ -145,39 +146,15 @@ def outdate(connection: duckdb.DuckDBPyConnection, flow: str, changed: int) -> N
         connection.execute("UPDATE sync.comparisons SET is_outdated = TRUE WHERE flow = ?", [flow])
 
 
-def merge_catalogue(
-    connection: duckdb.DuckDBPyConnection,
-    products: Sequence[StoreProduct],
-    *,
-    seen: datetime,
-    replaced_before: datetime | None = None,
-) -> int:
-    """Store products and variations as the store gave them, and their public prices in the history.
-
-    :param seen: the present instant
-    :param replaced_before: see ``merge``
-    :return: the number of rows that are new or changed
-    """
-    with recorded(connection, (product.id for product in products), seen):
-        return merge(
-            connection,
-            "snapshot.woo_catalogue",
-            catalogue_frame(products),
-            keys=["id"],
-            version="date_modified_gmt",
-            replaced_before=replaced_before,
-        )
-
-
 def read_feed(
     database: StateDatabase,
     solteq: SolteqClient,
     feed: Feed,
     *,
     flow: str,
-    table: str,
-    keys: Sequence[str],
+    table: Table,
     frame: Callable[[Sequence[Any]], pl.DataFrame],
+    erased: Erased = nobody,
     full: bool = False,
 ) -> ReadCounts:
     """Read a Solteq feed from its watermark, or everything, into its snapshot table.
@@ -187,7 +164,7 @@ def read_feed(
     """
     started = utc_now()
     with database.transaction() as connection:
-        before = watermark(connection, table)
+        before = watermark(connection, table.name)
     made_for = solteq.answers_for(feed)
     full = full or before is None or not before.is_made_for(made_for)
     since = None if full or before is None else before.position.replace(tzinfo=UTC)
@@ -204,16 +181,16 @@ def read_feed(
         tombstones += page.tombstones
         with database.transaction() as connection:
             counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
-            rows, invalid = _without_erased(connection, table, rows, page, counts)
-            changed = merge(connection, table, rows, keys=keys, version="modified_at")
-            changed += _bury(connection, table, keys, tombstones)  # earlier ones too: versions come in any order
+            rows, invalid = _without_erased(erased(connection, rows), rows, page, counts)
+            changed = merge(connection, table, rows, version="modified_at")
+            changed += _bury(connection, table, tombstones)  # earlier ones too: versions come in any order
             outdate(connection, flow, changed)
             counts.changed += changed
-            counts.quarantined += _quarantine_documents(connection, flow, table, keys, rows, invalid)
+            counts.quarantined += _quarantine_documents(connection, flow, table, rows, invalid)
     with database.transaction() as connection:
         store_watermark(
             connection,
-            table,
+            table.name,
             started=solteq.their_time(started),
             newest=newest,
             overlap=SOLTEQ_OVERLAP,
@@ -225,10 +202,9 @@ def read_feed(
 
 
 def _without_erased(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame, page: FeedPage, counts: ReadCounts
+    gone: set[str], rows: pl.DataFrame, page: FeedPage, counts: ReadCounts
 ) -> tuple[pl.DataFrame, list[InvalidDocument]]:
     """A page's rows, and its unreadable documents, without people who were erased; that they were there is counted."""
-    gone = erased.documents(connection, table, rows)
     if not gone:
         return rows, page.invalid
     theirs = rows.filter(pl.col("id").is_in(list(gone)))
@@ -253,21 +229,19 @@ def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
         yield lot
 
 
-def _bury(
-    connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], tombstones: Sequence[Tombstone]
-) -> int:
+def _bury(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Sequence[Tombstone]) -> int:
     """Mark as deleted what bare tombstones name; how many rows that were."""
     if not tombstones:
         return 0
     named = pl.DataFrame(  # noqa: F841
         [(*tombstone.keys, tombstone.modified_at.replace(tzinfo=None)) for tombstone in tombstones],
-        schema={**dict.fromkeys(keys, pl.String), "modified_at": pl.Datetime("us")},
+        schema={**dict.fromkeys(table.key, pl.String), "modified_at": pl.Datetime("us")},
         orient="row",
     )
-    same_key = " AND ".join(f"held.{key} = stone.{key}" for key in keys)
+    same_key = " AND ".join(f"held.{key} = stone.{key}" for key in table.key)
     buried = connection.execute(
         f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
-        f"FROM (SELECT {', '.join(keys)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
+        f"FROM (SELECT {', '.join(table.key)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
         f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted RETURNING held.modified_at"
     ).fetchall()
     return len(buried)
@@ -276,31 +250,24 @@ def _bury(
 def _quarantine_documents(
     connection: duckdb.DuckDBPyConnection,
     flow: str,
-    table: str,
-    keys: Sequence[str],
+    table: Table,
     valid: pl.DataFrame,
     invalid: Sequence[InvalidDocument],
 ) -> int:
     """Let go of what could be read this time, and hold what could not; how many documents that were."""
-    for columns in _naming(keys, valid):
+    for columns in _naming(table):
         release(connection, flow, "feed", valid.select(key=pl.concat_str(columns, separator="@")))
-    fresh = _fresh(connection, table, keys, valid, invalid)
+    fresh = _fresh(connection, table, invalid)
     hold(connection, flow, "feed", fresh)
     return fresh.height
 
 
-def _naming(keys: Sequence[str], rows: pl.DataFrame) -> list[Sequence[str]]:
+def _naming(table: Table) -> list[Sequence[str]]:
     """What a document that cannot be read may be called by: its keys, or a product's code."""
-    return [keys, ["code"]] if "code" in rows.columns else [keys]
+    return [table.key, ["code"]] if "code" in table.columns else [table.key]
 
 
-def _fresh(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    keys: Sequence[str],
-    rows: pl.DataFrame,
-    invalid: Sequence[InvalidDocument],
-) -> pl.DataFrame:
+def _fresh(connection: duckdb.DuckDBPyConnection, table: Table, invalid: Sequence[InvalidDocument]) -> pl.DataFrame:
     """Unreadable documents for the quarantine, without old versions that come again after a newer one was read."""
     arrived = pl.DataFrame(
         [
@@ -317,7 +284,7 @@ def _fresh(
         schema={**RECORDS, "modified_at": pl.Datetime("us")},
     )
     connection.register("arrived", arrived)
-    named = " OR ".join(f"concat_ws('@', {', '.join(columns)}) = arrived.key" for columns in _naming(keys, rows))
+    named = " OR ".join(f"concat_ws('@', {', '.join(columns)}) = arrived.key" for columns in _naming(table))
     return connection.sql(
         "SELECT * EXCLUDE (modified_at) FROM arrived "
         f"WHERE NOT EXISTS (FROM {table} AS held WHERE ({named}) AND held.modified_at > arrived.modified_at)"
@@ -325,165 +292,33 @@ def _fresh(
 
 
 def count_news(
-    connection: duckdb.DuckDBPyConnection, table: str, keys: Sequence[str], rows: pl.DataFrame, page: FeedPage
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    rows: pl.DataFrame,
+    page: FeedPage,
+    erased: Erased = nobody,
 ) -> int:
     """How many documents of a page a read would store: the sensor's question.
 
     :param rows: the page's documents as the table's rows
     """
-    rows, invalid = _without_erased(connection, table, rows, page, ReadCounts())
+    rows, invalid = _without_erased(erased(connection, rows), rows, page, ReadCounts())
     connection.register("rows_of_page", rows)
-    same_key = " AND ".join(f"held.{key} = rows_of_page.{key}" for key in keys)
+    same_key = " AND ".join(f"held.{key} = rows_of_page.{key}" for key in table.key)
     changed = connection.execute(
         f"SELECT count(*) FROM rows_of_page WHERE NOT EXISTS "
         f"(FROM {table} AS held WHERE {same_key} AND held.modified_at >= rows_of_page.modified_at)"
     ).fetchall()[0][0]
-    named = " AND ".join(f"{key} = ?" for key in keys)
+    named = " AND ".join(f"{key} = ?" for key in table.key)
     for tombstone in page.tombstones:
         version = tombstone.modified_at.replace(tzinfo=None)
         changed += connection.execute(
             f"SELECT count(*) FROM {table} WHERE {named} AND modified_at <= ? AND NOT deleted",
             [*tombstone.keys, version],
         ).fetchall()[0][0]
-    fresh = _fresh(connection, table, keys, rows, invalid)["raw"].to_list()
+    fresh = _fresh(connection, table, invalid)["raw"].to_list()
     held = connection.execute(
         "SELECT count(DISTINCT raw) FROM sync.quarantine WHERE stage = 'feed' AND list_contains($raw, raw)",
         {"raw": fresh},
     ).fetchall()[0][0]
     return changed + len(set(fresh)) - held
-
-
-def read_catalogue(
-    database: StateDatabase, woo: WooClient, *, full: bool = False, clock: Clock = utc_now
-) -> ReadCounts:
-    """Read the store's products and variations that changed since the watermark, or everything with the bin.
-
-    A full read also asks what the store says of itself, and forgets what is gone from it.
-
-    :param clock: the present, for the history of prices
-    """
-    started = utc_now()
-    with database.transaction() as connection:
-        before = watermark(connection, "snapshot.woo_catalogue")
-        facts_are_known = connection.execute("SELECT count(*) FROM snapshot.woo_store").fetchall()[0][0]
-        full = full or before is None
-        known = connection.execute("SELECT id FROM snapshot.woo_catalogue").fetchall() if full else []
-    counts = ReadCounts(full=full)
-    if full or not facts_are_known:
-        _store_facts(database, woo.store_facts())
-    newest: datetime | None = None
-    seen: set[int] = set()
-    for lot in _catalogue_pages(woo, None if full or before is None else before.position):
-        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.products))), default=None)
-        seen.update(row.id for row in (*lot.products, *lot.unreadable))
-        with database.transaction() as connection:
-            counts.received += len(lot.products) + len(lot.unreadable)
-            # A store that was restored from a backup has older versions than we know, and they are the truth.
-            before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
-            counts.changed += merge_catalogue(connection, lot.products, seen=clock(), replaced_before=before_the_read)
-            read = [product.id for product in lot.products]
-            counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
-    with database.transaction() as connection:
-        if full:
-            gone = {row[0] for row in known}.difference(seen)
-            counts.removed = forget(connection, gone, seen=clock())
-            release_gone(connection, PRODUCTS_OF_STORE, seen)
-            connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
-        link_interrupted(connection)
-        store_watermark(
-            connection,
-            "snapshot.woo_catalogue",
-            started=woo.their_time(started),
-            newest=newest,
-            overlap=WOO_OVERLAP,
-            tick=timedelta(0),
-            full=full,
-        )
-    return counts
-
-
-def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
-    """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
-    lot = ProductPage([], [])
-    variable: list[int] = []
-    for page in _product_pages(woo, modified_after, variable):
-        lot.products.extend(page.products)
-        lot.unreadable.extend(page.unreadable)
-        if len(lot.products) >= ROWS_PER_TRANSACTION:
-            yield lot
-            lot = ProductPage([], [])
-    if lot.products or lot.unreadable:
-        yield lot
-
-
-def _product_pages(woo: WooClient, modified_after: datetime | None, variable: list[int]) -> Iterator[ProductPage]:
-    """Products, then variations.
-
-    :param variable: gets the ids of the products that have variations
-    """
-    for status in ("any", "trash") if modified_after is None else ("any",):
-        for page in woo.read_products(modified_after=modified_after, status=status):
-            variable += [product.id for product in page.products if product.type == "variable"]
-            yield page
-    yield from _variation_pages(woo, modified_after, variable)
-
-
-def _variation_pages(
-    woo: WooClient, modified_after: datetime | None, changed_parents: Sequence[int]
-) -> Iterator[ProductPage]:
-    """The store-wide list, or parent by parent where the release has none (a variation moves its parent)."""
-    try:
-        yield from woo.read_variations(modified_after=modified_after)
-        if modified_after is None:  # a product takes its variations along into the bin
-            yield from woo.read_variations(status="trash")
-    except WooError as error:
-        if error.status != 404:  # noqa: PLR2004
-            raise
-        for parent_id in changed_parents:
-            yield from woo.read_variations_of(parent_id)
-            if modified_after is None:
-                yield from woo.read_variations_of(parent_id, status="trash")
-
-
-def forget(connection: duckdb.DuckDBPyConnection, gone: Collection[int], *, seen: datetime) -> int:
-    """Drop what is gone from the store; how many rows that were."""
-    if not gone:
-        return 0
-    with recorded(connection, gone, seen):
-        rows = connection.execute(
-            "DELETE FROM snapshot.woo_catalogue WHERE list_contains($ids, id) RETURNING id", {"ids": list(gone)}
-        ).fetchall()
-    return len(rows)
-
-
-def _store_facts(database: StateDatabase, facts: StoreFacts) -> None:
-    _check_facts(facts)
-    with database.transaction() as connection:
-        connection.execute(
-            "INSERT OR REPLACE INTO snapshot.woo_store "
-            "(currency, prices_include_tax, manage_stock, timezone, tax_classes, read_at) VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                facts.currency,
-                facts.prices_include_tax,
-                facts.manage_stock,
-                facts.timezone,
-                sorted(facts.tax_classes),
-                utc_now(),
-            ],
-        )
-
-
-def _check_facts(facts: StoreFacts) -> None:
-    """Refuse a store in which every price or every quantity would come out wrong."""
-    if facts.currency != "EUR":
-        raise WooError(
-            f"The store's currency is {facts.currency}, Solteq's prices are EUR. "
-            "Change it in WooCommerce > Settings > General."
-        )
-    if not facts.prices_include_tax:
-        raise WooError(
-            "The store takes prices without VAT, Solteq's prices include it. In WooCommerce > Settings > Tax "
-            'choose "Yes, I will enter prices inclusive of tax".'
-        )
-    if not facts.manage_stock:
-        raise WooError("The store does not manage stock. Turn it on in WooCommerce > Settings > Products > Inventory.")

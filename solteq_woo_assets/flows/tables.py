@@ -1,20 +1,25 @@
 """The tables of the engine and of all flows, and the database with them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from solteq_woo_assets.engine import tables as engine
 from solteq_woo_assets.engine.database import LOCK_SECONDS, StateDatabase
-from solteq_woo_assets.flows.balances import tables as balances
-from solteq_woo_assets.flows.campaigns import tables as campaigns
-from solteq_woo_assets.flows.customers import tables as customers
-from solteq_woo_assets.flows.products import tables as products
+from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.reconciliation import tables as reconciliation
-from solteq_woo_assets.flows.sales import tables as sales
-
-_FLOWS = (products, balances, campaigns, customers, sales, reconciliation)
-TABLES = (*engine.TABLES, *(table for flow in _FLOWS for table in flow.TABLES))
+from solteq_woo_assets.table import Table
 
 
-def state_database(path: Path, *, lock_seconds: float = LOCK_SECONDS) -> StateDatabase:
-    """The database with the tables of all flows."""
-    return StateDatabase(path, TABLES, lock_seconds=lock_seconds)
+def tables_of(flows: Sequence[Flow]) -> tuple[Table, ...]:
+    """What these flows keep, and what all of them stand on."""
+    own = (table for flow in flows for table in flow.tables)
+    return tuple(dict.fromkeys((*engine.TABLES, *own, *reconciliation.TABLES)))
+
+
+TABLES = tables_of(FLOWS)
+
+
+def state_database(path: Path, flows: Sequence[Flow] = FLOWS, *, lock_seconds: float = LOCK_SECONDS) -> StateDatabase:
+    """The database of these flows."""
+    return StateDatabase(path, tables_of(flows), lock_seconds=lock_seconds)

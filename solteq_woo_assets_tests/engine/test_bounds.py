@@ -31,13 +31,18 @@ from solteq_woo_assets.clients.woo_orders import _rows as order_rows
 from solteq_woo_assets.engine.quarantine import RECORDS, hold
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.upgrades import bring_up
+from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
+from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.customers.frames import customer_frame
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, store_accounts
+from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
 from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, catalogue_frame, product_frame
+from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
 from solteq_woo_assets.flows.sales.snapshots import store_orders
 from solteq_woo_assets.flows.tables import TABLES
+from solteq_woo_assets.table import Table
 from solteq_woo_assets_tests.conftest import (
     balance_document,
     campaign_document,
@@ -104,38 +109,34 @@ class Feed:
     document: type[Document]
     sound: dict[str, Any]
     frame: Callable[[Any], pl.DataFrame]
-    table: str
-    keys: Sequence[str]
+    table: Table
     key: str
 
 
 DATED = {"modifiedAt": "2026-11-23T05:20:38Z"}
 PRODUCT = as_read(product_document("A", purchasePrice=Decimal("1.5"), attributes={"Koko": "S"}, gtin="64", **DATED))
 FEEDS = [
-    Feed(ProductDocument, PRODUCT, product_frame, "solteq_products", ["id"], "id"),
-    Feed(
-        *(BalanceDocument, balance_document("A", 3) | DATED, balance_frame, "solteq_balances"),
-        *(["product_code", "store_id"], "productCode"),
-    ),
+    Feed(ProductDocument, PRODUCT, product_frame, SOLTEQ_PRODUCTS, "id"),
+    Feed(BalanceDocument, balance_document("A", 3) | DATED, balance_frame, SOLTEQ_BALANCES, "productCode"),
     Feed(
         *(CampaignDocument, campaign_document("A", "x", validTo="2026-12-01T00:00:00") | DATED, campaign_frame),
-        *("solteq_campaigns", ["id"], "id"),
+        *(SOLTEQ_CAMPAIGNS, "id"),
     ),
-    Feed(CustomerDocument, customer_document(1) | DATED, customer_frame, "solteq_customers", ["id"], "id"),
+    Feed(CustomerDocument, customer_document(1) | DATED, customer_frame, SOLTEQ_CUSTOMERS, "id"),
 ]
 
 
-@pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.table)
+@pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.table.name)
 @given(data=st.data())
 def test_one_document_of_solteq_spoils_no_other(memory: Connection, feed: Feed, data: st.DataObject) -> None:
     wrong = data.draw(spoilt(feed.sound))
     page = validated(feed.document, [feed.sound | {feed.key: "first"}, wrong, feed.sound | {feed.key: "last"}])
     assert len(page.documents) + len(page.invalid) + len(page.tombstones) == 3
     memory.begin()
-    merge(memory, f"snapshot.{feed.table}", feed.frame(page.documents), keys=feed.keys, version="modified_at")
+    merge(memory, feed.table, feed.frame(page.documents), version="modified_at")
     held = [(row.key or "(no key)", row.field, row.reason, "document-unreadable", row.raw) for row in page.invalid]
     hold(memory, "any", "feed", pl.DataFrame(held, schema=RECORDS, orient="row"))
-    stored = {row[0] for row in memory.execute(f"SELECT {feed.keys[0]} FROM snapshot.{feed.table}").fetchall()}
+    stored = {row[0] for row in memory.execute(f"SELECT {feed.table.key[0]} FROM {feed.table}").fetchall()}
     memory.rollback()
     assert {"first", "last"} <= stored
     for row in page.invalid:
@@ -161,7 +162,7 @@ def test_one_product_of_the_store_spoils_no_other(memory: Connection, wrong: Any
     ]
     products = [row for row in rows if isinstance(row, StoreProduct)]
     memory.begin()
-    merge(memory, "snapshot.woo_catalogue", catalogue_frame(products), keys=["id"], version="date_modified_gmt")
+    merge(memory, WOO_CATALOGUE, catalogue_frame(products), version="date_modified_gmt")
     stored = {row[0] for row in memory.execute("SELECT id FROM snapshot.woo_catalogue").fetchall()}
     memory.rollback()
     assert {1, 2} <= stored

@@ -7,9 +7,10 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.doctor import examine
-from solteq_woo_assets.engine.identity import Identity, Side, address, forgotten
+from solteq_woo_assets.engine.identity import Identity, Side, address
 from solteq_woo_assets.errors import ForeignDatabaseError
 from solteq_woo_assets.flows.all import FLOWS
+from solteq_woo_assets.flows.rebinding import forgotten
 from solteq_woo_assets.flows.tables import TABLES, state_database
 from solteq_woo_assets_tests.conftest import CHANGED_SALES, CommandLine, Shop, environment_of, order_line
 from solteq_woo_sandbox import solteq as solteq_sandbox

@@ -20,17 +20,16 @@ from solteq_woo_assets.engine.snapshot import (
     SOLTEQ_OVERLAP,
     SOLTEQ_TICK,
     merge,
-    read_catalogue,
     watermark,
 )
 from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
+from solteq_woo_assets.flows.products import snapshots
+from solteq_woo_assets.flows.products.snapshots import read_catalogue
 from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.engine.flows import run_flows
 
-TABLE = "snapshot.solteq_balances"
-KEYS = ["product_code", "store_id"]
 START = datetime(2026, 3, 1)  # noqa: DTZ001  as the database keeps it
 Connection = duckdb.DuckDBPyConnection
 
@@ -70,7 +69,9 @@ def rows(documents: list[tuple[str, str, int, int]]) -> pl.DataFrame:
 
 def held(connection: Connection) -> dict[tuple[str, str], tuple[datetime, Decimal]]:
     """What the table holds."""
-    found = connection.execute(f"SELECT product_code, store_id, modified_at, free_balance FROM {TABLE}").fetchall()
+    found = connection.execute(
+        f"SELECT product_code, store_id, modified_at, free_balance FROM {SOLTEQ_BALANCES}"
+    ).fetchall()
     assert len({row[:2] for row in found}) == len(found), "a key twice"
     return {(row[0], row[1]): (row[2], row[3]) for row in found}
 
@@ -80,7 +81,7 @@ def test_any_order_and_any_repeats_end_with_the_newest_version(
     memory: Connection, lots: list[list[tuple[str, str, int, int]]]
 ) -> None:
     """And the number of changed rows is right, which a run shows and a sensor goes by."""
-    memory.execute(f"DELETE FROM {TABLE}")
+    memory.execute(f"DELETE FROM {SOLTEQ_BALANCES}")
     wanted: dict[tuple[str, str], tuple[datetime, Decimal]] = {}
     for lot in lots:
         before = dict(wanted)
@@ -90,7 +91,7 @@ def test_any_order_and_any_repeats_end_with_the_newest_version(
             if known is None or instant >= known[0]:
                 wanted[code, store] = (instant, Decimal(quantity))
         changed = sum(before.get(key) != value for key, value in wanted.items())
-        assert merge(memory, TABLE, rows(lot), keys=KEYS, version="modified_at") == changed
+        assert merge(memory, SOLTEQ_BALANCES, rows(lot), version="modified_at") == changed
         assert held(memory) == wanted
 
 
@@ -105,14 +106,14 @@ class _Read:
 
     def at(self, now: datetime, documents: list[tuple[datetime, datetime]]) -> None:
         """:param documents: when each was modified, and when it appears"""
-        before = watermark(self.connection, TABLE)
+        before = watermark(self.connection, SOLTEQ_BALANCES.name)
         since = before.position if before else datetime.min  # noqa: DTZ901
         arrived = {n for n, (modified, appears) in enumerate(documents) if appears <= now and modified >= since}
         self.answered = len(arrived)
         self.seen |= arrived
         snapshot.store_watermark(
             self.connection,
-            TABLE,
+            SOLTEQ_BALANCES.name,
             started=now,
             newest=max((documents[n][0] for n in arrived), default=None),
             overlap=SOLTEQ_OVERLAP,
@@ -156,9 +157,9 @@ def test_a_document_that_appears_late_is_read_whatever_our_clock_says(shop: Shop
     late = (there - timedelta(minutes=4)).isoformat(timespec="milliseconds")
     shop.balance("B", 2, modifiedAt=f"{late}Z")
     run_flows(shop.settings, "second", "balances")
-    assert shop.rows(f"SELECT product_code FROM {TABLE} ORDER BY 1") == [("A",), ("B",)]
+    assert shop.rows(f"SELECT product_code FROM {SOLTEQ_BALANCES} ORDER BY 1") == [("A",), ("B",)]
     ((position, began, ended),) = shop.rows(
-        "SELECT position, read_at_there, read_at FROM sync.watermarks WHERE feed = ?", TABLE
+        "SELECT position, read_at_there, read_at FROM sync.watermarks WHERE feed = ?", SOLTEQ_BALANCES.name
     )
     assert abs(began - ended - timedelta(minutes=minutes)) < timedelta(minutes=1)
     assert abs(began - position - SOLTEQ_OVERLAP) < timedelta(minutes=1), "and not more is read than that"
@@ -192,18 +193,19 @@ def stone(code: str, minutes: int) -> Tombstone:
 
 
 def test_a_tombstone_buries_what_is_not_newer_and_counts_once(memory: Connection) -> None:
-    memory.execute(f"DELETE FROM {TABLE}")
+    memory.execute(f"DELETE FROM {SOLTEQ_BALANCES}")
     merge(
         memory,
-        TABLE,
+        SOLTEQ_BALANCES,
         rows([("A", "1", 1, 5), ("B", "1", 3, 5), ("A", "2", 1, 5)]),
-        keys=KEYS,
         version="modified_at",
     )
     stones = [stone("A", 1), stone("A", 2), stone("B", 2), stone("unknown", 2)]
-    assert snapshot._bury(memory, TABLE, KEYS, stones) == 1
-    assert snapshot._bury(memory, TABLE, KEYS, stones) == 0
-    found = memory.execute(f"SELECT product_code, store_id, deleted, modified_at FROM {TABLE} ORDER BY ALL").fetchall()
+    assert snapshot._bury(memory, SOLTEQ_BALANCES, stones) == 1
+    assert snapshot._bury(memory, SOLTEQ_BALANCES, stones) == 0
+    found = memory.execute(
+        f"SELECT product_code, store_id, deleted, modified_at FROM {SOLTEQ_BALANCES} ORDER BY ALL"
+    ).fetchall()
     assert found == [
         ("A", "1", True, START + timedelta(minutes=2)),
         ("A", "2", False, START + timedelta(minutes=1)),
@@ -239,7 +241,7 @@ def test_what_is_made_in_the_store_during_a_full_read_is_not_forgotten(
     shop.product("STAYS")
     shop.product("GOES")
     run_flows(shop.settings, "first", "products")
-    read, is_beside = snapshot._variation_pages, False
+    read, is_beside = snapshots._variation_pages, False
 
     def meanwhile(*arguments: Any) -> Iterator[ProductPage]:
         nonlocal is_beside
@@ -250,7 +252,7 @@ def test_what_is_made_in_the_store_during_a_full_read_is_not_forgotten(
             run_flows(shop.settings, "beside", "products")
         return read(*arguments)
 
-    monkeypatch.setattr(snapshot, "_variation_pages", meanwhile)
+    monkeypatch.setattr(snapshots, "_variation_pages", meanwhile)
     shop.delete(shop.store()["GOES"])
     woo = woo_client(shop.settings)
     counts = read_catalogue(shop.database, woo, full=True)

@@ -21,6 +21,9 @@ from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.table import Table
+from solteq_woo_assets_tests.engine.conftest import no_waiting, template
+
+__all__ = ["no_waiting", "template"]
 
 RULES = CatalogueRules(
     new_product_status="draft",

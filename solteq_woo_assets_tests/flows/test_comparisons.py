@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo_orders import OrderDocument
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.temporary import names
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.sales.assets import SALES
 from solteq_woo_assets.flows.sales.snapshots import store_orders
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.conftest import order_document, order_line
 from solteq_woo_assets_tests.engine.test_bounds import as_read
@@ -79,7 +79,7 @@ orders = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    database = StateDatabase(tmp_path_factory.mktemp("comparisons") / "state.duckdb")
+    database = state_database(tmp_path_factory.mktemp("comparisons") / "state.duckdb")
     with database.transaction():
         pass
     with database.transaction() as connection:

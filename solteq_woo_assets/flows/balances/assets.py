@@ -32,7 +32,8 @@ from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way, unknown_stores
 from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
-from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, TABLE, balance_feed
+from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, balance_feed
+from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES, TABLES
 from solteq_woo_assets.flows.products.frames import balance_frame
 from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.flows.sales.assets import receipt_rules
@@ -48,10 +49,10 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: dat
 
     :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
     """
-    rules, balances = stock_rules(settings), connection.table(TABLE)
+    rules, balances = stock_rules(settings), connection.table(SOLTEQ_BALANCES.name)
     unknown = unknown_stores(balances=balances, rules=rules)
     if unknown:
-        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
+        rows = connection.execute(f"SELECT DISTINCT store_id FROM {SOLTEQ_BALANCES} ORDER BY 1").fetchall()
         raise ConfigurationError(
             f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
             f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
@@ -91,6 +92,7 @@ BALANCES = Flow(
     delivery="woo_stock",
     writes="woocommerce/products",
     source=SOURCE,
+    tables=TABLES,
     compare=compare,
     guard_rails=GUARD_RAILS,
 )
@@ -122,8 +124,7 @@ def solteq_balances(
             shop.solteq,
             balance_feed(shop.settings),
             flow=FLOW,
-            table=TABLE,
-            keys=["product_code", "store_id"],
+            table=SOLTEQ_BALANCES,
             frame=balance_frame,
             full=config.is_full(shop.database, FLOW),
         )
@@ -190,7 +191,7 @@ def balance_delta(
             comparison = compare(connection, shop.settings, utc_now())
             refused = store_delta(connection, config, FLOW, "balance_delta", comparison)
             changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
-            products = count_rows(connection, f"SELECT count(DISTINCT sku_key(product_code)) FROM {TABLE}")
+            products = count_rows(connection, f"SELECT count(DISTINCT sku_key(product_code)) FROM {SOLTEQ_BALANCES}")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(
@@ -208,7 +209,7 @@ def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl
     """Which orders hold pieces from the shelf, since when and why, by what was last read of both sides."""
     return pieces_under_way(
         connection,
-        balances=connection.table(TABLE),
+        balances=connection.table(SOLTEQ_BALANCES.name),
         under_way=connection.table("snapshot.sales_under_way"),
         rules=stock_rules(settings),
     )

@@ -7,11 +7,11 @@ import duckdb
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.engine.steps import count_rows
+from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 from solteq_woo_assets.flows.products.frames import balance_frame
 from solteq_woo_assets.settings import Settings
 
 FLOW = "balances"
-TABLE = "snapshot.solteq_balances"
 
 
 def balance_feed(settings: Settings) -> Feed:
@@ -29,4 +29,4 @@ def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> 
     return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None
 
 
-SOURCE = feed_source(balance_feed, TABLE, ["product_code", "store_id"], balance_frame, _waiting_balances)
+SOURCE = feed_source(balance_feed, SOLTEQ_BALANCES, balance_frame, _waiting_balances)

@@ -31,7 +31,8 @@ from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_p
 from solteq_woo_assets.flows.campaigns.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.campaigns.one_writer import PRICES, refuse_older
 from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as compare_prices
-from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, TABLE, campaign_feed
+from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, campaign_feed
+from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS, TABLES
 from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.settings import Settings
@@ -44,7 +45,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     return compare_prices(
         connection,
         products=connection.table("snapshot.solteq_products"),
-        campaigns=connection.table(TABLE),
+        campaigns=connection.table(SOLTEQ_CAMPAIGNS.name),
         catalogue=connection.table("snapshot.woo_catalogue"),
         history=connection.table("sync.price_history"),
         links=connection.sql("FROM sync.links WHERE kind = 'product'"),
@@ -67,6 +68,7 @@ CAMPAIGNS = Flow(
     delivery="woo_campaign_prices",
     writes="woocommerce/products",
     source=SOURCE,
+    tables=TABLES,
     compare=compare,
     guard_rails=GUARD_RAILS,
 )
@@ -97,8 +99,7 @@ def solteq_campaigns(
             shop.solteq,
             campaign_feed(shop.settings),
             flow=FLOW,
-            table=TABLE,
-            keys=["id"],
+            table=SOLTEQ_CAMPAIGNS,
             frame=campaign_frame,
             full=config.is_full(shop.database, FLOW),
         )
@@ -170,7 +171,7 @@ def explain(
             f"FROM snapshot.solteq_products WHERE list_contains($keys, {skus.sku_key('code')})",
             params={"keys": [sku_key(code) for code in codes]},
         ),
-        campaigns=connection.table(TABLE),
+        campaigns=connection.table(SOLTEQ_CAMPAIGNS.name),
         history=connection.table("sync.price_history"),
         links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         rules=pricing_rules(connection, settings),

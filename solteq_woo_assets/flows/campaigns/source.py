@@ -2,11 +2,11 @@
 
 from solteq_woo_assets.clients.solteq import CampaignDocument, Feed
 from solteq_woo_assets.engine.sources import feed_source
+from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.settings import Settings
 
 FLOW = "campaigns"
-TABLE = "snapshot.solteq_campaigns"
 
 
 def campaign_feed(settings: Settings) -> Feed:
@@ -14,4 +14,4 @@ def campaign_feed(settings: Settings) -> Feed:
     return Feed(FLOW, *settings.solteq_feeds[FLOW], CampaignDocument)
 
 
-SOURCE = feed_source(campaign_feed, TABLE, ["id"], campaign_frame)
+SOURCE = feed_source(campaign_feed, SOLTEQ_CAMPAIGNS, campaign_frame)

@@ -47,6 +47,7 @@ from solteq_woo_assets.flows.customers.snapshots import (
     refresh_accounts,
 )
 from solteq_woo_assets.flows.customers.source import FLOW, FROM_SOLTEQ, FROM_WOO, customer_feed
+from solteq_woo_assets.flows.customers.tables import TABLES
 from solteq_woo_assets.flows.sales import snapshots as sales
 from solteq_woo_assets.settings import Settings
 
@@ -89,6 +90,7 @@ CUSTOMERS_TO_WOO = Flow(
     delivery="woo_customers",
     writes="woocommerce/customers",
     source=FROM_SOLTEQ,
+    tables=TABLES,
     compare=compare_to_woo,
     guard_rails=GUARD_RAILS,
     lease=FLOW,
@@ -106,6 +108,7 @@ CUSTOMERS_TO_SOLTEQ = Flow(
     delivery="solteq_customer_updates",
     writes="solteq/customer_register",
     source=FROM_WOO,
+    tables=TABLES,
     compare=compare_to_solteq,
     lease=FLOW,
     is_personal=True,

@@ -1,6 +1,6 @@
 """Erasing a person: everything personal goes from every table of ours, and from the bytes of the file.
 
-The ids of the customer, the account and the orders stay (engine/erased.py), so that no later read
+The ids of the customer, the account and the orders stay (erased.py), so that no later read
 brings the person back. The transaction that empties the tables also says that the file is to be written anew
 (``sync.rewrite_due``), so that an erasure which is cut short is carried on by whoever comes next.
 """
@@ -8,13 +8,11 @@ brings the person back. The transaction that empties the tables also says that t
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
-from solteq_woo_assets.errors import StateError
 from solteq_woo_assets.flows.customers.tables import ADDRESSES
 from solteq_woo_assets.flows.sales.frames import amounts_alone
 
@@ -109,32 +107,8 @@ def erase(database: StateDatabase, who: str) -> Erasure:
         found = _find(connection, who.strip())
         if found:
             _erase(connection, found)
-    finish(database)
+    database.finish_erasure()
     return found
-
-
-def unfinished(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """Since when there is an erasure whose bytes are still in the file; ``None`` when there is none."""
-    return connection.execute("SELECT min(since) FROM sync.rewrite_due").fetchall()[0][0]
-
-
-def finish(database: StateDatabase) -> datetime | None:
-    """Write the file anew if what was erased may still be in its bytes.
-
-    :return: since when that was due; ``None`` when it was not
-    :raises StateError: it cannot be; the next run tries again
-    """
-    with database.transaction() as connection:
-        since = unfinished(connection)
-    if since is not None:
-        try:
-            database.rewrite()
-        except StateError as error:
-            raise StateError(
-                "What was erased is out of the tables, but its bytes may still be in the file, which could not be "
-                f"written anew. The next run of any flow tries again, and so does solteq-woo erase. {error}"
-            ) from error
-    return since
 
 
 def _find(connection: duckdb.DuckDBPyConnection, who: str) -> Erasure:

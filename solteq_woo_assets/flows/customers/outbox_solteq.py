@@ -7,13 +7,13 @@ import duckdb
 
 from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
 from solteq_woo_assets.clients.woo import StoreCustomer
-from solteq_woo_assets.engine import erased, handover
+from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.errors import SolteqError
-from solteq_woo_assets.flows.customers import links
+from solteq_woo_assets.flows.customers import erased, links
 from solteq_woo_assets.flows.customers.frames import customer_document, customer_frame, field_of, spelled_out
 from solteq_woo_assets.flows.customers.outbox import (
     WHOLE,
@@ -31,6 +31,7 @@ from solteq_woo_assets.flows.customers.outbox import (
     taken,
 )
 from solteq_woo_assets.flows.customers.snapshots import CUSTOMERS
+from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
 
 
 class CustomerOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
@@ -153,7 +154,7 @@ class CustomerOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
     def keep(self, connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         outcomes = erased.refused(connection, outcomes)
         answers = [outcome.answer for outcome in outcomes if isinstance(outcome.answer, CustomerDocument)]
-        merge(connection, CUSTOMERS, customer_frame(answers), keys=["id"], version="modified_at")
+        merge(connection, SOLTEQ_CUSTOMERS, customer_frame(answers), version="modified_at")
         self.stale += [outcome.write.key for outcome in outcomes if outcome.is_stale]
         for outcome in outcomes:
             write, answer = outcome.write, outcome.answer

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.solteq import CustomerDocument
 from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
-from solteq_woo_assets.engine import erased, handover
+from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.engine.writes import not_sent
 from solteq_woo_assets.errors import IntegrationError, WooError
-from solteq_woo_assets.flows.customers import links
+from solteq_woo_assets.flows.customers import erased, links
 from solteq_woo_assets.flows.customers.frames import account_frame, account_write
 from solteq_woo_assets.flows.customers.outbox import (
     WHOLE,

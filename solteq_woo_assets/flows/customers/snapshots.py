@@ -9,7 +9,6 @@ import polars as pl
 from solteq_woo_assets.clients.solteq import Feed, SolteqClient
 from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrder, WooClient
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
-from solteq_woo_assets.engine import erased
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -21,12 +20,13 @@ from solteq_woo_assets.engine.snapshot import (
     watermark,
 )
 from solteq_woo_assets.engine.unreadable import ACCOUNTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers.frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame
 from solteq_woo_assets.flows.customers.rules import STAFF_ROLES
-from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS, WOO_STAFF
+from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS, SOLTEQ_CUSTOMERS, WOO_CUSTOMER_ACCOUNTS, WOO_STAFF
 
-CUSTOMERS = "snapshot.solteq_customers"
-ACCOUNTS = "snapshot.woo_customer_accounts"
+CUSTOMERS = SOLTEQ_CUSTOMERS.name
+ACCOUNTS = WOO_CUSTOMER_ACCOUNTS.name
 NEWEST = 100
 PAID = ("processing", "completed")
 """The statuses of orders that make a guest a customer."""
@@ -40,7 +40,16 @@ def read_customers(
 
     Who was erased is not stored; that they are still there is told.
     """
-    counts = read_feed(database, solteq, feed, flow=flow, table=CUSTOMERS, keys=["id"], frame=customer_frame, full=full)
+    counts = read_feed(
+        database,
+        solteq,
+        feed,
+        flow=flow,
+        table=SOLTEQ_CUSTOMERS,
+        frame=customer_frame,
+        erased=erased.documents,
+        full=full,
+    )
     personal = ", ".join(f"{field} = NULL" for field in (*PERSON_FIELDS, "phone_text", "document"))
     with database.transaction() as connection:
         connection.execute(
@@ -200,7 +209,7 @@ def store_accounts(connection: duckdb.DuckDBPyConnection, accounts: Sequence[Sto
     """Store accounts as the store gave them, but for erased ones; how many rows are new or changed."""
     gone = erased.accounts(connection)
     rows = account_frame([account for account in accounts if account.id not in gone], tax_code_meta)
-    return merge(connection, ACCOUNTS, rows, keys=["id"], version="date_modified_gmt", replaced_before=_ALWAYS)
+    return merge(connection, WOO_CUSTOMER_ACCOUNTS, rows, version="date_modified_gmt", replaced_before=_ALWAYS)
 
 
 def forget_accounts(connection: duckdb.DuckDBPyConnection, ids: Collection[int]) -> int:

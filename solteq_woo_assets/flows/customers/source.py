@@ -4,8 +4,10 @@ from solteq_woo_assets.clients.solteq import CustomerDocument, Feed
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.sources import PAGE_SIZE, feed_source
+from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers.frames import customer_frame
-from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, CUSTOMERS, known_accounts
+from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, known_accounts
+from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
 from solteq_woo_assets.settings import Settings
 
 FLOW = "customers"
@@ -26,7 +28,7 @@ def _new_accounts(shop: Shop) -> str | None:
     return f"{new} new accounts in the store" if new else None
 
 
-FROM_SOLTEQ = feed_source(customer_feed, CUSTOMERS, ["id"], customer_frame)
+FROM_SOLTEQ = feed_source(customer_feed, SOLTEQ_CUSTOMERS, customer_frame, erased=erased.documents)
 FROM_WOO = Source(
     ACCOUNTS,
     "the store for new accounts",

@@ -9,7 +9,7 @@ import duckdb
 
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.snapshot import outdate, read_catalogue, read_feed
+from solteq_woo_assets.engine.snapshot import outdate, read_feed
 from solteq_woo_assets.engine.steps import (
     OWNERS,
     READ_FIRST,
@@ -31,7 +31,9 @@ from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets.flows.products.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.products.rules import CatalogueRules
 from solteq_woo_assets.flows.products.rules import product_delta as compare_products
-from solteq_woo_assets.flows.products.source import FLOW, SOURCE, TABLE, product_feed
+from solteq_woo_assets.flows.products.snapshots import read_catalogue
+from solteq_woo_assets.flows.products.source import FLOW, SOURCE, product_feed
+from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, TABLES
 from solteq_woo_assets.settings import Settings
 
 GROUP = "products_to_woo"
@@ -43,7 +45,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     store_classes = rows[0][0] if rows else []
     comparison = compare_products(
         connection,
-        products=connection.table(TABLE),
+        products=connection.table(SOLTEQ_PRODUCTS.name),
         catalogue=connection.table("snapshot.woo_catalogue"),
         links=connection.sql("FROM sync.links WHERE kind = 'product'"),
         campaigns=connection.table("snapshot.solteq_campaigns"),
@@ -76,6 +78,7 @@ PRODUCTS = Flow(
     delivery="woo_products",
     writes="woocommerce/products",
     source=SOURCE,
+    tables=TABLES,
     compare=compare,
     guard_rails=GUARD_RAILS,
     waits_for=PRICES,
@@ -106,8 +109,7 @@ def solteq_products(
             shop.solteq,
             product_feed(shop.settings),
             flow=FLOW,
-            table=TABLE,
-            keys=["id"],
+            table=SOLTEQ_PRODUCTS,
             frame=product_frame,
             full=config.is_full(shop.database, FLOW),
         )
@@ -161,7 +163,7 @@ def product_delta(
             comparison.take_effect(connection)
             store_delta(connection, config, FLOW, "product_delta", comparison)
             changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, now, let_pass=config.let_pass)
-            active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
+            active = count_rows(connection, f"SELECT count(*) FROM {SOLTEQ_PRODUCTS} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
     return dg.MaterializeResult(

@@ -15,11 +15,11 @@ from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 from solteq_woo_assets.engine.outbox import Outbox
-from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.engine.writes import not_sent, writes_of
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.flows.products.links import LINK_SCHEMA, link, sku_key
+from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue
 from solteq_woo_assets.flows.products.wire import disagreement, product_write
 
 BATCH_SIZE = 100

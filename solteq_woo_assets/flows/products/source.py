@@ -3,10 +3,10 @@
 from solteq_woo_assets.clients.solteq import Feed, ProductDocument
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.flows.products.frames import product_frame
+from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS
 from solteq_woo_assets.settings import Settings
 
 FLOW = "products"
-TABLE = "snapshot.solteq_products"
 
 
 def product_feed(settings: Settings) -> Feed:
@@ -14,4 +14,4 @@ def product_feed(settings: Settings) -> Feed:
     return Feed(FLOW, *settings.solteq_feeds[FLOW], ProductDocument)
 
 
-SOURCE = feed_source(product_feed, TABLE, ["id"], product_frame)
+SOURCE = feed_source(product_feed, SOLTEQ_PRODUCTS, product_frame)

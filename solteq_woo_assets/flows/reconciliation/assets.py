@@ -9,7 +9,6 @@ import polars as pl
 
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.engine.pruning import prune
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -20,6 +19,7 @@ from solteq_woo_assets.engine.steps import (
 )
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.balances import assets as balances
+from solteq_woo_assets.flows.reconciliation.pruning import prune
 from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
 from solteq_woo_assets.settings import Settings
 

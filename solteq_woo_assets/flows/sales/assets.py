@@ -37,6 +37,7 @@ from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.outbox import SalesOutbox
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
 from solteq_woo_assets.flows.sales.source import SOURCE
+from solteq_woo_assets.flows.sales.tables import TABLES
 from solteq_woo_assets.settings import Settings
 
 # It is said at every start otherwise, in the terminal of whoever runs a command. It is beta, and fine.
@@ -99,6 +100,7 @@ SALES = Flow(
     delivery="solteq_sales",
     writes="solteq/sales",
     source=SOURCE,
+    tables=TABLES,
     compare=compare,
     guard_rails=GUARD_RAILS,
     is_by_day=True,

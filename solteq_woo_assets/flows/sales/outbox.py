@@ -20,12 +20,13 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
-from solteq_woo_assets.engine import erased, failures, writes
+from solteq_woo_assets.engine import failures, writes
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.turns import Turns
 from solteq_woo_assets.engine.writes import writes_of
 from solteq_woo_assets.errors import SolteqError
+from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.sales.adoption import differs
 from solteq_woo_assets.flows.sales.plan import settle
 from solteq_woo_assets.flows.sales.snapshots import FLOW, ORDERS

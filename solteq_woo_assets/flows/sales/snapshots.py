@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, Unreadable, WooClient
-from solteq_woo_assets.engine import erased
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.engine.unreadable import ORDERS_OF_STORE, hold_rows
+from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.sales.frames import PARTS, local_day, sales_frames
 
 FLOW = "sales"

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo import StoreProduct
-from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
 from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.engine.upgrades import bring_up
+from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue
 from solteq_woo_assets.flows.tables import TABLES
 
 START = datetime(2026, 3, 1)  # noqa: DTZ001  as the database keeps it

@@ -7,8 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.engine.identity import forget
 from solteq_woo_assets.flows.customers.erasure import erase
+from solteq_woo_assets.flows.rebinding import forget
 from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 from solteq_woo_assets_tests.engine.flows import run_flows

@@ -10,9 +10,9 @@ import pytest
 import simplejson
 
 from solteq_woo_assets.doctor.records import examine_records
-from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.database import StateDatabase, rewrite_due, utc_now
 from solteq_woo_assets.engine.lease import FlowLeases
-from solteq_woo_assets.flows.customers.erasure import erase, find, unfinished
+from solteq_woo_assets.flows.customers.erasure import erase, find
 from solteq_woo_assets.flows.tables import TABLES, state_database
 from solteq_woo_assets.table import sql_type
 from solteq_woo_assets_tests.conftest import CommandLine, Shop
@@ -212,7 +212,7 @@ def test_killed_at_each_step_an_erasure_is_carried_on(full: Shop, tmp_path: Path
         assert (number, left(folder)) == (number, {})
         with database.transaction() as connection:
             assert connection.execute("SELECT count(*) FROM snapshot.woo_sales").fetchall() == [(3,)]
-            assert unfinished(connection) is None
+            assert rewrite_due(connection) is None
         shutil.rmtree(folder)
         if code == 0:
             assert number > 15, "it was killed too seldom for this to mean anything"

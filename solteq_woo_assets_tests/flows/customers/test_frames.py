@@ -17,6 +17,7 @@ from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.frames import account_write, customer_document, customer_frame, field_of
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.snapshots import store_accounts
+from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
 from solteq_woo_assets.flows.tables import state_database
 
 DATED = {"id": "C-1", "modifiedAt": "2026-01-05T06:00:00Z"}
@@ -168,9 +169,8 @@ class Sides:
         document = CustomerDocument.model_validate(self.customer)
         merge(
             self.connection,
-            "snapshot.solteq_customers",
+            SOLTEQ_CUSTOMERS,
             customer_frame([document]),
-            keys=["id"],
             version="modified_at",
         )
         store_accounts(self.connection, [account], "vat_number")

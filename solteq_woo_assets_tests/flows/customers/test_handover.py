@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct, WooClient
 from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import DeliveryCounts
-from solteq_woo_assets.engine.snapshot import read_catalogue
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.flow import CHANGES_SCHEMA
 from solteq_woo_assets.flows.products.outbox import ProductOutbox
+from solteq_woo_assets.flows.products.snapshots import read_catalogue
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_sandbox import woo as woo_sandbox
 

@@ -38,15 +38,13 @@ def orders(connection: duckdb.DuckDBPyConnection) -> set[int]:
     return {row[0] for row in connection.execute("SELECT order_id FROM sync.erased_orders").fetchall()}
 
 
-def documents(connection: duckdb.DuckDBPyConnection, table: str, rows: pl.DataFrame) -> set[str]:
-    """Ids of the documents that are passed over when a feed of Solteq is read into a table.
+def documents(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> set[str]:
+    """Ids of the documents that are passed over when Solteq's customers are read.
 
     Whoever has the ExternalID of somebody erased is that person: a write without an answer made the customer.
 
-    :param rows: of the table
+    :param rows: of ``snapshot.solteq_customers``
     """
-    if table != "snapshot.solteq_customers":
-        return set()
     named = rows.explode("external_ids").filter(pl.col("external_ids").is_in(_external_ids(connection)))
     for customer_id in set(named["id"]) - customers(connection):
         connection.execute(_REMEMBER, [customer_id, None, utc_now()])

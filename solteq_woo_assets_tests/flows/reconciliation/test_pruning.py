@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from solteq_woo_assets.engine.pruning import prune
+from solteq_woo_assets.flows.reconciliation.pruning import prune
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.conftest import Shop

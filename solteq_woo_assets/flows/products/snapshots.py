@@ -1,0 +1,182 @@
+"""The store's products and variations in their snapshot, and what the store says of itself."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+
+import duckdb
+
+from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.snapshot import (
+    ROWS_PER_TRANSACTION,
+    WOO_OVERLAP,
+    ReadCounts,
+    merge,
+    store_watermark,
+    watermark,
+)
+from solteq_woo_assets.engine.unreadable import PRODUCTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.flows.campaigns.price_history import recorded
+from solteq_woo_assets.flows.products.frames import catalogue_frame
+from solteq_woo_assets.flows.products.links import link_interrupted
+from solteq_woo_assets.flows.products.tables import WOO_CATALOGUE
+
+
+def merge_catalogue(
+    connection: duckdb.DuckDBPyConnection,
+    products: Sequence[StoreProduct],
+    *,
+    seen: datetime,
+    replaced_before: datetime | None = None,
+) -> int:
+    """Store products and variations as the store gave them, and their public prices in the history.
+
+    :param seen: the present instant
+    :param replaced_before: see ``merge``
+    :return: the number of rows that are new or changed
+    """
+    with recorded(connection, (product.id for product in products), seen):
+        return merge(
+            connection,
+            WOO_CATALOGUE,
+            catalogue_frame(products),
+            version="date_modified_gmt",
+            replaced_before=replaced_before,
+        )
+
+
+def read_catalogue(
+    database: StateDatabase, woo: WooClient, *, full: bool = False, clock: Clock = utc_now
+) -> ReadCounts:
+    """Read the store's products and variations that changed since the watermark, or everything with the bin.
+
+    A full read also asks what the store says of itself, and forgets what is gone from it.
+
+    :param clock: the present, for the history of prices
+    """
+    started = utc_now()
+    with database.transaction() as connection:
+        before = watermark(connection, WOO_CATALOGUE.name)
+        facts_are_known = connection.execute("SELECT count(*) FROM snapshot.woo_store").fetchall()[0][0]
+        full = full or before is None
+        known = connection.execute("SELECT id FROM snapshot.woo_catalogue").fetchall() if full else []
+    counts = ReadCounts(full=full)
+    if full or not facts_are_known:
+        _store_facts(database, woo.store_facts())
+    newest: datetime | None = None
+    seen: set[int] = set()
+    for lot in _catalogue_pages(woo, None if full or before is None else before.position):
+        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.products))), default=None)
+        seen.update(row.id for row in (*lot.products, *lot.unreadable))
+        with database.transaction() as connection:
+            counts.received += len(lot.products) + len(lot.unreadable)
+            # A store that was restored from a backup has older versions than we know, and they are the truth.
+            before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
+            counts.changed += merge_catalogue(connection, lot.products, seen=clock(), replaced_before=before_the_read)
+            read = [product.id for product in lot.products]
+            counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
+    with database.transaction() as connection:
+        if full:
+            gone = {row[0] for row in known}.difference(seen)
+            counts.removed = forget(connection, gone, seen=clock())
+            release_gone(connection, PRODUCTS_OF_STORE, seen)
+            connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
+        link_interrupted(connection)
+        store_watermark(
+            connection,
+            WOO_CATALOGUE.name,
+            started=woo.their_time(started),
+            newest=newest,
+            overlap=WOO_OVERLAP,
+            tick=timedelta(0),
+            full=full,
+        )
+    return counts
+
+
+def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
+    """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
+    lot = ProductPage([], [])
+    variable: list[int] = []
+    for page in _product_pages(woo, modified_after, variable):
+        lot.products.extend(page.products)
+        lot.unreadable.extend(page.unreadable)
+        if len(lot.products) >= ROWS_PER_TRANSACTION:
+            yield lot
+            lot = ProductPage([], [])
+    if lot.products or lot.unreadable:
+        yield lot
+
+
+def _product_pages(woo: WooClient, modified_after: datetime | None, variable: list[int]) -> Iterator[ProductPage]:
+    """Products, then variations.
+
+    :param variable: gets the ids of the products that have variations
+    """
+    for status in ("any", "trash") if modified_after is None else ("any",):
+        for page in woo.read_products(modified_after=modified_after, status=status):
+            variable += [product.id for product in page.products if product.type == "variable"]
+            yield page
+    yield from _variation_pages(woo, modified_after, variable)
+
+
+def _variation_pages(
+    woo: WooClient, modified_after: datetime | None, changed_parents: Sequence[int]
+) -> Iterator[ProductPage]:
+    """The store-wide list, or parent by parent where the release has none (a variation moves its parent)."""
+    try:
+        yield from woo.read_variations(modified_after=modified_after)
+        if modified_after is None:  # a product takes its variations along into the bin
+            yield from woo.read_variations(status="trash")
+    except WooError as error:
+        if error.status != 404:  # noqa: PLR2004
+            raise
+        for parent_id in changed_parents:
+            yield from woo.read_variations_of(parent_id)
+            if modified_after is None:
+                yield from woo.read_variations_of(parent_id, status="trash")
+
+
+def forget(connection: duckdb.DuckDBPyConnection, gone: Collection[int], *, seen: datetime) -> int:
+    """Drop what is gone from the store; how many rows that were."""
+    if not gone:
+        return 0
+    with recorded(connection, gone, seen):
+        rows = connection.execute(
+            "DELETE FROM snapshot.woo_catalogue WHERE list_contains($ids, id) RETURNING id", {"ids": list(gone)}
+        ).fetchall()
+    return len(rows)
+
+
+def _store_facts(database: StateDatabase, facts: StoreFacts) -> None:
+    _check_facts(facts)
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO snapshot.woo_store "
+            "(currency, prices_include_tax, manage_stock, timezone, tax_classes, read_at) VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                facts.currency,
+                facts.prices_include_tax,
+                facts.manage_stock,
+                facts.timezone,
+                sorted(facts.tax_classes),
+                utc_now(),
+            ],
+        )
+
+
+def _check_facts(facts: StoreFacts) -> None:
+    """Refuse a store in which every price or every quantity would come out wrong."""
+    if facts.currency != "EUR":
+        raise WooError(
+            f"The store's currency is {facts.currency}, Solteq's prices are EUR. "
+            "Change it in WooCommerce > Settings > General."
+        )
+    if not facts.prices_include_tax:
+        raise WooError(
+            "The store takes prices without VAT, Solteq's prices include it. In WooCommerce > Settings > Tax "
+            'choose "Yes, I will enter prices inclusive of tax".'
+        )
+    if not facts.manage_stock:
+        raise WooError("The store does not manage stock. Turn it on in WooCommerce > Settings > Products > Inventory.")
