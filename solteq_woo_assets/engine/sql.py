@@ -11,8 +11,8 @@ what the query gives. A query reads inputs, and tables that earlier steps made, 
 Parameters are ``$name`` in the query. At the end of the block the tables and the inputs are gone.
 
 What many queries say is a macro. ``engine/macros.sql`` has the words of all: each connection of the database knows
-them. ``flows/macros.sql`` has those of the flows: :func:`steps` defines them, since a macro costs 0.2 ms. A test with a
-connection of its own calls :func:`define_macros`.
+them. ``flows/macros.sql`` has those of the flows, and a flow may have a ``macros.sql`` of its own: :func:`steps`
+defines these, since a macro takes 0.2 ms. A test with a connection of its own calls :func:`define_macros`.
 """
 
 from collections.abc import Iterator
@@ -90,13 +90,14 @@ class Steps:
 
 @contextmanager
 def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Iterator[Steps]:
-    """Run the queries beside a module, which gives its ``__name__``; nothing of it is left in the connection after the block.
+    """Run the queries beside a module, which gives its ``__name__``. At the end nothing of it is left.
 
     A block inside another one reads the inputs of the outer one and registers none of the same name.
     After an error nothing is cleaned: the transaction has failed, and its connection goes with it.
     """
     made = Steps(connection, _package_of(module))
-    define_macros(connection, _package_of(_package_of(module)))
+    for package in (_package_of(_package_of(module)), _package_of(module)):
+        define_macros(connection, package)
     made.add(**inputs)
     yield made
     made._forget()

@@ -36,8 +36,8 @@ CREATE OR REPLACE TEMP MACRO padded_gtin(given) AS
 -- The sum of its digits as 14, every other one three times. It ends in 0 where the check digit is right.
 CREATE OR REPLACE TEMP MACRO weighted_sum(padded) AS
     list_sum(list_transform(
-        string_split(lpad(padded, 14, '0'), ''),
-        lambda digit, place: digit::INTEGER * CASE place % 2 WHEN 1 THEN 3 ELSE 1 END
+        range(1, 15),
+        lambda place: lpad(padded, 14, '0')[place]::INTEGER * CASE place % 2 WHEN 1 THEN 3 ELSE 1 END
     ));
 
 -- What is wrong with a number that a company gives within itself, as to goods that it weighs, or prints on coupons.
@@ -58,3 +58,28 @@ CREATE OR REPLACE TEMP MACRO gtin_key(given) AS
         WHEN padded_gtin(given) IS NOT NULL AND gtin_fault(padded_gtin(given)) IS NULL
             THEN ltrim(padded_gtin(given), '0')
     END;
+
+-- Prices.
+
+-- The purchase price at the cent. A negative one is nobody's price.
+CREATE OR REPLACE TEMP MACRO purchase_price(price) AS CASE WHEN price >= 0 THEN at_the_cent(price) END;
+
+-- Whether the store holds the offer, or no sale where there is none. Both are names of tables in the query.
+CREATE OR REPLACE TEMP MACRO sale_agrees(store, offer) AS
+    store.sale_price IS NOT DISTINCT FROM offer.sale_price
+    AND store.date_on_sale_from_gmt IS NOT DISTINCT FROM offer.date_on_sale_from_gmt
+    AND store.date_on_sale_to_gmt IS NOT DISTINCT FROM offer.date_on_sale_to_gmt
+    AND store.lowest_price_30d IS NOT DISTINCT FROM offer.lowest_price_30d;
+
+-- What makes the store hold the offer. An emptied sale takes its dates along. What changes nothing is in it, too.
+CREATE OR REPLACE TEMP MACRO sale_changes(store, offer) AS [
+    change('sale_price', coalesce(price_text(store.sale_price), ''), coalesce(price_text(offer.sale_price), '')),
+    change('date_on_sale_from_gmt', time_text(store.date_on_sale_from_gmt), time_text(offer.date_on_sale_from_gmt)),
+    change('date_on_sale_to_gmt', time_text(store.date_on_sale_to_gmt), time_text(offer.date_on_sale_to_gmt)),
+    change('_solteq_lowest_price_30d', store.lowest_price_30d, offer.lowest_price_30d)
+];
+
+-- Why a product is not sold online. fate: what becomes of its page in the store. It goes off (as that of an inactive
+-- product), stays as it is, or goes on without the field.
+CREATE OR REPLACE TEMP MACRO quarantined(field, fate, problem, reason) AS
+    {'held': 'quarantine', 'field': field, 'fate': fate, 'problem': problem, 'reason': reason};

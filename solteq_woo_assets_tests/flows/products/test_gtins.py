@@ -3,9 +3,10 @@
 import duckdb
 import pytest
 
-from solteq_woo_assets.flows.products.gtins import OF_A_COMPANY, gtin_fault, padded_gtin
+from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets_tests.flows.conftest import Sides, rows
 
+OF_A_COMPANY = "is not given to products worldwide"
 ZEROES = "is one digit over and over"
 WRONG = "has a wrong check digit"
 NO_LENGTH = "is not 8, 12, 13 or 14 digits"
@@ -13,9 +14,11 @@ NO_LENGTH = "is not 8, 12, 13 or 14 digits"
 
 def judged(given: str) -> tuple[str | None, str | None]:
     """The number with its zeroes, and what is wrong with it."""
-    padded = padded_gtin("$given")
     with duckdb.connect() as connection:
-        return connection.execute(f"SELECT {padded}, {gtin_fault(f'({padded})')}", {"given": given}).fetchall()[0]
+        define_macros(connection)
+        define_macros(connection, "solteq_woo_assets.flows")
+        query = "SELECT padded_gtin($given) AS padded, gtin_fault(padded)"
+        return connection.execute(query, {"given": given}).fetchall()[0]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ SELECT
     CASE WHEN is_there AND type = 'variation' THEN parent_id END AS parent_id,
     CASE WHEN is_there THEN changes ELSE [] END AS changes,
     CASE
-        WHEN is_there AND stock_quantity IS DISTINCT FROM quantity
+        WHEN is_there AND (stock_quantity IS DISTINCT FROM quantity)
             THEN 'the free balance differs'
                 || CASE WHEN under_way > 0 THEN ', and ' || round(under_way)::BIGINT || ' more are sold' ELSE '' END
         WHEN is_there AND manage_stock IS NOT TRUE THEN 'the store does not manage its stock'

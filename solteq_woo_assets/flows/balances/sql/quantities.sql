@@ -2,7 +2,9 @@
 -- under way, in whole pieces, never below 0. 2.9 kg is 2.
 -- Where a product that is not on sale is to be out of stock, it is so without a balance, too.
 WITH sold AS (
-    SELECT sku_key, sum(pieces) AS pieces
+    SELECT
+sku_key,
+sum(pieces) AS pieces
     FROM under_way
     GROUP BY ALL
 ),

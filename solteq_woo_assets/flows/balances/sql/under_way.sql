@@ -1,9 +1,8 @@
 -- The pieces of each order that the web store sold and that Solteq's balance does not show yet.
--- A sale is booked on the web store, so the web store's balance is the one that shows it. Where that keeps no stock, any
--- balance that is sold online shows it.
--- Of each line of an order, what is off the shelf is what the store says that it holds, or what Solteq's documents make
--- of it, whichever is more; less what the balance has seen of those documents. What others reserved in Solteq has
--- nothing to do with it (contract, second edition).
+-- A sale is booked on the web store, so the web store's balance is the one that shows it. Where that keeps no stock,
+-- any balance that is sold online shows it. Of each line of an order, what is off the shelf is what the store says
+-- that it holds, or what Solteq's documents make of it, whichever is more; less what the balance has seen of those
+-- documents. What others reserved in Solteq has nothing to do with it (contract, second edition).
 WITH seen AS (
     SELECT
         sku_key,

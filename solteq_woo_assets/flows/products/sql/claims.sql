@@ -1,6 +1,6 @@
--- Each document beside the store product that it is linked to. A code on several documents, because one was replaced, is
--- the one that is on sale, or else the one that is linked, or the newest: that one counts.
--- A link without a document, of a database of version 6 or earlier, is of the code.
+-- Each document beside the store product that it is linked to. A code on several documents, because one was replaced,
+-- is the one that is on sale, or else the one that is linked, or the newest: that one counts. A link without a
+-- document, of a database of version 6 or earlier, is of the code.
 WITH by_id AS (
     SELECT linked.*
     FROM linked

@@ -4,7 +4,6 @@ SELECT
     sku_key(code) AS sku_key,
     nullif(sku_key(model_number), '') AS model_key,
     active AND NOT deleted AS on_sale,
-    plain_word(product_type) AS type,
     gtin_key(gtin) AS gtin_key
 FROM products
 WHERE

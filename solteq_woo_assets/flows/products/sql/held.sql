@@ -1,5 +1,5 @@
--- The store products that could be theirs. A variation without a SKU shows its parent's: its own_sku is NULL. sku_key is
--- set for the one that counts of those that share a SKU.
+-- The store products that could be theirs. A variation without a SKU shows its parent's: its own_sku is NULL. sku_key
+-- is set for the one that counts of those that share a SKU.
 WITH wanted AS (
     SELECT sku_key AS key FROM unsettled
     UNION

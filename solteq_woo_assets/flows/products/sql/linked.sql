@@ -8,4 +8,6 @@ SELECT
 FROM links
 WHERE
     solteq_id IN (SELECT id FROM documents)
-    OR key IN (SELECT sku_key FROM documents UNION ALL SELECT model_key FROM documents)
+    OR key IN (SELECT sku_key FROM documents
+    UNION ALL
+    SELECT model_key FROM documents)

@@ -38,13 +38,13 @@ seen AS (
         linked_status <> 'trash' AS is_linked_alive,
         owners.solteq_id IS NULL
         OR owners.solteq_id = claims.id
-        OR owners.linked_sku IS DISTINCT FROM page.own_sku
+        OR (owners.linked_sku IS DISTINCT FROM page.own_sku)
         OR coalesce(
             owners.code_key = claims.sku_key
             AND claims.gtin_key IN (owners.gtin_key, gtin_key(page.global_unique_id)),
             FALSE
         ) AS is_free,
-        claims.linked_sku IS NOT DISTINCT FROM claims.sku_key AS code_is_as_it_was,
+        (claims.linked_sku IS NOT DISTINCT FROM claims.sku_key) AS code_is_as_it_was,
         linked_page_sku <> claims.sku_key
         AND EXISTS (FROM claimed WHERE claimed.sku_key = linked_page_sku) AS is_linked_claimed,
         EXISTS (
