@@ -27,9 +27,10 @@ screenshots: $(INSTALLED)  ## the documentation's pictures of the UI, taken by t
 week: $(INSTALLED)  ## a shop's week in bad weather: 5,000 orders, 50 runs killed; takes 20 minutes
 	$(BIN)/python -W ignore -m solteq_woo_assets_tests.flows.sales.week
 
-check: $(INSTALLED)  ## lint, format and types
+check: $(INSTALLED)  ## lint, format and types, of Python and SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --processes 2 solteq_woo_assets  # the queries, in DuckDB's dialect
 	$(BIN)/pyright
 
 docs: $(INSTALLED)  ## the documentation, in build/docs; a broken link fails

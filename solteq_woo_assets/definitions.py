@@ -10,7 +10,7 @@ from solteq_woo_assets.automation.jobs import jobs
 from solteq_woo_assets.automation.schedules import flow_schedules
 from solteq_woo_assets.automation.sensors import flow_sensors
 from solteq_woo_assets.automation.shadow import without_deliveries, would_send
-from solteq_woo_assets.automation.specs import shown
+from solteq_woo_assets.automation.specs import outside, shown
 from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop, opened
@@ -46,7 +46,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequenc
         checks = [check for check in checks if check.check_key.asset_key.to_user_string() not in deliveries]
         checks += [would_send(flow.delta) for flow in flows]
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, *outside(flows)],
         asset_checks=checks,
         jobs=jobs(settings, flows),
         schedules=flow_schedules(settings, flows),

@@ -14,13 +14,13 @@ Document = dict[str, Any]
 
 FIRST_IMPORT = datetime(2026, 1, 5, 6, tzinfo=UTC)
 WEB_STORE = "verkko"
-
-
-class Store(NamedTuple):
-    """A Solteq store: where goods lie and are sold."""
-
-    id: str
-    name: str
+STORES = {
+    WEB_STORE: "Verkkokauppa",
+    "helsinki": "Helsinki, Keskusta",
+    "tampere": "Tampere, Koskikatu",
+    "oulu": "Oulu, Tori",
+}
+"""The web store, which has a stock of its own, and three shops."""
 
 
 class _Kind(NamedTuple):
@@ -77,14 +77,12 @@ _BRANDS = (
 _LITTLE_DISCOUNT = {"Kirjat": 5, "Lehdet": 0}
 
 
-def stores() -> list[Store]:
-    """The web store, which has a stock of its own, and three shops."""
-    return [
-        Store(WEB_STORE, "Verkkokauppa"),
-        Store("helsinki", "Helsinki, Keskusta"),
-        Store("tampere", "Tampere, Koskikatu"),
-        Store("oulu", "Oulu, Tori"),
-    ]
+def wire_instant(moment: datetime) -> str:
+    """A UTC instant as Solteq prints it: milliseconds and ``Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+
+
+_FIRST = wire_instant(FIRST_IMPORT)
 
 
 def product(code: str, **fields: Any) -> Document:
@@ -106,7 +104,7 @@ def product(code: str, **fields: Any) -> Document:
         "attributes": {},
         "active": True,
         "deleted": False,
-        "modifiedAt": wire_instant(FIRST_IMPORT),
+        "modifiedAt": _FIRST,
     } | fields
 
 
@@ -115,12 +113,12 @@ def balance(code: str, store: str = WEB_STORE, **fields: Any) -> Document:
     return {
         "productCode": code,
         "storeId": store,
-        "storeName": dict(stores()).get(store, store),
+        "storeName": STORES.get(store, store),
         "freeBalance": Decimal(10),
         "reservedBalance": Decimal(0),
         "unit": "kpl",
         "deleted": False,
-        "modifiedAt": wire_instant(FIRST_IMPORT),
+        "modifiedAt": _FIRST,
     } | fields
 
 
@@ -147,13 +145,13 @@ def balances(seed: int, count: int = 400) -> list[Document]:
         if each["productType"] not in ("Basic", "Variant"):
             continue
         unit = next((unit for name, unit in units.items() if name in each["name"]), "kpl")
-        for store in stores():
+        for store in STORES:
             if chance.random() < 0.9:
                 free, reserved = _quantities(chance, unit)
                 documents.append(
                     balance(
                         each["code"],
-                        store.id,
+                        store,
                         freeBalance=free,
                         reservedBalance=reserved,
                         unit=unit,
@@ -213,69 +211,30 @@ def campaigns(seed: int) -> list[Document]:
 
 def bulk_products(count: int) -> Iterator[Document]:
     """``count`` plain products for benchmarks, codes ``B0000000`` upwards; a hundred thousand in a second."""
-    modified_at = wire_instant(FIRST_IMPORT)
-    vat = Decimal("25.5")
+    plain = product("")
     for index in range(count):
-        cents = 100 + index * 37 % 20_000
-        yield {
+        cents, group = 100 + index * 37 % 20_000, f"Ryhmä {index % 50}"
+        yield plain | {
             "id": f"bulk-{index}",
-            "modelNumber": None,
             "code": f"B{index:07}",
             "name": f"Tuote {index}",
             "gtin": gtin(index + 500_000_000),
-            "productType": "Basic",
-            "vatRate": vat,
-            "productGroup": f"Ryhmä {index % 50}",
-            "categories": [f"Ryhmä {index % 50}"],
+            "productGroup": group,
+            "categories": [group],
             "supplier": f"Toimittaja {index % 20} Oy",
             "salesPrice": Decimal(cents).scaleb(-2),
             "purchasePrice": Decimal(cents * 53).scaleb(-4),
-            "discountedPrice": None,
-            "attributes": {},
-            "active": True,
-            "deleted": False,
-            "modifiedAt": modified_at,
         }
 
 
 def bulk_balances(count: int, per_product: int = 1) -> Iterator[Document]:
-    """``count`` balances for ``bulk_products``, in the first ``per_product`` of :func:`stores` each."""
-    modified_at = wire_instant(FIRST_IMPORT)
-    places = stores()[:per_product]
+    """``count`` balances for ``bulk_products``, in the first ``per_product`` of :data:`STORES` each."""
+    plain = [balance("", store) for store in [*STORES][:per_product]]
     for index in range(count):
-        store = places[index % len(places)]
-        yield {
-            "productCode": f"B{index // len(places):07}",
-            "storeId": store.id,
-            "storeName": store.name,
+        yield plain[index % len(plain)] | {
+            "productCode": f"B{index // len(plain):07}",
             "freeBalance": index * 7 % 90,
             "reservedBalance": index % 3,
-            "unit": "kpl",
-            "deleted": False,
-            "modifiedAt": modified_at,
-        }
-
-
-def bulk_customers(count: int) -> Iterator[Document]:
-    """``count`` private customers for benchmarks, ids ``bulk-0`` upwards; every other one has an e-mail address."""
-    modified_at = wire_instant(FIRST_IMPORT)
-    for index in range(count):
-        street = f"Mallitie {index}"
-        billing = {"type": "Billing", "street": street, "postalCode": "00999", "city": "Helsinki", "country": "FI"}
-        yield {
-            "id": f"bulk-{index}",
-            "customerNumber": f"B{index:07}",
-            "type": "Private",
-            "firstName": "Aino",
-            "lastName": f"Esimerkki {index}",
-            "email": None if index % 2 else f"asiakas{index}@example.com",
-            "phone": f"+35840{index:07}",
-            "addresses": [billing],
-            "customerGroups": [],
-            "identifiers": [{"type": "CustomerCard", "value": f"{7_000_000 + index}"}],
-            "marketingPermission": {"email": False, "mobile": False},
-            "deleted": False,
-            "modifiedAt": modified_at,
         }
 
 
@@ -284,11 +243,6 @@ def gtin(number: int) -> str:
     twelve = f"952{number % 10**9:09}"
     total = sum(map(int, twelve[::2])) + 3 * sum(map(int, twelve[1::2]))
     return f"{twelve}{-total % 10}"
-
-
-def wire_instant(moment: datetime) -> str:
-    """A UTC instant as Solteq prints it: milliseconds and ``Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
 
 
 def _odd_products() -> list[Document]:

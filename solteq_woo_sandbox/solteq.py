@@ -14,13 +14,12 @@ and looked up. Only the sandbox has these, and asks no credentials for them:
 - ``POST /_sandbox/tokens/revoke`` makes every token handed out so far worthless.
 """
 
-import base64
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote_plus
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -69,19 +68,16 @@ class Behaviour:
 class Solteq:
     """The endpoints."""
 
-    def __init__(self, documents: Documents, seed: int, behaviour: Behaviour) -> None:
+    def __init__(self, documents: Documents, seed: int) -> None:
         self.documents = documents
         self.seed = seed
-        self.behaviour = behaviour
+        self.behaviour = Behaviour()
 
     async def token(self, request: Request) -> Response:
-        """OAuth2 client credentials, in the form or as HTTP Basic."""
+        """OAuth2 client credentials, in the form."""
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
-        basic = request.headers.get("authorization", "")
-        given = _basic(basic) if basic else (form.get("client_id"), form.get("client_secret"))
-        if given != (CLIENT_ID, CLIENT_SECRET):
-            headers = {"WWW-Authenticate": "Basic"} if basic else None
-            return JSONResponse({"error": "invalid_client"}, 401 if basic else 400, headers)
+        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            return JSONResponse({"error": "invalid_client"}, 400)
         if form.get("grant_type") != "client_credentials":
             return JSONResponse({"error": "unsupported_grant_type"}, 400)
         scopes = form.get("scope", "").split()
@@ -188,17 +184,14 @@ class Solteq:
         return Response(status_code=204)
 
 
-def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_size_cap: int = 200) -> ASGIApp:
+def create_app(database: Path, *, seed: int = 1) -> ASGIApp:
     """Solteq Commerce Cloud on one file.
 
     :param database: the SQLite file; filled with the catalogue when it is new, else left as it was
     :param seed: of the catalogue and of the feeds' whims; 0 starts empty
-    :param token_seconds: see :class:`Behaviour`
-    :param page_size_cap: see :class:`Behaviour`
     """
     clock = Clock()
-    behaviour = Behaviour(page_size_cap=page_size_cap, token_seconds=token_seconds)
-    solteq = Solteq(Documents(database, seed, clock), seed, behaviour)
+    solteq = Solteq(Documents(database, seed, clock), seed)
     customers, customer_scope = FEEDS["customers"]
     write_customer = solteq.guarded(customer_scope, solteq.write_customer)
     routes = [
@@ -217,15 +210,6 @@ def create_app(database: Path, *, seed: int = 1, token_seconds: int = 600, page_
     return ControlMiddleware(
         Starlette(routes=routes, exception_handlers={Invalid: _invalid, HTTPException: _refused}), clock
     )
-
-
-def _basic(header: str) -> tuple[str, str] | None:
-    scheme, _, packed = header.partition(" ")
-    try:
-        name, _, secret = base64.b64decode(packed).decode().partition(":")
-    except ValueError:
-        return None
-    return (unquote_plus(name), unquote_plus(secret)) if scheme.lower() == "basic" else None
 
 
 async def _object(request: Request) -> dict[str, Any]:

@@ -19,7 +19,7 @@ Besides what :mod:`solteq_woo_sandbox.server` offers, these control endpoints (n
 - ``PUT /_sandbox/settings`` changes ``currency``, ``prices_include_tax``, ``calc_taxes``, ``round_at_subtotal``,
   ``roles`` (further ones), ``tax_classes`` (further ones with their rates), ``decimal_comma``, ``shown_with_tax``,
   ``manage_stock``, ``cost_of_goods_sold``, ``batch_limit``, ``key_permissions`` (``read_write`` or ``read``), ``cron``
-  or the ``clock`` (an instant that stands still, ``null`` to let it run); ``GET`` reads them.
+  or the ``clock`` (an instant that stands still, ``null`` to let it run), and answers all.
 - ``POST /_sandbox/cron`` runs the store's cron once, at the clock, and answers how many sales it
   ``{"started": n, "ended": n}``.
 
@@ -121,8 +121,6 @@ class Woo:
         if path.startswith("/_sandbox/"):
             route, ids = _find(_CONTROLS, request.method, path)
             return route.handle(Call(self._store, site, path, ids, {}, _parsed(body)))
-        if path == "/" and "rest_route" in query:  # the stand-in has pretty permalinks only
-            raise ApiError(401, *REFUSALS["GET"])
         if path != _API and not path.startswith(f"{_API}/"):
             return _page(404, "Page not found")
         headers["Link"] = f'<{base}{_API}/>; rel="https://api.w.org/"'
@@ -396,7 +394,6 @@ _ROUTES = [
     ),
 ]
 _CONTROLS = [
-    Route(("GET",), "/_sandbox/settings", lambda call: Reply(call.store.settings()), ()),
     Route(("PUT",), "/_sandbox/settings", _change_settings, ()),
     Route(("PATCH",), f"/_sandbox/products{ID}", _edit_by_hand, ()),
     *ORDER_CONTROLS,

@@ -5,7 +5,7 @@ import binascii
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from oauthlib.oauth1.rfc5849 import signature as oauth
 
@@ -67,7 +67,7 @@ class Gate:
         :raises ApiError: the credentials were recognised and do not hold
         """
         parts = urlsplit(url)
-        if parts.scheme == "https" and _basic(parts.query, authorization):
+        if parts.scheme == "https" and _basic(authorization):
             return True
         try:
             headers = {"Authorization": authorization} if authorization[:6].lower() == "oauth " else {}
@@ -124,16 +124,13 @@ def _as_php_has_them(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def _basic(query: str, authorization: str) -> bool:
-    key, secret = "", ""
-    if authorization[:6].lower() == "basic ":
-        try:
-            key, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-    elif "consumer_key=" in query:
-        given = dict(parse_qsl(query))
-        key, secret = given.get("consumer_key", ""), given.get("consumer_secret", "")
+def _basic(authorization: str) -> bool:
+    if authorization[:6].lower() != "basic ":
+        return False
+    try:
+        key, _, secret = base64.b64decode(authorization[6:], validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return False
     if key != CONSUMER_KEY:
         return False
     if secret != CONSUMER_SECRET:

@@ -83,13 +83,6 @@ class Coupons:
         row = self._store.execute(query, (code.strip().lower(),)).fetchone()
         return json.loads(row[0]) if row else None
 
-    def get(self, identifier: int) -> Coupon:
-        """The coupon of this id."""
-        row = self._store.execute("SELECT document FROM coupons WHERE id = ?", (identifier,)).fetchone()
-        if row is None:
-            raise ApiError(404, "woocommerce_rest_shop_coupon_invalid_id", "Invalid ID.")
-        return json.loads(row[0])
-
     def page(self, params: dict[str, Any]) -> tuple[int, list[Coupon]]:
         """How many coupons there are, of one code if that is asked for, and one page of them by id."""
         where = Where()

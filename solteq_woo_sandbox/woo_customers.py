@@ -46,7 +46,6 @@ NEW_CUSTOMER_SCHEMA: dict[str, Schema] = {
     "email": {"type": "string", "required": True},
     "first_name": {"type": "string"},
     "last_name": {"type": "string"},
-    "username": {"type": "string"},
     "password": {"type": "string"},
     "billing": _BILLING_SCHEMA,
     "shipping": {"type": "object", "properties": {name: _TEXTS[name] for name in _SHIPPING}},
@@ -87,7 +86,7 @@ class Customers:
             "created": self._now,
             "email": email,
             "roles": (_roles_given(given) if by_hand else None) or ["customer"],
-            "username": self._username(email, line(given.get("username"))),
+            "username": self._username(email),
             "billing": {},
             "shipping": {},
             "meta": [],
@@ -105,8 +104,6 @@ class Customers:
         # Who holds it is not asked: one's own in other capitals is refused, too.
         if email and email != account["email"] and self._holder(email):
             raise ApiError(400, "woocommerce_rest_customer_invalid_email", "Email address is invalid.")
-        if given.get("username") and given["username"] != account["username"]:
-            raise ApiError(400, "woocommerce_rest_customer_invalid_argument", "Username isn't editable.")
         _check_billing(given)
         if given.get("email") is not None:
             cleaned = sanitize_email(email)  # an update mends what it should refuse, and empties what it cannot mend
@@ -193,22 +190,15 @@ class Customers:
         row = self._store.execute("SELECT id FROM customers WHERE email_key = ?", (email.lower(),)).fetchone()
         return row[0] if row else None
 
-    def _username(self, email: str, wanted: str) -> str:
-        """The one that is asked for; or of the e-mail address, with a number where somebody has that already."""
-        if wanted:
-            if self._is_username(wanted):
-                message = "An account is already registered with that username. Please choose another."
-                raise ApiError(400, "registration-error-username-exists", message)
-            return wanted
+    def _username(self, email: str) -> str:
+        """Of the e-mail address, with a number where somebody has that already."""
         mailbox, _, domain = email.partition("@")
         base = re.sub(r"[^a-z0-9 _.@-]", "", (domain if mailbox in _SHARED_MAILBOXES else mailbox).lower())
         name = base
-        while self._is_username(name):  # WooCommerce draws lots; counted, many can share a name
+        taken = "SELECT 1 FROM customers WHERE username = ?"
+        while self._store.execute(taken, (name,)).fetchone():  # WooCommerce draws lots; counted, many can share a name
             name = f"{base}-{self._store.next_id(f'username {base}', first=2):04}"
         return name
-
-    def _is_username(self, name: str) -> bool:
-        return self._store.execute("SELECT 1 FROM customers WHERE username = ?", (name,)).fetchone() is not None
 
 
 def _roles_given(given: Mapping[str, Any]) -> list[str] | None:

@@ -6,10 +6,8 @@ from typing import Any
 
 from .woo_auth import ApiError
 from .woo_fields import Schema, boolean, integers, line, parse_time, text, words
-from .woo_product_schema import TYPES
-from .woo_store import Item, Store, Where, item_of, marks, site_time, sku_key
+from .woo_store import Item, Store, Where, item_of, site_time, sku_key
 
-_INTEGERS = {"type": "array", "items": {"type": "integer"}}
 _IDS = {"type": "array"}  # words are no error, and find nothing
 _DATE = {"type": "string", "format": "date-time"}
 _ANY_STATUS = ("any", "future", "trash", "draft", "pending", "private", "publish")
@@ -18,11 +16,9 @@ _ORDERS = {
     "id": "id {0}",
     "include": "id {0}",
     "title": "name {0}, id {0}",
-    "slug": "slug {0}, id {0}",
     "modified": "modified {0}, id {0}",
-    "menu_order": "coalesce(json_extract(document, '$.menu_order'), 0) {0}, id {0}",
 }
-_UNKNOWN_ORDERS = ("price", "popularity", "rating")
+_UNKNOWN_ORDERS = ("slug", "menu_order", "price", "popularity", "rating")
 
 # In the order in which WordPress names wrong ones.
 PAGE_SCHEMA: dict[str, Schema] = {
@@ -49,28 +45,14 @@ LIST_SCHEMA: dict[str, Schema] = {
     "search": {"type": "string"},
     **POSTS_SCHEMA,
     "orderby": {"type": "string", "enum": (*_ORDERS, *_UNKNOWN_ORDERS)},
-    "parent": _INTEGERS,
-    "parent_exclude": _INTEGERS,
-    "slug": {"type": "string"},
     "status": {"type": "string", "enum": _ANY_STATUS},
-    "type": {"type": "string", "enum": TYPES},
     "sku": {"type": "string"},
-    "featured": {"type": "boolean"},
-    "tax_class": {"type": "string"},
     "stock_status": {"type": "string", "enum": ("instock", "outofstock", "onbackorder")},
 }
 # Filters of the real store.
 _NOT_HERE = (
-    "attribute",
-    "attribute_term",
-    "category",
-    "has_price",
-    "in_stock",
-    "max_price",
-    "min_price",
-    "on_sale",
-    "shipping_class",
-    "tag",
+    *("attribute", "attribute_term", "category", "featured", "global_unique_id", "has_price", "in_stock", "max_price"),
+    *("min_price", "on_sale", "parent", "parent_exclude", "shipping_class", "slug", "tag", "tax_class", "type"),
 )
 
 
@@ -80,7 +62,7 @@ def page_of(
     """How many products match in all, and those on the page asked for.
 
     :param variations: list variations, of the whole store or of ``parent_id``; else products, and variations
-        only when asked for by SKU or GTIN
+        only when asked for by SKU
     """
     refuse_filters(params, _NOT_HERE)
     where = Where()
@@ -88,7 +70,7 @@ def page_of(
         where.add("parent_id = ?", parent_id)
     if variations:
         where.add("type = 'variation'")
-    elif not params.get("sku") and not params.get("global_unique_id"):
+    elif not params.get("sku"):
         where.add("type <> 'variation'")
     if (status := params.get("status", "any")) == "any":
         where.add("status NOT IN ('trash', 'auto-draft')")
@@ -123,25 +105,12 @@ def _order(params: dict[str, Any]) -> str:
 _Filter = Callable[[Any, Where], None]
 
 
-def _ids(column: str, negated: str = "") -> _Filter:
-    return lambda value, where: where.among(column, integers(value), negated)
-
-
-def _is(column: str) -> _Filter:
-    return lambda value, where: where.add(f"{column} = ?", value)
-
-
 def _by_sku(value: Any, where: Where) -> None:
     # The value is trimmed as a whole, its parts are not: a space after a comma breaks that SKU.
     # That none is empty has to be said for the index, which leaves those out.
     whole = line(value)
     where.add("sku_key <> ''")
     where.among("sku_key", {sku_key(sku) for sku in [*whole.split(","), whole]} - {""})
-
-
-def _by_gtin(value: Any, where: Where) -> None:
-    gtins = {gtin.strip() for gtin in text(value).split(",")} - {""}
-    where.add(f"gtin <> '' AND gtin IN ({marks(gtins)})", *gtins)
 
 
 def _by_search(value: Any, where: Where) -> None:
@@ -154,13 +123,8 @@ def _by_name_or_sku(value: Any, where: Where) -> None:
         where.add("(name LIKE ? OR sku_key LIKE ?)", f"%{word}%", f"%{sku_key(word)}%")
 
 
-def _by_featured(value: Any, where: Where) -> None:
-    where.add("coalesce(json_extract(document, '$.featured'), 0) = ?", boolean(value))
-
-
-def _by_tax_class(value: Any, where: Where) -> None:
-    tax_class = "" if value == "standard" else value
-    where.add("coalesce(json_extract(document, '$.tax_class'), '') = ?", tax_class)
+def _by_stock_status(value: Any, where: Where) -> None:
+    where.add("coalesce(json_extract(document, '$.stock_status'), 'instock') = ?", value)
 
 
 def _by_statuses(value: Any, where: Where) -> None:
@@ -169,20 +133,13 @@ def _by_statuses(value: Any, where: Where) -> None:
 
 
 _FILTERS: dict[str, _Filter] = {
-    "include": _ids("id"),
-    "exclude": _ids("id", "NOT"),
-    "parent": _ids("parent_id"),
-    "parent_exclude": _ids("parent_id", "NOT"),
+    "include": lambda value, where: where.among("id", integers(value)),
+    "exclude": lambda value, where: where.among("id", integers(value), "NOT"),
     "sku": _by_sku,
-    "global_unique_id": _by_gtin,
     "search": _by_search,
     "search_sku": lambda value, where: where.add("sku_key LIKE ?", f"%{sku_key(text(value))}%"),
     "search_name_or_sku": _by_name_or_sku,
-    "slug": _is("slug"),
-    "type": _is("type"),
-    "featured": _by_featured,
-    "tax_class": _by_tax_class,
-    "stock_status": _is("coalesce(json_extract(document, '$.stock_status'), 'instock')"),
+    "stock_status": _by_stock_status,
     "include_status": _by_statuses,
     "exclude_status": lambda value, where: where.among("status", words(value), "NOT"),
 }

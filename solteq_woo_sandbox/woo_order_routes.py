@@ -178,10 +178,6 @@ def _create_coupon(call: Call) -> Reply:
     return _shown(call, coupon_document(Coupons(call.store, call.site.now).create(call.params)), 201)
 
 
-def _one_coupon(call: Call) -> Reply:
-    return _shown(call, coupon_document(Coupons(call.store, call.site.now).get(call.ids[0])))
-
-
 def _put_orders(call: Call) -> Reply:
     return Reply({"ids": put_orders(call.store, call.params.get("orders") or [], call.site.now)})
 
@@ -206,7 +202,6 @@ ORDER_ROUTES = [
     Route(("GET",), "/wc/v3/refunds", _list_refunds, ("GET",), REFUND_LIST_SCHEMA),
     Route(("GET",), _C, _list_coupons, LIST),
     Route(("POST",), _C, _create_coupon, LIST, COUPON_SCHEMA),
-    Route(("GET",), _C + ID, _one_coupon, ONE, refusal=VIEW),
 ]
 ORDER_CONTROLS = [
     Route(("PUT",), "/_sandbox/orders", _put_orders, ()),

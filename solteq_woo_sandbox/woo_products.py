@@ -12,13 +12,12 @@ from .woo_fields import (
     boolean,
     decimal,
     integer,
-    integers,
     line,
     parse_time,
     text,
     unslashed,
 )
-from .woo_product_schema import PRODUCT_SCHEMA, STATUSES, STOCK_STATUS, TAX_CLASSES, TYPES
+from .woo_product_schema import NOT_HERE, PRODUCT_SCHEMA, STATUSES, STOCK_STATUS, TAX_CLASSES, TYPES
 from .woo_sales import end_sale, fresh_price, next_edge, priced_by, start_sale
 from .woo_store import SITE_ZONE, Item, Store, sku_key
 from .woo_texts import kses, slugify
@@ -31,18 +30,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "featured": boolean,
     "virtual": boolean,
     "downloadable": boolean,
-    "download_limit": integer,
-    "download_expiry": integer,
     "external_url": text,
-    "button_text": text,
-    "weight": decimal,
-    "sold_individually": boolean,
-    "reviews_allowed": boolean,
-    "upsell_ids": integers,
-    "cross_sell_ids": integers,
-    "grouped_products": integers,
-    "purchase_note": lambda value: kses(text(value)),
-    "post_password": text,
     "menu_order": integer,
     "backorders": text,
 }
@@ -82,6 +70,7 @@ class Products:
 
     def create(self, body: dict[str, Any]) -> Item:
         """A new product; its id is spent even when the bin holds its SKU."""
+        _refuse(body)
         item: Item = {
             "id": 0,
             "type": "simple",
@@ -98,6 +87,8 @@ class Products:
 
         :param by_hand: pictures, categories and the like are taken as they are
         """
+        if not by_hand:
+            _refuse(body)
         before, priced = (item["type"], item["status"]), priced_by(item)
         if item["type"] == "variation":
             self._set_variation(item, body, self._store.get(item["parent_id"]))
@@ -114,6 +105,7 @@ class Products:
 
     def create_variation(self, parent_id: int, body: dict[str, Any]) -> Item:
         """A new variation; moves its parent."""
+        _refuse(body)
         item: Item = {"id": 0, "parent_id": parent_id, "type": "variation", "status": "publish"}
         item |= {"created": self._now, "modified": self._now}
         self._set_variation(item, body, self._store.get(parent_id))
@@ -189,27 +181,13 @@ class Products:
             item["type"] = kind if kind in TYPES else "simple"
         if (slug := body.get("slug")) is not None and slugify(text(slug)) != item.get("slug"):
             item["slug"] = self._store.unique_slug(slugify(text(slug)))
-        if (parent := body.get("parent_id")) is not None:
-            item["parent_id"] = integer(parent)
         self._set_common(item, body)
         self._set_date(item, body)
         if item["type"] in ("variable", "grouped"):
             for name in ("regular_price", "sale_price", "sale_from", "sale_to"):
                 item.pop(name, None)
-        if body.get("categories") is not None:
-            item.pop("categories", None)  # only the default one exists, and unknown ids are ignored
-        if body.get("tags") is not None:
-            item.pop("tags", None)
-        if isinstance(body.get("images"), list):
-            item["images"] = [self._image(image) for image in body["images"] if isinstance(image, dict)]
         if isinstance(body.get("attributes"), list):
             item["attributes"] = _attributes(body["attributes"])
-        if isinstance(body.get("default_attributes"), list):
-            item["default_attributes"] = [
-                {"id": 0, "name": line(given.get("name")), "option": line(given.get("option"))}
-                for given in body["default_attributes"]
-                if isinstance(given, dict) and given.get("name")
-            ]
 
     def _set_date(self, item: Item, body: dict[str, Any]) -> None:
         """When it was made; a published product of a later date becomes a future one, whatever is asked for."""
@@ -223,8 +201,6 @@ class Products:
             code, message = "woocommerce_rest_product_variation_invalid_parent", "invalid parent product."
             raise ApiError(404, code, f"Cannot set attributes due to {message}")
         self._set_common(item, {name: value for name, value in body.items() if name != "name"})
-        if "image" in body:
-            item["image"] = self._image(body["image"]) if isinstance(body["image"], dict) else None
         if isinstance(body.get("attributes"), list):
             # Attributes that the parent does not vary by are dropped without a word.
             known = {slugify(a["name"]) for a in parent.get("attributes", []) if a["variation"]}
@@ -243,8 +219,6 @@ class Products:
                 item[name] = value
         if (status := body.get("status")) is not None:
             item["status"] = status if status in STATUSES else "draft"
-        if isinstance(size := body.get("dimensions"), dict):
-            item["dimensions"] = {name: decimal(size.get(name, "")) for name in ("length", "width", "height")}
         if (tax_class := body.get("tax_class")) is not None:
             known = {*TAX_CLASSES, *self._settings["tax_classes"]}
             if item["type"] == "variation":
@@ -301,16 +275,15 @@ class Products:
         row = {"id": self._store.next_id("meta"), "key": key, "value": value}
         item["meta_data"] = [*item.get("meta_data", []), row]
 
-    def _image(self, given: dict[str, Any]) -> dict[str, Any]:
-        source = text(given.get("src", ""))
-        name = text(given.get("name")) or source.rpartition("/")[2].partition(".")[0]
-        identifier = integer(given.get("id")) or self._store.next_id()
-        return {"id": identifier, "src": source, "name": name, "alt": text(given.get("alt"))}
-
 
 def seconds(gmt: str) -> int:
     """Unix time of a GMT instant as WordPress writes it."""
     return int(datetime.fromisoformat(gmt).replace(tzinfo=UTC).timestamp())
+
+
+def _refuse(body: dict[str, Any]) -> None:
+    if unknown := [name for name in NOT_HERE if name in body]:
+        raise ApiError(501, "sandbox_unsupported", f"The sandbox's products take no {', '.join(unknown)}.")
 
 
 def _attributes(given: list[Any]) -> list[dict[str, Any]]:

@@ -29,9 +29,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import requests
-from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from dagster_shared.error import SerializableErrorInfo
 
+from solteq_woo_assets.automation.dagster_internals import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from solteq_woo_assets.clients.failures import CONNECT_SECONDS, diagnose
 from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError

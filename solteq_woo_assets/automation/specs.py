@@ -6,10 +6,11 @@ from functools import cache
 from itertools import islice, pairwise
 
 import dagster as dg
-from dagster._utils.schedules import cron_string_iterator
 
+from solteq_woo_assets.automation.dagster_internals import cron_string_iterator
 from solteq_woo_assets.engine.database import table_columns
 from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.engine.steps import OWNERS
 from solteq_woo_assets.settings import Settings
 
 LATE = timedelta(minutes=10)
@@ -28,12 +29,16 @@ def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec],
     def pause(cron: str) -> timedelta:
         return longest_pause(cron, settings.timezone)
 
+    read = {asset: outside for flow in flows for asset, outside in flow.snapshots.items()}
+
     def add(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.to_user_string()
         table = "sync.deliveries" if name in deliveries else _table(name, columns)
         direction = directions.get(spec.group_name or "")
         crons = _crons(name, settings, flows)
+        deps = [*spec.deps, dg.AssetDep(_key(read[name]))] if name in read else spec.deps
         return spec.replace_attributes(
+            deps=deps,
             metadata={
                 **spec.metadata,
                 "dagster/table_name": table,
@@ -46,6 +51,38 @@ def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec],
         )
 
     return add
+
+
+SYSTEMS = {"solteq": "Solteq Commerce Cloud", "woocommerce": "the web store"}
+
+
+def outside(flows: Sequence[Flow]) -> list[dg.AssetSpec]:
+    """What is read and written in the two systems: where the lineage begins and ends.
+
+    What is written has another name than what is read of it, since Dagster's lineage has no circles.
+    """
+    written: dict[str, list[str]] = {}
+    for flow in flows:
+        written.setdefault(flow.writes, []).append(flow.delivery)
+    read = {name for flow in flows for name in flow.snapshots.values()}
+    return [_outside(name, written.get(name, [])) for name in sorted(read | set(written))]
+
+
+def _outside(name: str, deps: Sequence[str]) -> dg.AssetSpec:
+    system, _, what = name.partition("/")
+    verb = "written to" if deps else "read from"
+    return dg.AssetSpec(
+        _key(name),
+        deps=deps,
+        description=f"The {what.replace('_', ' ')} that are {verb} {SYSTEMS[system]}.",
+        group_name=system,
+        kinds={system},
+        owners=OWNERS,
+    )
+
+
+def _key(name: str) -> dg.AssetKey:
+    return dg.AssetKey(name.split("/"))
 
 
 def _table(name: str, columns: dict[str, list[tuple[str, str]]]) -> str:

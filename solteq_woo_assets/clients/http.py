@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import quote_plus, urlsplit
 
 import requests
@@ -73,6 +73,16 @@ class _Request:
     auth: requests.auth.AuthBase | None = None
 
 
+class Wire(TypedDict, total=False):
+    """What a client may be told of its wire. See :class:`JsonSession`."""
+
+    in_flight: int
+    read_seconds: float
+    attempts: int
+    read_only: bool
+    most_clock_skew: timedelta | None
+
+
 class JsonSession:
     """One system's wire. Thread-safe: share one per system, since it caps the requests under way there.
 
@@ -116,7 +126,7 @@ class JsonSession:
         self.clock_ahead: timedelta | None = None
         self._base_url = base_url.rstrip("/")
         self._base_path = urlsplit(self._base_url).path
-        self._auth = auth or _Nobody()
+        self._auth = auth or Nobody()
         self._error = error
         self._name = name
         self._read_seconds = read_seconds
@@ -176,15 +186,14 @@ class JsonSession:
         self._session.close()
 
     def _exchange(self, request: _Request, *, repeatable: bool) -> JsonResponse:
-        def patience(failure: Exception) -> bool | float:
-            if not isinstance(failure, Failure) or not failure.passing:
-                return False
-            if not (repeatable or failure.not_done):
+        def is_tried_again(failure: Exception) -> bool | float:
+            """Or after how many seconds."""
+            if not isinstance(failure, Failure) or not failure.passing or not (repeatable or failure.not_done):
                 return False
             return True if failure.wait is None else failure.wait
 
         tries = stamina.retry_context(
-            on=patience,
+            on=is_tried_again,
             attempts=self._attempts,
             timeout=None,  # a long Retry-After is no reason to give up
             wait_initial=0.5,
@@ -212,11 +221,10 @@ class JsonSession:
                 with deadline:
                     response, content = self._receive(request)
             except requests.RequestException as error:
-                what, not_done, passing = self._too_late() if deadline.passed else diagnose(error, self._read_seconds)
-                raise self._failure(request, what, not_done=not_done, passing=passing) from None
+                what = self._too_late() if deadline.passed else diagnose(error, self._read_seconds)
+                raise self._failure(request, **what._asdict()) from None
         if deadline.passed:  # cut short, it can look whole
-            what, not_done, passing = self._too_late()
-            raise self._failure(request, what, not_done=not_done, passing=passing)
+            raise self._failure(request, **self._too_late()._asdict())
         if request.method == "GET":  # what a write's answer says is known by then, and counts
             self._check_clock(request)
         return self._read(request, response, content)
@@ -336,8 +344,8 @@ class JsonSession:
         return shown(text, [*self._secrets, credential] if credential else self._secrets)
 
 
-class _Nobody(requests.auth.AuthBase):
-    """No credentials; given instead of ``None``, which would look for some in ``~/.netrc``."""
+class Nobody(requests.auth.AuthBase):
+    """No credentials, as a visitor. ``None`` would look for some in ``~/.netrc``."""
 
     def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
         return r

@@ -35,7 +35,7 @@ def read_json(content: bytes) -> Any:
         return simplejson.loads(text, use_decimal=True)
     except (ValueError, ArithmeticError, RecursionError):
         # Once more, value by value: slower, and rarely needed.
-        return _PATIENT.decode(_flattened(text))
+        return _LENIENT.decode(_flattened(text))
 
 
 def written(value: object) -> str:
@@ -60,7 +60,7 @@ def _decimal(text: str) -> Decimal | NoValue:
         return NoValue(text)
 
 
-_PATIENT = simplejson.JSONDecoder(strict=False, parse_int=_integer, parse_float=_decimal, parse_constant=NoValue)
+_LENIENT = simplejson.JSONDecoder(strict=False, parse_int=_integer, parse_float=_decimal, parse_constant=NoValue)
 
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?', re.DOTALL)
 _ODD_BYTE = re.compile("[\udc80-\udcff]")

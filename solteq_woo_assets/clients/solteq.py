@@ -2,24 +2,19 @@
 
 import base64
 import ipaddress
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Unpack
 from urllib.parse import urlsplit
 
-import requests
-import requests.auth
 import simplejson
 from oauthlib.oauth2 import BackendApplicationClient
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonResponse, JsonSession
+from solteq_woo_assets.clients.http import JsonSession, Wire
+from solteq_woo_assets.clients.solteq_access import ScopedApi, TokenCache
 from solteq_woo_assets.clients.solteq_customers import (
-    CUSTOMERS,
     CustomerDocument,
     Gone,
     Refused,
@@ -28,9 +23,6 @@ from solteq_woo_assets.clients.solteq_customers import (
     Taken,
 )
 from solteq_woo_assets.clients.solteq_documents import (
-    BALANCES,
-    CAMPAIGNS,
-    PRODUCTS,
     BalanceDocument,
     CampaignDocument,
     D,
@@ -47,10 +39,6 @@ from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.settings import FEEDS, Endpoint
 
 __all__ = [
-    "BALANCES",
-    "CAMPAIGNS",
-    "CUSTOMERS",
-    "PRODUCTS",
     "BalanceDocument",
     "CampaignDocument",
     "CustomerDocument",
@@ -77,9 +65,7 @@ _NAMES_OF_TENANT = ("tenant_id", "tenantId", "tenant", "tid", "company_id", "com
 TENANT_CLAIMS = (*_NAMES_OF_TENANT, *(f"client_{name}" for name in _NAMES_OF_TENANT))
 """What identity servers call the claim that names the customer; IdentityServer puts ``client_`` before a client's."""
 
-_MARGIN_SECONDS, _MARGIN_SHARE = 60.0, 0.1
 _UNSTATED_LIFE_SECONDS = 300
-_UNAUTHORIZED = 401
 _CREDENTIALS = "Check SOLTEQ_CLIENT_ID and SOLTEQ_CLIENT_SECRET"
 
 _MENDS: Mapping[int | str, str] = {
@@ -107,9 +93,7 @@ class SolteqClient:
     """Reads the feeds. Thread-safe.
 
     :param timezone: of the shop, a TZ database name
-    :param scopes: asked for together in one token; a feed whose scope is not among them gets its own token
-    :param customers: where customers are written, too
-    :param sales: where sales are booked
+    :param feeds: where Solteq has what; customers and sales are written there, too
     :raises ConfigurationError: an address over which the secret would travel in the clear
     """
 
@@ -121,44 +105,23 @@ class SolteqClient:
         client_secret: SecretStr,
         *,
         timezone: str = "Europe/Helsinki",
-        in_flight: int = 2,
-        scopes: Sequence[str] = (),
-        customers: Feed[CustomerDocument] = CUSTOMERS,
-        sales: Endpoint = FEEDS["sales"],
-        read_seconds: float = 60.0,
-        attempts: int = 5,
-        read_only: bool = False,
-        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
+        feeds: Mapping[str, Endpoint] = FEEDS,
+        **wire: Unpack[Wire],
     ) -> None:
         _check_address("SOLTEQ_API_URL", api_url)
         _check_address("SOLTEQ_IDENTITY_URL", identity_url)
-        wire: dict[str, Any] = {
-            "error": SolteqError,
-            "in_flight": in_flight,
-            "read_seconds": read_seconds,
-            "attempts": attempts,
-            "most_clock_skew": most_clock_skew,
-            "secrets": [client_secret.get_secret_value()],
-        }
-        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, read_only=read_only, **wire)
-        self._identity = JsonSession(identity_url, None, name="Solteq's identity server", mends=_IDENTITY_MENDS, **wire)
+        shared: dict[str, Any] = {**wire, "error": SolteqError, "secrets": [client_secret.get_secret_value()]}
+        self._api = JsonSession(api_url, None, name="Solteq", mends=_MENDS, **shared)
+        self._identity = JsonSession(
+            identity_url, None, name="Solteq's identity server", mends=_IDENTITY_MENDS, **shared
+        )
         self._client_id = client_id
         self._client_secret = client_secret
         self._timezone = timezone
-        self._scopes = tuple(scopes)
         self._tokens = TokenCache(self._new_token)
-        self.customers = SolteqCustomers(
-            customers.path,
-            get=lambda path, params: self._authorized(customers.scope, partial(self._api.get, path, params)),
-            send=lambda method, path, body, headers: self._authorized(
-                customers.scope, partial(self._api.send, method, path, body, headers=headers)
-            ),
-        )
-        self.sales = SolteqSales(
-            sales.path,
-            get=lambda path, params: self._authorized(sales.scope, partial(self._api.get, path, params)),
-            send=lambda path, body: self._authorized(sales.scope, partial(self._api.send, "POST", path, body)),
-        )
+        customers, sales = feeds["customers"], feeds["sales"]
+        self.customers = SolteqCustomers(customers.path, ScopedApi(self._api, self._tokens, customers.scope))
+        self.sales = SolteqSales(sales.path, ScopedApi(self._api, self._tokens, sales.scope))
 
     @property
     def requests_made(self) -> int:
@@ -170,14 +133,14 @@ class SolteqClient:
 
         :raises SolteqError: with the code ``invalid_scope`` where the credentials hold and the scope does not
         """
-        self._tokens.get(" ".join(self._scopes) if scope in self._scopes else scope)
+        self._tokens.get(scope)
 
     def tenant(self, scope: str) -> str | None:
         """Whose data this is, by the claims of the access token; ``None`` when it names nobody.
 
         :raises SolteqError: there is no token to be had
         """
-        claims = _claims(self._tokens.get(" ".join(self._scopes) if scope in self._scopes else scope))
+        claims = _claims(self._tokens.get(scope))
         return next((str(claims[name]) for name in TENANT_CLAIMS if claims.get(name)), None)
 
     @property
@@ -207,11 +170,11 @@ class SolteqClient:
         params: dict[str, str | int] = {"pageSize": page_size, "timezone": self._timezone}
         if modified_since is not None:
             params["modifiedSince"] = _utc(modified_since)
+        api = ScopedApi(self._api, self._tokens, feed.scope)
         seen: Counter[str] = Counter()
         empty = 0
         while True:
-            answer = self._authorized(feed.scope, partial(self._api.get, feed.path, params))
-            documents, token = _page(feed, answer.body)
+            documents, token = _page(feed, api.get(feed.path, params).body)
             if documents:
                 yield validated(feed.document, documents)
             if not token:
@@ -232,21 +195,6 @@ class SolteqClient:
         pages = self.read(feed, modified_since=modified_since, page_size=page_size)
         return next(pages, FeedPage[D]([], []))
 
-    def _authorized(self, scope: str, request: Callable[..., JsonResponse]) -> JsonResponse:
-        """Make a request with a token for a scope.
-
-        :param request: takes ``auth``
-        """
-        scope = " ".join(self._scopes) if scope in self._scopes else scope
-        token = self._tokens.get(scope)
-        try:
-            return request(auth=_Bearer(token))
-        except SolteqError as error:
-            if error.status != _UNAUTHORIZED:
-                raise
-        # Revoked before its time, which a run can meet at any moment; a second 401 is the caller's.
-        return request(auth=_Bearer(self._tokens.get(scope, instead_of=token)))
-
     def _new_token(self, scope: str) -> tuple[SecretStr, float]:
         # The grant is oauthlib's; its binding to requests would log the token at debug level.
         form = BackendApplicationClient(self._client_id).prepare_request_body(
@@ -264,48 +212,9 @@ class SolteqClient:
         return token.access_token, float(token.expires_in)
 
 
-class TokenCache:
-    """Access tokens by scope, each renewed shortly before it expires. Thread-safe; one renewal at a time.
-
-    :param renew: gets a new token for a scope, and its life in seconds
-    :param clock: seconds from anywhere
-    """
-
-    def __init__(
-        self, renew: Callable[[str], tuple[SecretStr, float]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._renew = renew
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._held: dict[str, tuple[SecretStr, float]] = {}
-
-    def get(self, scope: str, *, instead_of: SecretStr | None = None) -> SecretStr:
-        """A token that can be used now.
-
-        :param instead_of: one that was refused; not given again unless there is no other
-        """
-        with self._lock:
-            token, until = self._held.get(scope, (None, 0.0))
-            if token is None or token == instead_of or self._clock() >= until:
-                asked = self._clock()  # a life counts from before the answer travelled
-                token, life = self._renew(scope)
-                margin = min(_MARGIN_SECONDS, life * _MARGIN_SHARE)
-                self._held[scope] = (token, asked + life - margin)
-            return token
-
-
 class _Token(BaseModel):
     access_token: Annotated[SecretStr, Field(min_length=1)]
     expires_in: int = _UNSTATED_LIFE_SECONDS
-
-
-class _Bearer(requests.auth.AuthBase):
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
-        return r
 
 
 def _claims(token: SecretStr) -> Mapping[str, Any]:

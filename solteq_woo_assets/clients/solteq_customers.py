@@ -11,10 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from solteq_woo_assets.clients.failures import shown
-from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.solteq_documents import Document, Feed, Key, validated
+from solteq_woo_assets.clients.solteq_access import ScopedApi
+from solteq_woo_assets.clients.solteq_documents import Document, Key, documents_of, validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
-from solteq_woo_assets.settings import FEEDS
 
 _MARKS = "['\"‘’“”„«»]"
 _QUOTED = re.compile(rf"(?<!\w){_MARKS}.*{_MARKS}|(?<!\w){_MARKS}.*", re.DOTALL)  # whole: names hold marks, too
@@ -107,9 +106,6 @@ def customer_type(document: Mapping[str, Any]) -> Any:
     return document.get("type") or ("Company" if is_company else "Private")
 
 
-CUSTOMERS = Feed("customers", *FEEDS["customers"], CustomerDocument)
-
-
 @dataclass(frozen=True)
 class Taken:
     """Somebody has the e-mail address or the ExternalID already: the customer with this id."""
@@ -147,21 +143,12 @@ class Refused:
         return cls(shown("; ".join(words), []) or "it does not say why", paths)
 
 
-Send = Callable[[str, str, Mapping[str, Any], Mapping[str, str]], JsonResponse]
-Get = Callable[[str, Mapping[str, str | int]], JsonResponse]
-
-
 class SolteqCustomers:
-    """Writes customers and looks them up. Thread-safe.
+    """Writes customers and looks them up. Thread-safe."""
 
-    :param get: reads a path with parameters, with the feed's token
-    :param send: the same for a write: method, path, body, headers
-    """
-
-    def __init__(self, path: str, get: Get, send: Send) -> None:
+    def __init__(self, path: str, api: ScopedApi) -> None:
         self._path = path
-        self._get = get
-        self._send = send
+        self._api = api
 
     def create(self, document: Mapping[str, Any]) -> CustomerDocument | Taken | Refused:
         """A new customer.
@@ -200,7 +187,7 @@ class SolteqCustomers:
         self, method: str, path: str, document: Mapping[str, Any], headers: Mapping[str, str]
     ) -> CustomerDocument | Taken | Stale | Gone | Refused:
         try:
-            body = self._send(method, path, document, headers).body
+            body = self._api.send(method, path, document, headers).body
         except SolteqError as error:
             refusal = _refusal(error)
             if refusal is None:
@@ -216,10 +203,8 @@ class SolteqCustomers:
     def _found(self, kind: str, value: str, is_meant: Callable[[CustomerDocument], bool]) -> CustomerDocument | None:
         if not value.strip():  # would be asking for everybody
             return None
-        body = self._get(self._path, {kind: value}).body
-        documents = body.get("documents") if isinstance(body, dict) else None
-        if not isinstance(documents, list):
-            raise SolteqError(f"Solteq: GET {self._path}: the answer is no page. Check the feed's path.")
+        body = self._api.get(self._path, {kind: value}).body
+        documents = documents_of(body, f"Solteq: GET {self._path}: the answer is no page. Check the feed's path.")
         found = [held for held in validated(CustomerDocument, documents).documents if not held.deleted]
         # A Solteq that does not know the parameter gives its feed: the first in it is a stranger.
         if not all(map(is_meant, found)):

@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from solteq_woo_assets.clients.bounds import FIRST_YEAR, LONGEST_KEY, Key, bounded, in_calendar, words_of
 from solteq_woo_assets.clients.json_reader import written
-from solteq_woo_assets.settings import FEEDS
+from solteq_woo_assets.errors import SolteqError
 
 _THREE_DECIMALS = Decimal("0.001")
 _FOUR_DECIMALS = Decimal("0.0001")
@@ -316,11 +316,6 @@ class Feed(Generic[D]):
     document: type[D]
 
 
-PRODUCTS = Feed("products", *FEEDS["products"], ProductDocument)
-BALANCES = Feed("balances", *FEEDS["balances"], BalanceDocument)
-CAMPAIGNS = Feed("campaigns", *FEEDS["campaigns"], CampaignDocument)
-
-
 @dataclass(frozen=True)
 class InvalidDocument:
     """A document that breaks the contract.
@@ -361,6 +356,18 @@ class FeedPage(Generic[D]):
 @cache
 def _list_of(document: type[D]) -> TypeAdapter[list[D]]:
     return TypeAdapter(list[document])  # pyright: ignore[reportInvalidTypeForm] - made at run time
+
+
+def documents_of(body: Any, problem: str) -> list[Any]:
+    """The documents of a page.
+
+    :param problem: what is raised when there are none
+    :raises SolteqError: it is no page
+    """
+    documents = body.get("documents") if isinstance(body, dict) else None
+    if not isinstance(documents, list):
+        raise SolteqError(problem)
+    return documents
 
 
 def validated(document: type[D], raw: list[Any]) -> FeedPage[D]:

@@ -1,13 +1,15 @@
 """Solteq's sales: as they are booked and looked up (contract, Writes)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from solteq_woo_assets.clients.failures import said_time
 from solteq_woo_assets.clients.http import JsonResponse
+from solteq_woo_assets.clients.solteq_access import ScopedApi
 from solteq_woo_assets.clients.solteq_customers import Refused
+from solteq_woo_assets.clients.solteq_documents import documents_of
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 
 _DUPLICATE, _INVALID = 409, 400
@@ -26,21 +28,12 @@ class HeldSale:
     document: Mapping[str, Any] | None = None
 
 
-Get = Callable[[str, Mapping[str, str | int]], JsonResponse]
-Send = Callable[[str, Mapping[str, Any]], JsonResponse]
-
-
 class SolteqSales:
-    """Books sales and looks them up. Thread-safe.
+    """Books sales and looks them up. Thread-safe."""
 
-    :param get: reads a path with parameters, with a token for the scope
-    :param send: posts a body to a path, the same
-    """
-
-    def __init__(self, path: str, get: Get, send: Send) -> None:
+    def __init__(self, path: str, api: ScopedApi) -> None:
         self._path = path
-        self._get = get
-        self._send = send
+        self._api = api
 
     def book(self, document: Mapping[str, Any]) -> HeldSale | Refused:
         """Send a document; one that Solteq has already is given as it is held there.
@@ -49,7 +42,7 @@ class SolteqSales:
         :raises OutcomeUnknownError: it may have been booked; the externalId tells
         """
         try:
-            answer = self._send(self._path, document)
+            answer = self._api.send("POST", self._path, document)
         except SolteqError as error:
             body = error.body if isinstance(error.body, dict) else {}
             if error.status == _DUPLICATE and isinstance(body.get("id"), str):
@@ -69,11 +62,9 @@ class SolteqSales:
 
         :raises SolteqError: Solteq is away, or answers with another document
         """
-        answer = self._get(self._path, {"externalId": external_id})
-        documents = answer.body.get("documents") if isinstance(answer.body, dict) else None
-        if not isinstance(documents, list):
-            raise SolteqError(f"Solteq: GET {self._path}: the answer is no page. Check the sales' path.")
-        for document in documents:
+        answer = self._api.get(self._path, {"externalId": external_id})
+        problem = f"Solteq: GET {self._path}: the answer is no page. Check the sales' path."
+        for document in documents_of(answer.body, problem):
             # A Solteq that does not know the parameter gives whatever it has.
             if not isinstance(document, dict) or document.get("externalId") != external_id:
                 raise SolteqError(

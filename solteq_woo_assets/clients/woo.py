@@ -1,19 +1,18 @@
 """WooCommerce's REST API v3: reads that lose nothing while rows change, and batches checked item by item."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
-from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 from urllib.parse import quote, urlsplit
 
 import requests.auth
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from requests_oauthlib import OAuth1
 
 from solteq_woo_assets.clients.bounds import number_or_none
-from solteq_woo_assets.clients.http import MOST_CLOCK_SKEW, JsonSession, Params
-from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes, takes_writes
+from solteq_woo_assets.clients.http import JsonSession, Params, Wire
+from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
 from solteq_woo_assets.clients.woo_customers import (
     CustomerBatch,
     CustomerPage,
@@ -30,11 +29,13 @@ from solteq_woo_assets.clients.woo_documents import (
     StoreFacts,
     StoreProduct,
     Unreadable,
+    read_row,
+    sorted_out,
 )
 from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, WooOrders
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, chunks_of_ids, list_of, modified_after, object_at, pages
 from solteq_woo_assets.clients.woo_probes import WooProbes
-from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
+from solteq_woo_assets.errors import ConfigurationError, WooError
 
 __all__ = [
     "Batch",
@@ -91,12 +92,8 @@ class WooClient:
         consumer_key: str,
         consumer_secret: SecretStr,
         *,
-        in_flight: int = 2,
-        read_seconds: float = 60.0,
-        attempts: int = 5,
-        read_only: bool = False,
         order_meta: Collection[str] = (),
-        most_clock_skew: timedelta | None = MOST_CLOCK_SKEW,
+        **wire: Unpack[Wire],
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("https", "http") or not parts.hostname:
@@ -114,13 +111,9 @@ class WooClient:
             auth,
             error=WooError,
             name="WooCommerce",
-            in_flight=in_flight,
-            read_seconds=read_seconds,
-            attempts=attempts,
             mends=mends,
             secrets=[secret],
-            read_only=read_only,
-            most_clock_skew=most_clock_skew,
+            **wire,
         )
         self.customers = WooCustomers(self._session)
         self.orders = WooOrders(self._session, order_meta)
@@ -171,8 +164,8 @@ class WooClient:
         """
         path = f"{_API}/products" if parent_id is None else f"{_API}/products/{parent_id}/variations"
         found: list[StoreProduct] = []
-        for some in _chunks(ids, PAGE_ROWS):
-            params = {"include": ",".join(map(str, some)), **_filter(None, status)}
+        for some in chunks_of_ids(ids):
+            params = {"include": some, **_filter(None, status)}
             for page in self._pages(path, params, parent_id):
                 found += page.products
         return found
@@ -196,18 +189,9 @@ class WooClient:
         :raises WooError: nothing was done; status 413 means that the store takes fewer items
         :raises OutcomeUnknownError: any of it may have been done
         """
-        if not len(batch):
-            return []
-        path = f"{_API}/products/batch"
-        if batch.parent_id is not None:
-            path = f"{_API}/products/{batch.parent_id}/variations/batch"
-        sent = {"create": batch.creates, "update": batch.updates}
-        body = {verb: [write.to_wire() for write in writes] for verb, writes in sent.items() if writes}
-        response = self._session.send("POST", path, body)
-        try:
-            return outcomes(batch, response, partial(_product, "batch", parent_id=batch.parent_id))
-        except WooError as error:
-            raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+        of_parent = "" if batch.parent_id is None else f"/{batch.parent_id}/variations"
+        read = partial(StoreProduct.from_wire, parent_id=batch.parent_id)
+        return send_batch(self._session, f"{_API}/products{of_parent}/batch", batch, "product", read)
 
     def takes_writes(self) -> bool:
         """Whether the store takes a batch of nothing: the same rights, and no text that a firewall could mind."""
@@ -215,65 +199,30 @@ class WooClient:
 
     def store_facts(self) -> StoreFacts:
         """What the store's settings say about prices, stock, time and tax classes."""
-        index = self._object("", {"_fields": "timezone_string,gmt_offset"})
-        classes = self._session.get(f"{_API}/taxes/classes", {"_fields": "slug"}).body
-        if not isinstance(classes, list):
-            raise WooError(f"WooCommerce: GET {_API}/taxes/classes: the answer is no list")
+        index = object_at(self._session, "", {"_fields": "timezone_string,gmt_offset"})
+        path, setting = f"{_API}/taxes/classes", self.probes.setting
+        classes = list_of(self._session.get(path, {"_fields": "slug"}).body, path)
         return StoreFacts(
-            currency=self._setting("general/woocommerce_currency"),
-            prices_include_tax=self._setting("tax/woocommerce_prices_include_tax") == "yes",
-            manage_stock=self._setting("products/woocommerce_manage_stock") == "yes",
+            currency=setting("general/woocommerce_currency"),
+            prices_include_tax=setting("tax/woocommerce_prices_include_tax") == "yes",
+            manage_stock=setting("products/woocommerce_manage_stock") == "yes",
             timezone=_timezone(index),
             tax_classes=[str(each["slug"]) for each in classes if isinstance(each, dict) and each.get("slug")],
         )
 
-    def _setting(self, name: str) -> str:
-        return str(self._object(f"{_API}/settings/{name}", {"_fields": "id,value"}).get("value", ""))
-
-    def _object(self, path: str, params: Params) -> dict[str, Any]:
-        body = self._session.get(path, params).body
-        if not isinstance(body, dict):
-            raise WooError(f"WooCommerce: GET {path or 'the index'}: the answer is no object")
-        return body
-
     def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[ProductPage]:
-        rows = partial(_rows, path, parent_id=parent_id)
+        read = partial(StoreProduct.from_wire, parent_id=parent_id)
+
+        def rows(body: Any) -> list[StoreProduct | Unreadable]:
+            return [read_row(read, raw) for raw in list_of(body, path)]
+
         for page in pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, rows=rows):
-            yield ProductPage(
-                products=[row for row in page if isinstance(row, StoreProduct)],
-                unreadable=[row for row in page if isinstance(row, Unreadable)],
-            )
+            yield ProductPage(*sorted_out(page))
 
 
-def _filter(modified_after: datetime | None, status: str) -> dict[str, str]:
+def _filter(changed_since: datetime | None, status: str) -> dict[str, str]:
     params = {} if status == "any" else {"status": status}
-    if modified_after is not None:
-        if modified_after.tzinfo is not None:
-            modified_after = modified_after.astimezone(UTC)
-        # With a Z or an offset the store would shift it by its own zone and lose rows.
-        params["modified_after"] = modified_after.strftime("%Y-%m-%dT%H:%M:%S")
-        params["dates_are_gmt"] = "true"
-    return params
-
-
-def _rows(path: str, body: Any, parent_id: int | None) -> list[StoreProduct | Unreadable]:
-    if not isinstance(body, list):
-        raise WooError(f"WooCommerce: GET {path}: the answer is no list")
-    return [_row(raw, parent_id) for raw in body]
-
-
-def _row(raw: Any, parent_id: int | None) -> StoreProduct | Unreadable:
-    try:
-        return StoreProduct.from_wire(raw if isinstance(raw, dict) else {}, parent_id)
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
-
-
-def _product(path: str, raw: Any, parent_id: int | None) -> StoreProduct:
-    row = _row(raw, parent_id)
-    if isinstance(row, Unreadable):
-        raise WooError(f"WooCommerce: {path}: product {row.id or '(no id)'}: {row.field}: {row.problem}")
-    return row
+    return params if changed_since is None else {**params, **modified_after(changed_since)}
 
 
 def _timezone(index: Mapping[str, Any]) -> str:
@@ -312,10 +261,4 @@ def _sku_chunks(skus: Iterable[str]) -> Iterator[list[str]]:
         chunk.append(sku)
         length += added
     if chunk:
-        yield chunk
-
-
-def _chunks(items: Iterable[int], size: int) -> Iterator[list[int]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
         yield chunk

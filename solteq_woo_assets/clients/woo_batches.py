@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.clients.woo_documents import Unreadable, read_row
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 
 T = TypeVar("T")
@@ -30,6 +31,7 @@ class Write(Protocol):
 
     @property
     def id(self) -> int | None: ...
+    def to_wire(self) -> dict[str, Any]: ...
 
 
 class Batch(Protocol):
@@ -41,12 +43,29 @@ class Batch(Protocol):
     def updates(self) -> Sequence[Write]: ...
 
 
-def outcomes(batch: Batch, response: JsonResponse, item: Callable[[Any], T]) -> list[T | ItemRefused]:
-    """What became of each item, creates first, in the order sent.
+def send_batch(
+    session: JsonSession, path: str, batch: Batch, what: str, read: Callable[[Any], T]
+) -> list[T | ItemRefused]:
+    """Send a batch: what became of each item, creates first, in the order given.
 
-    :param item: makes a row of an item's JSON
-    :raises WooError: the answer does not tell
+    :param what: an item is, such as ``product``
+    :param read: makes a record of an item's JSON
+    :raises WooError: nothing was done; status 413 means that the store takes fewer items
+    :raises OutcomeUnknownError: any of it may have been done
     """
+    sent = {"create": batch.creates, "update": batch.updates}
+    body = {verb: [write.to_wire() for write in writes] for verb, writes in sent.items() if writes}
+    if not body:
+        return []
+    response = session.send("POST", path, body)
+    try:
+        return _outcomes(batch, response, what, read)
+    except WooError as error:
+        raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+
+
+def _outcomes(batch: Batch, response: JsonResponse, what: str, read: Callable[[Any], T]) -> list[T | ItemRefused]:
+    """:raises WooError: the answer does not tell"""
     body = response.body if isinstance(response.body, dict) else {}
     found: list[T | ItemRefused] = []
     for verb, writes in (("create", batch.creates), ("update", batch.updates)):
@@ -62,7 +81,10 @@ def outcomes(batch: Batch, response: JsonResponse, item: Callable[[Any], T]) -> 
                     f"WooCommerce: the answer to a batch does not have number {write.id} in its place.",
                     status=response.status,
                 )
-            found.append(_refused(raw) or item(raw))
+            row = _refused(raw) or read_row(read, raw)
+            if isinstance(row, Unreadable):
+                raise WooError(f"WooCommerce: {what} {row.id or '(no id)'}: {row.field}: {row.problem}")
+            found.append(row)
     return found
 
 

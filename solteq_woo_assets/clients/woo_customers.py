@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime
-from solteq_woo_assets.clients.http import JsonSession
-from solteq_woo_assets.clients.woo_batches import ItemRefused, outcomes, takes_writes
-from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, Text, Unreadable
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages
-from solteq_woo_assets.errors import OutcomeUnknownError, WooError
+from solteq_woo_assets.clients.http import JsonSession, Params
+from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
+from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, Text, Unreadable, read_row, sorted_out
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, chunks_of_ids, list_of, modified_after, pages
+from solteq_woo_assets.errors import WooError
 
 CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
 """What to ask for when reading; on a batch it would hide the errors."""
@@ -63,15 +63,17 @@ class StoreCustomer(BaseModel):
     date_modified_gmt: StoreTime
 
     @classmethod
-    def from_wire(cls, raw: Any) -> "StoreCustomer":
+    def from_wire(cls, raw: Any) -> Self:
         """From the store's JSON; meta that is no text or number is left out.
 
-        :raises WooError: it makes no customer
+        :raises pydantic.ValidationError:
         """
-        row = _row(raw)
-        if isinstance(row, Unreadable):
-            raise WooError(f"WooCommerce: customer {row.id or '(no id)'}: {row.field}: {row.problem}")
-        return row
+        raw = raw if isinstance(raw, dict) else {}
+        held = raw.get("meta_data")
+        entries = [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
+        meta = {str(e.get("key")): str(e["value"]) for e in entries if isinstance(e.get("value"), str | int | float)}
+        dates = {name: raw.get(name) for name in ("date_created_gmt", "date_modified_gmt")}
+        return cls.model_validate({**raw, **dates, "meta": meta})
 
 
 @dataclass(frozen=True)
@@ -179,32 +181,29 @@ class WooCustomers:
     def read(self) -> Iterator[CustomerPage]:
         """All accounts by id, of every role."""
         for page in pages(self._session, _PATH, {"role": "all"}, fields=CUSTOMER_FIELDS, rows=_rows):
-            yield _page(page)
+            yield CustomerPage(*sorted_out(page))
 
     def newest(self, limit: int = PAGE_ROWS) -> CustomerPage:
         """The accounts that were registered last, the newest first."""
         params = {"role": "all", "orderby": "registered_date", "order": "desc", "per_page": limit}
-        return _page(_rows(self._session.get(_PATH, {**params, "_fields": CUSTOMER_FIELDS}).body))
+        return self._page(params)
 
     def by_id(self, ids: Sequence[int]) -> CustomerPage:
         """Those of the ids that the store has."""
-        found: list[StoreCustomer | Unreadable] = []
-        for start in range(0, len(ids), PAGE_ROWS):
-            some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
-            params = {"role": "all", "include": some, "per_page": PAGE_ROWS, "_fields": CUSTOMER_FIELDS}
-            found += _rows(self._session.get(_PATH, params).body)
-        return _page(found)
+        found = CustomerPage([], [])
+        for some in chunks_of_ids(ids):
+            page = self._page({"role": "all", "include": some, "per_page": PAGE_ROWS})
+            found.customers.extend(page.customers)
+            found.unreadable.extend(page.unreadable)
+        return found
 
-    def orders(self, modified_after: datetime, *, with_addresses: bool) -> list[StoreOrder]:
+    def orders(self, since: datetime, *, with_addresses: bool) -> list[StoreOrder]:
         """Whose orders are new or changed since then; what cannot be read is left to the sales flow, which holds it.
 
-        :param modified_after: UTC, with a resolution of a second; strictly greater
         :param with_addresses: those of guests stand nowhere else
         """
-        # With a Z or an offset the store would shift it by its own zone and lose rows.
-        params = {"modified_after": modified_after.strftime("%Y-%m-%dT%H:%M:%S"), "dates_are_gmt": "true"}
         fields = "id,customer_id,status,billing,shipping" if with_addresses else "id,customer_id"
-        found = pages(self._session, _ORDERS_PATH, params, fields=fields, rows=_orders)
+        found = pages(self._session, _ORDERS_PATH, modified_after(since), fields=fields, rows=_orders)
         return [order for page in found for order in page if isinstance(order, StoreOrder)]
 
     def in_role(self, role: str) -> set[int] | None:
@@ -222,8 +221,7 @@ class WooCustomers:
 
     def by_email(self, email: str) -> list[StoreCustomer]:
         """The account with this e-mail address, in any case; none where it cannot be read."""
-        params = {"role": "all", "email": email, "_fields": CUSTOMER_FIELDS}
-        found = _page(_rows(self._session.get(_PATH, params).body)).customers
+        found = self._page({"role": "all", "email": email}).customers
         # The store takes an asterisk, which an address may hold, for any letters.
         return [account for account in found if account.email.lower() == email.lower()]
 
@@ -236,15 +234,7 @@ class WooCustomers:
         :raises WooError: nothing was done; status 413 means that the store takes fewer items
         :raises OutcomeUnknownError: any of it may have been done
         """
-        if not len(batch):
-            return []
-        sent = {"create": batch.creates, "update": batch.updates}
-        body = {verb: [write.to_wire() for write in writes] for verb, writes in sent.items() if writes}
-        response = self._session.send("POST", f"{_PATH}/batch", body)
-        try:
-            return outcomes(batch, response, StoreCustomer.from_wire)
-        except WooError as error:
-            raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
+        return send_batch(self._session, f"{_PATH}/batch", batch, "customer", StoreCustomer.from_wire)
 
     def takes_writes(self) -> bool:
         """Whether the store takes a batch of nothing: the same rights, and no text that a firewall could mind."""
@@ -264,47 +254,18 @@ class WooCustomers:
             raise
         return True
 
+    def _page(self, params: Params) -> CustomerPage:
+        return CustomerPage(*sorted_out(_rows(self._session.get(_PATH, {**params, "_fields": CUSTOMER_FIELDS}).body)))
+
 
 def _members(body: Any) -> list[_Member]:
-    ids = [raw.get("id") if isinstance(raw, dict) else None for raw in _listed(body, _PATH)]
+    ids = [raw.get("id") if isinstance(raw, dict) else None for raw in list_of(body, _PATH)]
     return [_Member(each if isinstance(each, int) else 0) for each in ids]
 
 
 def _orders(body: Any) -> list[StoreOrder | Unreadable]:
-    return [_order(raw) for raw in _listed(body, _ORDERS_PATH)]
-
-
-def _order(raw: Any) -> StoreOrder | Unreadable:
-    try:
-        return StoreOrder.model_validate(raw)
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
-
-
-def _page(rows: Sequence[StoreCustomer | Unreadable]) -> CustomerPage:
-    return CustomerPage(
-        customers=[row for row in rows if isinstance(row, StoreCustomer)],
-        unreadable=[row for row in rows if isinstance(row, Unreadable)],
-    )
+    return [read_row(StoreOrder.model_validate, raw) for raw in list_of(body, _ORDERS_PATH)]
 
 
 def _rows(body: Any) -> list[StoreCustomer | Unreadable]:
-    return [_row(raw) for raw in _listed(body, _PATH)]
-
-
-def _listed(body: Any, path: str) -> list[Any]:
-    if not isinstance(body, list):
-        raise WooError(f"WooCommerce: GET {path}: the answer is no list")
-    return body
-
-
-def _row(raw: Any) -> StoreCustomer | Unreadable:
-    raw = raw if isinstance(raw, dict) else {}
-    held = raw.get("meta_data")
-    entries = [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
-    meta = {str(e.get("key")): str(e["value"]) for e in entries if isinstance(e.get("value"), str | int | float)}
-    dates = {name: raw.get(name) for name in ("date_created_gmt", "date_modified_gmt")}
-    try:
-        return StoreCustomer.model_validate({**raw, **dates, "meta": meta})
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
+    return [read_row(StoreCustomer.from_wire, raw) for raw in list_of(body, _PATH)]

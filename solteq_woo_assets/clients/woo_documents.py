@@ -2,11 +2,11 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -129,12 +129,13 @@ class StoreProduct(BaseModel):
     date_modified_gmt: StoreTime
 
     @classmethod
-    def from_wire(cls, raw: dict[str, Any], parent_id: int | None = None) -> Self:
+    def from_wire(cls, raw: Any, parent_id: int | None = None) -> Self:
         """From the store's JSON.
 
         :param parent_id: of a variation read by its parent; old releases do not say it of their own accord
         :raises pydantic.ValidationError:
         """
+        raw = raw if isinstance(raw, dict) else {}
         fields = {name: raw[name] for name in cls.model_fields.keys() & raw.keys()}
         fields["meta"] = _meta(raw.get("meta_data"))
         fields["has_cost_of_goods"] = "cost_of_goods_sold" in raw
@@ -164,6 +165,29 @@ class Unreadable:
         row = raw if isinstance(raw, dict) else {}
         time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", str(row.get("date_modified_gmt")))
         return cls(id_or_zero(row.get("id")), _place(problem["loc"]), words_of(problem["msg"]), time[0] if time else "")
+
+
+R = TypeVar("R")
+
+
+def read_row(read: Callable[[Any], R], raw: Any) -> R | Unreadable:
+    """A record, or why it makes none."""
+    try:
+        return read(raw)
+    except ValidationError as error:
+        return Unreadable.of(raw, error)
+
+
+def sorted_out(rows: Iterable[R | Unreadable]) -> tuple[list[R], list[Unreadable]]:
+    """What can be read, and what cannot."""
+    read: list[R] = []
+    unreadable: list[Unreadable] = []
+    for row in rows:
+        if isinstance(row, Unreadable):
+            unreadable.append(row)
+        else:
+            read.append(row)
+    return read, unreadable
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from solteq_woo_assets.clients.bounds import Amount, Id, OptionalId, OptionalStoreTime, StoreTime
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
-from solteq_woo_assets.clients.woo_documents import Unreadable
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, pages, total_of
+from solteq_woo_assets.clients.woo_documents import Unreadable, read_row, sorted_out
+from solteq_woo_assets.clients.woo_pages import (
+    PAGE_ROWS,
+    chunks_of_ids,
+    in_seconds,
+    list_of,
+    modified_after,
+    pages,
+    total_of,
+)
 from solteq_woo_assets.errors import WooError
 
 _PATH, _REFUNDS_PATH = "wc/v3/orders", "wc/v3/refunds"
@@ -183,12 +191,9 @@ class WooOrders:
         self._meta_keys = frozenset(meta_keys)
         self._fields = f"{ORDER_FIELDS},meta_data" if meta_keys else ORDER_FIELDS
 
-    def changed(self, modified_after: datetime) -> Iterator[OrderPage]:
-        """Orders of any status that are new or changed since then, but for binned ones.
-
-        :param modified_after: naive UTC, with a resolution of a second; strictly greater (contract, 2)
-        """
-        yield from self._pages({"modified_after": _second(modified_after), "dates_are_gmt": "true"})
+    def changed(self, since: datetime) -> Iterator[OrderPage]:
+        """Orders of any status that are new or changed since then, but for binned ones (contract, 2)."""
+        yield from self._pages(modified_after(since))
 
     def created(self, start: datetime, end: datetime, *, in_flight: int) -> Iterator[OrderPage]:
         """Orders of any status that were made from ``start`` to before ``end``, naive UTC, but for binned ones.
@@ -213,19 +218,18 @@ class WooOrders:
 
     def by_id(self, ids: Sequence[int], status: str = "any") -> Iterator[OrderPage]:
         """Those of the ids that the store lists; ``trash`` looks in the bin."""
-        for start in range(0, len(ids), PAGE_ROWS):
-            some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
+        for some in chunks_of_ids(ids):
             yield self._sorted(_rows(self._page({"include": some, "status": status}, 0).body))
 
-    def modified(self, modified_after: datetime) -> dict[int, datetime]:
+    def modified(self, since: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
 
         The question of a sensor: what is new is in it, however many orders changed before.
         """
-        params: Params = {"modified_after": _second(modified_after), "dates_are_gmt": "true", "status": "any"}
+        params = {**modified_after(since), "status": "any"}
         window: Params = {"per_page": PAGE_ROWS, "orderby": "modified", "order": "desc"}
         answer = self._session.get(_PATH, {**params, **window, "_fields": "id,date_modified_gmt"})
-        rows = [_short(_Modified, raw) for raw in _list_of(answer.body, _PATH)]
+        rows = [read_row(_Modified.model_validate, raw) for raw in list_of(answer.body, _PATH)]
         return {row.id: row.date_modified_gmt for row in rows if isinstance(row, _Modified)}
 
     def binned(self) -> set[int]:
@@ -239,10 +243,9 @@ class WooOrders:
         :param orders: the orders of these refunds, asked for where the release has no store-wide list
         """
         try:
-            for start in range(0, len(ids), PAGE_ROWS):
-                some = ",".join(map(str, ids[start : start + PAGE_ROWS]))
+            for some in chunks_of_ids(ids):
                 params = {"include": some, "per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
-                yield _refunds(self._session.get(_REFUNDS_PATH, params).body)
+                yield RefundPage(*sorted_out(_refunds(self._session.get(_REFUNDS_PATH, params).body)))
         except WooError as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -254,19 +257,18 @@ class WooOrders:
 
         Nothing where the release has no store-wide list.
         """
-        params: Params = {"after": _second(created_after), "dates_are_gmt": "true", "dp": _DECIMALS}
+        params: Params = {"after": in_seconds(created_after), "dates_are_gmt": "true", "dp": _DECIMALS}
         try:
-            for page in pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, rows=_refund_rows):
-                yield _sorted_refunds(page)
+            for page in pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, rows=_refunds):
+                yield RefundPage(*sorted_out(page))
         except WooError as error:
             if error.status != _NOT_FOUND:
                 raise
 
     def _refunds_of(self, order_id: int) -> RefundPage:
         params = {"per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
-        found = _refunds(self._session.get(f"{_PATH}/{order_id}/refunds", params).body)
-        found.refunds = [refund.model_copy(update={"parent_id": order_id}) for refund in found.refunds]
-        return found
+        refunds, unreadable = sorted_out(_refunds(self._session.get(f"{_PATH}/{order_id}/refunds", params).body))
+        return RefundPage([refund.model_copy(update={"parent_id": order_id}) for refund in refunds], unreadable)
 
     def _pages(self, params: Params) -> Iterator[OrderPage]:
         params = {"status": "any", "dp": _DECIMALS, **params}
@@ -278,10 +280,10 @@ class WooOrders:
         return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": self._fields})
 
     def _sorted(self, rows: Sequence[OrderDocument | Unreadable]) -> OrderPage:
-        orders = [row for row in rows if isinstance(row, OrderDocument)]
+        orders, unreadable = sorted_out(rows)
         if self._meta_keys:
             orders = [self._without_other_meta(order) for order in orders]
-        return OrderPage(orders, [row for row in rows if isinstance(row, Unreadable)])
+        return OrderPage(orders, unreadable)
 
     def _without_other_meta(self, order: OrderDocument) -> OrderDocument:
         kept = [each for each in order.meta_data if each.key in self._meta_keys]
@@ -291,12 +293,7 @@ class WooOrders:
 def created_between(start: datetime, end: datetime) -> dict[str, str]:
     """The parameters of a window of creation: both bounds are exclusive, with a resolution of a second."""
     before = datetime.fromtimestamp(start.replace(tzinfo=UTC).timestamp() - 1, UTC)
-    return {"after": _second(before), "before": _second(end), "dates_are_gmt": "true"}
-
-
-def _second(instant: datetime) -> str:
-    # With a Z or an offset the store would shift it by its own zone and lose rows.
-    return instant.strftime("%Y-%m-%dT%H:%M:%S")
+    return {"after": in_seconds(before), "before": in_seconds(end), "dates_are_gmt": "true"}
 
 
 def _ahead(
@@ -322,14 +319,7 @@ def _total(response: JsonResponse) -> int:
 
 
 def _rows(body: Any) -> list[OrderDocument | Unreadable]:
-    return [_row(raw) for raw in _list_of(body, _PATH)]
-
-
-def _row(raw: Any) -> OrderDocument | Unreadable:
-    try:
-        return OrderDocument.model_validate(raw)
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
+    return [read_row(OrderDocument.model_validate, raw) for raw in list_of(body, _PATH)]
 
 
 class _Short(_Row):
@@ -340,42 +330,9 @@ class _Modified(_Short):
     date_modified_gmt: StoreTime
 
 
-S = TypeVar("S", bound=_Short)
-
-
-def _short(kind: type[S], raw: Any) -> S | Unreadable:
-    try:
-        return kind.model_validate(raw)
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
-
-
 def _ids(body: Any) -> list[_Short | Unreadable]:
-    return [_short(_Short, raw) for raw in _list_of(body, _PATH)]
+    return [read_row(_Short.model_validate, raw) for raw in list_of(body, _PATH)]
 
 
-def _refunds(body: Any) -> RefundPage:
-    return _sorted_refunds(_refund_rows(body))
-
-
-def _refund_rows(body: Any) -> list[RefundDocument | Unreadable]:
-    rows: list[RefundDocument | Unreadable] = []
-    for raw in _list_of(body, _REFUNDS_PATH):
-        try:
-            rows.append(RefundDocument.model_validate(raw))
-        except ValidationError as error:
-            rows.append(Unreadable.of(raw, error))
-    return rows
-
-
-def _sorted_refunds(rows: Sequence[RefundDocument | Unreadable]) -> RefundPage:
-    return RefundPage(
-        [row for row in rows if isinstance(row, RefundDocument)],
-        [row for row in rows if isinstance(row, Unreadable)],
-    )
-
-
-def _list_of(body: Any, path: str) -> list[Any]:
-    if not isinstance(body, list):
-        raise WooError(f"WooCommerce: GET {path}: the answer is no list")
-    return body
+def _refunds(body: Any) -> list[RefundDocument | Unreadable]:
+    return [read_row(RefundDocument.model_validate, raw) for raw in list_of(body, _REFUNDS_PATH)]

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import requests
-import requests.auth
-
-from solteq_woo_assets.clients.http import JsonSession, Params
-from solteq_woo_assets.clients.woo_pages import pages
+from solteq_woo_assets.clients.http import JsonSession, Nobody
+from solteq_woo_assets.clients.woo_pages import object_at, pages
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
 
 _API = "wc/v3"
@@ -21,13 +18,6 @@ NO_PRODUCT = 2**31 - 1
 """An id that no store reaches and every server can read. A PUT of it is 400 and writes nothing (contract, 16)."""
 USUAL_BATCH = 100
 """WooCommerce's own limit (contract, 11)."""
-
-
-class Anonymous(requests.auth.AuthBase):
-    """Without credentials, as a visitor."""
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        return r
 
 
 @dataclass(frozen=True)
@@ -55,7 +45,7 @@ class WooProbes:
 
         :raises WooError: it is away, or something else answers under ``/wp-json``
         """
-        return self._object("", {"_fields": "home,timezone_string,gmt_offset,namespaces"}, Anonymous())
+        return object_at(self._session, "", {"_fields": "home,timezone_string,gmt_offset,namespaces"}, Nobody())
 
     def signs_in(self) -> None:
         """:raises WooError: the key does not open the products"""
@@ -63,7 +53,8 @@ class WooProbes:
 
     def setting(self, name: str) -> str:
         """A setting's value; its name with its group, such as ``general/woocommerce_default_country``."""
-        return str(self._object(f"{_API}/settings/{name}", {"_fields": "id,value"}).get("value", ""))
+        found = object_at(self._session, f"{_API}/settings/{name}", {"_fields": "id,value"})
+        return str(found.get("value", ""))
 
     def tax_rates(self) -> list[TaxRate]:
         """All of them."""
@@ -117,12 +108,6 @@ class WooProbes:
         except OutcomeUnknownError as error:
             # There is nothing whose outcome could be unknown.
             raise error.__cause__ if isinstance(error.__cause__, WooError) else WooError(str(error)) from None
-
-    def _object(self, path: str, params: Params, auth: requests.auth.AuthBase | None = None) -> dict[str, Any]:
-        body = self._session.get(path, params, auth=auth).body
-        if not isinstance(body, dict):
-            raise WooError(f"WooCommerce: GET {path or 'the index'}: the answer is no object")
-        return body
 
 
 def _tax_rates(body: Any) -> list[TaxRate]:

@@ -5,6 +5,7 @@ from contextlib import closing
 from decimal import Decimal
 
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
+from solteq_woo_assets.clients.http import Wire
 from solteq_woo_assets.doctor.database import LOCK_SECONDS, examine_database
 from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red, yellow
 from solteq_woo_assets.doctor.records import examine_records, nothing_read, vat_rates_in_use
@@ -15,7 +16,7 @@ from solteq_woo_assets.engine.identity import Identity, sides
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError, StateError
 from solteq_woo_assets.settings import Settings
 
-_ONCE = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
+_ONCE: Wire = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
 """Somebody is waiting, and trouble that passes is worth a line, too; so is a clock at which the flows stop."""
 
 
@@ -88,8 +89,9 @@ def _solteq(settings: Settings, clock: Clock) -> Iterator[Finding]:
 
 
 def _store(settings: Settings, rates: Collection[Decimal], clock: Clock) -> Iterator[Finding]:
+    wire: Wire = {**_ONCE, "read_only": False}  # its probes change nothing, in shadow mode either
     try:
-        client = woo_client(settings, **_ONCE, read_only=False)  # its probes change nothing, in shadow mode either
+        client = woo_client(settings, **wire)
     except ConfigurationError as error:
         yield of_error("store", error, "Mend the setting that it names.")
         yield not_looked_at("store sign-in", "the settings make no sense", "everything else of the store")

@@ -41,10 +41,11 @@ class Flow:
 
     ``name``: in the ledger, the quarantine, the command line and in SOLTEQ_WOO_<NAME>_POLL_SECONDS and …_CRON.
     ``module``: where its assets and checks are. ``description``: of the job. ``snapshots``: the assets that read the
-    two sides; ``derived``: other assets that its job makes before the delta. ``after``: assets of other
-    flows that the delta depends on, where one run does both. ``lease``: what keeps runs apart, where
-    it is not the flow's own. ``is_by_day``: whether its runs are for days. ``is_personal``: whether its values are
-    those of persons, which nothing shows. ``ops``: the config of its assets besides the usual one, by occasion.
+    two sides, with what each reads there, such as ``solteq/products``; ``derived``: other assets that its job makes
+    before the delta; ``after``: assets of other flows that the delta depends on, where one run does both.
+    ``writes``: what the delivery changes on the other side. ``lease``: what keeps runs apart, where it is not the
+    flow's own. ``is_by_day``: whether its runs are for days. ``is_personal``: whether its values are those of persons,
+    which nothing shows. ``ops``: the config of its assets besides the usual one, by occasion.
     """
 
     name: str
@@ -53,9 +54,10 @@ class Flow:
     group: str
     direction: Direction
     description: str
-    snapshots: tuple[str, ...]
+    snapshots: Mapping[str, str]
     delta: str
     delivery: str
+    writes: str
     source: Source
     derived: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -82,7 +84,7 @@ class Flow:
     @property
     def full_reads(self) -> tuple[str, ...]:
         """The snapshots that can be read in full; of one by day, a backfill of days is that."""
-        return () if self.is_by_day else self.snapshots
+        return () if self.is_by_day else tuple(self.snapshots)
 
     def ops_of(self, occasion: Occasion, settings: Settings) -> dict[str, Any]:
         """The config of its assets in a run that is requested for this reason."""

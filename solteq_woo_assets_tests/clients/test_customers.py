@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
-from solteq_woo_assets.clients.solteq import CUSTOMERS, CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
+from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
 from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
 from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, SolteqError
+from solteq_woo_assets_tests.clients.feeds import CUSTOMERS
 from solteq_woo_assets_tests.conftest import Shop, customer_document
 
 

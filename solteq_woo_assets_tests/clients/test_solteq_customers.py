@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from solteq_woo_assets.clients.solteq import (
-    CUSTOMERS,
     CustomerDocument,
     Gone,
     Refused,
@@ -30,6 +29,7 @@ from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 from solteq_woo_assets.flows.customers.frames import customer_document as written_document
 from solteq_woo_assets.flows.customers.frames import customer_frame
+from solteq_woo_assets_tests.clients.feeds import CUSTOMERS
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import customer_document, without
 from solteq_woo_sandbox import solteq as sandbox

@@ -27,7 +27,8 @@ PAGE = 4
 
 
 def client(url: str, **options: Any) -> WooClient:
-    return WooClient(url, "ck_key", SecretStr(SECRET), **{"attempts": 2, **options})
+    told: dict[str, Any] = {"attempts": 2, **options}
+    return WooClient(url, "ck_key", SecretStr(SECRET), **told)
 
 
 def raw(identifier: int, **fields: Any) -> dict[str, Any]:

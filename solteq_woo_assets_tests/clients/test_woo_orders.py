@@ -1,5 +1,6 @@
 """The store's orders over the wire: none is missed while the list moves, none that is odd stops the others."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 
 from solteq_woo_assets.clients.http import JsonResponse
 from solteq_woo_assets.clients.solteq import HeldSale, SolteqClient
+from solteq_woo_assets.clients.solteq_access import ScopedApi
 from solteq_woo_assets.clients.solteq_sales import SolteqSales
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_orders import created_between
@@ -118,7 +120,17 @@ def test_an_answer_without_an_id_is_no_booking() -> None:
 def test_the_time_of_a_booking_is_solteqs() -> None:
     """Its balances go by its clock, and ours may differ."""
     answer = JsonResponse(201, {"Date": "Mon, 23 Nov 2026 10:00:00 GMT"}, {"id": "s-1"})
-    sales = SolteqSales("sales", get=lambda *_: answer, send=lambda *_: answer)  # a server here adds a Date of its own
-    held = sales.book({"externalId": "woo:shop:order:1"})
+
+    class Dated(ScopedApi):
+        """A server here adds a Date of its own."""
+
+        def __init__(self) -> None: ...
+
+        def send(
+            self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+        ) -> JsonResponse:
+            return answer
+
+    held = SolteqSales("sales", Dated()).book({"externalId": "woo:shop:order:1"})
     assert isinstance(held, HeldSale)
     assert held.at == datetime(2026, 11, 23, 10)  # noqa: DTZ001

@@ -23,10 +23,10 @@ from solteq_woo_assets.clients.solteq import (
 )
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.clients.woo import StoreProduct, Unreadable
-from solteq_woo_assets.clients.woo import _row as product_row
 from solteq_woo_assets.clients.woo_customers import _rows as account_rows
+from solteq_woo_assets.clients.woo_documents import read_row
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
-from solteq_woo_assets.clients.woo_orders import _refund_rows as refund_rows
+from solteq_woo_assets.clients.woo_orders import _refunds as refund_rows
 from solteq_woo_assets.clients.woo_orders import _rows as order_rows
 from solteq_woo_assets.engine.database import _TABLES
 from solteq_woo_assets.engine.quarantine import RECORDS, hold
@@ -155,7 +155,9 @@ STORE_PRODUCT = {
 
 @given(wrong=spoilt(STORE_PRODUCT))
 def test_one_product_of_the_store_spoils_no_other(memory: Connection, wrong: Any) -> None:
-    rows = [product_row(raw, None) for raw in (STORE_PRODUCT | {"id": 1}, wrong, STORE_PRODUCT | {"id": 2})]
+    rows = [
+        read_row(StoreProduct.from_wire, raw) for raw in (STORE_PRODUCT | {"id": 1}, wrong, STORE_PRODUCT | {"id": 2})
+    ]
     products = [row for row in rows if isinstance(row, StoreProduct)]
     memory.begin()
     merge(memory, "snapshot.woo_catalogue", catalogue_frame(products), keys=["id"], version="date_modified_gmt")

@@ -123,14 +123,6 @@ class TestUsernames:
         assert names[:2] == ["aino1", "b.example.com"]
         assert names[2].startswith("aino1-")
 
-    def test_one_can_be_given_once_and_not_changed(self, store: Store) -> None:
-        made = store.create(email="a@example.com", username="aino")
-        assert made["username"] == "aino"
-        twice = store.create(email="b@example.com", username="aino")
-        assert code(twice) == (400, "registration-error-username-exists")
-        other = store.update(made["id"], username="eero")
-        assert code(other) == (400, "woocommerce_rest_customer_invalid_argument")
-
 
 class TestWrites:
     def test_parts_of_an_address_are_merged_and_every_write_counts(self, store: Store) -> None:

@@ -369,7 +369,7 @@ def test_lists_have_a_size_and_an_end(shop: Shop) -> None:
     assert shop.ids(page=3, per_page=2, **query) == []
     assert shop.ids(offset=2, **query) == made[2:]
     assert shop.ids(**query | {"orderby": "modified"}) == shop.ids(**query | {"orderby": "date"}) == made
-    assert shop.ids(**query, customer=0, exclude=made[0]) == made[1:]
+    assert shop.ids(**query, exclude=made[0]) == made[1:]
     assert shop.refused("GET", "/orders", per_page=101) == (400, "rest_invalid_param")
     assert shop.get("/orders", _fields="status,id", per_page=1, **query) == [{"id": made[0], "status": "pending"}]
     assert [order["total"] for order in shop.get("/orders", dp=1, per_page=1, **query)] == ["0.0"]
@@ -469,12 +469,12 @@ def test_a_coupon_is_taken_off_counted_and_taken_back(shop: Shop) -> None:
     assert shop.refused("POST", "/coupons", {"code": "viisi"}) == (400, "woocommerce_rest_coupon_code_already_exists")
     order = shop.order((shop.product("10.00"), 3), coupon_lines=[{"code": "VIISI"}])
     assert (order["total"], order["coupon_lines"][0]["code"]) == ("25.00", "viisi")
-    assert shop.get(f"/coupons/{coupon['id']}")["usage_count"] == 1
+    assert shop.get("/coupons", code=coupon["code"])[0]["usage_count"] == 1
     assert shop.put(order, coupon_lines=[])["total"] == "30.00"
     assert shop.get("/coupons", code="viisi")[0]["usage_count"] == 0
     assert shop.put(order, coupon_lines=[{"code": "viisi"}])["total"] == "25.00"
     shop.put(order, status="cancelled")
-    assert shop.get(f"/coupons/{coupon['id']}")["used_by"] == []
+    assert shop.get("/coupons", code=coupon["code"])[0]["used_by"] == []
     twice = {"coupon_lines": [{"code": "viisi"}, {"code": "viisi"}]}
     assert shop.refused("PUT", f"/orders/{order['id']}", twice) == (400, "woocommerce_rest_invalid_coupon")
 

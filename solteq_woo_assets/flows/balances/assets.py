@@ -47,10 +47,11 @@ BALANCES = Flow(
     group=GROUP,
     direction="solteq-to-woocommerce",
     description="Brings changed stock balances from Solteq to the web store.",
-    snapshots=("solteq_balances", "woo_catalogue"),
+    snapshots={"solteq_balances": "solteq/balances", "woo_catalogue": "woocommerce/catalogue"},
     derived=("sales_under_way",),
     delta="balance_delta",
     delivery="woo_stock",
+    writes="woocommerce/products",
     source=SOURCE,
 )
 WRITES_AT_ONCE = 500
@@ -96,6 +97,7 @@ def solteq_balances(
     code_version="1",
     pool=FLOW,
     op_tags=READ_FIRST,
+    deps=["woo_sales"],
 )
 def sales_under_way(
     context: dg.AssetExecutionContext,

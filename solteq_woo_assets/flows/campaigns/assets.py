@@ -43,10 +43,11 @@ CAMPAIGNS = Flow(
     group=GROUP,
     direction="solteq-to-woocommerce",
     description="Brings campaign prices from Solteq to the web store as sale prices, and takes them back.",
-    snapshots=("solteq_campaigns", "woo_catalogue"),
+    snapshots={"solteq_campaigns": "solteq/campaigns", "woo_catalogue": "woocommerce/catalogue"},
     after=("solteq_products", "woo_products"),
     delta="campaign_price_delta",
     delivery="woo_campaign_prices",
+    writes="woocommerce/products",
     source=SOURCE,
 )
 EXPLAINED = 10

@@ -39,9 +39,10 @@ PRODUCTS = Flow(
     group=GROUP,
     direction="solteq-to-woocommerce",
     description="Brings new and changed products and prices from Solteq to the web store.",
-    snapshots=("solteq_products", "woo_catalogue"),
+    snapshots={"solteq_products": "solteq/products", "woo_catalogue": "woocommerce/catalogue"},
     delta="product_delta",
     delivery="woo_products",
+    writes="woocommerce/products",
     source=SOURCE,
 )
 

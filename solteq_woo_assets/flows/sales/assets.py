@@ -72,9 +72,10 @@ SALES = Flow(
         "Books the web store's sales and refunds in Solteq. Run for days, it reads those days whole; the sensor runs "
         "it for what changed, whatever its day."
     ),
-    snapshots=("woo_sales",),
+    snapshots={"woo_sales": "woocommerce/orders"},
     delta="sales_delta",
     delivery="solteq_sales",
+    writes="solteq/sales",
     source=SOURCE,
     is_by_day=True,
     ops=_ops,
