@@ -95,9 +95,9 @@ def _join(database: Path) -> Measured:
 
 def _merge(database: Path) -> Measured:
     def merge(connection: Any) -> int:
-        comparison = customer_links.compare(connection, RULES)
-        customer_links.apply(connection, comparison)
-        found = comparison.merge
+        people = customer_links.look(connection, RULES)
+        people.apply(connection)
+        found = people.merge
         return found.to_woo.height + found.to_solteq.height
 
     return _measured(database, merge)

@@ -39,7 +39,7 @@ Effect = Callable[[duckdb.DuckDBPyConnection], None]
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a flow would write, by what was last read of both sides. To make one changes nothing.
+    """What a flow would write, by what was last read of both sides. To make one changes nothing in the database.
 
     ``changes`` begins with ``CHANGES_SCHEMA``, ``held`` has ``HELD_SCHEMA``. ``effects``: what the delta asset applies
     in the transaction that stores the delta. ``next_edge``: when the same data give another comparison, if they do,
@@ -51,3 +51,8 @@ class Comparison:
     effects: tuple[Effect, ...] = ()
     next_edge: datetime | None = None
     numbers: Mapping[str, int] = field(default_factory=dict)
+
+    def take_effect(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Store what was found out: for the delta asset alone, in the transaction that stores the delta."""
+        for effect in self.effects:
+            effect(connection)

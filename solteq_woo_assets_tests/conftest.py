@@ -57,7 +57,7 @@ class Control:
         self._call("PATCH", path, body)
 
     def fault(self, **fault: Any) -> None:
-        """Make requests fail; see ``sandbox/server.py``."""
+        """Make requests fail; see ``solteq_woo_sandbox/server.py``."""
         self._call("POST", "faults", fault)
 
     def heal(self) -> None:

@@ -176,12 +176,7 @@ def campaigns(seed: int) -> list[Document]:
         _campaign(1, "Kahviviikot", level="ProductGroup", targets=["Kahvi ja tee"], value=Decimal(15)),
         _campaign(2, "Lumikon päivät", level="Supplier", targets=["Lumikon Kutomo Oy"], value=Decimal("12.5")),
         _campaign(
-            3,
-            "Kuukauden löydöt",
-            targets=chosen[:4],
-            discountType="FixedPrice",
-            value=Decimal("5.00"),
-            priority=10,
+            3, "Kuukauden löydöt", targets=chosen[:4], discountType="FixedPrice", value=Decimal("5.00"), priority=10
         ),
         _campaign(4, "Kaksi euroa pois", targets=chosen[4:], discountType="Amount", value=Decimal("2.00")),
         _campaign(
@@ -246,12 +241,7 @@ def gtin(number: int) -> str:
 
 
 def _odd_products() -> list[Document]:
-    service = {
-        "productType": "Service",
-        "productGroup": "Palvelut",
-        "categories": ["Palvelut"],
-        "supplier": None,
-    }
+    service = {"productType": "Service", "productGroup": "Palvelut", "categories": ["Palvelut"], "supplier": None}
     return [
         product("900001", name="Lahjapaketointi", salesPrice=Decimal("4.90"), **service),
         product("900002", name="Veitsenteroitus", salesPrice=Decimal("12.00"), **service),

@@ -202,11 +202,7 @@ def _show_all(
     families = call.store.family(item["id"] for item in items if item["type"] == "variable")
     shown = [
         product_document(
-            item,
-            call.site,
-            families.get(item["id"], []),
-            parents.get(item.get("parent_id", 0)),
-            edit=edit,
+            item, call.site, families.get(item["id"], []), parents.get(item.get("parent_id", 0)), edit=edit
         )
         for item in items
     ]
@@ -321,14 +317,8 @@ def _batch_item(call: Call, verb: str, given: Any) -> dict[str, Any]:
         return {"id": identifier, "error": error.document()}
 
 
-def _taxes(call: Call) -> Reply:
-    rates = tax_rates(call.site)
-    return Reply(rates, headers={"X-WP-Total": str(len(rates)), "X-WP-TotalPages": "1"})
-
-
-def _tax_classes(call: Call) -> Reply:
-    classes = tax_classes(call.site)
-    return Reply(classes, headers={"X-WP-Total": str(len(classes)), "X-WP-TotalPages": "1"})
+def _on_one_page(rows: list[dict[str, Any]]) -> Reply:
+    return Reply(rows, headers={"X-WP-Total": str(len(rows)), "X-WP-TotalPages": "1"})
 
 
 def _change_settings(call: Call) -> Reply:
@@ -371,20 +361,14 @@ _ROUTES = [
     Route(("GET",), _V, lambda c: _listed(c, variations=True, parent_id=c.ids[0]), LIST, LIST_SCHEMA),
     Route(("POST",), _V, _create_variation, LIST, VARIATION_SCHEMA),
     Route(EDITABLE, f"{_V}/batch", lambda c: run_batch(c, _batch_item), BATCH, refusal=NO_BATCH),
-    Route(
-        ("GET",),
-        _V + ID,
-        lambda c: Reply(_show(c, _variation(c), edit=c.edit, own_route=True)),
-        ONE,
-        refusal=VIEW,
-    ),
+    Route(("GET",), _V + ID, lambda c: Reply(_show(c, _variation(c), edit=c.edit, own_route=True)), ONE, refusal=VIEW),
     Route(EDITABLE, _V + ID, _update_variation, ONE, VARIATION_SCHEMA, REFUSALS["PUT"]),
     Route(("DELETE",), _V + ID, _delete_variation, ONE),
     Route(("GET",), "/wc/v3/variations", lambda c: _listed(c, variations=True), ("GET",), LIST_SCHEMA),
     *CUSTOMER_ROUTES,
     *ORDER_ROUTES,
-    Route(("GET",), "/wc/v3/taxes", _taxes, LIST),
-    Route(("GET",), "/wc/v3/taxes/classes", _tax_classes, LIST),
+    Route(("GET",), "/wc/v3/taxes", lambda c: _on_one_page(tax_rates(c.site)), LIST),
+    Route(("GET",), "/wc/v3/taxes/classes", lambda c: _on_one_page(tax_classes(c.site)), LIST),
     Route(("GET",), "/wc/v3/system_status", lambda c: Reply(system_status(c.site)), ("GET",)),
     Route(
         ("GET",),

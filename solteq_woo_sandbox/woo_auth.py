@@ -16,13 +16,7 @@ CONSUMER_SECRET = "cs_sandbox"  # noqa: S105 - opens made-up data only, and is p
 
 _WINDOW_SECONDS = 15 * 60
 _VERIFIERS = {"HMAC-SHA1": oauth.verify_hmac_sha1, "HMAC-SHA256": oauth.verify_hmac_sha256}
-_PARAMETERS = (
-    "oauth_consumer_key",
-    "oauth_timestamp",
-    "oauth_nonce",
-    "oauth_signature",
-    "oauth_signature_method",
-)
+_PARAMETERS = ("oauth_consumer_key", "oauth_timestamp", "oauth_nonce", "oauth_signature", "oauth_signature_method")
 
 
 class ApiError(Exception):

@@ -52,11 +52,7 @@ def _wrong(value: Any, schema: Schema, name: str) -> tuple[str, str, Any] | None
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and (float(value) < low or (high is not None and float(value) > high)):
         limits = f"between {low} (inclusive) and {high} (inclusive)"
-        return (
-            "rest_out_of_bounds",
-            f"{name} must be {limits if high else f'greater than or equal to {low}'}",
-            None,
-        )
+        return ("rest_out_of_bounds", f"{name} must be {limits if high else f'greater than or equal to {low}'}", None)
     return _wrong_inside(value, schema, name)
 
 

@@ -26,10 +26,7 @@ PAGE_SCHEMA: dict[str, Schema] = {
     "page": {"type": "integer", "minimum": 1},
     "per_page": {"type": "integer", "minimum": 1, "maximum": 100},
 }
-ORDER_SCHEMA: dict[str, Schema] = {
-    "offset": {"type": "integer"},
-    "order": {"type": "string", "enum": ("asc", "desc")},
-}
+ORDER_SCHEMA: dict[str, Schema] = {"offset": {"type": "integer"}, "order": {"type": "string", "enum": ("asc", "desc")}}
 POSTS_SCHEMA: dict[str, Schema] = {
     "after": _DATE,
     "before": _DATE,

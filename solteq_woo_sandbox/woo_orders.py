@@ -86,11 +86,7 @@ class Orders:
     """
 
     def __init__(
-        self,
-        store: Store,
-        settings: dict[str, Any],
-        now: str,
-        refund_rest: Callable[["Orders", Order], None],
+        self, store: Store, settings: dict[str, Any], now: str, refund_rest: Callable[["Orders", Order], None]
     ) -> None:
         self.store = store
         self.now = now

@@ -7,16 +7,7 @@ from html import unescape
 from typing import Any
 
 from .woo_auth import ApiError
-from .woo_fields import (
-    amount,
-    boolean,
-    decimal,
-    integer,
-    line,
-    parse_time,
-    text,
-    unslashed,
-)
+from .woo_fields import amount, boolean, decimal, integer, line, parse_time, text, unslashed
 from .woo_product_schema import NOT_HERE, PRODUCT_SCHEMA, STATUSES, STOCK_STATUS, TAX_CLASSES, TYPES
 from .woo_sales import end_sale, fresh_price, next_edge, priced_by, start_sale
 from .woo_store import SITE_ZONE, Item, Store, sku_key
@@ -46,16 +37,7 @@ _SALE_DATES = (
     ("date_on_sale_to_gmt", "sale_to", UTC),
 )
 _CREATED = (("date_created", SITE_ZONE), ("date_created_gmt", UTC))
-_HAND_MADE = (
-    "images",
-    "image",
-    "categories",
-    "tags",
-    "brands",
-    "average_rating",
-    "rating_count",
-    "total_sales",
-)
+_HAND_MADE = ("images", "image", "categories", "tags", "brands", "average_rating", "rating_count", "total_sales")
 HAND_EDITS = frozenset(PRODUCT_SCHEMA) | set(_HAND_MADE) | {name for name, _, _ in _SALE_DATES}
 """What the store's people can change through the control endpoint."""
 
@@ -71,13 +53,7 @@ class Products:
     def create(self, body: dict[str, Any]) -> Item:
         """A new product; its id is spent even when the bin holds its SKU."""
         _refuse(body)
-        item: Item = {
-            "id": 0,
-            "type": "simple",
-            "status": "publish",
-            "created": self._now,
-            "modified": self._now,
-        }
+        item: Item = {"id": 0, "type": "simple", "status": "publish", "created": self._now, "modified": self._now}
         self._set_product(item, body)
         item["name"] = item.get("name") or "Product"
         return self._insert(item)

@@ -12,12 +12,7 @@ from .woo_store import Item, site_time
 from .woo_texts import slugify
 
 _UNCATEGORIZED = {"id": 15, "name": "Uncategorized", "slug": "uncategorized"}
-_DATES = {
-    "date_created": "",
-    "date_created_gmt": "",
-    "date_modified": "",
-    "date_modified_gmt": "",
-}
+_DATES = {"date_created": "", "date_created_gmt": "", "date_modified": "", "date_modified_gmt": ""}
 _SALE = {
     "date_on_sale_from": None,
     "date_on_sale_from_gmt": None,
@@ -25,19 +20,8 @@ _SALE = {
     "date_on_sale_to_gmt": None,
     "on_sale": False,
 }
-_DOWNLOAD = {
-    "virtual": False,
-    "downloadable": False,
-    "downloads": [],
-    "download_limit": -1,
-    "download_expiry": -1,
-}
-_BACKORDERS = {
-    "backorders": "no",
-    "backorders_allowed": False,
-    "backordered": False,
-    "low_stock_amount": None,
-}
+_DOWNLOAD = {"virtual": False, "downloadable": False, "downloads": [], "download_limit": -1, "download_expiry": -1}
+_BACKORDERS = {"backorders": "no", "backorders_allowed": False, "backordered": False, "low_stock_amount": None}
 _SIZE = {"weight": "", "dimensions": {"length": "", "width": "", "height": ""}}
 _PRICES = {"price": "", "regular_price": "", "sale_price": ""} | _SALE
 
@@ -147,12 +131,7 @@ class Site:
 
 
 def product_document(
-    item: Item,
-    site: Site,
-    family: list[Item],
-    parent: Item | None = None,
-    *,
-    edit: bool = False,
+    item: Item, site: Site, family: list[Item], parent: Item | None = None, *, edit: bool = False
 ) -> dict[str, Any]:
     """A product, or a variation found by its SKU among the products.
 

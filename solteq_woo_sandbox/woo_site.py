@@ -4,28 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .woo_auth import ApiError
+from .woo_fields import words
 from .woo_render import METHODS, Site, links
 from .woo_store import SITE_ZONE
 
-_NAMESPACES = (
-    "oembed/1.0",
-    "wc/v3",
-    "wc/v1",
-    "wc/pos/v1/catalog",
-    "jetpack/v4",
-    "wc-admin",
-    "wc-analytics",
-    "wc/store",
-    "wc/store/v1",
-    "wc/private",
-    "wc/v2",
-    "wc-admin-email",
-    "wc-telemetry",
-    "wccom-site/v3",
-    "wp-abilities/v1",
-    "wp/v2",
-    "wp-site-health/v1",
-    "wp-block-editor/v1",
+_NAMESPACES = words(
+    "oembed/1.0 wc/v3 wc/v1 wc/pos/v1/catalog jetpack/v4 wc-admin wc-analytics wc/store wc/store/v1 wc/private wc/v2 "
+    "wc-admin-email wc-telemetry wccom-site/v3 wp-abilities/v1 wp/v2 wp-site-health/v1 wp-block-editor/v1"
 )
 
 _CURRENCY = (
@@ -37,67 +22,47 @@ _WITH_TAX = (
     "Changing this option will not update existing products."
 )
 
-# group, id, what it is, in the words of WooCommerce
-_SETTINGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    (
-        "general",
-        "woocommerce_currency",
-        {
-            "label": "Currency",
-            "description": _CURRENCY,
-            "type": "select",
-            "default": "USD",
-            "tip": _CURRENCY,
+# What each is, in the words of WooCommerce.
+_SETTINGS: dict[tuple[str, str], dict[str, Any]] = {
+    ("general", "woocommerce_currency"): {
+        "label": "Currency",
+        "description": _CURRENCY,
+        "type": "select",
+        "default": "USD",
+        "tip": _CURRENCY,
+    },
+    ("general", "woocommerce_default_country"): {
+        "label": "Country / State",
+        "description": "The country and state or province, if any, in which your business is located.",
+        "type": "select",
+        "default": "US:CA",
+        "tip": "The country and state or province, if any, in which your business is located.",
+    },
+    ("general", "woocommerce_calc_taxes"): {
+        "label": "Enable taxes",
+        "description": "Enable tax rates and calculations",
+        "type": "checkbox",
+        "default": "no",
+        "tip": "Rates will be configurable and taxes will be calculated during checkout.",
+    },
+    ("tax", "woocommerce_prices_include_tax"): {
+        "label": "Prices entered with tax",
+        "description": "",
+        "type": "radio",
+        "default": "no",
+        "options": {
+            "yes": "Yes, I will enter prices inclusive of tax",
+            "no": "No, I will enter prices exclusive of tax",
         },
-    ),
-    (
-        "general",
-        "woocommerce_default_country",
-        {
-            "label": "Country / State",
-            "description": "The country and state or province, if any, in which your business is located.",
-            "type": "select",
-            "default": "US:CA",
-            "tip": "The country and state or province, if any, in which your business is located.",
-        },
-    ),
-    (
-        "general",
-        "woocommerce_calc_taxes",
-        {
-            "label": "Enable taxes",
-            "description": "Enable tax rates and calculations",
-            "type": "checkbox",
-            "default": "no",
-            "tip": "Rates will be configurable and taxes will be calculated during checkout.",
-        },
-    ),
-    (
-        "tax",
-        "woocommerce_prices_include_tax",
-        {
-            "label": "Prices entered with tax",
-            "description": "",
-            "type": "radio",
-            "default": "no",
-            "options": {
-                "yes": "Yes, I will enter prices inclusive of tax",
-                "no": "No, I will enter prices exclusive of tax",
-            },
-            "tip": _WITH_TAX,
-        },
-    ),
-    (
-        "products",
-        "woocommerce_manage_stock",
-        {
-            "label": "Manage stock",
-            "description": "Enable stock management",
-            "type": "checkbox",
-            "default": "yes",
-        },
-    ),
-)
+        "tip": _WITH_TAX,
+    },
+    ("products", "woocommerce_manage_stock"): {
+        "label": "Manage stock",
+        "description": "Enable stock management",
+        "type": "checkbox",
+        "default": "yes",
+    },
+}
 _RATES = (
     (1, "25.5000", "ALV 25,5 %", "standard"),
     (2, "13.5000", "ALV 13,5 %", "reduced-rate"),
@@ -116,7 +81,7 @@ def index(site: Site) -> dict[str, Any]:
         "home": site.base,
         "gmt_offset": int(hours) if hours.is_integer() else hours,
         "timezone_string": SITE_ZONE.key,
-        "namespaces": list(_NAMESPACES),
+        "namespaces": _NAMESPACES,
     }
 
 
@@ -129,11 +94,10 @@ def setting(site: Site, group: str, name: str) -> dict[str, Any]:
         "woocommerce_prices_include_tax": "yes" if site.settings["prices_include_tax"] else "no",
         "woocommerce_manage_stock": "yes" if site.settings["manage_stock"] else "no",
     }
-    found = [words for in_group, known, words in _SETTINGS if (in_group, known) == (group, name)]
-    if not found:
+    if (group, name) not in _SETTINGS:
         raise ApiError(404, "rest_setting_setting_invalid", "Invalid setting.")
     own = links(f"{site.rest}/settings/{group}", name, METHODS[:4])
-    return {"id": name, **found[0], "value": values[name], "group_id": group, "_links": own}
+    return {"id": name, **_SETTINGS[group, name], "value": values[name], "group_id": group, "_links": own}
 
 
 def _all_rates(settings: dict[str, Any]) -> list[tuple[int, str, str, str]]:
@@ -189,12 +153,7 @@ def tax_classes(site: Site) -> list[dict[str, Any]]:
 def system_status(site: Site) -> dict[str, Any]:
     """The store's versions; as much as the recordings hold."""
     return {
-        "environment": {
-            "version": "10.5.0",
-            "wp_version": "6.9.1",
-            "php_version": "8.2.36",
-            "home_url": site.base,
-        },
+        "environment": {"version": "10.5.0", "wp_version": "6.9.1", "php_version": "8.2.36", "home_url": site.base},
         "settings": {
             "api_enabled": False,
             "force_ssl": False,

@@ -10,7 +10,6 @@ from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo import StoreProduct
-from solteq_woo_assets.engine import skus
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.flows.products.links import sku_key
@@ -84,13 +83,13 @@ SELECT price::DECIMAL(18,2)::VARCHAR, regular_price::DECIMAL(18,2)::VARCHAR,
     coalesce(strftime(valid_to AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'), '')
 FROM sync.price_history WHERE sku = $key ORDER BY valid_from DESC LIMIT 20
 """
-_SENT = f"""
+_SENT = """
 SELECT strftime(created_at AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M:%S'), run_id, flow,
     array_to_string(list_transform(prices, lambda c:
         c.field || ': ' || coalesce(nullif(c.old, ''), '–') || ' → ' || coalesce(nullif(c.new, ''), '–')), ', '), state
 FROM (
     SELECT *, list_filter(changes, lambda c: c.field LIKE '%price%' OR c.field LIKE 'date_on_sale%') AS prices
-    FROM sync.deliveries WHERE {skus.sku_key("key")} = $key
+    FROM sync.deliveries WHERE sku_key(key) = $key
 ) WHERE len(prices) > 0 ORDER BY created_at DESC LIMIT 20
 """
 

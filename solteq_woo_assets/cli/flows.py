@@ -102,7 +102,7 @@ def preview(flow: str, at: str | None) -> None:
     print_delta(delta.changes)
     if delta.changes.is_empty():
         console.print("Nothing to write.")
-    held = [(key, field, reason, PROBLEMS[code].mend) for key, field, reason, code in delta.quarantine.iter_rows()]
+    held = [(key, field, reason, PROBLEMS[code].mend) for key, field, reason, code in delta.held.iter_rows()]
     print_table(["campaign", "field", "held back because", "to mend"], held)
 
 

@@ -17,7 +17,6 @@ from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
-from solteq_woo_assets.flows.guard_rails import RAILS
 from solteq_woo_assets.settings import Settings
 
 UNDELIVERED = ("refused", "retried_next_run", "waiting", "stopped")
@@ -61,7 +60,7 @@ def existing_database(settings: Settings) -> StateDatabase:
 
 
 def configuration(flow: Flow, settings: Settings, let_pass: bool) -> Mapping[str, object]:
-    rails = [rail.__name__ for rail in RAILS.get(flow.delta, [])] if let_pass else []
+    rails = flow.guard_rails.names if let_pass and flow.guard_rails else []
     passes = {flow.delta: {"config": {"let_pass": rails}}} if rails else {}
     return flow.ops_of("sensor", settings) | passes
 

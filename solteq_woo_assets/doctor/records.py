@@ -9,20 +9,20 @@ import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
 from solteq_woo_assets.engine.database import StateDatabase
-from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules, judge_campaigns
 from solteq_woo_assets.flows.customers import erasure
 from solteq_woo_assets.settings import Settings
 
 _EXAMPLES = 3
-_ONLINE = """active AND NOT deleted AND trim(code) <> ''
-    AND regexp_replace(lower(product_type), '[ _-]', '', 'g') NOT IN ('giftcard', 'deposit', 'custom')"""
+_FLOWS = "solteq_woo_assets.flows"
+_ONLINE = "active AND NOT deleted AND trim(code) <> '' AND NOT is_never_sold_online(product_type)"
 
 # A variation without a SKU shows its parent's: WooCommerce lets it inherit that (WC_Product_Variation, get_sku).
-_LIVE = f"""
+_LIVE = """
 CREATE TEMP TABLE live AS
-SELECT item.id, item.type, item.name, {sku_key("item.sku")} AS sku,
-    item.type = 'variation' AND coalesce({sku_key("item.sku")}, '') IN ('', coalesce({sku_key("parent.sku")}, ''))
+SELECT item.id, item.type, item.name, sku_key(item.sku) AS sku,
+    item.type = 'variation' AND coalesce(sku_key(item.sku), '') IN ('', coalesce(sku_key(parent.sku), ''))
         AS has_none_of_its_own
 FROM snapshot.woo_catalogue AS item LEFT JOIN snapshot.woo_catalogue AS parent ON parent.id = item.parent_id
 WHERE item.status <> 'trash' AND parent.status IS DISTINCT FROM 'trash'
@@ -31,12 +31,12 @@ _TWICE = """SELECT sku FROM live WHERE sku <> '' AND NOT has_none_of_its_own
 GROUP BY sku HAVING count(*) > 1 ORDER BY sku"""
 _WITHOUT = "SELECT 'number ' || id FROM live WHERE coalesce(sku, '') = '' AND type = 'simple' ORDER BY id"
 _VARIATIONS_WITHOUT = "SELECT 'number ' || id FROM live WHERE has_none_of_its_own ORDER BY id"
-_SOLD = f"SELECT {sku_key('code')} AS sku FROM snapshot.solteq_products WHERE {_ONLINE}"
-_BINNED = f"""SELECT DISTINCT {sku_key("sku")} AS sku FROM snapshot.woo_catalogue
-WHERE {sku_key("sku")} IN ({_SOLD}) AND {sku_key("sku")} NOT IN (SELECT sku FROM live WHERE sku IS NOT NULL)
+_SOLD = f"SELECT sku_key(code) AS sku FROM snapshot.solteq_products WHERE {_ONLINE}"
+_BINNED = f"""SELECT DISTINCT sku_key(sku) AS sku FROM snapshot.woo_catalogue
+WHERE sku_key(sku) IN ({_SOLD}) AND sku_key(sku) NOT IN (SELECT sku FROM live WHERE sku IS NOT NULL)
 ORDER BY sku"""
 _MISSING = f"""SELECT DISTINCT sku FROM ({_SOLD})
-WHERE sku NOT IN (SELECT {sku_key("sku")} FROM snapshot.woo_catalogue WHERE sku IS NOT NULL) ORDER BY sku"""
+WHERE sku NOT IN (SELECT sku_key(sku) FROM snapshot.woo_catalogue WHERE sku IS NOT NULL) ORDER BY sku"""
 _CODES_TWICE = f"SELECT sku FROM ({_SOLD}) GROUP BY sku HAVING count(*) > 1 ORDER BY sku"
 
 # Those for other stores have no business in this one; all others that set no price do somebody's work for nothing.
@@ -47,6 +47,7 @@ WHERE ends > $now AND held <> 'off' AND field <> 'storeIds' ORDER BY id"""
 def vat_rates_in_use(database: StateDatabase, settings: Settings) -> Collection[Decimal]:
     """Those of the active products; those of the settings where no product has been read."""
     with database.transaction() as connection:
+        define_macros(connection, _FLOWS)
         query = f"SELECT DISTINCT vat_rate FROM snapshot.solteq_products WHERE vat_rate IS NOT NULL AND {_ONLINE}"
         rates = [row[0] for row in connection.execute(query).fetchall()]
     return rates or list(settings.tax_classes)
@@ -58,6 +59,7 @@ def examine_records(database: StateDatabase, settings: Settings, now: datetime) 
     :param now: naive UTC
     """
     with database.transaction() as connection:
+        define_macros(connection, _FLOWS)
         found = list(_findings(connection, settings, now))
     yield from found
 

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 import duckdb
 
+from solteq_woo_assets.engine.guard_rails import GuardRails
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import Watermark
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.settings import Settings
 
 Direction = Literal["solteq-to-woocommerce", "woocommerce-to-solteq", "both-ways"]
@@ -43,9 +45,10 @@ class Flow:
     ``module``: where its assets and checks are. ``description``: of the job. ``snapshots``: the assets that read the
     two sides, with what each reads there, such as ``solteq/products``; ``derived``: other assets that its job makes
     before the delta; ``after``: assets of other flows that the delta depends on, where one run does both.
-    ``writes``: what the delivery changes on the other side. ``lease``: what keeps runs apart, where it is not the
-    flow's own. ``is_by_day``: whether its runs are for days. ``is_personal``: whether its values are those of persons,
-    which nothing shows. ``ops``: the config of its assets besides the usual one, by occasion.
+    ``writes``: what the delivery changes on the other side. ``compare``: what it would write, by what was last read of
+    both sides; it stores nothing. ``lease``: what keeps runs apart, where it is not the flow's own. ``is_by_day``:
+    whether its runs are for days. ``is_personal``: whether its values are those of persons, which nothing shows.
+    ``ops``: the config of its assets besides the usual one, by occasion.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Flow:
     delivery: str
     writes: str
     source: Source
+    compare: Callable[[duckdb.DuckDBPyConnection, Settings, datetime], Comparison]
+    guard_rails: GuardRails | None = None
     derived: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     lease: str = ""

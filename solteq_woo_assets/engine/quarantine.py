@@ -3,6 +3,7 @@
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.problems import PROBLEMS
 
@@ -23,29 +24,31 @@ def hold(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, records: 
     if "raw" not in records.columns:
         records = records.with_columns(raw=pl.lit(None, dtype=pl.String))
     mend = pl.col("code").replace_strict({code: problem.mend for code, problem in PROBLEMS.items()})
-    incoming = (  # noqa: F841  DuckDB reads it
+    incoming = (
         records.select(RECORDS.names())
         .unique(["key", "field"], keep="last", maintain_order=True)
         .with_columns(mend=mend)
     )
     scope = {"flow": flow, "stage": stage}
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE held_before AS FROM sync.quarantine "
-        "WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming)",
-        scope,
-    )
-    connection.execute(
-        "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming)",
-        scope,
-    )
-    connection.execute(
-        "INSERT INTO sync.quarantine BY NAME SELECT $flow AS flow, $stage AS stage, key, field, incoming.code, "
-        "incoming.reason, incoming.mend, incoming.raw, coalesce(before.first_seen, $now) AS first_seen, "
-        "$now AS last_seen, CASE WHEN before.reason = incoming.reason AND before.raw IS NOT DISTINCT FROM incoming.raw "
-        "THEN before.dismissed_at END AS dismissed_at "
-        "FROM incoming LEFT JOIN held_before AS before USING (key, field)",
-        scope | {"now": utc_now()},
-    )
+    with sql.reading(connection, incoming=incoming):
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE held_before AS FROM sync.quarantine "
+            "WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming)",
+            scope,
+        )
+        connection.execute(
+            "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM incoming)",
+            scope,
+        )
+        connection.execute(
+            "INSERT INTO sync.quarantine BY NAME SELECT $flow AS flow, $stage AS stage, key, field, incoming.code, "
+            "incoming.reason, incoming.mend, incoming.raw, coalesce(before.first_seen, $now) AS first_seen, "
+            "$now AS last_seen, "
+            "CASE WHEN before.reason = incoming.reason AND before.raw IS NOT DISTINCT FROM incoming.raw "
+            "THEN before.dismissed_at END AS dismissed_at "
+            "FROM incoming LEFT JOIN held_before AS before USING (key, field)",
+            scope | {"now": utc_now()},
+        )
 
 
 def release(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, keys: pl.DataFrame) -> None:
@@ -53,18 +56,21 @@ def release(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, keys: 
 
     :param keys: a frame with the column key
     """
-    connection.execute(
-        "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM keys)",
-        {"flow": flow, "stage": stage},
-    )
+    with sql.reading(connection, sound=keys):
+        connection.execute(
+            "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key IN (SELECT key FROM sound)",
+            {"flow": flow, "stage": stage},
+        )
 
 
 def replace(connection: duckdb.DuckDBPyConnection, flow: str, stage: str, records: pl.DataFrame) -> None:
     """Make the quarantine of this flow and stage just these records."""
-    connection.execute(
-        "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND key NOT IN (SELECT key FROM records)",
-        {"flow": flow, "stage": stage},
-    )
+    with sql.reading(connection, incoming=records):
+        connection.execute(
+            "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage "
+            "AND key NOT IN (SELECT key FROM incoming)",
+            {"flow": flow, "stage": stage},
+        )
     hold(connection, flow, stage, records)
 
 

@@ -89,6 +89,16 @@ class Steps:
 
 
 @contextmanager
+def reading(connection: duckdb.DuckDBPyConnection, **inputs: Input) -> Iterator[None]:
+    """Let the statements of the block read these relations and frames by their names."""
+    for name, rows in inputs.items():
+        connection.register(name, rows)
+    yield
+    for name in inputs:
+        connection.unregister(name)
+
+
+@contextmanager
 def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Iterator[Steps]:
     """Run the queries beside a module, which gives its ``__name__``. At the end nothing of it is left.
 

@@ -1,7 +1,6 @@
 """What the assets of every flow share: how they say what happened, and how they fail."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,11 +8,12 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine import failures, handover
+from solteq_woo_assets.engine import failures, handover, quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.snapshot import ReadCounts, watermark
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
 from solteq_woo_assets.flows.products.outbox import deliver
 from solteq_woo_assets.settings import Settings
@@ -233,24 +233,23 @@ def store_delta(
     config: DeltaConfig,
     flow: str,
     delta: str,
-    changes: pl.DataFrame,
-    next_edge: datetime | None = None,
-) -> tuple[pl.DataFrame, int]:
+    comparison: Comparison,
+) -> int:
     """Make a flow's delta just these rows, without the writes that the store refused, unless they are to be retried.
 
-    A refusal of what is not due any more leaves the quarantine.
+    What is held back is in the quarantine then. A refusal of what is not due any more leaves it.
 
     :param delta: the delta asset's name
-    :param next_edge: when the next sale begins or ends
-    :return: the rows that were stored, and how many were refused before
+    :return: how many were refused before
     """
+    quarantine.replace(connection, flow, "delta", comparison.held)
+    changes, refused = comparison.changes, 0
     due = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key")
     connection.execute(
         "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)",
         [flow],
     )
     failures.keep_only(connection, flow, due)
-    refused = 0
     if not config.retry_refused:
         changes, refused = without_refused(connection, flow, changes, but=config.retry)
     connection.execute(f"DELETE FROM delta.{delta}")
@@ -260,13 +259,14 @@ def store_delta(
         "INSERT INTO sync.comparisons (flow, computed_at, next_edge) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
         "computed_at = excluded.computed_at, next_edge = least(comparisons.next_edge, excluded.next_edge), "
         "is_outdated = FALSE",
-        [flow, utc_now(), next_edge],
+        [flow, utc_now(), comparison.next_edge],
     )
     if flow == "campaigns":
         connection.execute(
-            "UPDATE sync.comparisons SET next_edge = ? WHERE next_edge IS NOT NULL OR flow = ?", [next_edge, flow]
+            "UPDATE sync.comparisons SET next_edge = ? WHERE next_edge IS NOT NULL OR flow = ?",
+            [comparison.next_edge, flow],
         )
-    return changes, refused
+    return refused
 
 
 def without_refused(
@@ -319,12 +319,9 @@ def _not_refused(row: Mapping[str, Any], refused: Collection[tuple[str, str]]) -
     return None if is_refused or (row["changes"] and not left) else left
 
 
-def agreement(connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame) -> dg.AssetCheckResult:
-    """Whether nothing is left to write after a delivery.
-
-    :param changes: the delta as it is now
-    """
-    changes, refused = without_refused(connection, flow, changes)
+def agreement(connection: duckdb.DuckDBPyConnection, flow: str, comparison: Comparison) -> dg.AssetCheckResult:
+    """Whether nothing is left to write after a delivery, by the comparison as it is now."""
+    changes, refused = without_refused(connection, flow, comparison.changes)
     left = changes.filter(changes["action"].is_in(SENT_ACTIONS))
     return dg.AssetCheckResult(
         passed=left.is_empty(),

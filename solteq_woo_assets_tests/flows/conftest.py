@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,17 @@ import polars as pl
 import pytest
 
 from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.rules import StockRules, balance_delta
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
-from solteq_woo_assets.flows.campaigns.rules import CampaignPriceDelta, campaign_price_delta
+from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta
 from solteq_woo_assets.flows.products.frames import (
     BALANCE_COLUMNS,
     CAMPAIGN_COLUMNS,
     CATALOGUE_COLUMNS,
     PRODUCT_COLUMNS,
 )
-from solteq_woo_assets.flows.products.rules import CatalogueRules, ProductDelta, product_delta
+from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
 
 RULES = CatalogueRules(
     new_product_status="draft",
@@ -133,7 +135,7 @@ class Sides:
             "INSERT INTO sync.price_history VALUES (?, ?, ?, ?, ?)", [sku, price, regular, since, until]
         )
 
-    def campaign_price_delta(self, rules: PricingRules = PRICING, now: datetime = NOW) -> CampaignPriceDelta:
+    def campaign_price_delta(self, rules: PricingRules = PRICING, now: datetime = NOW) -> Comparison:
         return campaign_price_delta(
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
@@ -148,7 +150,7 @@ class Sides:
 
     def product_delta(
         self, rules: CatalogueRules = RULES, pricing: PricingRules = PRICING, now: datetime = NOW
-    ) -> ProductDelta:
+    ) -> Comparison:
         return product_delta(
             self.connection,
             products=self.connection.table("snapshot.solteq_products"),
@@ -162,7 +164,7 @@ class Sides:
         )
 
     def balance_delta(self, rules: StockRules | None = None) -> pl.DataFrame:
-        return balance_delta(
+        comparison = balance_delta(
             self.connection,
             balances=self.connection.table("snapshot.solteq_balances"),
             products=self.connection.table("snapshot.solteq_products"),
@@ -171,6 +173,7 @@ class Sides:
             under_way=self.connection.table("snapshot.sales_under_way"),
             rules=rules or StockRules(),
         )
+        return comparison.changes
 
     def sold(self, order: int, sku: str, pieces: int, **fields: Any) -> None:
         """Pieces of a document, not booked unless told otherwise; with the document empty, what the store holds."""
@@ -206,6 +209,13 @@ class Sides:
     def _insert(self, table: str, columns: pl.Schema, row: dict[str, Any]) -> None:
         frame = pl.DataFrame([row], schema=columns)  # noqa: F841  DuckDB reads it by its name
         self.connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+
+
+def links_of(comparison: Comparison) -> pl.DataFrame:
+    """The links that a comparison of products has found out: its effect stores them."""
+    (effect,) = comparison.effects
+    assert isinstance(effect, partial)
+    return effect.keywords["rows"]
 
 
 def rows(changes: pl.DataFrame) -> dict[str, dict[str, Any]]:

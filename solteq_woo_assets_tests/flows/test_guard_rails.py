@@ -7,7 +7,9 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.flows.guard_rails import LET_PASS_TAG, guard
+from solteq_woo_assets.engine.guard_rails import LET_PASS_TAG
+from solteq_woo_assets.flows.balances import guard_rails as of_balances
+from solteq_woo_assets.flows.products import guard_rails as of_products
 from solteq_woo_assets_tests.conftest import Shop, metadata, order_line
 
 CODES = [f"P{number:02}" for number in range(12)]
@@ -279,7 +281,8 @@ def test_rows_that_nobody_can_mean_are_never_sent_and_stop_no_other(
                 "VALUES ($key, 'update', 'simple', $id, [{'field': $field, 'old': NULL, 'new': $new}], 'it differs')",
                 {"key": key, "id": woo_id, "field": name, "new": new},
             )
-        changes, verdicts = guard(connection, shop.settings, utc_now(), delta, let_pass=[rail])
+        rails = (of_products if delta == "product_delta" else of_balances).GUARD_RAILS
+        changes, verdicts = rails.guard(connection, shop.settings, utc_now(), let_pass=[rail])
     (verdict,) = [each for each in verdicts if each.rail == rail]
     assert set(verdict.keys) == {row[0] for row in wrong}
     actions = dict(changes.select("key", "action").iter_rows())

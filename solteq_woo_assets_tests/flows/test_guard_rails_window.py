@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 
 from solteq_woo_assets.engine import ledger
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.guard_rails import FEW, Verdict
 from solteq_woo_assets.flow import Change
-from solteq_woo_assets.flows.guard_rails import FEW, FEW_REMOVALS, Verdict, guard
+from solteq_woo_assets.flows.balances import guard_rails as of_balances
+from solteq_woo_assets.flows.campaigns import guard_rails as of_campaigns
+from solteq_woo_assets.flows.customers import guard_rails as of_customers
+from solteq_woo_assets.flows.customers.guard_rails import FEW_REMOVALS
+from solteq_woo_assets.flows.products import guard_rails as of_products
 from solteq_woo_assets.settings import Settings
 
 SETTINGS = Settings.model_construct(
@@ -32,12 +37,7 @@ SETTINGS = Settings.model_construct(
 PRODUCTS = 20
 """In the store, each of 100.00 with five pieces; and as many accounts."""
 MAY_BE_CUT = 4
-FLOWS = {
-    "product_delta": "products",
-    "campaign_price_delta": "campaigns",
-    "balance_delta": "balances",
-    "woo_customer_delta": "customers_to_woo",
-}
+RAILS = {each.GUARD_RAILS.delta: each.GUARD_RAILS for each in (of_products, of_campaigns, of_balances, of_customers)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ def fill(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the store as if nothing had ever been sent."""
     for table in ("snapshot.woo_catalogue", "snapshot.woo_customer_accounts", "sync.deliveries", "sync.stopped"):
         connection.execute(f"DELETE FROM {table}")
-    for delta in FLOWS:
+    for delta in RAILS:
         connection.execute(f"DELETE FROM delta.{delta}")
     connection.execute(
         "INSERT INTO snapshot.woo_catalogue (id, type, status, sku, regular_price, manage_stock, stock_quantity, "
@@ -108,12 +108,12 @@ def run(
             [f"P{woo_id}", action, woo_id, changes_of(connection, woo_id, fields)],
         )
     connection.execute(
-        "INSERT OR REPLACE INTO sync.comparisons (flow, computed_at) VALUES (?, ?)", [FLOWS[delta], utc_now()]
+        "INSERT OR REPLACE INTO sync.comparisons (flow, computed_at) VALUES (?, ?)", [RAILS[delta].flow, utc_now()]
     )
-    changes, verdicts = guard(connection, SETTINGS, now or utc_now(), delta, **{"let_pass": (), **how})
+    changes, verdicts = RAILS[delta].guard(connection, SETTINGS, now or utc_now(), **{"let_pass": (), **how})
     rows = [row for row in changes.to_dicts() if row["action"] in ledger.SENT_ACTIONS]
     if fate != "unsent":
-        send(connection, FLOWS[delta], rows, fate)
+        send(connection, RAILS[delta].flow, rows, fate)
     return sorted(row["key"] for row in rows), {verdict.rail: verdict for verdict in verdicts}
 
 

@@ -1,5 +1,6 @@
 """Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -11,7 +12,6 @@ from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.snapshot import read_feed
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -28,10 +28,11 @@ from solteq_woo_assets.engine.steps import (
     warn_of_quarantine,
 )
 from solteq_woo_assets.errors import ConfigurationError
+from solteq_woo_assets.flow import Comparison
+from solteq_woo_assets.flows.balances.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way, unknown_stores
 from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
 from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, TABLE, balance_feed
-from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
 from solteq_woo_assets.flows.products.frames import balance_frame
 from solteq_woo_assets.flows.products.outbox import deliver
 from solteq_woo_assets.flows.sales.assets import receipt_rules
@@ -40,6 +41,43 @@ from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
 from solteq_woo_assets.settings import Settings
 
 GROUP = "balances_to_woo"
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
+    """The stock that the store should show, less what it shows, by what was last read of both sides.
+
+    :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
+    """
+    rules, balances = stock_rules(settings), connection.table(TABLE)
+    unknown = unknown_stores(balances=balances, rules=rules)
+    if unknown:
+        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
+        raise ConfigurationError(
+            f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
+            f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
+        )
+    return compare_balances(
+        connection,
+        balances=balances,
+        products=connection.table("snapshot.solteq_products"),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        under_way=connection.table("snapshot.sales_under_way"),
+        rules=rules,
+    )
+
+
+def stock_rules(settings: Settings) -> StockRules:
+    """The settings that decide about quantities."""
+    return StockRules(
+        stock_stores=settings.stock_stores,
+        stock_buffer=settings.stock_buffer,
+        web_store=settings.web_store,
+        stock_store_changes=settings.stock_store_changes,
+        inactive_products=settings.inactive_products,
+    )
+
+
 BALANCES = Flow(
     name=FLOW,
     module=__name__,
@@ -53,6 +91,8 @@ BALANCES = Flow(
     delivery="woo_stock",
     writes="woocommerce/products",
     source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
 )
 WRITES_AT_ONCE = 500
 """So many quantities leave between two looks at the store's orders."""
@@ -132,7 +172,7 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
     code_version="1",
     pool=FLOW,
     deps=BALANCES.compared,
-    check_specs=check_specs("balance_delta"),
+    check_specs=GUARD_RAILS.check_specs(),
 )
 def balance_delta(
     context: dg.AssetExecutionContext,
@@ -147,9 +187,10 @@ def balance_delta(
     """
     with shop.step(context, FLOW) as effort:
         with shop.database.transaction() as connection:
-            _, refused = store_delta(connection, config, FLOW, "balance_delta", compare(connection, shop.settings))
-            changes, verdicts = guard(connection, shop.settings, utc_now(), "balance_delta", let_pass=config.let_pass)
-            products = count_rows(connection, f"SELECT count(DISTINCT {sku_key('product_code')}) FROM {TABLE}")
+            comparison = compare(connection, shop.settings, utc_now())
+            refused = store_delta(connection, config, FLOW, "balance_delta", comparison)
+            changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
+            products = count_rows(connection, f"SELECT count(DISTINCT sku_key(product_code)) FROM {TABLE}")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     return dg.MaterializeResult(
         metadata=delta_metadata(
@@ -159,31 +200,7 @@ def balance_delta(
             unchanged=products - changes.height - refused,
             effort=effort,
         ),
-        check_results=report(context, "balance_delta", verdicts, config.let_pass),
-    )
-
-
-def compare(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
-    """The delta as it is by what was last read of both sides.
-
-    :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
-    """
-    rules, balances = stock_rules(settings), connection.table(TABLE)
-    unknown = unknown_stores(balances=balances, rules=rules)
-    if unknown:
-        rows = connection.execute(f"SELECT DISTINCT store_id FROM {TABLE} ORDER BY 1").fetchall()
-        raise ConfigurationError(
-            f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
-            f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
-        )
-    return compare_balances(
-        connection,
-        balances=balances,
-        products=connection.table("snapshot.solteq_products"),
-        catalogue=connection.table("snapshot.woo_catalogue"),
-        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
-        under_way=connection.table("snapshot.sales_under_way"),
-        rules=rules,
+        check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
     )
 
 
@@ -194,17 +211,6 @@ def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl
         balances=connection.table(TABLE),
         under_way=connection.table("snapshot.sales_under_way"),
         rules=stock_rules(settings),
-    )
-
-
-def stock_rules(settings: Settings) -> StockRules:
-    """The settings that decide about quantities."""
-    return StockRules(
-        stock_stores=settings.stock_stores,
-        stock_buffer=settings.stock_buffer,
-        web_store=settings.web_store,
-        stock_store_changes=settings.stock_store_changes,
-        inactive_products=settings.inactive_products,
     )
 
 
@@ -237,8 +243,9 @@ def woo_stock(
             with shop.database.transaction() as connection:
                 if changed:  # what is due was not refused, or is to be tried again
                     again = DeltaConfig(retry=due)
-                    store_delta(connection, again, FLOW, "balance_delta", compare(connection, shop.settings))
-                    guard(connection, shop.settings, utc_now(), "balance_delta", judged=due)
+                    comparison = compare(connection, shop.settings, utc_now())
+                    store_delta(connection, again, FLOW, "balance_delta", comparison)
+                    GUARD_RAILS.guard(connection, shop.settings, utc_now(), judged=due)
                 left = set(due).intersection(_due_keys(connection))
             due = [key for key in due if key in left]
             lot, due = due[:WRITES_AT_ONCE], due[WRITES_AT_ONCE:]
@@ -271,4 +278,4 @@ def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def stock_agrees(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
     with shop.database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, shop.settings))
+        return agreement(connection, FLOW, compare(connection, shop.settings, utc_now()))

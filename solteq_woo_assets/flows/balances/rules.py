@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import sql
-from solteq_woo_assets.flow import CHANGES_SCHEMA
+from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.products.matching import find_strangers
 
 Relation = duckdb.DuckDBPyRelation
@@ -33,8 +33,8 @@ def balance_delta(
     links: Relation,
     under_way: Relation,
     rules: StockRules,
-) -> pl.DataFrame:
-    """The stock that the store should show, less what it shows. Columns: ``CHANGES_SCHEMA``.
+) -> Comparison:
+    """The stock that the store should show, less what it shows.
 
     A balance whose product is not in the store yet is a row with action ``wait``.
 
@@ -54,7 +54,7 @@ def balance_delta(
         )
         steps.table("pairs")
         steps.add(strangers=find_strangers(connection))
-        return steps.frame("changes").cast(CHANGES_SCHEMA)
+        return Comparison(steps.frame("changes").cast(CHANGES_SCHEMA))
 
 
 def pieces_under_way(

@@ -5,7 +5,6 @@ from datetime import datetime
 import duckdb
 
 from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.flows.products.frames import balance_frame
@@ -24,7 +23,7 @@ def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> 
     arrived = count_rows(
         connection,
         "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
-        f"ON {sku_key('held.sku')} = {sku_key('delta.key')} "
+        "ON sku_key(held.sku) = sku_key(delta.key) "
         "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
     )
     return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None

@@ -6,7 +6,7 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.engine import quarantine, skus
+from solteq_woo_assets.engine import skus
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.pictures import price_timeline
 from solteq_woo_assets.engine.shop import Shop
@@ -26,16 +26,33 @@ from solteq_woo_assets.engine.steps import (
     store_delta,
     warn_of_quarantine,
 )
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_prices
-from solteq_woo_assets.flows.campaigns.rules import CampaignPriceDelta
+from solteq_woo_assets.flows.campaigns.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as compare_prices
 from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, TABLE, campaign_feed
-from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
 from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.settings import Settings
 
 GROUP = "campaigns_to_woo"
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Comparison:
+    """The sale prices that the store should hold at an instant, less what it holds, by what was last read of both."""
+    return compare_prices(
+        connection,
+        products=connection.table("snapshot.solteq_products"),
+        campaigns=connection.table(TABLE),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        history=connection.table("sync.price_history"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        deliveries=connection.table("sync.deliveries"),
+        rules=pricing_rules(connection, settings),
+        now=now,
+    )
+
+
 CAMPAIGNS = Flow(
     name=FLOW,
     module=__name__,
@@ -49,6 +66,8 @@ CAMPAIGNS = Flow(
     delivery="woo_campaign_prices",
     writes="woocommerce/products",
     source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
 )
 EXPLAINED = 10
 """So many products of a delta are explained campaign by campaign in its metadata."""
@@ -93,7 +112,7 @@ def solteq_campaigns(
     pool=FLOW,
     # A product's price goes with it, so where one run does both flows, campaigns are compared with what it brought.
     deps=CAMPAIGNS.compared,
-    check_specs=check_specs("campaign_price_delta"),
+    check_specs=GUARD_RAILS.check_specs(),
 )
 def campaign_price_delta(
     context: dg.AssetExecutionContext,
@@ -109,10 +128,9 @@ def campaign_price_delta(
     with shop.step(context, FLOW) as effort:
         with shop.database.transaction() as connection:
             now = shop.clock()
-            delta = compare(connection, shop.settings, now)
-            quarantine.replace(connection, FLOW, "delta", delta.quarantine)
-            _, refused = store_delta(connection, config, FLOW, "campaign_price_delta", delta.changes, delta.next_edge)
-            changes, verdicts = guard(connection, shop.settings, now, "campaign_price_delta", let_pass=config.let_pass)
+            comparison = compare(connection, shop.settings, now)
+            refused = store_delta(connection, config, FLOW, "campaign_price_delta", comparison)
+            changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, now, let_pass=config.let_pass)
             active = count_rows(
                 connection, "SELECT count(*) FROM snapshot.solteq_products WHERE active AND NOT deleted"
             )
@@ -128,29 +146,13 @@ def campaign_price_delta(
                 unchanged=max(active - len(written) - refused, 0),
                 effort=effort,
             ),
-            "reductions": delta.reductions,
-            "without_30_days_of_history": delta.without_history,
-            "next_edge": f"{delta.next_edge.isoformat()}Z" if delta.next_edge else "",
+            **comparison.numbers,
+            "next_edge": f"{comparison.next_edge.isoformat()}Z" if comparison.next_edge else "",
             "why": dg.MarkdownMetadataValue(markdown_table(explanation.verdicts)),
             "calendar": dg.MarkdownMetadataValue(markdown_table(explanation.calendar)),
             **({} if explanation.segments.is_empty() else {"timeline": price_timeline(explanation.segments, now)}),
         },
-        check_results=report(context, "campaign_price_delta", verdicts, config.let_pass),
-    )
-
-
-def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> CampaignPriceDelta:
-    """The delta as it is at an instant, by what was last read of both sides."""
-    return compare_prices(
-        connection,
-        products=connection.table("snapshot.solteq_products"),
-        campaigns=connection.table(TABLE),
-        catalogue=connection.table("snapshot.woo_catalogue"),
-        history=connection.table("sync.price_history"),
-        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
-        deliveries=connection.table("sync.deliveries"),
-        rules=pricing_rules(connection, settings),
-        now=now,
+        check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
     )
 
 
@@ -201,4 +203,4 @@ def sale_prices_agree(
 ) -> dg.AssetCheckResult:
     """After delivery the store's sale prices are those of the campaigns, but for what is in quarantine."""
     with shop.database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()).changes)
+        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()))

@@ -7,10 +7,10 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
     campaign_price,
-    forget_prices,
     local_text,
     price_products,
     price_text,
@@ -122,6 +122,7 @@ FROM segments JOIN sold USING (id) ORDER BY code, opens
 """
 
 
+@leaves_nothing
 def explain_prices(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -152,12 +153,9 @@ def explain_prices(
     )
     connection.register("segments", timeline(connection, since=now, until=now + DAYS_AHEAD))
     zone = rules.zone.key
-    explanation = Explanation(
+    return Explanation(
         prices=connection.sql(_PRICES, params={"now": now}).pl(),
         verdicts=connection.sql(_VERDICTS, params={"now": now, "zone": zone}).pl(),
         calendar=connection.sql(_CALENDAR, params={"zone": zone}).pl(),
         segments=connection.sql(_SEGMENTS).pl(),
     )
-    connection.unregister("segments")
-    forget_prices(connection)
-    return explanation

@@ -22,6 +22,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.skus import sku_key
+from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flows.campaigns.lowest_price import LOWEST_PRICES
 from solteq_woo_assets.flows.campaigns.windows import (
     AHEAD,
@@ -308,6 +309,7 @@ def sale_changes(store: str, offer: str) -> str:
     ]"""
 
 
+@leaves_nothing
 def timeline(connection: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) -> pl.DataFrame:
     """The calendar of the products in ``candidates``: their discount prices, one after the other; none in the gaps.
 
@@ -332,12 +334,10 @@ def timeline(connection: duckdb.DuckDBPyConnection, *, since: datetime, until: d
         connection.execute("DELETE FROM reached")
         if segments:
             connection.executemany("INSERT INTO reached SELECT $1, $2 WHERE isfinite($2)", segments)
-    rows = connection.sql(
+    return connection.sql(
         "SELECT id, opens, CASE WHEN isfinite(closes) THEN closes END AS closes, price, position "
         "FROM calendar JOIN sold USING (product) ORDER BY id, opens"
     ).pl()
-    connection.execute("DROP TABLE calendar; DROP TABLE reached")
-    return rows
 
 
 def judge_campaigns(
@@ -407,7 +407,7 @@ def price_products(
     now: datetime,
     ahead: timedelta = AHEAD,
 ) -> None:
-    """Make the temporary tables that the module begins with; ``forget_prices`` drops them.
+    """Make the temporary tables that the module begins with.
 
     :param products: rows of ``snapshot.solteq_products``
     :param campaigns: rows of ``snapshot.solteq_campaigns``
@@ -423,21 +423,6 @@ def price_products(
     connection.execute(_OFFERS_NOW, {"now": now})
     connection.execute(LOWEST_PRICES, {"now": now})
     connection.execute(_OFFERS, {"now": now})
-
-
-def forget_prices(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop the temporary tables."""
-    for table in (
-        "offers",
-        "lowest_prices",
-        "offers_now",
-        "candidates",
-        "covered",
-        "sold",
-        "windows",
-        "campaigns_judged",
-    ):
-        connection.execute(f"DROP TABLE {table}")
 
 
 def next_edge(connection: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -1,7 +1,6 @@
 """Which sale prices the store should hold, less what it holds: the campaign price delta."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
@@ -9,10 +8,10 @@ import polars as pl
 
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.skus import sku_key
-from solteq_woo_assets.flow import CHANGES_SCHEMA
+from solteq_woo_assets.engine.temporary import leaves_nothing
+from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
-    forget_prices,
     local_text,
     next_edge,
     price_products,
@@ -38,23 +37,6 @@ CAMPAIGN_CHANGES_SCHEMA = pl.Schema(
     }
 )
 """The columns of ``delta.campaign_price_delta``; ``engine/database.py`` says what they hold."""
-
-
-@dataclass(frozen=True)
-class CampaignPriceDelta:
-    """The writes to come, and what is held back.
-
-    ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
-    ``quarantine``: key, field, reason, code of campaigns that make no sense.
-    ``next_edge``: when the next offer begins or ends, if any does.
-    ``reductions``, ``without_history``: products with an offer, and those of them without 30 days of history.
-    """
-
-    changes: pl.DataFrame
-    quarantine: pl.DataFrame
-    next_edge: datetime | None
-    reductions: int
-    without_history: int
 
 
 # A code on two active products is nobody's price: the product delta holds it back. What is not sold online is left
@@ -188,6 +170,7 @@ FROM campaigns_judged WHERE held = 'quarantine' AND ends > $now
 """
 
 
+@leaves_nothing
 def campaign_price_delta(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -199,8 +182,11 @@ def campaign_price_delta(
     deliveries: Relation,
     rules: PricingRules,
     now: datetime,
-) -> CampaignPriceDelta:
+) -> Comparison:
     """The sale prices and windows that the store should hold at an instant, less what it holds.
+
+    ``changes`` has ``CAMPAIGN_CHANGES_SCHEMA``; a campaign that sets no price is a row with action ``skip``, by its id.
+    ``numbers``: products with an offer, and those of them without 30 days of history.
 
     :param products: rows of ``snapshot.solteq_products``
     :param campaigns: rows of ``snapshot.solteq_campaigns``
@@ -226,13 +212,9 @@ def campaign_price_delta(
     changes = frame(_CHANGES, {"now": now, "zone": rules.zone.key}).cast(CAMPAIGN_CHANGES_SCHEMA)
     skipped = frame(_SKIPPED, {"now": now}).cast(CAMPAIGN_CHANGES_SCHEMA)
     counts = connection.execute("SELECT count(*), count(*) FILTER (lowest_price_30d IS NULL) FROM offers").fetchall()[0]
-    delta = CampaignPriceDelta(
+    return Comparison(
         changes=pl.concat([changes, skipped]),
-        quarantine=frame(_QUARANTINE, {"now": now}),
+        held=frame(_QUARANTINE, {"now": now}),
         next_edge=next_edge(connection),
-        reductions=counts[0],
-        without_history=counts[1],
+        numbers={"reductions": counts[0], "without_30_days_of_history": counts[1]},
     )
-    connection.execute("DROP TABLE sent; DROP TABLE compared")
-    forget_prices(connection)
-    return delta

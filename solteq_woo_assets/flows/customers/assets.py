@@ -1,6 +1,7 @@
 """Customers both ways: what both sides have of each person, who has changed what, and telling the other side."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -9,9 +10,9 @@ import polars as pl
 
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.engine.guard_rails import Verdict
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
@@ -29,8 +30,10 @@ from solteq_woo_assets.engine.steps import (
     store_delta,
     warn_of_quarantine,
 )
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.erasure import erase, find
+from solteq_woo_assets.flows.customers.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.customers.outbox import deliver_to_solteq, deliver_to_woo, release_changed
 from solteq_woo_assets.flows.customers.people import masked
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
@@ -43,13 +46,36 @@ from solteq_woo_assets.flows.customers.snapshots import (
     refresh_accounts,
 )
 from solteq_woo_assets.flows.customers.source import FLOW, FROM_SOLTEQ, FROM_WOO, customer_feed
-from solteq_woo_assets.flows.guard_rails import Verdict, check_specs, guard, report
 from solteq_woo_assets.flows.sales import snapshots as sales
 from solteq_woo_assets.settings import Settings
 
 GROUP = "customers_both_ways"
 TO_WOO = "customers_to_woo"
 TO_SOLTEQ = "customers_to_solteq"
+
+
+def compare_to_woo(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
+    """What the store is to be told of customers, by what was last read of both sides."""
+    return customer_links.look(connection, customer_rules(settings)).to_woo
+
+
+def compare_to_solteq(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
+    """What Solteq is to be told of customers, by what was last read of both sides."""
+    return customer_links.look(connection, customer_rules(settings)).to_solteq
+
+
+def customer_rules(settings: Settings) -> CustomerRules:
+    """The settings that decide about customers."""
+    return CustomerRules(
+        shop=settings.shop,
+        accounts=settings.customer_accounts,
+        groups=settings.customer_account_groups,
+        guests=settings.guest_customers,
+        conflicts=settings.customer_conflicts,
+        remove_deleted=settings.deleted_customers == "remove",
+    )
+
+
 CUSTOMERS_TO_WOO = Flow(
     name=TO_WOO,
     module=__name__,
@@ -62,6 +88,8 @@ CUSTOMERS_TO_WOO = Flow(
     delivery="woo_customers",
     writes="woocommerce/customers",
     source=FROM_SOLTEQ,
+    compare=compare_to_woo,
+    guard_rails=GUARD_RAILS,
     lease=FLOW,
     is_personal=True,
 )
@@ -77,6 +105,7 @@ CUSTOMERS_TO_SOLTEQ = Flow(
     delivery="solteq_customer_updates",
     writes="solteq/customer_register",
     source=FROM_WOO,
+    compare=compare_to_solteq,
     lease=FLOW,
     is_personal=True,
 )
@@ -169,7 +198,7 @@ def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
     code_version="1",
     pool=FLOW,
     deps=CUSTOMERS_TO_WOO.compared,
-    check_specs=check_specs("woo_customer_delta"),
+    check_specs=GUARD_RAILS.check_specs(),
 )
 def woo_customer_delta(
     context: dg.AssetExecutionContext,
@@ -192,7 +221,7 @@ def woo_customer_delta(
         quarantined = warn_of_quarantine(context, shop.database, TO_WOO)
     return dg.MaterializeResult(
         metadata=_delta_metadata(shop, merge, changes, quarantined, effort),
-        check_results=report(context, "woo_customer_delta", verdicts, config.let_pass),
+        check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
     )
 
 
@@ -226,22 +255,10 @@ def solteq_customer_delta(
 def _look(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> Merge:
     """What would be written; who runs the store is read again if it matters."""
     with database.transaction() as connection:
-        first = customer_links.compare(connection, customer_rules(settings))
+        first = customer_links.look(connection, customer_rules(settings))
     if first.depends_on_staff:
         _read_staff(context, settings, database, woo)
     return first.merge
-
-
-def customer_rules(settings: Settings) -> CustomerRules:
-    """The settings that decide about customers."""
-    return CustomerRules(
-        shop=settings.shop,
-        accounts=settings.customer_accounts,
-        groups=settings.customer_account_groups,
-        guests=settings.guest_customers,
-        conflicts=settings.customer_conflicts,
-        remove_deleted=settings.deleted_customers == "remove",
-    )
 
 
 def _settle(
@@ -256,30 +273,30 @@ def _settle(
     :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
     :return: the merge, the store's delta as its guard rails left it, and what they say
     """
-    comparison = customer_links.compare(connection, customer_rules(settings))
-    changes, verdicts = _store(connection, config, settings, comparison.merge, let_pass)
-    if customer_links.stopped(connection) != comparison.kept:  # others may part now than by the last delta
-        comparison = customer_links.compare(connection, customer_rules(settings))
+    people = customer_links.look(connection, customer_rules(settings))
+    changes, verdicts = _store(connection, config, settings, people, let_pass)
+    if customer_links.stopped(connection) != people.kept:  # others may part now than by the last delta
+        people = customer_links.look(connection, customer_rules(settings))
         passes = None if let_pass is None else []  # those that may pass have been told
-        changes, verdicts = _store(connection, config, settings, comparison.merge, passes)
-    customer_links.apply(connection, comparison)
-    return comparison.merge, changes, verdicts
+        changes, verdicts = _store(connection, config, settings, people, passes)
+    people.apply(connection)
+    return people.merge, changes, verdicts
 
 
 def _store(
     connection: duckdb.DuckDBPyConnection,
     config: DeltaConfig,
     settings: Settings,
-    merge: Merge,
+    people: customer_links.People,
     let_pass: Sequence[str] | None,
 ) -> tuple[pl.DataFrame, list[Verdict]]:
-    release_changed(connection, TO_WOO, merge.to_woo)
-    release_changed(connection, TO_SOLTEQ, merge.to_solteq)
-    quarantine.replace(connection, TO_WOO, "delta", merge.to_woo_held)
-    quarantine.replace(connection, TO_SOLTEQ, "delta", merge.to_solteq_held)
-    store_delta(connection, config, TO_WOO, "woo_customer_delta", merge.to_woo)
-    store_delta(connection, config, TO_SOLTEQ, "solteq_customer_delta", merge.to_solteq)
-    return guard(connection, settings, utc_now(), "woo_customer_delta", let_pass=let_pass)
+    for flow, delta, comparison in (
+        (TO_WOO, "woo_customer_delta", people.to_woo),
+        (TO_SOLTEQ, "solteq_customer_delta", people.to_solteq),
+    ):
+        release_changed(connection, flow, comparison.changes)
+        store_delta(connection, config, flow, delta, comparison)
+    return GUARD_RAILS.guard(connection, settings, utc_now(), let_pass=let_pass)
 
 
 def _delta_metadata(
@@ -390,8 +407,8 @@ def _send_to_solteq(
 def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
     """Merge these again; the rows of the others, and what is held of them, stay as they are."""
     with database.transaction() as connection:
-        merge = customer_links.compare(connection, customer_rules(settings)).merge
-        changes = merge.to_solteq.filter(pl.col("key").is_in(keys))  # noqa: F841  DuckDB reads it
+        comparison = compare_to_solteq(connection, settings, utc_now())
+        changes = comparison.changes.filter(pl.col("key").is_in(keys))  # noqa: F841  DuckDB reads it
         connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [list(keys)])
         connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME SELECT * FROM changes")
 
@@ -436,13 +453,11 @@ def erase_from_database(
 def accounts_agree(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """After delivery the store has been told everything, but for what is in quarantine."""
     with shop.database.transaction() as connection:
-        merge = customer_links.compare(connection, customer_rules(shop.settings)).merge
-        return agreement(connection, TO_WOO, merge.to_woo)
+        return agreement(connection, TO_WOO, compare_to_woo(connection, shop.settings, utc_now()))
 
 
 @dg.asset_check(asset=solteq_customer_updates)
 def customers_agree(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """After delivery Solteq has been told everything, but for what is in quarantine."""
     with shop.database.transaction() as connection:
-        merge = customer_links.compare(connection, customer_rules(shop.settings)).merge
-        return agreement(connection, TO_SOLTEQ, merge.to_solteq)
+        return agreement(connection, TO_SOLTEQ, compare_to_solteq(connection, shop.settings, utc_now()))

@@ -1,6 +1,6 @@
 """Which account is which customer, and what both sides last agreed on: the table ``sync.customers``.
 
-A comparison only looks. What it found out of people is stored by ``apply``, with the delta that it is stored for.
+To look changes nothing. What is found out of people is stored by ``People.apply``: the effect of both comparisons.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.temporary import leaves_nothing
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.customers.rules import (
     AGREED_FIELDS,
     CustomerRules,
@@ -26,8 +28,8 @@ _NOT_YET = "links_to_be"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What is to be written, and what is to be remembered.
+class People:
+    """Who is who by now, and what both sides are to be told of them.
 
     ``parted``, ``linked``: frames of solteq_id, woo_id, why. ``kept``: Solteq's ids in links that are to part and may
     not, since their partings were stopped. ``known_guests``: orders of guests whom either side has by now.
@@ -45,8 +47,28 @@ class Comparison:
         found = (self.linked, self.merge.to_woo, self.merge.to_solteq)
         return any(frame.height for frame in found) or "account-of-staff" in self.merge.to_woo_held["code"]
 
+    @property
+    def to_woo(self) -> Comparison:
+        """What the store is to be told."""
+        return Comparison(self.merge.to_woo, self.merge.to_woo_held, (self.apply,))
 
-def compare(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Comparison:
+    @property
+    def to_solteq(self) -> Comparison:
+        """What Solteq is to be told."""
+        return Comparison(self.merge.to_solteq, self.merge.to_solteq_held, (self.apply,))
+
+    def apply(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Part and link who is to be, and remember what is agreed by now."""
+        _part(connection, _LINKS, self.parted)
+        _link(connection, _LINKS, self.linked)
+        _agree(connection, self.merge.agreed)
+        connection.execute(
+            "DELETE FROM snapshot.woo_guests WHERE list_contains($1, order_id)", [list(self.known_guests)]
+        )
+
+
+@leaves_nothing
+def look(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> People:
     """Find out who parts, who is who, what is agreed by now and what is left to write. Nothing is stored.
 
     A link whose parting was stopped stays as it is, and nothing is written of the pair.
@@ -70,9 +92,8 @@ def compare(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> Comp
         guests=connection.sql("FROM snapshot.woo_guests WHERE NOT list_contains($1, order_id)", params=[known]),
         rules=rules,
     )
-    connection.execute(f"DROP TABLE {_NOT_YET}")
     merge = replace(merge, to_woo=pl.concat([merge.to_woo, partings]))
-    return Comparison(merge, parted, linked, kept, known)
+    return People(merge, parted, linked, kept, known)
 
 
 def _accounts(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
@@ -89,16 +110,6 @@ def stopped(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
         "SELECT solteq_id FROM delta.woo_customer_delta WHERE kind = 'link' AND action = 'stopped'"
     ).fetchall()
     return frozenset(row[0] for row in rows)
-
-
-def apply(connection: duckdb.DuckDBPyConnection, comparison: Comparison) -> None:
-    """Part and link who is to be, and remember what is agreed by now: in the transaction that stores the delta."""
-    _part(connection, _LINKS, comparison.parted)
-    _link(connection, _LINKS, comparison.linked)
-    _agree(connection, comparison.merge.agreed)
-    connection.execute(
-        "DELETE FROM snapshot.woo_guests WHERE list_contains($1, order_id)", [list(comparison.known_guests)]
-    )
 
 
 def link(connection: duckdb.DuckDBPyConnection, solteq_id: str, woo_id: int, why: str) -> None:

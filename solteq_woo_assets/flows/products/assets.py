@@ -5,7 +5,6 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import outdate, read_catalogue, read_feed
@@ -23,15 +22,41 @@ from solteq_woo_assets.engine.steps import (
     store_delta,
     warn_of_quarantine,
 )
-from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.products.frames import product_frame
-from solteq_woo_assets.flows.products.links import link
-from solteq_woo_assets.flows.products.rules import CatalogueRules, ProductDelta
+from solteq_woo_assets.flows.products.guard_rails import GUARD_RAILS
+from solteq_woo_assets.flows.products.rules import CatalogueRules
 from solteq_woo_assets.flows.products.rules import product_delta as compare_products
 from solteq_woo_assets.flows.products.source import FLOW, SOURCE, TABLE, product_feed
 from solteq_woo_assets.settings import Settings
 
 GROUP = "products_to_woo"
+
+
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Comparison:
+    """What the store should hold at an instant, less what it holds, by what was last read of both sides."""
+    rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
+    store_classes = rows[0][0] if rows else []
+    return compare_products(
+        connection,
+        products=connection.table(TABLE),
+        catalogue=connection.table("snapshot.woo_catalogue"),
+        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
+        campaigns=connection.table("snapshot.solteq_campaigns"),
+        history=connection.table("sync.price_history"),
+        pricing=pricing_rules(connection, settings),
+        now=now,
+        rules=CatalogueRules(
+            new_product_status=settings.new_product_status,
+            inactive_products=settings.inactive_products,
+            binned_products=settings.binned_products,
+            attribute_separator=settings.attribute_separator,
+            tax_classes=settings.tax_classes,
+            store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
+        ),
+    )
+
+
 PRODUCTS = Flow(
     name=FLOW,
     module=__name__,
@@ -44,6 +69,8 @@ PRODUCTS = Flow(
     delivery="woo_products",
     writes="woocommerce/products",
     source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
 )
 
 
@@ -106,7 +133,7 @@ def woo_catalogue(
     code_version="1",
     pool=FLOW,
     deps=PRODUCTS.compared,
-    check_specs=check_specs("product_delta"),
+    check_specs=GUARD_RAILS.check_specs(),
 )
 def product_delta(
     context: dg.AssetExecutionContext,
@@ -122,41 +149,16 @@ def product_delta(
     with shop.step(context, FLOW) as effort:
         with shop.database.transaction() as connection:
             now = shop.clock()
-            delta = compare(connection, shop.settings, now)
-            link(connection, delta.links)
-            quarantine.replace(connection, FLOW, "delta", delta.quarantine)
-            store_delta(connection, config, FLOW, "product_delta", delta.changes, delta.next_edge)
-            changes, verdicts = guard(connection, shop.settings, now, "product_delta", let_pass=config.let_pass)
+            comparison = compare(connection, shop.settings, now)
+            comparison.take_effect(connection)
+            store_delta(connection, config, FLOW, "product_delta", comparison)
+            changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, now, let_pass=config.let_pass)
             active = count_rows(connection, f"SELECT count(*) FROM {TABLE} WHERE active AND NOT deleted")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
     return dg.MaterializeResult(
         metadata=delta_metadata(shop, changes, quarantined=quarantined, unchanged=unchanged, effort=effort),
-        check_results=report(context, "product_delta", verdicts, config.let_pass),
-    )
-
-
-def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> ProductDelta:
-    """The delta as it is at an instant, by what was last read of both sides."""
-    rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
-    store_classes = rows[0][0] if rows else []
-    return compare_products(
-        connection,
-        products=connection.table(TABLE),
-        catalogue=connection.table("snapshot.woo_catalogue"),
-        links=connection.sql("FROM sync.links WHERE kind = 'product'"),
-        campaigns=connection.table("snapshot.solteq_campaigns"),
-        history=connection.table("sync.price_history"),
-        pricing=pricing_rules(connection, settings),
-        now=now,
-        rules=CatalogueRules(
-            new_product_status=settings.new_product_status,
-            inactive_products=settings.inactive_products,
-            binned_products=settings.binned_products,
-            attribute_separator=settings.attribute_separator,
-            tax_classes=settings.tax_classes,
-            store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
-        ),
+        check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
     )
 
 
@@ -186,4 +188,4 @@ def catalogue_agrees(
 ) -> dg.AssetCheckResult:
     """After delivery the store holds what Solteq says, but for what is in quarantine."""
     with shop.database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()).changes)
+        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()))

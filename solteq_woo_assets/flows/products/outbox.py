@@ -22,7 +22,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
-from solteq_woo_assets.engine import failures, handover, ledger, skus
+from solteq_woo_assets.engine import failures, handover, ledger
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.delivery import LotSender, Phase, deliver_lots, lots_of
 from solteq_woo_assets.engine.handover import Claim
@@ -401,10 +401,10 @@ def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) ->
     link(connection, connection.sql(_WITH_IDS).pl())
 
 
-_WITH_IDS = f"""
+_WITH_IDS = """
 SELECT told.* REPLACE (product.id AS solteq_id)
 FROM told LEFT JOIN snapshot.solteq_products AS product
-    ON {skus.sku_key("product.code")} = told.key AND product.active AND NOT product.deleted
+    ON sku_key(product.code) = told.key AND product.active AND NOT product.deleted
 QUALIFY row_number() OVER (PARTITION BY told.key, told.woo_id ORDER BY product.modified_at DESC) = 1
 """
 

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -28,15 +29,16 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.engine import sql
-from solteq_woo_assets.flow import CHANGES_SCHEMA
+from solteq_woo_assets.engine.temporary import leaves_nothing
+from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.campaigns.pricing import (
     LOWEST_PRICE_META,
     PricingRules,
-    forget_prices,
     next_edge,
     price_products,
 )
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
+from solteq_woo_assets.flows.products.links import link
 from solteq_woo_assets.flows.products.matching import match_products
 from solteq_woo_assets.flows.products.variants import Pair, chosen_options, common_name, has_chosen, merged_attributes
 
@@ -59,22 +61,7 @@ class CatalogueRules:
     attribute_separator: str = "/"
 
 
-@dataclass(frozen=True)
-class ProductDelta:
-    """The writes to come, what is held back, and who is who.
-
-    ``changes`` has ``CHANGES_SCHEMA``. ``quarantine``: key, field, reason, code.
-    ``links``: key, woo_id, solteq_id and sku of the codes and model numbers that are in the store; where
-    ``status_is_ours``, the status to go back to (``status_before``) is forgotten: the product is on sale on both sides.
-    ``next_edge``: when the next sale begins or ends, if any does.
-    """
-
-    changes: pl.DataFrame
-    quarantine: pl.DataFrame
-    links: pl.DataFrame
-    next_edge: datetime | None
-
-
+@leaves_nothing
 def product_delta(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -86,8 +73,8 @@ def product_delta(
     rules: CatalogueRules,
     pricing: PricingRules,
     now: datetime,
-) -> ProductDelta:
-    """What the store should hold at an instant, less what it holds.
+) -> Comparison:
+    """What the store should hold at an instant, less what it holds. The effect links codes with what is in the store.
 
     :param products: rows of ``snapshot.solteq_products``
     :param catalogue: rows of ``snapshot.woo_catalogue``
@@ -113,14 +100,12 @@ def product_delta(
         steps.add(choices=_choices(models))
         changes = _changes(steps, models, rules)
         held = steps.frame("quarantine", binned_products=rules.binned_products)
-        delta = ProductDelta(
+        return Comparison(
             changes=changes,
-            quarantine=held.unique(["key", "field"], maintain_order=True),
-            links=steps.frame("links_to_keep"),
+            held=held.unique(["key", "field"], maintain_order=True),
+            effects=(partial(link, rows=steps.frame("links_to_keep")),),
             next_edge=next_edge(connection),
         )
-    forget_prices(connection)
-    return delta
 
 
 def _changes(steps: sql.Steps, models: list[dict[str, Any]], rules: CatalogueRules) -> pl.DataFrame:

@@ -20,14 +20,7 @@ from solteq_woo_assets.engine.steps import (
 )
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.balances import assets as balances
-from solteq_woo_assets.flows.campaigns import assets as campaigns
-from solteq_woo_assets.flows.customers import assets as customers
-from solteq_woo_assets.flows.customers import links as customer_links
-from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
-from solteq_woo_assets.flows.sales import assets as sales
-from solteq_woo_assets.flows.sales import plan as sales_plan
-from solteq_woo_assets.flows.sales.snapshots import first_day
 from solteq_woo_assets.settings import Settings
 
 GROUP = "reconciliation"
@@ -93,37 +86,21 @@ def _found(
 
     :param unread: flows that are left out, each with a snapshot that could not be read
     """
-    of_products = products.compare(connection, settings, now)
-    of_campaigns = campaigns.compare(connection, settings, now)
-    deltas = {
-        products.FLOW: of_products.changes,
-        campaigns.FLOW: of_campaigns.changes,
-        balances.FLOW: balances.compare(connection, settings),
-    }
-    held = {products.FLOW: of_products.quarantine, campaigns.FLOW: of_campaigns.quarantine}
-    if first_day(connection) is not None:
-        plan = sales_plan.plan(connection, sales.receipt_rules(settings))
-        deltas[sales.FLOW], held[sales.FLOW] = plan.changes, plan.held
-    merge = customer_links.compare(connection, customers.customer_rules(settings)).merge
-    deltas |= {customers.TO_WOO: merge.to_woo, customers.TO_SOLTEQ: merge.to_solteq}
-    held |= {customers.TO_WOO: merge.to_woo_held, customers.TO_SOLTEQ: merge.to_solteq_held}
-    for flow, _ in unread:
-        deltas.pop(flow, None)
-        held.pop(flow, None)
-    for flow, records in held.items():
-        quarantine.replace(connection, flow, "delta", records)
-    delivered = connection.table("sync.deliveries")
-    personal = {flow.name for flow in FLOWS if flow.is_personal}
-    rows = [
-        differences(
-            connection,
-            flow=flow,
-            changes=without_refused(connection, flow, changes)[0],
-            deliveries=delivered,
-            is_personal=flow in personal,
+    rows: list[pl.DataFrame] = []
+    for flow in FLOWS:
+        if flow.name in dict(unread):
+            continue
+        comparison = flow.compare(connection, settings, now)
+        quarantine.replace(connection, flow.name, "delta", comparison.held)
+        rows.append(
+            differences(
+                connection,
+                flow=flow.name,
+                changes=without_refused(connection, flow.name, comparison.changes)[0],
+                deliveries=connection.table("sync.deliveries"),
+                is_personal=flow.is_personal,
+            )
         )
-        for flow, changes in deltas.items()
-    ]
     quarantined = connection.sql(
         "SELECT flow, key, field, NULL AS expected, NULL AS held, 'quarantined' AS why, reason "
         "FROM sync.quarantine WHERE dismissed_at IS NULL"
@@ -134,13 +111,10 @@ def _found(
         orient="row",
     )
     found = pl.concat([*rows, quarantined.cast(SCHEMA), left_out])  # type: ignore[arg-type]
-    # A sale price that both flows would write is the campaigns'; what is held back at two stages is told once.
-    values = ["key", "field", "expected", "held"]
-    of_campaigns = found.filter(pl.col("flow") == campaigns.FLOW, pl.col("field") != "(all)").select(values)
-    theirs = found.filter(pl.col("flow") == products.FLOW, pl.col("why").is_in(["edited", "changed"]))
-    twice = theirs.join(of_campaigns, on=values, how="semi", nulls_equal=True)
-    found = found.join(twice, on=SCHEMA.names(), how="anti", nulls_equal=True, maintain_order="left")
-    return found.unique([name for name in SCHEMA if name != "reason"], keep="first", maintain_order=True)
+    # A value that two flows would write, such as a price, is told once. Rows without values are alike within a flow.
+    has_no_values = pl.col("expected").is_null() & pl.col("held").is_null()
+    found = found.with_columns(of=pl.when(has_no_values).then(pl.concat_str("flow", "why", separator=" ")))
+    return found.unique(["of", "key", "field", "expected", "held"], keep="first", maintain_order=True).drop("of")
 
 
 def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:

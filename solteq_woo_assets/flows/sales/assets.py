@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -27,11 +27,12 @@ from solteq_woo_assets.engine.steps import (
     warn_of_quarantine,
     without_refused,
 )
-from solteq_woo_assets.flows.guard_rails import check_specs, guard, report
+from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.sales import books as sales_books
 from solteq_woo_assets.flows.sales import lookups as sales_adoption
 from solteq_woo_assets.flows.sales import plan as sales_plan
 from solteq_woo_assets.flows.sales.frames import local_day
+from solteq_woo_assets.flows.sales.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.outbox import deliver_sales
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
@@ -62,29 +63,9 @@ def _ops(occasion: Occasion, settings: Settings) -> dict[str, Any]:
     }
 
 
-SALES = Flow(
-    name=FLOW,
-    module=__name__,
-    job="sales_to_solteq",
-    group=GROUP,
-    direction="woocommerce-to-solteq",
-    description=(
-        "Books the web store's sales and refunds in Solteq. Run for days, it reads those days whole; the sensor runs "
-        "it for what changed, whatever its day."
-    ),
-    snapshots={"woo_sales": "woocommerce/orders"},
-    delta="sales_delta",
-    delivery="solteq_sales",
-    writes="solteq/sales",
-    source=SOURCE,
-    is_by_day=True,
-    ops=_ops,
-)
-
-
-def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:
-    """The shop's days, today included."""
-    return dg.DailyPartitionsDefinition(settings.sales_first_day.isoformat(), timezone=settings.timezone, end_offset=1)
+def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
+    """The documents that Solteq lacks, by what was last read of the store and what was booked."""
+    return sales_plan.plan(connection, receipt_rules(settings))
 
 
 def receipt_rules(settings: Settings) -> ReceiptRules:
@@ -101,6 +82,33 @@ def receipt_rules(settings: Settings) -> ReceiptRules:
         old_order_refunds=settings.old_order_refunds,
         deleted_orders=settings.deleted_orders,
     )
+
+
+SALES = Flow(
+    name=FLOW,
+    module=__name__,
+    job="sales_to_solteq",
+    group=GROUP,
+    direction="woocommerce-to-solteq",
+    description=(
+        "Books the web store's sales and refunds in Solteq. Run for days, it reads those days whole; the sensor runs "
+        "it for what changed, whatever its day."
+    ),
+    snapshots={"woo_sales": "woocommerce/orders"},
+    delta="sales_delta",
+    delivery="solteq_sales",
+    writes="solteq/sales",
+    source=SOURCE,
+    compare=compare,
+    guard_rails=GUARD_RAILS,
+    is_by_day=True,
+    ops=_ops,
+)
+
+
+def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:
+    """The shop's days, today included."""
+    return dg.DailyPartitionsDefinition(settings.sales_first_day.isoformat(), timezone=settings.timezone, end_offset=1)
 
 
 class SalesReadConfig(dg.Config):
@@ -197,7 +205,7 @@ def _first_partition(context: dg.AssetExecutionContext) -> date:
     deps=[woo_sales],
     partitions_def=DAYS,
     backfill_policy=IN_ONE_RUN,
-    check_specs=check_specs("sales_delta"),
+    check_specs=GUARD_RAILS.check_specs(),
 )
 def sales_delta(
     context: dg.AssetExecutionContext,
@@ -221,11 +229,11 @@ def sales_delta(
             again=_looked_up_again(config, shop.settings),
         )
         with shop.database.transaction() as connection:
-            plan = sales_plan.plan(connection, rules)
-            sales_plan.settle(connection, plan.settled)
-            quarantine.replace(connection, FLOW, "delta", plan.held)
-            refused = _store(connection, config, plan.changes)
-            changes, verdicts = guard(connection, shop.settings, utc_now(), "sales_delta", let_pass=config.let_pass)
+            comparison = compare(connection, shop.settings, utc_now())
+            comparison.take_effect(connection)
+            quarantine.replace(connection, FLOW, "delta", comparison.held)
+            refused = _store(connection, config, comparison.changes)
+            changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
             settled = count_rows(connection, "SELECT count(*) FROM sync.settled_orders")
         quarantined = warn_of_quarantine(context, shop.database, FLOW)
     remarked = changes.filter(pl.col("notes").list.len() > 0)
@@ -241,7 +249,7 @@ def sales_delta(
         "conflicts": adoption.conflicts,
     }
     return dg.MaterializeResult(
-        metadata={**metadata, **more}, check_results=report(context, "sales_delta", verdicts, config.let_pass)
+        metadata={**metadata, **more}, check_results=GUARD_RAILS.report(context, verdicts, config.let_pass)
     )
 
 

@@ -3,18 +3,18 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import duckdb
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.engine.quarantine import RECORDS
-from solteq_woo_assets.engine.skus import sku_key as sku_key_sql
 from solteq_woo_assets.engine.snapshot import watermark
-from solteq_woo_assets.flow import CHANGES_SCHEMA
+from solteq_woo_assets.engine.temporary import leaves_nothing
+from solteq_woo_assets.flow import CHANGES_SCHEMA, HELD_SCHEMA, Comparison
 from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.flows.sales.booked_elsewhere import known, order_content
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
@@ -48,22 +48,12 @@ def ways_of(rules: ReceiptRules) -> str:
     return f"{','.join(sorted(rules.sale_statuses))} {rules.deleted_orders} {rules.old_order_refunds}"
 
 
-@dataclass
-class Plan:
-    """What is due, and what is held back.
-
-    :param changes: ``SALES_SCHEMA``, of each order in the order in which it must be sent
-    :param held: for the quarantine
-    :param settled: orders of which nothing is due, with what they are like
-    """
-
-    changes: pl.DataFrame
-    held: pl.DataFrame
-    settled: list[tuple[int, str]] = field(default_factory=list)
-
-
-def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
+@leaves_nothing
+def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Comparison:
     """What Solteq lacks of the orders that are to be booked, whatever their day.
+
+    ``changes`` has ``SALES_SCHEMA``, of each order in the order in which it must be sent. The effect is to remember the
+    orders of which nothing is due.
 
     Those are the orders of the days from the first one on, of days that were backfilled, and whatever was booked once.
     Of older orders, only refunds and cancellations since the first day: told, or booked where the settings say so.
@@ -88,7 +78,7 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
             else:
                 due = old_order_receipts(order, booked, replace(rules, code_of=code_of), old_since)
         except Unbookable as unbookable:
-            held.append((order_key(order.id), unbookable.field, unbookable.reason, unbookable.code, None))
+            held.append((order_key(order.id), unbookable.field, unbookable.reason, unbookable.code))
         else:
             if is_deleted_after_booking(order, [*booked, *due]):
                 held.append(_deleted(order))
@@ -102,11 +92,13 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Plan:
     changes = pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row")
     twice = _twice(connection, changes)
     held += [
-        (order_key(order), "externalId", f"{key} would be booked twice", "document-twice", None)
+        (order_key(order), "externalId", f"{key} would be booked twice", "document-twice")
         for order, key in twice.items()
     ]
     changes = without_orders(changes, twice)
-    return Plan(changes, pl.DataFrame(held, schema=RECORDS, orient="row"), settled)
+    return Comparison(
+        changes, pl.DataFrame(held, schema=HELD_SCHEMA, orient="row"), effects=(partial(settle, settled=settled),)
+    )
 
 
 def _twice(connection: duckdb.DuckDBPyConnection, changes: pl.DataFrame) -> dict[int, str]:
@@ -119,13 +111,13 @@ def _twice(connection: duckdb.DuckDBPyConnection, changes: pl.DataFrame) -> dict
     return dict(changes.filter(is_wrong).select("woo_id", "key").iter_rows())
 
 
-def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str | None, ...]]:
+def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, ...]]:
     """Orders of which nothing is sent until somebody has decided whose they are."""
     rows = connection.execute(
         "SELECT order_id, reason, CASE WHEN external_id IS NULL THEN 'date_created' ELSE 'externalId' END, "
         "CASE WHEN external_id IS NULL THEN 'order-replaced' ELSE 'sale-conflict' END FROM sync.sales_conflicts"
     ).fetchall()
-    return [(order_key(order_id), field, reason, code, None) for order_id, reason, field, code in rows]
+    return [(order_key(order_id), field, reason, code) for order_id, reason, field, code in rows]
 
 
 def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
@@ -135,32 +127,26 @@ def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, s
         connection.execute("INSERT OR REPLACE INTO sync.settled_orders SELECT * FROM rows")
 
 
-def _deleted(order: Order) -> tuple[str | None, ...]:
-    return (
-        order_key(order.id),
-        "status",
-        f"it was {order.gone} in the store after it was booked",
-        "order-deleted",
-        None,
-    )
+def _deleted(order: Order) -> tuple[str, ...]:
+    return order_key(order.id), "status", f"it was {order.gone} in the store after it was booked", "order-deleted"
 
 
-def _of_old_order(order: Order, receipt: Receipt) -> tuple[str | None, ...]:
+def _of_old_order(order: Order, receipt: Receipt) -> tuple[str, ...]:
     what = "status" if receipt.refund_id is None else f"refund {receipt.refund_id}"
     amount = -receipt.document["totals"]["gross"]
     reason = f"{receipt.reason}: {amount} of order {order.number}, whose sale was booked before the first day"
-    return order_key(order.id), what, reason, "old-order-refunded", None
+    return order_key(order.id), what, reason, "old-order-refunded"
 
 
-def _refund_taken_back(order: Order, receipt: Receipt) -> tuple[str | None, ...]:
+def _refund_taken_back(order: Order, receipt: Receipt) -> tuple[str, ...]:
     amount = -receipt.document["totals"]["gross"]
     reason = f"{amount} of order {order.number} was booked, and the store deleted the refund since"
-    return order_key(order.id), f"refund {receipt.refund_id}", reason, "old-order-refunded", None
+    return order_key(order.id), f"refund {receipt.refund_id}", reason, "old-order-refunded"
 
 
-def _changed_elsewhere(order: Order) -> tuple[str | None, ...]:
+def _changed_elsewhere(order: Order) -> tuple[str, ...]:
     reason = "somebody said that it was booked by other means, and it changed in the store since"
-    return order_key(order.id), "(the order)", reason, "order-booked-elsewhere", None
+    return order_key(order.id), "(the order)", reason, "order-booked-elsewhere"
 
 
 _Unsettled = tuple[Order, Any, str, datetime | None, list[Receipt], list[Receipt], Any]
@@ -210,8 +196,8 @@ def _unsettled(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> It
 def _codes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Solteq's spelling of the SKUs of these orders."""
     rows = connection.execute(
-        f"SELECT {sku_key_sql('code')}, arg_max(trim(code), modified_at) FROM snapshot.solteq_products "
-        f"WHERE NOT deleted AND {sku_key_sql('code')} IN (SELECT {sku_key_sql('sku')} FROM snapshot.woo_sales_lines "
+        "SELECT sku_key(code), arg_max(trim(code), modified_at) FROM snapshot.solteq_products "
+        "WHERE NOT deleted AND sku_key(code) IN (SELECT sku_key(sku) FROM snapshot.woo_sales_lines "
         "WHERE order_id IN (SELECT id FROM chosen)) GROUP BY 1"
     ).fetchall()
     return dict(rows)

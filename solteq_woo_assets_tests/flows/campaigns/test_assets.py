@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.flows.guard_rails import LET_PASS_TAG
+from solteq_woo_assets.engine.guard_rails import LET_PASS_TAG
 from solteq_woo_assets_tests.conftest import Shop
 
 GUARDED = "campaign_price_delta"

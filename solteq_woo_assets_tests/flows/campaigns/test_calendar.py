@@ -1,22 +1,23 @@
 """The calendar of campaign prices: at every instant the price is the one that plain reading of the campaigns gives."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flows.campaigns.pricing import (
     HELSINKI,
     PricingRules,
-    forget_prices,
     next_edge,
     price_products,
     timeline,
@@ -195,18 +196,33 @@ def fill(sides: Sides, catalogue: list[Product], calendar: list[Campaign]) -> li
     return coded
 
 
-def price(sides: Sides, now: datetime, rules: PricingRules, ahead: timedelta = AHEAD) -> None:
-    """Make the offers."""
-    price_products(
-        sides.connection,
-        products=sides.connection.table("snapshot.solteq_products"),
-        campaigns=sides.connection.table("snapshot.solteq_campaigns"),
-        history=sides.connection.table("sync.price_history"),
-        links=sides.connection.table("sync.links"),
-        rules=rules,
-        now=now,
-        ahead=ahead,
-    )
+R = TypeVar("R")
+
+
+def priced(
+    sides: Sides,
+    now: datetime,
+    read: Callable[[duckdb.DuckDBPyConnection], R],
+    rules: PricingRules = PricingRules(),  # noqa: B008  it is frozen
+    ahead: timedelta = AHEAD,
+) -> R:
+    """What is found in the tables of prices, which are there for that long."""
+
+    @leaves_nothing
+    def found(connection: duckdb.DuckDBPyConnection) -> R:
+        price_products(
+            connection,
+            products=connection.table("snapshot.solteq_products"),
+            campaigns=connection.table("snapshot.solteq_campaigns"),
+            history=connection.table("sync.price_history"),
+            links=connection.table("sync.links"),
+            rules=rules,
+            now=now,
+            ahead=ahead,
+        )
+        return read(connection)
+
+    return found(sides.connection)
 
 
 def on_the_wall(instant: datetime) -> datetime:
@@ -237,10 +253,12 @@ def test_the_calendar_gives_the_price_of_every_instant(
     coded = fill(calendar_sides, catalogue, calendar)
     now = instant_of(start + season, HELSINKI)
     until = now + timedelta(days=16)
-    price(calendar_sides, now, PricingRules(campaign_choice=choice), until - now)
-    segments = timeline(calendar_sides.connection, since=now, until=until).to_dicts()
-    offers = calendar_sides.connection.sql("SELECT id, sale_price FROM offers").pl().to_dicts()
-    forget_prices(calendar_sides.connection)
+
+    def read(connection: duckdb.DuckDBPyConnection) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        offered = connection.sql("SELECT id, sale_price FROM offers").pl().to_dicts()
+        return timeline(connection, since=now, until=until).to_dicts(), offered
+
+    segments, offers = priced(calendar_sides, now, read, PricingRules(campaign_choice=choice), until - now)
 
     edges = [time for campaign in calendar for time in (campaign.valid_from, campaign.valid_to) if time]
     instants = [now + timedelta(minutes=minute) for minute in moments]
@@ -302,10 +320,7 @@ def test_a_store_that_gets_each_offer_at_its_edge_is_right_at_every_minute(
     for _ in range(20):
         if now is None:
             break
-        price(calendar_sides, now, PricingRules())
-        offers = calendar_sides.connection.execute(_OFFERED).fetchall()
-        following = next_edge(calendar_sides.connection)
-        forget_prices(calendar_sides.connection)
+        offers, following = priced(calendar_sides, now, lambda c: (c.execute(_OFFERED).fetchall(), next_edge(c)))
         assert following is None or following > now
         until = min(following or now + timedelta(days=20), now + timedelta(days=20))
         step = max((until - now) / 40, SECOND)
@@ -323,9 +338,9 @@ def test_campaigns_that_together_never_pause_are_written_once_a_week(calendar_si
     ends = set()
     for day in range(14):
         now = instant_of(FIRST + timedelta(days=day, hours=9), HELSINKI)
-        price(calendar_sides, now, PricingRules())
-        ((opens, closes),) = calendar_sides.connection.execute("SELECT opens, closes FROM offers").fetchall()
-        forget_prices(calendar_sides.connection)
+        ((opens, closes),) = priced(
+            calendar_sides, now, lambda c: c.execute("SELECT opens, closes FROM offers").fetchall()
+        )
         assert (opens, closes > now + timedelta(days=13)) == (now, True)
         ends.add(closes)
     assert len(ends) == 3

@@ -48,7 +48,7 @@ def test_it_goes_with_the_reduction(product: Sides) -> None:
     product.shown("a", "10", ago(40), None)
     delta = product.campaign_price_delta()
     assert rows(delta.changes)["A"]["changes"] == {"sale_price": ("", "8.00"), LOWEST_PRICE_META: (None, "10.00")}
-    assert (delta.reductions, delta.without_history) == (1, 0)
+    assert (delta.numbers["reductions"], delta.numbers["without_30_days_of_history"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_regular_price_that_was_raised_counts_too(product: Sides) -> None:
 def test_with_less_than_30_days_of_history_nothing_is_told(product: Sides, days: int, value: str | None) -> None:
     product.shown("a", "10", ago(days), None)
     assert lowest(product) == value
-    assert product.campaign_price_delta().without_history == (value is None)
+    assert product.campaign_price_delta().numbers["without_30_days_of_history"] == (value is None)
 
 
 def test_what_was_not_on_sale_for_30_days_has_no_lowest_price(product: Sides) -> None:
@@ -227,7 +227,7 @@ def test_a_reduction_that_shrinks_is_announced_anew(product: Sides) -> None:
     assert lowest(product) == "7.00"
     show_now(product, "8")
     assert lowest(product) == "7.00"
-    assert product.campaign_price_delta().reductions == 1
+    assert product.campaign_price_delta().numbers["reductions"] == 1
     assert lowest(product, now=ago(-40)) == "7.00"
 
 
@@ -251,7 +251,7 @@ def test_the_full_price_between_two_windows_until_our_write_is_no_gap(
     product.shown("a", "9", ago(20), NOW - timedelta(minutes=minutes))
     product.shown("a", "10", NOW - timedelta(minutes=minutes), None)
     assert lowest(product) == value, "while it is due"
-    assert product.campaign_price_delta().reductions == 1
+    assert product.campaign_price_delta().numbers["reductions"] == 1
     if minutes:
         show_now(product, "8")
         assert lowest(product, now=ago(-3)) == value, "and once it is shown"
@@ -388,4 +388,4 @@ def test_it_is_what_a_look_at_every_day_gives(market: Sides, told: tuple[Story, 
         given_value = changes[f"A{number}"]["changes"].get(LOWEST_PRICE_META, (None, None))
         assert given_value == (None, value), told[number]
     assert (len(changes), delta.changes.height) == (len(told), len(told)), "each product once"
-    assert (delta.reductions, delta.without_history) == (len(told), wanted.count(None))
+    assert (delta.numbers["reductions"], delta.numbers["without_30_days_of_history"]) == (len(told), wanted.count(None))

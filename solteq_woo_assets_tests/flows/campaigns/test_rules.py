@@ -227,7 +227,7 @@ def test_a_campaign_of_days_that_is_over_is_not_worth_a_word(product: Sides, fie
     product.campaign(1, "A", valid_days=["Sat"], valid_to=local(30), **fields)
     assert changes(product, now=local(27)) is not None
     assert product.campaign_price_delta(now=local(30)).changes.is_empty()
-    assert product.campaign_price_delta(now=local(30)).quarantine.is_empty()
+    assert product.campaign_price_delta(now=local(30)).held.is_empty()
 
 
 CLOCK_CHANGE = {"valid_from": datetime(2027, 3, 28, 3, 10), "valid_to": datetime(2027, 3, 28, 3, 40)}  # noqa: DTZ001
@@ -245,7 +245,7 @@ def test_a_campaign_that_is_never_valid_is_held_back(product: Sides, fields: dic
     """Its window would be empty, and its end before its beginning where the store has it."""
     product.campaign(1, "A", **fields)
     delta = product.campaign_price_delta()
-    assert delta.quarantine.select("key", "field", "code").rows() == [("c-1", field, "campaign-never-valid")]
+    assert delta.held.select("key", "field", "code").rows() == [("c-1", field, "campaign-never-valid")]
     assert (changes(product), delta.next_edge) == (None, None)
 
 
@@ -279,8 +279,8 @@ def test_a_campaign_that_makes_no_sense_is_held_back_and_the_rest_goes_on(
     product.campaign(1, "A", **{**fields})
     product.campaign(2, "A", value=Decimal(10))
     delta = product.campaign_price_delta()
-    assert delta.quarantine.select("key", "field").rows() == [("c-1", field)]
-    assert delta.quarantine["code"].item() in PROBLEMS
+    assert delta.held.select("key", "field").rows() == [("c-1", field)]
+    assert delta.held["code"].item() in PROBLEMS
     assert changes(product) == {"sale_price": "9.00"}
 
 

@@ -174,9 +174,9 @@ class Sides:
             version="modified_at",
         )
         store_accounts(self.connection, [account], "vat_number")
-        comparison = customer_links.compare(self.connection, self.rules)
-        customer_links.apply(self.connection, comparison)
-        return comparison.merge
+        people = customer_links.look(self.connection, self.rules)
+        people.apply(self.connection)
+        return people.merge
 
     def write(self, found: Merge) -> None:
         for row in found.to_solteq.to_dicts():

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import duckdb
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine.database import StateDatabase, table_columns
 from solteq_woo_assets.flows.customers import links as customer_links
-from solteq_woo_assets.flows.customers.links import Comparison
 from solteq_woo_assets.flows.customers.rules import CustomerRules
 from solteq_woo_assets_tests.flows.conftest import NOW
 
@@ -93,37 +91,18 @@ def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[An
     return {table: connection.execute(f"FROM {table} ORDER BY ALL").fetchall() for (table,) in tables}
 
 
-def said(comparison: Comparison) -> list[Any]:
-    """All that it says."""
-    values = {**vars(comparison), **vars(comparison.merge)}
-    del values["merge"]
-    return [value.rows() if isinstance(value, pl.DataFrame) else value for value in values.values()]
-
-
-@settings(max_examples=40, deadline=None)
-@given(world=worlds())
-def test_a_comparison_changes_nothing_and_tells_the_same_again(
-    connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, Any]]]
-) -> None:
-    fill(connection, world)
-    before = everything(connection)
-    first, second = (said(customer_links.compare(connection, RULES)) for _ in range(2))
-    assert first == second
-    assert everything(connection) == before
-
-
 @settings(max_examples=40, deadline=None)
 @given(world=worlds())
 def test_what_is_applied_is_not_found_again_and_nobody_is_two(
     connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, Any]]]
 ) -> None:
     fill(connection, world)
-    comparison = customer_links.compare(connection, RULES)
-    customer_links.apply(connection, comparison)
+    people = customer_links.look(connection, RULES)
+    people.apply(connection)
     linked = connection.execute("SELECT solteq_id, woo_id FROM sync.customers WHERE state = 'linked'").fetchall()
     for side in zip(*linked, strict=True):
         assert len(set(side)) == len(side)
-    again = customer_links.compare(connection, RULES)
+    again = customer_links.look(connection, RULES)
     assert again.parted.is_empty()
     assert again.linked.is_empty()
     held = {*again.merge.to_woo_held["key"], *again.merge.to_solteq_held["key"]}
@@ -137,7 +116,7 @@ def test_nobody_is_linked_with_whom_an_e_mail_address_or_an_external_id_contradi
     connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, Any]]]
 ) -> None:
     fill(connection, world)
-    linked = customer_links.compare(connection, RULES).linked.select("solteq_id", "woo_id").rows()
+    linked = customer_links.look(connection, RULES).linked.select("solteq_id", "woo_id").rows()
     people = {row["id"]: row for row in world["snapshot.solteq_customers"]}
     held = {row["id"]: row for row in world["snapshot.woo_customer_accounts"]}
     for solteq_id, woo_id in linked:

@@ -55,9 +55,9 @@ class People:
         self.connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE id = ?", [number])
 
     def merge(self, **rules: Any) -> Merge:
-        comparison = customer_links.compare(self.connection, replace(RULES, **rules))
-        customer_links.apply(self.connection, comparison)
-        return comparison.merge
+        people = customer_links.look(self.connection, replace(RULES, **rules))
+        people.apply(self.connection)
+        return people.merge
 
     def links(self) -> list[tuple[Any, ...]]:
         return self.connection.execute("SELECT solteq_id, woo_id, state FROM sync.customers ORDER BY ALL").fetchall()

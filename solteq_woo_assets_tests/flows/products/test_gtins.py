@@ -81,7 +81,7 @@ def test_a_number_that_is_no_gtin_takes_over_no_product_and_holds_none_back(
     made = rows(delta.changes)["A1"]
     assert (made["action"], made["woo_id"]) == ("create", None)
     assert "global_unique_id" not in made["changes"]
-    assert delta.quarantine.select("key", "field", "code").rows() == [("A1", "gtin", "gtin-invalid")] * reported
+    assert delta.held.select("key", "field", "code").rows() == [("A1", "gtin", "gtin-invalid")] * reported
 
 
 def test_the_stores_gtin_stays_where_solteq_has_none_that_counts(sides: Sides) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from solteq_woo_assets.engine.problems import PROBLEMS
-from solteq_woo_assets_tests.flows.conftest import RULES, Sides, rows
+from solteq_woo_assets_tests.flows.conftest import RULES, Sides, links_of, rows
 
 
 def quarantine(sides: Sides) -> dict[tuple[str, str], str]:
-    return {(row["key"], row["field"]): row["reason"] for row in sides.product_delta().quarantine.to_dicts()}
+    return {(row["key"], row["field"]): row["reason"] for row in sides.product_delta().held.to_dicts()}
 
 
 def test_new_product_is_a_draft_with_every_owned_field_and_nothing_to_sell_yet(sides: Sides) -> None:
@@ -46,7 +46,7 @@ def test_what_agrees_is_not_written_and_stays_linked(sides: Sides) -> None:
     sides.held(10, "A1", purchase_price="5.00")
     delta = sides.product_delta()
     assert delta.changes.is_empty()
-    assert delta.links.select("key", "woo_id").rows() == [("a1", 10)]
+    assert links_of(delta).select("key", "woo_id").rows() == [("a1", 10)]
     sides.link("a1", 10)
     assert sides.product_delta().changes.is_empty()
 
@@ -98,8 +98,8 @@ def test_what_cannot_be_sold_is_held_back_and_the_rest_goes_on(
     sides.product(**{"code": "BAD", **fields})  # type: ignore[arg-type]
     delta = sides.product_delta()
     assert [row["key"] for row in delta.changes.to_dicts()] == ["GOOD"]
-    assert delta.quarantine["field"].to_list() == [field]
-    assert delta.quarantine["code"][0] in PROBLEMS
+    assert delta.held["field"].to_list() == [field]
+    assert delta.held["code"][0] in PROBLEMS
 
 
 def created(sides: Sides, key: str, **rules: str) -> dict[str, str | None]:
@@ -172,7 +172,7 @@ def test_a_code_on_two_active_products_is_held_back(sides: Sides) -> None:
     sides.held(10, "A1")
     delta = sides.product_delta()
     assert delta.changes.is_empty()
-    assert delta.quarantine["field"].to_list() == ["code"]
+    assert delta.held["field"].to_list() == ["code"]
 
 
 def test_a_replaced_document_gives_way_to_the_active_one(sides: Sides) -> None:
@@ -327,7 +327,7 @@ def test_binned_product_is_restored_or_reported(sides: Sides) -> None:
     assert (row["action"], row["changes"]) == ("restore", {"status": ("trash", "draft")})
     left = sides.product_delta(replace(RULES, binned_products="leave"))
     assert left.changes.is_empty()
-    assert left.quarantine["field"].to_list() == ["status"]
+    assert left.held["field"].to_list() == ["status"]
 
 
 def test_existing_product_is_adopted_by_gtin(sides: Sides) -> None:
@@ -484,7 +484,7 @@ def test_new_variations_of_a_binned_parent_wait_when_it_is_left(sides: Sides) ->
     sides.held(10, "M", type="variable", status="trash", regular_price=None, attributes=koko("S", "L"))
     delta = sides.product_delta(leave)
     assert delta.changes.is_empty()
-    assert delta.quarantine["field"].to_list() == ["status", "status"]
+    assert delta.held["field"].to_list() == ["status", "status"]
 
 
 def test_inactive_code_withdraws_nothing_by_gtin(sides: Sides) -> None:
@@ -538,7 +538,7 @@ def test_a_code_that_changed_keeps_its_product(sides: Sides) -> None:
     assert list(changes) == ["A1X"]
     assert (changes["A1X"]["action"], changes["A1X"]["woo_id"]) == ("update", 10)
     assert changes["A1X"]["changes"] == {"sku": ("A1", "A1X")}
-    assert delta.links.select("key", "woo_id", "solteq_id").rows() == [("a1x", 10, "p-A1")]
+    assert links_of(delta).select("key", "woo_id", "solteq_id").rows() == [("a1x", 10, "p-A1")]
 
 
 def test_the_code_of_a_variant_that_changed_keeps_its_variation(sides: Sides) -> None:
@@ -586,7 +586,7 @@ def test_a_code_that_comes_back_on_a_new_document_is_a_new_product(sides: Sides)
     }
     assert changes["A1 (old)"]["changes"] == {"status": ("publish", "draft"), "sku": ("A1", "")}
     assert changes["A1"]["changes"]["regular_price"] == (None, "500.00")
-    assert delta.links.select("key", "woo_id", "solteq_id", "sku").rows() == [("a1 (old)", 10, "old", None)]
+    assert links_of(delta).select("key", "woo_id", "solteq_id", "sku").rows() == [("a1 (old)", 10, "old", None)]
 
 
 def test_the_page_of_a_code_used_again_gives_its_sku_away_when_it_is_withdrawn_already(sides: Sides) -> None:
@@ -610,7 +610,7 @@ def test_documents_with_one_gtin_are_one_product(sides: Sides) -> None:
     delta = sides.product_delta()
     changes = rows(delta.changes)
     assert {key: (row["action"], row["woo_id"]) for key, row in changes.items()} == {"A1": ("update", 10)}
-    assert delta.links.select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "new")]
+    assert links_of(delta).select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "new")]
 
 
 def test_a_person_who_gives_the_sku_back_to_the_old_page_says_that_it_is_the_product(sides: Sides) -> None:
@@ -641,7 +641,7 @@ def test_codes_that_were_swapped_keep_their_products(sides: Sides) -> None:
         "A1": (11, {"sku": ("B1", "A1")}),
         "B1": (10, {"sku": ("A1", "B1")}),
     }
-    assert sorted(delta.links.select("key", "woo_id", "solteq_id", "sku").rows()) == [
+    assert sorted(links_of(delta).select("key", "woo_id", "solteq_id", "sku").rows()) == [
         ("a1", 11, "p-B1", None),
         ("b1", 10, "p-A1", None),
     ]
@@ -671,11 +671,11 @@ def test_a_code_that_another_page_has_already_is_held_with_all_that_wait_for_it(
     sides.held(11, "B1", regular_price=Decimal(99))
     delta = sides.product_delta()
     assert delta.changes.is_empty()
-    assert {(row["key"], row["code"]) for row in delta.quarantine.to_dicts()} == {
+    assert {(row["key"], row["code"]) for row in delta.held.to_dicts()} == {
         ("A1", "sku-taken"),
         ("B1", "sku-taken"),
     }
-    assert delta.links.is_empty(), "the link remembers the code that both sides agreed on"
+    assert links_of(delta).is_empty(), "the link remembers the code that both sides agreed on"
 
 
 def test_the_sku_that_a_person_moved_to_another_page_wins(sides: Sides) -> None:
@@ -685,7 +685,7 @@ def test_the_sku_that_a_person_moved_to_another_page_wins(sides: Sides) -> None:
     sides.link("a1", 10)
     delta = sides.product_delta()
     assert delta.changes.is_empty()
-    assert delta.links.select("key", "woo_id", "sku").rows() == [("a1", 11, "a1")]
+    assert links_of(delta).select("key", "woo_id", "sku").rows() == [("a1", 11, "a1")]
 
 
 def test_a_link_to_a_page_in_the_bin_gives_way_to_the_sku(sides: Sides) -> None:
@@ -693,14 +693,14 @@ def test_a_link_to_a_page_in_the_bin_gives_way_to_the_sku(sides: Sides) -> None:
     sides.held(10, "VANHA", status="trash")
     sides.held(11, "A1")
     sides.link("a1", 10)
-    assert sides.product_delta().links.select("key", "woo_id").rows() == [("a1", 11)]
+    assert links_of(sides.product_delta()).select("key", "woo_id").rows() == [("a1", 11)]
 
 
 def test_a_link_of_an_earlier_version_learns_its_document(sides: Sides) -> None:
     sides.product("A1")
     sides.held(10, "A1")
     sides.connection.execute("INSERT INTO sync.links VALUES ('product', 'a1', 10, NULL, NULL, 'a1')")
-    assert sides.product_delta().links.select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "p-A1")]
+    assert links_of(sides.product_delta()).select("key", "woo_id", "solteq_id").rows() == [("a1", 10, "p-A1")]
 
 
 @pytest.mark.parametrize(("is_linked", "keys"), [(False, []), (True, ["A1"])])
@@ -713,7 +713,7 @@ def test_an_sku_that_the_gtins_contradict_is_held_unless_a_link_says_so(
         sides.link("a1", 10)
     delta = sides.product_delta()
     assert delta.changes["key"].to_list() == keys
-    assert delta.quarantine["code"].to_list() == ([] if is_linked else ["sku-of-other-gtin"])
+    assert delta.held["code"].to_list() == ([] if is_linked else ["sku-of-other-gtin"])
 
 
 def test_a_deleted_document_withdraws_nothing_that_the_gtins_contradict(sides: Sides) -> None:
@@ -739,7 +739,7 @@ def test_models_whose_numbers_were_swapped_keep_their_pages(sides: Sides) -> Non
         "M": (20, {"sku": ("N", "M")}),
         "N": (10, {"sku": ("M", "N")}),
     }
-    assert delta.quarantine.is_empty()
+    assert delta.held.is_empty()
 
 
 def test_one_product_is_not_found_by_id_and_by_gtin(sides: Sides) -> None:

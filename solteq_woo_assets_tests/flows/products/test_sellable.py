@@ -9,7 +9,7 @@ import pytest
 
 from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.balances.rules import StockRules
-from solteq_woo_assets_tests.flows.conftest import RULES, Sides, rows
+from solteq_woo_assets_tests.flows.conftest import RULES, Sides, links_of, rows
 
 NO_MORE = (
     ({"product_type": "GiftCard"}, "gift cards are not sold online", ""),
@@ -38,7 +38,7 @@ def test_what_may_not_be_sold_any_more_is_taken_off_and_says_why(
     delta = sides.product_delta()
     assert delta.changes.select("action", "reason").rows() == [("withdraw", reason)]
     assert rows(delta.changes)["A1"]["changes"] == {"status": ("publish", "draft")}
-    assert delta.quarantine["code"].to_list() == ([code] if code else [])
+    assert delta.held["code"].to_list() == ([code] if code else [])
 
 
 @pytest.mark.parametrize(("fields", "reason", "code"), NO_MORE)
@@ -101,7 +101,7 @@ def test_the_status_to_go_back_to_is_kept_while_it_may_not_be_sold(sides: Sides)
     sides.product("A1", sales_price=Decimal(0))
     sides.held(10, "A1", status="draft")
     sides.link("a1", 10, status_before="publish")
-    assert sides.product_delta().links["status_is_ours"].to_list() == [False]
+    assert links_of(sides.product_delta())["status_is_ours"].to_list() == [False]
 
 
 def test_a_gift_card_that_the_store_made_itself_is_none_of_ours(sides: Sides) -> None:
@@ -145,7 +145,7 @@ def test_without_a_tax_class_the_page_goes_on_and_keeps_the_one_that_it_has(side
     sold(sides, product={"vat_rate": vat_rate, "sales_price": Decimal(12)}, tax_class="reduced-rate")
     delta = sides.product_delta()
     assert rows(delta.changes)["A1"]["changes"] == {"regular_price": ("10.00", "12.00")}
-    assert delta.quarantine["field"].to_list() == ["vatRate"]
+    assert delta.held["field"].to_list() == ["vatRate"]
 
 
 @pytest.mark.parametrize(("price", "status"), [(Decimal(10), None), (Decimal(11), ("publish", "draft"))])
@@ -156,7 +156,7 @@ def test_of_a_code_on_two_products_the_page_stays_while_it_shows_the_price_of_on
     sides.product("a1", id="other", sales_price=Decimal(99))
     delta = sides.product_delta()
     assert [row["changes"] for row in rows(delta.changes).values()] == ([{"status": status}] if status else [])
-    assert delta.quarantine["code"].to_list() == ["code-duplicate"]
+    assert delta.held["code"].to_list() == ["code-duplicate"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,3 @@
+SELECT DISTINCT code
+FROM new_documents
+ORDER BY code
