@@ -50,7 +50,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequenc
         asset_checks=checks,
         jobs=jobs(settings, flows),
         schedules=flow_schedules(settings, flows),
-        sensors=[*flow_sensors(settings, flows), *alert_sensors(settings)],
+        sensors=[*flow_sensors(settings, flows), *alert_sensors(settings, clock)],
         resources={"shop": shop},
         executor=dg.in_process_executor,
     )

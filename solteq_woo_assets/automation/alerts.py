@@ -31,7 +31,6 @@ import dagster as dg
 import requests
 from dagster_shared.error import SerializableErrorInfo
 
-from solteq_woo_assets.automation.dagster_internals import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 from solteq_woo_assets.clients.failures import CONNECT_SECONDS, diagnose
 from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
@@ -45,7 +44,7 @@ SUBJECT_CHARACTERS = 150
 BY_HAND = "__ASSET_JOB"  # Dagster's name of the job in which assets are materialized by hand
 
 
-def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+def alert_sensors(settings: Settings, clock: Clock) -> list[dg.SensorDefinition]:
     """The sensors that alert, when there is a channel to do so."""
     if not channels(settings):
         return []
@@ -73,7 +72,7 @@ def alert_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
-    def tell(context: dg.SensorEvaluationContext, clock: dg.ResourceParam[Clock]) -> dg.SkipReason:
+    def tell(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         tick = Tick(settings, database, context, clock(), timedelta(minutes=settings.alert_pause_minutes))
         checks = failing_checks(context)
         try:
@@ -208,17 +207,16 @@ def failing_checks(context: dg.SensorEvaluationContext) -> dict[str, Failure]:
     assert context.repository_def is not None  # noqa: S101  Dagster gives it to every sensor
     graph = context.repository_def.asset_graph
     failing: dict[str, Failure] = {}
-    for key in graph.asset_check_keys:
-        # The last one that came to a verdict: a run that is under way or broke off before it has none.
-        records = context.instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=1, status=COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
-        )
-        verdict = records[0].evaluation if records else None
-        if verdict and not verdict.passed and verdict.severity == dg.AssetCheckSeverity.ERROR:
+    summaries = context.instance.event_log_storage.get_asset_check_summary_records(list(graph.asset_check_keys))
+    for key, summary in summaries.items():
+        # A run that is under way or broke off before the check came to no verdict.
+        record = summary.last_completed_check_execution_record
+        verdict = record.evaluation if record else None
+        if record and verdict and not verdict.passed and verdict.severity == dg.AssetCheckSeverity.ERROR:
             words = verdict.description or graph.get_check_spec(key).description or "It did not pass."
-            at = _naive(records[0].event and records[0].event.timestamp)
+            at = _naive(record.event and record.event.timestamp)
             cause = f"check:{key.asset_key.to_user_string()}:{key.name}"
-            failing[cause] = Failure(words.strip()[:WORDS_CHARACTERS], records[0].run_id, at)
+            failing[cause] = Failure(words.strip()[:WORDS_CHARACTERS], record.run_id, at)
     return failing
 
 

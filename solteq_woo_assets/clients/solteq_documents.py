@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
@@ -62,11 +63,16 @@ def _quantity(value: object) -> Decimal:
     return _number(value).quantize(_FOUR_DECIMALS, ROUND_HALF_UP)
 
 
-def _instant(value: object) -> datetime:
+def _read(parse: Callable[[str], object], value: object) -> object:
+    """What a text says; ``None`` where it says nothing of the kind."""
     try:
-        instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return parse(value) if isinstance(value, str) else value
     except ValueError:
-        instant = None
+        return None
+
+
+def _instant(value: object) -> datetime:
+    instant = _read(datetime.fromisoformat, value)
     if not isinstance(instant, datetime) or instant.tzinfo is None:
         raise ValueError("must be a time in ISO 8601 with its zone, such as 2026-11-23T05:20:38Z")
     return in_calendar(instant).astimezone(UTC)
@@ -76,10 +82,7 @@ def _local_time(value: object) -> datetime | None:
     """Years that no calendar reaches are how some systems write an open end."""
     if value is None:
         return None
-    try:
-        local = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        local = None
+    local = _read(datetime.fromisoformat, value)
     if not isinstance(local, datetime) or local.tzinfo is not None:
         raise ValueError("must be local time in ISO 8601 without a zone, such as 2026-11-27T00:00:00")
     return local.replace(microsecond=0) if FIRST_YEAR < local.year <= _LAST_CALENDAR_YEAR else None
@@ -110,10 +113,7 @@ def _days(value: object) -> object:
 def _time_of_day(value: object) -> time | None:
     if value is None:
         return None
-    try:
-        read = time.fromisoformat("00:00" if value in _END_OF_DAY else value) if isinstance(value, str) else value
-    except ValueError:
-        read = None
+    read = _read(time.fromisoformat, "00:00" if value in _END_OF_DAY else value)
     if not isinstance(read, time) or read.tzinfo is not None:
         raise ValueError("must be a local time of day, such as 11:00")
     return read.replace(microsecond=0)

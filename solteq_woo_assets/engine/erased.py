@@ -2,21 +2,20 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
+from solteq_woo_assets.engine.writes import M, Outcome, R
 
 CODE = "erased-still-there"
 STAGE = "feed"
 IS_ERASED = """(id IN (SELECT order_id FROM sync.erased_orders)
     OR customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased'))"""
 """SQL: whether an order of ``snapshot.woo_sales`` is of somebody who was erased."""
-
-O = TypeVar("O", bound=Any)  # noqa: E741  an outcome of flows/customers/outbox.py
 
 
 def customers(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -100,17 +99,17 @@ def tell(
     hold(connection, flow, STAGE, told)
 
 
-def refused(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[O]) -> list[O]:
+def refused(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[M, R]]) -> list[Outcome[M, R]]:
     """Outcomes of writes; one that met somebody who was erased is refused, and what it met is not kept.
 
     It would be sent again by each run: who was erased is not known, so nothing is in its way.
     """
     met: Collection[object] = customers(connection) | accounts(connection)
-    return [_refused(each) if each.answer is not None and each.answer.id in met else each for each in outcomes]
+    return [_refused(each, each.answer.id) if each.answer and each.answer.id in met else each for each in outcomes]
 
 
-def _refused(outcome: O) -> O:
-    reason = f"the other side has this e-mail address for {outcome.answer.id}, who was erased here"
+def _refused(outcome: Outcome[M, R], who: int | str) -> Outcome[M, R]:
+    reason = f"the other side has this e-mail address for {who}, who was erased here"
     return replace(outcome, state="refused", answer=None, error=reason, error_field="email", code=CODE)
 
 

@@ -8,23 +8,23 @@ shown in the quarantine. Another write of the same key is sent at once.
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine import ledger
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, changes_hash
+from solteq_woo_assets.engine.writes import M, Outcome, R, Write
 
 CODE = "write-fails"
 SHOWN_AFTER = 3
 """Runs; a side that is away for a minute puts nothing into quarantine."""
 _ROWS = pl.Schema({"key": pl.String, "content": pl.String})
 
-O = TypeVar("O", bound=ledger.Outcome)  # noqa: E741  of a write
 
-
-def note(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[O], now: datetime) -> list[O]:
+def note(
+    connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome[M, R]], now: datetime
+) -> list[Outcome[M, R]]:
     """Remember what failed, and forget what has an answer.
 
     :return: the outcomes, refused where the write failed in so many runs that people are to be told
@@ -52,7 +52,7 @@ def note(connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[O]
     return [replace(o, state="refused") if o.code == CODE and o.write.key in shown else o for o in outcomes]
 
 
-def suspect(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[ledger.Write], now: datetime) -> None:
+def suspect(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[Write[Any]], now: datetime) -> None:
     """Remember what failed while nothing passed: it goes last the next time, lest it always keeps others waiting."""
     for write in writes:
         connection.execute(

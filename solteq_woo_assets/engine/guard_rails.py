@@ -17,7 +17,7 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine import stopped
+from solteq_woo_assets.engine import sql, stopped
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 from solteq_woo_assets.settings import Settings
@@ -232,16 +232,16 @@ class GuardRails:
         keys = verdict.keys if verdict.problems else []
         if not keys and not stays:
             return set()
-        meant = stopped.frame(keys)  # noqa: F841  DuckDB reads it
-        return {*keys, *stays, *(row[0] for row in connection.execute(self.dependents).fetchall())}
+        with sql.reading(connection, meant=stopped.frame(keys)):
+            return {*keys, *stays, *(row[0] for row in connection.execute(self.dependents).fetchall())}
 
     def _stop(self, connection: duckdb.DuckDBPyConnection, keys: Collection[str], rail: str) -> None:
-        meant = stopped.frame(keys)  # noqa: F841  DuckDB reads it
-        connection.execute(
-            f"UPDATE delta.{self.delta} SET action = 'stopped', reason = $why || reason "
-            "WHERE list_contains($sent, action) AND key IN (SELECT key FROM meant)",
-            {"sent": list(stopped.STOPPABLE), "why": f"stopped by {rail}: "},
-        )
+        with sql.reading(connection, meant=stopped.frame(keys)):
+            connection.execute(
+                f"UPDATE delta.{self.delta} SET action = 'stopped', reason = $why || reason "
+                "WHERE list_contains($sent, action) AND key IN (SELECT key FROM meant)",
+                {"sent": list(stopped.STOPPABLE), "why": f"stopped by {rail}: "},
+            )
 
     def report(
         self, context: dg.AssetExecutionContext, verdicts: Iterable[Verdict], let_pass: Sequence[str]

@@ -19,8 +19,6 @@ UNIQUE: Mapping[str, Callable[[str], str]] = {
 _MOVING = "moving-"
 _NOWHERE = "@solteq-woo.invalid"
 """Nothing is ever delivered to .invalid (RFC 2606)."""
-IS_INTERMEDIATE = f"LIKE '{_MOVING}%{_NOWHERE}'"
-"""SQL: whether an e-mail address is one that an interrupted run left behind."""
 
 
 def intermediate(field_name: str, woo_id: int) -> str:

@@ -4,51 +4,17 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.writes import Outcome, Write
 from solteq_woo_assets.flow import Change
 
 SENT_ACTIONS = ("create", "update", "convert", "withdraw", "restore", "remove")
 """The delta's other actions, wait, skip and stopped, are only shown."""
-
-
-class Write(Protocol):
-    """One row of a delta on its way."""
-
-    @property
-    def delivery_id(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def action(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def woo_id(self) -> int | None: ...
-    @property
-    def changes(self) -> Sequence[Change]: ...
-
-
-class Outcome(Protocol):
-    """What became of a write, a dataclass: delivered, refused, retry or waiting.
-
-    ``code``: of the catalogue of problems, when it is refused, or when the other side fails at it.
-    """
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def write(self) -> Write: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def error(self) -> str: ...
-    @property
-    def code(self) -> str: ...
 
 
 @dataclass
@@ -83,7 +49,7 @@ class DeliveryCounts:
         self.unsent += other.unsent
         self.interrupted += other.interrupted
 
-    def add(self, outcomes: Iterable[Outcome]) -> None:
+    def add(self, outcomes: Iterable[Outcome[Any, Any]]) -> None:
         """Count outcomes."""
         for outcome in outcomes:
             if outcome.state == "delivered":
@@ -96,24 +62,6 @@ def changes_hash(changes: Iterable[Change]) -> str:
     """A short fingerprint of what a write would set; a refused write is not sent again while it is the same."""
     text = "\n".join(sorted(f"{change['field']}={change['new']}" for change in changes))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def begin(
-    connection: duckdb.DuckDBPyConnection,
-    flow: str,
-    run_id: str,
-    writes: Sequence[Write],
-    *,
-    keep_values: bool = True,
-) -> int:
-    """Close what earlier runs left open, and enter these writes as pending.
-
-    :param keep_values: whether the ledger keeps what was written, or only in which fields
-    :return: how many writes of an earlier run were found pending
-    """
-    interrupted = close_earlier(connection, flow, run_id, [write.key for write in writes])
-    enter(connection, flow, run_id, writes, keep_values=keep_values)
-    return interrupted
 
 
 def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, due: Sequence[str]) -> int:
@@ -153,7 +101,7 @@ def enter(
     connection: duckdb.DuckDBPyConnection,
     flow: str,
     run_id: str,
-    writes: Sequence[Write],
+    writes: Sequence[Write[Any]],
     *,
     keep_values: bool = True,
 ) -> None:
@@ -198,8 +146,9 @@ def _without_values(change: Change) -> Change:
     return {"field": change["field"], "old": None, "new": None}
 
 
-def settle(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str, str | None, int | None]]) -> None:
-    """Close rows of the ledger: delivery id, state, error and the store's id of each."""
+def settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[Any, Any]]) -> None:
+    """Close the rows of the ledger."""
+    rows = [(o.write.delivery_id, o.state, o.error or None, _store_id(o)) for o in outcomes]
     settled = pl.DataFrame(  # noqa: F841
         rows,
         schema={"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64},
@@ -210,7 +159,13 @@ def settle(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[str, str,
         "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
         "FROM settled WHERE row.delivery_id = settled.delivery_id"
     )
-    _use_passes(connection, [delivery_id for delivery_id, state, _, _ in rows if state == "delivered"])
+    _use_passes(connection, [outcome.write.delivery_id for outcome in outcomes if outcome.state == "delivered"])
+
+
+def _store_id(outcome: Outcome[Any, Any]) -> int | None:
+    """Ids of the store are numbers, those of Solteq text."""
+    identifier = outcome.answer.id if outcome.answer else None
+    return identifier if isinstance(identifier, int) else None
 
 
 def _use_passes(connection: duckdb.DuckDBPyConnection, delivered: Sequence[str]) -> None:
@@ -218,16 +173,4 @@ def _use_passes(connection: duckdb.DuckDBPyConnection, delivered: Sequence[str])
     connection.execute(
         "UPDATE sync.stopped SET used_at = $now WHERE used_at IS NULL AND list_has_any(delivery_ids, $delivered)",
         {"now": utc_now(), "delivered": delivered},
-    )
-
-
-def settle_unsent(connection: duckdb.DuckDBPyConnection, writes: Iterable[Write], sent: set[str]) -> None:
-    """Writes that left without an answer stay pending: the next run reads them back."""
-    settle(
-        connection,
-        [
-            (write.delivery_id, "unsent", "the delivery ended before its turn", None)
-            for write in writes
-            if write.delivery_id not in sent
-        ],
     )

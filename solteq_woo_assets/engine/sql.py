@@ -75,6 +75,13 @@ class Steps:
         """The rows that a query gives."""
         return self.connection.sql(query(self._package, name), params=parameters).pl()
 
+    def of(self, side: duckdb.DuckDBPyRelation, name: str, /) -> duckdb.DuckDBPyRelation:
+        """What a query gives of rows that it reads as ``side``."""
+        rows = side.query("side", query(self._package, name))
+        if rows is None:
+            raise ValueError(f"{name}.sql gives no rows")
+        return rows
+
     def beside(self, module: str) -> "Steps":
         """The same steps with the queries beside another module: what they make stays until the end of the block."""
         other = Steps(self.connection, _package_of(module))

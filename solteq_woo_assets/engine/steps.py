@@ -10,12 +10,14 @@ import polars as pl
 
 from solteq_woo_assets.engine import failures, handover, quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
+from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.snapshot import ReadCounts, watermark
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
-from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.settings import Settings
 
 OWNERS = ["team:integration"]
@@ -97,21 +99,35 @@ def send_delta(
     :param stop: asked before each lot; once it says so, the rest is left to the next run
     """
     with shop.step(context, flow) as effort:
-        counts = deliver(
-            shop.database,
-            shop.woo,
-            flow=flow,
-            table=f"delta.{delta}",
-            run_id=context.run.run_id,
-            in_flight=shop.settings.requests_in_flight,
-            on_progress=progress(context, flow),
-            clock=shop.clock,
-            stop=stop,
-        )
+        outbox = ProductOutbox(shop.woo, flow, f"delta.{delta}", clock=shop.clock)
+        counts = send(context, shop, outbox, flow, stop=stop)
     return delivery_result(context, shop, flow, delta, counts, effort)
 
 
-def progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
+def send(
+    context: dg.AssetExecutionContext,
+    shop: Shop,
+    outbox: Outbox[Any, Any],
+    noun: str,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> DeliveryCounts:
+    """Send what is due.
+
+    :param noun: what the log calls the writes
+    :param stop: see ``deliver``
+    """
+    return deliver(
+        shop.database,
+        outbox,
+        context.run.run_id,
+        in_flight=shop.settings.requests_in_flight,
+        tell=_progress(context, noun),
+        stop=stop,
+    )
+
+
+def _progress(context: dg.AssetExecutionContext, noun: str) -> Callable[[int, int], None]:
     """Tell the log how far a delivery is, every tenth of the way."""
     told = 0
 

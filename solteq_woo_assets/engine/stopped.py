@@ -10,6 +10,7 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 
 STOPPABLE = (*SENT_ACTIONS, "part")
@@ -116,13 +117,13 @@ def remember(
     :param stopped: keys by rail, for each rail that somebody can let pass
     """
     for rail, keys in stopped.items():
-        meant = frame(keys)  # noqa: F841  DuckDB reads it
-        connection.execute(
-            "DELETE FROM sync.stopped WHERE rail = $rail AND flow = $flow AND let_pass_at IS NULL "
-            "AND key NOT IN (SELECT key FROM meant)",
-            {"rail": rail, "flow": flow},
-        )
-        connection.execute(
-            _REMEMBERED.format(delta=delta),
-            {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)},
-        )
+        with sql.reading(connection, meant=frame(keys)):
+            connection.execute(
+                "DELETE FROM sync.stopped WHERE rail = $rail AND flow = $flow AND let_pass_at IS NULL "
+                "AND key NOT IN (SELECT key FROM meant)",
+                {"rail": rail, "flow": flow},
+            )
+            connection.execute(
+                _REMEMBERED.format(delta=delta),
+                {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)},
+            )

@@ -1,42 +1,40 @@
 """In which turn the writes of a delivery go, so that unique values can be handed on, and who gave up theirs for others.
 
 A write that others wait for may be told to give its value up before its own turn. That belongs to its own delivery: if
-it does not arrive in the end, it gets its new value alone, or its old one back (``LotSender.give_back``). If the run
+it does not arrive in the end, it gets its new value alone, or its old one back (``Outbox.give_back``). If the run
 dies in between, its row is open in the ledger, and the next run compares again.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic
 
-from solteq_woo_assets.engine import ledger
-from solteq_woo_assets.engine.handover import Claim, Step, plan
-
-W = TypeVar("W", bound=ledger.Write)
+from solteq_woo_assets.engine.handover import UNIQUE, Claim, Step, plan
+from solteq_woo_assets.engine.writes import M, Outcome, Write
 
 
 @dataclass(frozen=True)
-class Release(Generic[W]):
+class Release(Generic[M]):
     """What a write gives up before its own turn: the fields."""
 
-    write: W
+    write: Write[M]
     fields: Sequence[str]
 
 
-class Turns(Generic[W]):
+class Turns(Generic[M]):
     """The turns of writes. Thread-safe.
 
     :param claims: of each write, what it gives up and wants
     :param most: of the items that a request takes
     """
 
-    def __init__(self, writes: Sequence[W] = (), claims: Sequence[Claim] = (), most: int = 1) -> None:
+    def __init__(self, writes: Sequence[Write[M]], claims: Sequence[Claim], most: int) -> None:
         self._writes = writes
-        self._rounds: dict[int, list[W]] = {}
+        self._rounds: dict[int, list[Write[M]]] = {}
         self._steps: dict[str, Step] = {}
         self._states: dict[str, str] = {}
-        self._released: dict[str, Release[W]] = {}
+        self._released: dict[str, Release[M]] = {}
         self._lock = threading.Lock()
         for step in plan(claims, most):
             write = writes[step.claim]
@@ -44,42 +42,57 @@ class Turns(Generic[W]):
             self._steps[write.delivery_id] = step
 
     @property
-    def rounds(self) -> list[list[W]]:
+    def rounds(self) -> list[list[Write[M]]]:
         """Each when all of the one before have been answered."""
         return [self._rounds[number] for number in sorted(self._rounds)]
 
-    def is_bound(self, write: W) -> bool:
+    def is_bound(self, write: Write[M]) -> bool:
         """Whether it goes in one lot with the others of its round and place that are bound, in their order."""
         step = self._steps.get(write.delivery_id)
         return step is not None and step.is_bound
 
-    def releases(self, write: W) -> list[Release[W]]:
+    def releases(self, write: Write[M]) -> list[Release[M]]:
         """What others give up right before it."""
         step = self._steps.get(write.delivery_id)
         return [Release(self._writes[n], fields) for n, fields in step.releases.items()] if step else []
 
-    def size(self, write: W) -> int:
+    def size(self, write: Write[M]) -> int:
         """The items that it takes in a request."""
         return 1 + len(self.releases(write))
 
-    def note_release(self, release: Release[W]) -> None:
+    def note_release(self, release: Release[M]) -> None:
         """It may have been done."""
         with self._lock:
             self._released[release.write.delivery_id] = release
 
-    def note_outcome(self, write: ledger.Write, state: str) -> None:
-        """What became of a write."""
+    def forget_releases(self, writes: Sequence[Write[M]]) -> None:
+        """Of these none has given anything up: the request was not done."""
         with self._lock:
-            self._states[write.delivery_id] = state
+            for write in writes:
+                self._released.pop(write.delivery_id, None)
 
-    def waits_for_another(self, write: ledger.Write) -> bool:
-        """Whether the value that it wants is still to be given up: the next run will, or a later lot of this one."""
-        step = self._steps.get(write.delivery_id)
+    def has_released(self, write: Write[M]) -> bool:
+        """Whether it may have given something up."""
+        return write.delivery_id in self._released
+
+    def note_outcomes(self, outcomes: Iterable[Outcome[M, Any]]) -> None:
+        """What became of writes."""
+        with self._lock:
+            self._states |= {outcome.write.delivery_id: _state_of_values(outcome) for outcome in outcomes}
+
+    def waits_for_another(self, outcome: Outcome[M, Any]) -> bool:
+        """Whether it was refused while the value that it wants is still to be given up, by the next run or a later lot
+        of this one."""
+        step = self._steps.get(outcome.write.delivery_id)
         holders = [self._writes[holder].delivery_id for holder in step.holders] if step else []
-        return any(
-            self._states.get(holder, "" if holder in self._released else "retry") == "retry" for holder in holders
-        )
+        states = [self._states.get(holder, "" if holder in self._released else "retry") for holder in holders]
+        return _state_of_values(outcome) == "refused" and not {"retry", "unsent"}.isdisjoint(states)
 
-    def left_over(self) -> list[Release[W]]:
+    def left_over(self) -> list[Release[M]]:
         """Those who gave up a value for another and did not arrive themselves."""
         return [release for key, release in self._released.items() if self._states.get(key) != "delivered"]
+
+
+def _state_of_values(outcome: Outcome[Any, Any]) -> str:
+    """What became of the unique values of a write: it may arrive but for them."""
+    return "refused" if any(held.change["field"] in UNIQUE for held in outcome.held) else outcome.state

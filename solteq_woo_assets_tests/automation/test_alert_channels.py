@@ -9,6 +9,7 @@ import simplejson
 from pydantic import SecretStr
 
 from solteq_woo_assets.automation.alerts import Outcome, channels, send_test
+from solteq_woo_assets.cli.doctor import _sent
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.clients.mail import PASSWORD, USER, Mailbox, free_port, mail_server, self_signed
@@ -183,6 +184,15 @@ def test_a_test_message_goes_over_every_channel() -> None:
     problems = send_test(both)
     assert "No e-mail was sent" in problems["email"]
     assert "The webhook of" in problems["webhook"]
+
+
+def test_the_doctor_says_what_became_of_the_test_message() -> None:
+    """Sent, not sent and why, or that nobody would be told of anything."""
+    with serving(Answer(), Answer(500)) as wire:
+        findings = [_sent(webhook_settings(wire.url)) for _ in range(2)]
+    findings.append(_sent(Settings()))
+    assert [finding.level for finding in findings] == ["green", "red", "yellow"]
+    assert (findings[0].words, findings[1].words[-16:]) == ("was sent by webhook", " it answers 500.")
 
 
 def test_without_a_channel_nothing_is_sent() -> None:

@@ -1,7 +1,4 @@
-"""Solteq's customers over HTTP when something is wrong, and what is never shown.
-
-What goes well is in ``test_customers.py``.
-"""
+"""Solteq's customers over HTTP: what is read, written, looked up and refused, and what is never shown."""
 
 import json
 import logging
@@ -94,6 +91,36 @@ def solteq(tmp_path: Path) -> Iterator[Sandbox]:
 
 
 class TestWrites:
+    def test_a_customer_is_made_found_and_replaced(self, solteq: Sandbox) -> None:
+        made = solteq.made()
+        assert solteq.customers.by_external_id("woo:shop:customer:7") == made
+        assert solteq.customers.by_email(f" {AINO.upper()}") == made
+        assert solteq.customers.by_email("nobody@example.com") is None
+        changed = solteq.replaced(made, firstName="Eero")
+        assert isinstance(changed, CustomerDocument)
+        assert (changed.first_name, changed.modified_at > made.modified_at) == ("Eero", True)
+
+    @pytest.mark.parametrize("field", ["email", "identifiers"])
+    def test_who_has_it_already_is_named(self, solteq: Sandbox, field: str) -> None:
+        solteq.put(id="C-1", **{field: AINO_DOCUMENT[field]})
+        other = {"email": "x@example.com"} if field == "identifiers" else {"identifiers": []}
+        assert solteq.customers.create({**AINO_DOCUMENT, **other}) == Taken("C-1")
+
+    @pytest.mark.parametrize(
+        ("fields", "path"),
+        [
+            ({"type": "Company", "companyName": "Oy"}, "taxCode"),
+            ({"type": "Company", "taxCode": "FI04904840"}, "companyName"),
+            ({"type": "Somebody"}, "type"),
+            ({"email": "kurpitsa"}, "email"),
+        ],
+    )
+    def test_a_refusal_names_the_field_and_no_value(self, solteq: Sandbox, fields: Any, path: str) -> None:
+        refused = solteq.customers.create({**AINO_DOCUMENT, **fields})
+        assert isinstance(refused, Refused)
+        assert refused.reason.startswith(f"{path}: ")
+        assert "kurpitsa" not in refused.reason
+
     def test_unchanged_is_unchanged_but_for_its_version(self, solteq: Sandbox) -> None:
         exact = {"points": simplejson.loads("12.3400", use_decimal=True), "tiers": [None, {"ä": "€ 😀"}]}
         solteq.put(id="C-1", raw_={"x": 1}, email=None, addresses=[{"type": "Summer", "floor": 3}])
@@ -115,13 +142,18 @@ class TestWrites:
 
     def test_the_version_that_was_read_is_the_one_replaced(self, solteq: Sandbox) -> None:
         held = solteq.made()
-        assert isinstance(solteq.replaced(held), CustomerDocument)
+        assert isinstance(solteq.replaced(held, phone="1"), CustomerDocument)
         assert isinstance(solteq.replaced(held), Stale)
+        now = solteq.customers.by_email(AINO)
+        assert now is not None
+        assert now.phone == "1"
 
     def test_a_deleted_one_is_gone(self, solteq: Sandbox) -> None:
         held = solteq.made()
         solteq.put(id=held.id, deleted=True)
         assert isinstance(solteq.replaced(held), Gone)
+        assert isinstance(solteq.customers.replace("a/b ?", AINO_DOCUMENT, "x"), Gone)
+        assert solteq.customers.by_email(AINO) is None
 
     @pytest.mark.parametrize("method", ["POST", "PUT"])
     @pytest.mark.parametrize("fault", [{"drop": "before"}, {"drop": "after"}, {"status": 503}, {"status": 500}])
@@ -130,8 +162,9 @@ class TestWrites:
     ) -> None:
         held = solteq.made(email="eero@example.com", identifiers=[]) if method == "PUT" else None
         solteq.fault(method=method, path=PATH, **fault)
-        with pytest.raises(OutcomeUnknownError):
+        with pytest.raises(OutcomeUnknownError) as caught:
             solteq.replaced(held, email=AINO) if held else solteq.customers.create(AINO_DOCUMENT)
+        assert "esimerkki" not in str(caught.value)
         assert solteq.writes() == [method]
         assert (solteq.customers.by_email(AINO) is not None) == (fault.get("drop") == "after")
 
@@ -230,7 +263,9 @@ class TestPrivacy:
         assert Refused.from_details(details).reason == "taxCode: isn't in international form; type: ?"
         assert Refused.from_details(None).reason == "it does not say why"
 
-    @pytest.mark.parametrize("answer", [Answer(drop=True), json_answer({"error": "x", "message": AINO}, 403)])
+    @pytest.mark.parametrize(
+        "answer", [Answer(drop=True), json_answer({"error": f"{AINO} is bad", "message": AINO}, 403)]
+    )
     def test_no_address_is_in_an_error_or_a_log(self, caplog: pytest.LogCaptureFixture, answer: Answer) -> None:
         with caplog.at_level(logging.DEBUG), serving(TOKEN, answer) as wire:
             customers = client(wire.url).customers
@@ -244,6 +279,15 @@ class TestPrivacy:
                     ask()
                 assert "esimerkki" not in "".join(traceback.format_exception(caught.value))
         assert "esimerkki" not in caplog.text
+
+    def test_no_value_is_in_a_picture(self) -> None:
+        held = CustomerDocument.model_validate({**customer_document(1), "modifiedAt": "2026-01-05T06:00:00Z"})
+        assert not any(word in repr(held) for word in ("Aino", "aino1@", "40123", "Mallitie"))
+
+    def test_what_is_missing_is_not_what_is_null(self) -> None:
+        wire = {"id": "1", "type": "Private", "email": None, "deleted": False, "modifiedAt": "2026-01-01T00:00:00Z"}
+        document = CustomerDocument.model_validate(wire)
+        assert {"email", "phone"} & document.model_fields_set == {"email"}
 
     def test_an_unreadable_document_shows_no_value(self) -> None:
         wrong = {"id": "C-1", "type": ["Aino"], "email": {"x": AINO}, "deleted": False, "modifiedAt": "Aino"}

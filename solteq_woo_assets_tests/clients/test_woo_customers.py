@@ -22,7 +22,7 @@ from solteq_woo_assets.clients.woo import (
     WooClient,
 )
 from solteq_woo_assets.clients.woo_customers import WooCustomers
-from solteq_woo_assets.errors import OutcomeUnknownError, WooError
+from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_sandbox.woo_fields import is_email, sanitize_email
@@ -222,3 +222,64 @@ class TestPrivacy:
                     call()
                 assert "aino" not in "".join(traceback.format_exception(caught.value))
         assert "aino" not in caplog.text
+
+
+class TestStandIn:
+    def test_an_account_is_made_read_and_removed(self, woo: WooClient) -> None:
+        write = CustomerWrite(
+            email="eero@example.com",
+            first_name="Eero",
+            billing={"city": "Turku"},
+            meta={"solteq_customer_id": "C-1", "_hidden": "x"},
+        )
+        (made,) = woo.customers.write(CustomerBatch(creates=[write]))
+        assert isinstance(made, StoreCustomer)
+        assert (made.email, made.billing.city, made.role) == ("eero@example.com", "Turku", "customer")
+        assert made.meta == {"default_password_nag": "1", "solteq_customer_id": "C-1"}, "hidden keys are dropped"
+        assert woo.customers.newest(5).customers == woo.customers.by_id([made.id, 999]).customers == [made]
+        assert (woo.customers.delete(made.id), woo.customers.delete(made.id)) == (True, False)
+
+    def test_a_part_of_an_address_leaves_the_rest(self, shop: Shop, woo: WooClient) -> None:
+        account = shop.account("eero@example.com", billing={"city": "Turku", "phone": "1"})
+        (changed,) = woo.customers.write(CustomerBatch(updates=[CustomerWrite(id=account, billing={"phone": ""})]))
+        assert isinstance(changed, StoreCustomer)
+        assert (changed.billing.city, changed.billing.phone) == ("Turku", "")
+
+    def test_bad_items_do_not_stop_the_others_and_show_no_address(self, shop: Shop, woo: WooClient) -> None:
+        shop.account("taken@example.com")
+        creates = [CustomerWrite(email=f"{name}@example.com") for name in ("taken", "free")]
+        taken, made, gone = woo.customers.write(CustomerBatch(creates, [CustomerWrite(id=999, first_name="X")]))
+        assert isinstance(taken, ItemRefused)
+        assert (taken.code, "taken@" in taken.message) == ("registration-error-email-exists", False)
+        assert isinstance(made, StoreCustomer)
+        assert isinstance(gone, ItemRefused)
+        assert gone.code == "woocommerce_rest_invalid_id"
+
+    @pytest.mark.parametrize("email", ["", "kurpitsa", "a b@example.com", "a@localhost", "@example.com"])
+    def test_what_is_no_address_never_leaves(self, email: str) -> None:
+        with pytest.raises(ValidationError) as caught:
+            CustomerWrite(email=email)
+        assert "kurpitsa" not in str(caught.value)
+
+    def test_every_role_is_read_and_all_pages(self, shop: Shop, woo: WooClient) -> None:
+        people = [{"email": f"p{number}@example.com"} for number in range(250)]
+        people[3]["role"] = "administrator"
+        shop.woo.put("customers", {"customers": people})
+        read = [account for page in woo.customers.read() for account in page.customers]
+        assert [account.email for account in read] == [each["email"] for each in people]
+        assert len(woo.customers.by_id([account.id for account in read]).customers) == 250
+
+    def test_an_error_shows_no_address(self, shop: Shop, woo: WooClient) -> None:
+        shop.woo.fault(path="/customers", times=None, status=403, body='{"code":"x","message":"eero@example.com"}')
+        with pytest.raises(RemoteError) as caught:
+            woo.customers.write(CustomerBatch(creates=[CustomerWrite(email="eero@example.com")]))
+        assert "eero@" not in str(caught.value)
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(name=st.text(alphabet=st.characters(exclude_categories=["C", "Z"], exclude_characters="<>"), max_size=20))
+    def test_any_name_comes_back(self, shop: Shop, woo: WooClient, name: str) -> None:
+        account = woo.customers.newest(1).customers or [shop.account("eero@example.com")]
+        identifier = account[0] if isinstance(account[0], int) else account[0].id
+        (changed,) = woo.customers.write(CustomerBatch(updates=[CustomerWrite(id=identifier, first_name=name)]))
+        assert isinstance(changed, StoreCustomer)
+        assert changed.first_name == name

@@ -3,20 +3,21 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from solteq_woo_assets.engine import failures
 from solteq_woo_assets.engine.database import StateDatabase
-from solteq_woo_assets.flows.products.outbox import Outcome, Write
+from solteq_woo_assets.engine.writes import Outcome, Write
 
 NOW = datetime(2026, 11, 1)  # noqa: DTZ001
 HOUR = timedelta(hours=1)
 
 
-def write(price: str = "1") -> Write:
-    return Write("id", "A", "update", "simple", 1, None, None, [{"field": "regular_price", "old": None, "new": price}])
+def write(price: str = "1") -> Write[None]:
+    return Write("id", "A", "update", "simple", 1, [{"field": "regular_price", "old": None, "new": price}], None)
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Memory:
 
     def fail(self, now: datetime, price: str = "1") -> str:
         """The write fails; the state that the ledger gets."""
-        outcome = Outcome(write(price), "retry", error="500", code=failures.CODE)
+        outcome: Outcome[None, Any] = Outcome(write(price), "retry", error="500", code=failures.CODE)
         with self.database.transaction() as connection:
             (noted,) = failures.note(connection, "products", [outcome], now)
         return noted.state

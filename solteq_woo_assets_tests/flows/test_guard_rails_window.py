@@ -1,7 +1,6 @@
 """Guard rails judge a window: in how many runs a slip comes makes no difference."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from solteq_woo_assets.engine import ledger
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.guard_rails import FEW, Verdict
-from solteq_woo_assets.flow import Change
+from solteq_woo_assets.engine.writes import Outcome, Write
 from solteq_woo_assets.flows.balances import guard_rails as of_balances
 from solteq_woo_assets.flows.campaigns import guard_rails as of_campaigns
 from solteq_woo_assets.flows.customers import guard_rails as of_customers
@@ -38,18 +37,6 @@ PRODUCTS = 20
 """In the store, each of 100.00 with five pieces; and as many accounts."""
 MAY_BE_CUT = 4
 RAILS = {each.GUARD_RAILS.delta: each.GUARD_RAILS for each in (of_products, of_campaigns, of_balances, of_customers)}
-
-
-@dataclass(frozen=True, eq=False)
-class Write:
-    """A row of a delta on its way."""
-
-    delivery_id: str
-    key: str
-    action: str
-    kind: str
-    woo_id: int | None
-    changes: Sequence[Change]
 
 
 @pytest.fixture(scope="module")
@@ -124,18 +111,21 @@ def changes_of(connection: duckdb.DuckDBPyConnection, woo_id: int, fields: Mappi
 
 
 def send(connection: duckdb.DuckDBPyConnection, flow: str, rows: Sequence[Mapping[str, Any]], fate: str) -> None:
-    writes = [Write(uuid4().hex, row["key"], row["action"], "simple", row["woo_id"], row["changes"]) for row in rows]
-    ledger.begin(connection, flow, uuid4().hex, writes)
+    writes = [
+        Write(uuid4().hex, row["key"], row["action"], "simple", row["woo_id"], row["changes"], None) for row in rows
+    ]
+    ledger.close_earlier(connection, flow, run := uuid4().hex, [write.key for write in writes])
+    ledger.enter(connection, flow, run, writes)
     if fate == "failed":
-        ledger.settle(connection, [(write.delivery_id, "retry", "it failed", None) for write in writes])
+        ledger.settle(connection, [Outcome(write, "retry", error="it failed") for write in writes])
         return
     for write in writes:
         take(connection, write)
     if fate == "delivered":
-        ledger.settle(connection, [(write.delivery_id, "delivered", None, write.woo_id) for write in writes])
+        ledger.settle(connection, [Outcome(write, "delivered") for write in writes])
 
 
-def take(connection: duckdb.DuckDBPyConnection, write: Write) -> None:
+def take(connection: duckdb.DuckDBPyConnection, write: Write[None]) -> None:
     """What the store does."""
     if write.action == "remove":
         connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE id = ?", [write.woo_id])

@@ -1,6 +1,7 @@
 """Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
 
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -10,7 +11,6 @@ import polars as pl
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
-from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, close_earlier
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import read_feed
 from solteq_woo_assets.engine.steps import (
@@ -22,8 +22,8 @@ from solteq_woo_assets.engine.steps import (
     count_rows,
     delivery_result,
     delta_metadata,
-    progress,
     read_metadata,
+    send,
     store_delta,
     warn_of_quarantine,
 )
@@ -34,7 +34,7 @@ from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way,
 from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
 from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, TABLE, balance_feed
 from solteq_woo_assets.flows.products.frames import balance_frame
-from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.flows.sales.assets import receipt_rules
 from solteq_woo_assets.flows.sales.snapshots import books_sales, read_changed
 from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
@@ -233,45 +233,31 @@ def woo_stock(
     turns out to differ waits for the next run, whose guard rails look at it. Each write is in the ledger,
     `sync.deliveries`, before it leaves.
     """
-    counts = DeliveryCounts()
     with shop.step(context, FLOW) as effort:
-        with shop.database.transaction() as connection:
-            due = _due_keys(connection)
-            counts.interrupted = close_earlier(connection, FLOW, context.run.run_id, due)
-        while due:
-            changed, _ = _read_sales(shop.settings, shop.database, shop.woo)
-            with shop.database.transaction() as connection:
-                if changed:  # what is due was not refused, or is to be tried again
-                    again = DeltaConfig(retry=due)
-                    comparison = compare(connection, shop.settings, utc_now())
-                    store_delta(connection, again, FLOW, "balance_delta", comparison)
-                    GUARD_RAILS.guard(connection, shop.settings, utc_now(), judged=due)
-                left = set(due).intersection(_due_keys(connection))
-            due = [key for key in due if key in left]
-            lot, due = due[:WRITES_AT_ONCE], due[WRITES_AT_ONCE:]
-            counts.merge(
-                deliver(
-                    shop.database,
-                    shop.woo,
-                    flow=FLOW,
-                    table="delta.balance_delta",
-                    keys=lot,
-                    run_id=context.run.run_id,
-                    in_flight=shop.settings.requests_in_flight,
-                    on_progress=progress(context, FLOW),
-                    clock=shop.clock,
-                )
-            )
+        outbox = ProductOutbox(
+            shop.woo,
+            FLOW,
+            "delta.balance_delta",
+            clock=shop.clock,
+            portion=WRITES_AT_ONCE,
+            look=partial(_compare_again, shop),
+        )
+        counts = send(context, shop, outbox, FLOW)
     return delivery_result(context, shop, FLOW, "balance_delta", counts, effort)
 
 
-def _due_keys(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Keys of the delta that are to be sent, variations of a family together."""
-    rows = connection.execute(
-        "SELECT key FROM delta.balance_delta WHERE list_contains($actions, action) ORDER BY parent_id NULLS FIRST, key",
-        {"actions": list(SENT_ACTIONS)},
-    ).fetchall()
-    return [row[0] for row in rows]
+def _compare_again(shop: Shop, due: list[str]) -> bool:
+    """Read the orders that changed, and make the delta anew if there are any; whether it was.
+
+    :param due: keys that are to be sent: they were not refused, or are to be tried again
+    """
+    changed, _ = _read_sales(shop.settings, shop.database, shop.woo)
+    if changed:
+        with shop.database.transaction() as connection:
+            comparison = compare(connection, shop.settings, utc_now())
+            store_delta(connection, DeltaConfig(retry=due), FLOW, "balance_delta", comparison)
+            GUARD_RAILS.guard(connection, shop.settings, utc_now(), judged=due)
+    return changed > 0
 
 
 @dg.asset_check(asset=woo_stock)

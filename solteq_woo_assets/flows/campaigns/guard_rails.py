@@ -3,7 +3,6 @@
 from solteq_woo_assets.engine import stopped
 from solteq_woo_assets.engine.guard_rails import KEYS_SHOWN, Delta, GuardRails, Verdict, share
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.flows.campaigns.pricing import public_price
 
 FEW_CUTS = 1
@@ -93,7 +92,7 @@ WITH changed AS (
     SELECT key, woo_id, is_own, {_LOWEST} AS new_price, new_price < paid.price * (100 - $percent) * 0.01 AS is_cut
     FROM becomes LEFT JOIN paid ON paid.id = becomes.woo_id
 ), purchases AS (
-    SELECT {sku_key("code")} AS sku, min(purchase_price) AS purchase_price
+    SELECT sku_key(code) AS sku, min(purchase_price) AS purchase_price
     FROM snapshot.solteq_products WHERE active AND NOT deleted GROUP BY ALL
 )
 SELECT
@@ -102,7 +101,7 @@ SELECT
     count(DISTINCT woo_id) FILTER (is_own AND is_cut) AS cut_here,
     list(key ORDER BY key) FILTER (is_own AND new_price < purchase_price) AS below_purchase_price,
     (SELECT count(*) FROM snapshot.woo_catalogue WHERE regular_price > 0 AND status <> 'trash') AS products
-FROM judged LEFT JOIN purchases ON purchases.sku = {sku_key("key")}
+FROM judged LEFT JOIN purchases ON purchases.sku = sku_key(key)
 """
 
 
@@ -150,7 +149,7 @@ def price_cuts(delta: Delta) -> Verdict:
 def _stopped_in_products(delta: Delta) -> list[str]:
     """Rows of campaigns whose product's own price is stopped: they would bring it to the store all the same."""
     return delta.keys(
-        f"SELECT key FROM {delta.rows('price_cuts')} WHERE {sku_key('key')} IN (SELECT {sku_key('key')} "
+        f"SELECT key FROM {delta.rows('price_cuts')} WHERE sku_key(key) IN (SELECT sku_key(key) "
         "FROM delta.product_delta WHERE action = 'stopped' AND reason LIKE 'stopped by price_cuts%') ORDER BY key"
     )
 

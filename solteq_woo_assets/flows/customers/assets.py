@@ -8,7 +8,6 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
@@ -25,8 +24,8 @@ from solteq_woo_assets.engine.steps import (
     delivery_result,
     delta_metadata,
     markdown_table,
-    progress,
     read_metadata,
+    send,
     store_delta,
     warn_of_quarantine,
 )
@@ -34,7 +33,9 @@ from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.erasure import erase, find
 from solteq_woo_assets.flows.customers.guard_rails import GUARD_RAILS
-from solteq_woo_assets.flows.customers.outbox import deliver_to_solteq, deliver_to_woo, release_changed
+from solteq_woo_assets.flows.customers.outbox import release_changed
+from solteq_woo_assets.flows.customers.outbox_solteq import CustomerOutbox
+from solteq_woo_assets.flows.customers.outbox_woo import AccountOutbox
 from solteq_woo_assets.flows.customers.people import masked
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.snapshots import (
@@ -347,15 +348,7 @@ def woo_customers(
     """
     with shop.step(context, FLOW) as effort:
         _read_staff_before(context, shop.settings, shop.database, shop.woo, "woo_customer_delta")
-        counts = deliver_to_woo(
-            shop.database,
-            shop.woo,
-            flow=TO_WOO,
-            run_id=context.run.run_id,
-            in_flight=shop.settings.requests_in_flight,
-            tax_code_meta=shop.settings.tax_code_meta,
-            on_progress=progress(context, FLOW),
-        )
+        counts = send(context, shop, AccountOutbox(shop.woo, TO_WOO, shop.settings.tax_code_meta), FLOW)
     return delivery_result(context, shop, TO_WOO, "woo_customer_delta", counts, effort)
 
 
@@ -371,37 +364,24 @@ def solteq_customer_updates(
     """
     with shop.step(context, FLOW) as effort:
         _read_staff_before(context, shop.settings, shop.database, shop.woo, "solteq_customer_delta")
-        counts, stale = _send_to_solteq(context, shop.settings, shop.database, shop.solteq)
+        counts, stale = _send_to_solteq(context, shop)
         for _ in range(ATTEMPTS - 1):
             if not stale:
                 break
             read_customers(shop.database, shop.solteq, customer_feed(shop.settings), flow=TO_WOO)
             _merge_again(shop.database, shop.settings, stale)
             counts.retry -= len(stale)
-            again, stale = _send_to_solteq(context, shop.settings, shop.database, shop.solteq, only=stale)
-            counts.by_action += again.by_action
-            counts.refused += again.refused
-            counts.retry += again.retry
+            again, stale = _send_to_solteq(context, shop, only=stale)
+            counts.merge(again)
     return delivery_result(context, shop, TO_SOLTEQ, "solteq_customer_delta", counts, effort)
 
 
 def _send_to_solteq(
-    context: dg.AssetExecutionContext,
-    settings: Settings,
-    database: StateDatabase,
-    solteq: SolteqClient,
-    *,
-    only: Sequence[str] | None = None,
+    context: dg.AssetExecutionContext, shop: Shop, *, only: Sequence[str] | None = None
 ) -> tuple[DeliveryCounts, list[str]]:
-    return deliver_to_solteq(
-        database,
-        solteq,
-        flow=TO_SOLTEQ,
-        run_id=context.run.run_id,
-        only=only,
-        in_flight=settings.requests_in_flight,
-        on_progress=progress(context, FLOW),
-    )
+    """How it went, and the keys of the writes that met a newer version in Solteq."""
+    outbox = CustomerOutbox(shop.solteq, TO_SOLTEQ, only)
+    return send(context, shop, outbox, FLOW), outbox.stale
 
 
 def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Guard rails of products: SKUs, prices, and how many leave the shelf."""
 
 from solteq_woo_assets.engine.guard_rails import FEW, Delta, GuardRails, Limit, Verdict, count, wrong
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.flows.campaigns.guard_rails import price_cuts
 
 _UNPUBLISHED = """
@@ -33,7 +32,7 @@ def no_sku_twice(delta: Delta) -> Verdict:
     """No SKU is written twice in one delivery: one product would get another's price."""
     keys = delta.keys(
         f"SELECT key FROM delta.{delta.name} WHERE list_contains($sent, action) "
-        f"QUALIFY count(*) OVER (PARTITION BY {sku_key('key')}) > 1 ORDER BY key"
+        f"QUALIFY count(*) OVER (PARTITION BY sku_key(key)) > 1 ORDER BY key"
     )
     return wrong("no_sku_twice", keys, "have a SKU that others in it have, too")
 
@@ -51,23 +50,23 @@ def prices_are_positive(delta: Delta) -> Verdict:
 
 
 # Who waits for the SKU of another, the family of a parent, and a parent that is converted for a variation.
-_DEPENDENTS = f"""
+_DEPENDENTS = """
 WITH RECURSIVE skus AS (
-    SELECT key, {sku_key("change.new")} AS taken, nullif({sku_key("change.old")}, '') AS given
+    SELECT key, sku_key(change.new) AS taken, nullif(sku_key(change.old), '') AS given
     FROM (SELECT key, unnest(changes) AS change FROM delta.product_delta) WHERE change.field = 'sku'
 ), stopped AS (
     SELECT key FROM meant
     UNION
     SELECT later.key FROM stopped JOIN skus USING (key) JOIN skus AS later ON later.taken = skus.given
 ), parents AS (
-    SELECT {sku_key("key")} AS key FROM stopped
+    SELECT sku_key(key) AS key FROM stopped
     UNION
-    SELECT {sku_key("parent.key")} FROM delta.product_delta AS parent JOIN delta.product_delta AS child
-        ON {sku_key("child.parent_key")} = {sku_key("parent.key")}
+    SELECT sku_key(parent.key) FROM delta.product_delta AS parent JOIN delta.product_delta AS child
+        ON sku_key(child.parent_key) = sku_key(parent.key)
     WHERE parent.action = 'convert' AND child.key IN (SELECT key FROM stopped)
 )
-SELECT key FROM delta.product_delta WHERE key IN (SELECT key FROM stopped) OR {sku_key("parent_key")} IN (FROM parents)
-    OR kind <> 'variation' AND {sku_key("key")} IN (FROM parents)
+SELECT key FROM delta.product_delta WHERE key IN (SELECT key FROM stopped) OR sku_key(parent_key) IN (FROM parents)
+    OR kind <> 'variation' AND sku_key(key) IN (FROM parents)
 """
 
 GUARD_RAILS = GuardRails(

@@ -22,8 +22,8 @@ from solteq_woo_assets.engine.steps import (
     delivery_result,
     delta_metadata,
     markdown_table,
-    progress,
     read_metadata,
+    send,
     warn_of_quarantine,
     without_refused,
 )
@@ -34,7 +34,7 @@ from solteq_woo_assets.flows.sales import plan as sales_plan
 from solteq_woo_assets.flows.sales.frames import local_day
 from solteq_woo_assets.flows.sales.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
-from solteq_woo_assets.flows.sales.outbox import deliver_sales
+from solteq_woo_assets.flows.sales.outbox import SalesOutbox
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
 from solteq_woo_assets.flows.sales.source import SOURCE
 from solteq_woo_assets.settings import Settings
@@ -321,14 +321,7 @@ def solteq_sales(
     Each document is in `sync.sales` and in the ledger, `sync.deliveries`, before it leaves.
     """
     with shop.step(context, FLOW) as effort:
-        counts = deliver_sales(
-            shop.database,
-            shop.solteq,
-            run_id=context.run.run_id,
-            shop=shop.settings.shop,
-            in_flight=shop.settings.requests_in_flight,
-            on_progress=progress(context, "documents"),
-        )
+        counts = send(context, shop, SalesOutbox(shop.solteq, shop.settings.shop), "documents")
         days = [date.fromisoformat(key) for key in context.partition_keys]
         with shop.database.transaction() as connection:
             touched = sales_books.days_of_run(connection, context.run.run_id)

@@ -9,11 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import DeliveryCounts
 from solteq_woo_assets.engine.snapshot import read_catalogue
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.flow import CHANGES_SCHEMA
-from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_sandbox import woo as woo_sandbox
 
@@ -68,7 +69,7 @@ class Shelf:
             connection.execute("DELETE FROM delta.product_delta")
             connection.execute("INSERT INTO delta.product_delta BY NAME SELECT * FROM frame")
         return deliver(
-            self.shop.database, self.woo, flow="products", table="delta.product_delta", run_id="run", in_flight=2
+            self.shop.database, ProductOutbox(self.woo, "products", "delta.product_delta"), "run", in_flight=2
         )
 
     def _row(self, name: str, held: StoreProduct, wish: dict[str, str]) -> dict[str, Any]:

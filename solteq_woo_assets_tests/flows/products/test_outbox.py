@@ -11,11 +11,12 @@ import pytest
 from pydantic import SecretStr
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.engine.blame import DOUBT_AFTER
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.engine.delivery import DOUBT_AFTER
+from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import DeliveryCounts
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
-from solteq_woo_assets.flows.products.outbox import deliver
+from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.engine.conftest import Template
 from solteq_woo_assets_tests.engine.flows import run_flows, run_out_of_disk
@@ -83,9 +84,10 @@ def picky(
         woo.close()
 
 
-def send(shop: Shop, woo: WooClient, run_id: str = "delivery") -> DeliveryCounts:
+def send(shop: Shop, woo: WooClient, run_id: str = "delivery", **arguments: Any) -> DeliveryCounts:
     """Deliver the product delta."""
-    return deliver(shop.database, woo, flow="products", table="delta.product_delta", run_id=run_id, in_flight=1)
+    outbox = ProductOutbox(woo, "products", "delta.product_delta")
+    return deliver(shop.database, outbox, run_id, in_flight=1, **arguments)
 
 
 def too_large() -> WooError:
@@ -307,15 +309,7 @@ def test_a_delivery_that_is_told_to_stop_leaves_the_rest_to_the_next_one(shop: S
     put(shop, *numbered(300))
     run_flows(shop.settings, "delta", "products up to the delta")
     with picky(shop, crash) as woo:
-        counts = deliver(
-            shop.database,
-            woo,
-            flow="products",
-            table="delta.product_delta",
-            run_id="stopped",
-            in_flight=1,
-            stop=lambda: len(woo.tried) > 0,
-        )
+        counts = send(shop, woo, stop=lambda: len(woo.tried) > 0)
     assert (counts.delivered, counts.unsent, counts.undelivered) == (100, 200, 200)
     assert states(shop) == {"delivered": 100, "unsent": 200}
     shop.sync("products_to_woo")

@@ -465,6 +465,21 @@ def test_refunds_are_documents_of_their_own_each_once(shop: Shop) -> None:
     assert len(shop.booked()) == 3
 
 
+def test_a_refund_that_is_blocked_after_its_sale_arrived_is_sent_again_when_asked(
+    shop: Shop, solteq_woo: CommandLine
+) -> None:
+    """The order was taken for settled, since all that was answered had arrived."""
+    shop.order(order_line("A1", "30.00", 3), _refunds=[refund("4.00", id=5001)])
+    shop.solteq.fault(method="POST", path="/sales", content="refund:5001", times=None, status=403, body="{}")
+    shop.sync_sales()
+    assert gross(shop.booked()) == 30
+    assert shop.rows("SELECT key, code FROM sync.quarantine") == [("woo:shop:refund:5001", "write-blocked")]
+    shop.solteq.heal()
+    result = solteq_woo("retry", "sales")
+    assert result.exit_code == 0, result.output
+    assert gross(shop.booked()) == 26
+
+
 def test_a_refund_is_found_though_the_order_does_not_say_that_it_changed(shop: Shop) -> None:
     """Some releases do not move an order's time when it is refunded (contract, 6): the list of refunds is swept."""
     line = order_line("A1", "30.00", 3)
