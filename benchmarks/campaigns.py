@@ -15,8 +15,8 @@ from benchmarks.delta import Measured, apart, introduce, peak, peak_bytes, secon
 from benchmarks.figures import Figure
 from benchmarks.shops import QUIET
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flows.campaigns.assets import compare
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 PRODUCTS = 100_000
@@ -122,7 +122,7 @@ def run(products: int = PRODUCTS, campaigns: int = CAMPAIGNS, repetitions: int =
 
 
 def _fill(database: Path, products: int, campaigns: int) -> None:
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         for statement in filter(str.strip, _FILL.split(";\n")):
             used = {"products": products, "campaigns": campaigns}
             connection.execute(statement, {name: value for name, value in used.items() if f"${name}" in statement})
@@ -134,7 +134,7 @@ def _settings(database: Path) -> Settings:
 
 def _deliver(database: Path) -> None:
     """Let the store hold what it should, and then 1 % of the products something else."""
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         connection.register("delivered", compare(connection, _settings(database), NOW).changes)
         connection.execute(_DELIVER)
         if left := compare(connection, _settings(database), NOW).changes.filter(kind="simple").height:
@@ -144,7 +144,7 @@ def _deliver(database: Path) -> None:
 
 def _bare_join(database: Path) -> Measured:
     started = time.perf_counter()
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         connection.execute(_BARE_JOIN, {"now": NOW}).fetchall()
     return Measured(time.perf_counter() - started, peak_bytes(), 0)
 
@@ -152,7 +152,7 @@ def _bare_join(database: Path) -> Measured:
 def _rules(database: Path) -> Measured:
     settings = _settings(database)
     started = time.perf_counter()
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         changes = compare(connection, settings, NOW).changes
     return Measured(time.perf_counter() - started, peak_bytes(), changes.filter(action="update").height)
 

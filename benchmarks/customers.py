@@ -13,10 +13,10 @@ from typing import Any
 from benchmarks.delta import Measured, apart, peak, peak_bytes, seconds
 from benchmarks.figures import Figure
 from benchmarks.shops import Sandbox, environment, run_job, sandbox
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flows.customers import links as customer_links
-from solteq_woo_assets.flows.customers.people import PERSON_FIELDS
 from solteq_woo_assets.flows.customers.rules import CustomerRules
+from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS
+from solteq_woo_assets.flows.tables import state_database
 
 MERGED = 1_000_000
 CUSTOMERS = 50_000
@@ -79,13 +79,13 @@ def _merges(customers: int, repetitions: int) -> list[Figure]:
 
 
 def _fill(database: Path, customers: int) -> None:
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         for statement in _FILL:
             connection.execute(statement, {"customers": customers})
 
 
 def _change(database: Path) -> None:
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         connection.execute(_CHANGE)
 
 
@@ -105,7 +105,7 @@ def _merge(database: Path) -> Measured:
 
 def _measured(database: Path, work: Callable[[Any], int]) -> Measured:
     started = time.perf_counter()
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         changes = work(connection)
     return Measured(time.perf_counter() - started, peak_bytes(), changes)
 

@@ -21,10 +21,11 @@ from benchmarks.figures import Figure, median
 from benchmarks.shops import QUIET
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.identity import Met, remember, sides
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
 from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 PRODUCTS = 1_000_000
@@ -137,7 +138,7 @@ def apart(function: Callable[..., R], *arguments: object) -> R:
 
 def _fill(database: Path, products: int) -> None:
     simple = products * 8 // 10
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         for statement in _FILL.split(";\n"):
             used = {"products": products, "simple": simple}
             used = {name: value for name, value in used.items() if f"${name}" in statement}
@@ -147,7 +148,7 @@ def _fill(database: Path, products: int) -> None:
 
 def _bare_join(database: Path) -> Measured:
     started = time.perf_counter()
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         changes = connection.execute(_BARE_JOIN).fetchall()[0][0]
     return Measured(time.perf_counter() - started, peak_bytes(), changes)
 
@@ -155,7 +156,7 @@ def _bare_join(database: Path) -> Measured:
 def _rules(database: Path) -> Measured:
     settings = Settings(_env_file=None)  # type: ignore[call-arg]
     started = time.perf_counter()
-    with StateDatabase(database).transaction() as connection:
+    with state_database(database).transaction() as connection:
         delta = product_delta(
             connection,
             products=connection.table("snapshot.solteq_products"),
@@ -180,7 +181,7 @@ def introduce(settings: Settings) -> None:
     """Let the database know both systems: nobody is there to be asked who they are."""
     with closing(solteq_client(settings)) as solteq, closing(woo_client(settings)) as woo:
         both = sides(settings, solteq, woo)
-    with StateDatabase(settings.database).transaction() as connection:
+    with state_database(settings.database).transaction() as connection:
         for side in both:
             remember(connection, Met(side, None, None))
 

@@ -22,10 +22,10 @@ from requests.adapters import HTTPAdapter
 
 from benchmarks.figures import Figure, median
 from benchmarks.shops import JSON, Sandbox, environment, metadata, run_job, sandbox, store_auth
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 from solteq_woo_assets.flows.products.outbox import BATCH_SIZE
 from solteq_woo_assets.flows.products.wire import product_write
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_sandbox import catalogue
 
 PRODUCTS = 10_000
@@ -143,7 +143,7 @@ def _payloads(folder: Path, solteq: Sandbox) -> Payloads:
         values = environment(folder, solteq, woo)
         names = ("solteq_products", "woo_catalogue", "product_delta")
         run_job(values, "products_to_woo", asset_selection=[dg.AssetKey(name) for name in names])
-    with StateDatabase(Path(values["SOLTEQ_WOO_DATABASE"])).transaction() as connection:
+    with state_database(Path(values["SOLTEQ_WOO_DATABASE"])).transaction() as connection:
         rows = connection.execute(
             "SELECT kind = 'variation', parent_key, changes FROM delta.product_delta "
             "WHERE list_contains($sent, action) ORDER BY kind, parent_key, key",

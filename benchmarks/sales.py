@@ -22,8 +22,9 @@ from benchmarks.figures import Figure, median
 from benchmarks.shops import Sandbox, environment, metadata, run_job, sandbox, set_environment, store_auth
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo_orders import ORDER_FIELDS, created_between
-from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.flows.sales.snapshots import begin, read_days, start_of
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 ORDERS = 100_000
@@ -150,7 +151,7 @@ def _order(number: int, orders: int) -> dict[str, Any]:
 def _read(values: dict[str, str], orders: int | None, days: int = DAYS) -> Measured:
     with set_environment(values):
         settings = Settings(_env_file=None)  # type: ignore[call-arg]
-    database, woo = StateDatabase(settings.database), woo_client(settings)
+    database, woo = state_database(settings.database), woo_client(settings)
     last = FIRST + timedelta(days=days - 1)
     with database.transaction() as connection:
         begin(connection, None, ZONE, utc_now())
@@ -220,6 +221,6 @@ def _product(code: str) -> dict[str, Any]:
 
 
 def _fill_known(database: str, orders: int) -> None:
-    with StateDatabase(Path(database)).transaction() as connection:
+    with state_database(Path(database)).transaction() as connection:
         for statement in _KNOWN:
             connection.execute(statement, {"orders": orders} if "$orders" in statement else None)

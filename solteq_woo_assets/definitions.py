@@ -16,6 +16,7 @@ from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop, opened
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.sales.assets import days_of
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 RECONCILIATION = "solteq_woo_assets.flows.reconciliation.assets"
@@ -29,7 +30,7 @@ def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequenc
 
     @dg.resource(description="The shop: its settings, its database, Solteq and the web store")
     def shop() -> Iterator[Shop]:
-        with opened(settings, clock) as shop:
+        with opened(settings, state_database(settings.database), clock) as shop:
             yield shop
 
     modules = [import_module(name) for name in dict.fromkeys([*(flow.module for flow in flows), RECONCILIATION])]

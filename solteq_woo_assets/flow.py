@@ -8,6 +8,8 @@ from typing import TypedDict
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.table import ID, NOT_NULL, TEXT, Column
+
 
 class Change(TypedDict):
     """One field of a delta row, as text."""
@@ -17,19 +19,27 @@ class Change(TypedDict):
     new: str | None
 
 
-CHANGES_SCHEMA = pl.Schema(
-    {
-        "key": pl.String,
-        "action": pl.String,
-        "kind": pl.String,
-        "woo_id": pl.Int64,
-        "parent_key": pl.String,
-        "parent_id": pl.Int64,
-        "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
-        "reason": pl.String,
-    }
-)
+CHANGES = {
+    "key": Column(TEXT, "SKU, id or external id; of a campaign that sets no price, its id", NOT_NULL),
+    "action": Column(
+        TEXT,
+        "create, update, convert, withdraw, restore, remove: sent; part: done here; wait, skip, stopped (by a guard "
+        "rail): shown, not sent",
+        NOT_NULL,
+    ),
+    "kind": Column(TEXT, "simple, variable, variation, campaign; sale, refund; customer, link", NOT_NULL),
+    "woo_id": Column(ID, "The store's id, of a sale the order's; NULL for what is yet to be created"),
+    "parent_key": Column(TEXT, "SKU of a variation's parent"),
+    "parent_id": Column(ID, "The store's id of a variation's parent; NULL while it is yet to be created"),
+    "changes": Column(
+        pl.List(pl.Struct({"field": TEXT, "old": TEXT, "new": TEXT})),
+        "Field by field, as they go on the wire",
+        NOT_NULL,
+    ),
+    "reason": Column(TEXT, "Why, in words", NOT_NULL),
+}
 """The columns that every delta has; a flow may add some."""
+CHANGES_SCHEMA = pl.Schema({name: column.type for name, column in CHANGES.items()})
 HELD_SCHEMA = pl.Schema(dict.fromkeys(("key", "field", "reason", "code"), pl.String()))
 """Records that are held back; ``code`` is of the catalogue of problems."""
 

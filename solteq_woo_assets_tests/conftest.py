@@ -23,9 +23,10 @@ from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.shop import opened
 from solteq_woo_assets.flows.all import FLOWS
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.engine.flows import Run, run_assets
 from solteq_woo_assets_tests.servers import KeptServer
@@ -95,7 +96,7 @@ class Shop:
         self.solteq = Control(solteq_url)
         self.woo = Control(woo_url)
         self.settings = self.with_settings()
-        self.database = StateDatabase(self.settings.database)
+        self.database = state_database(self.settings.database)
         self.instance: dg.DagsterInstance | None = None
         self.clock: Clock = utc_now
         self._edits = 0
@@ -237,7 +238,7 @@ class Shop:
             return metadata(result)
         days = days or (today(self.settings, self.clock()),)
         names = [name for name in flow.assets if name != flow.delivery or self.settings.mode == "live"]
-        with opened(self.settings, self._now) as shop:
+        with opened(self.settings, state_database(self.settings.database), self._now) as shop:
             told = run_assets(names, shop, Run(str(uuid4()), list(days), configs, self.instance))
         return {name: _shown(numbers) for name, numbers in told.items()}
 

@@ -23,8 +23,8 @@ from urllib3.util import Retry
 
 from solteq_woo_assets.cli import main, terminal
 from solteq_woo_assets.cli.jobs import settle_home
-from solteq_woo_assets.engine.database import table_columns
 from solteq_woo_assets.engine.problems import PROBLEMS
+from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets.settings import SANDBOX
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 from solteq_woo_sandbox import solteq as solteq_sandbox
@@ -250,7 +250,7 @@ def test_dry_run_keeps_nothing(shop: Shop, solteq_woo: CommandLine) -> None:
 
 def everything(shop: Shop) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table, but for who holds a lease."""
-    tables = table_columns().keys() - {"sync.leases"}
+    tables = {table.name for table in TABLES} - {"sync.leases"}
     return {table: sorted(shop.rows(f"FROM {table}"), key=str) for table in tables}
 
 

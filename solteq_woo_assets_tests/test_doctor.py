@@ -18,7 +18,8 @@ from solteq_woo_assets.doctor import Finding, examine
 from solteq_woo_assets.doctor.clocks import clock, time_zone
 from solteq_woo_assets.doctor.database import free_space
 from solteq_woo_assets.doctor.taxes import vat_rate
-from solteq_woo_assets.engine.database import VERSION, Clock, utc_now
+from solteq_woo_assets.engine.database import Clock, utc_now
+from solteq_woo_assets.engine.upgrades import VERSION
 from solteq_woo_assets_tests.conftest import CommandLine, Shop
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox

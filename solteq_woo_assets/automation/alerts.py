@@ -34,6 +34,7 @@ from dagster_shared.error import SerializableErrorInfo
 from solteq_woo_assets.clients.failures import CONNECT_SECONDS, diagnose
 from solteq_woo_assets.engine.database import Clock, StateDatabase
 from solteq_woo_assets.errors import AlertError, StateError
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 SECONDS = 15
@@ -48,7 +49,7 @@ def alert_sensors(settings: Settings, clock: Clock) -> list[dg.SensorDefinition]
     """The sensors that alert, when there is a channel to do so."""
     if not channels(settings):
         return []
-    database = StateDatabase(settings.database, lock_seconds=LOCK_SECONDS)
+    database = state_database(settings.database, lock_seconds=LOCK_SECONDS)
 
     @dg.run_failure_sensor(
         name="failed_runs_sensor",

@@ -73,6 +73,8 @@ def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
     def look(context: dg.SensorEvaluationContext, shop: Shop) -> dg.RunRequest | dg.SkipReason:
         if shop.leases.is_taken(flow.lease_name):
             return dg.SkipReason(f"A run of {job} is under way.")
+        if flow.waits_for and shop.leases.is_taken(flow.waits_for):
+            return dg.SkipReason(f"Another run writes {flow.waits_for}.")
         failures, last_end = _failures(context.instance, job)
         pause = _pause(context.instance, job, seconds, failures, last_end)
         if pause:
@@ -128,7 +130,19 @@ def _left_over(flow: Flow, shop: Shop) -> str | None:
         if count_rows(connection, "SELECT count(*) FROM sync.comparisons WHERE flow = ? AND is_outdated", [flow.name]):
             return f"{flow.name} were read and not compared: a run broke off"
         is_sent = shop.settings.mode != "shadow"
-        return (_not_sent(connection, flow) if is_sent else None) or flow.source.due(connection, shop.clock())
+        return (
+            (_not_sent(connection, flow) if is_sent else None)
+            or _edge(connection, flow, shop.clock())
+            or flow.source.due(connection, shop.clock())
+        )
+
+
+def _edge(connection: duckdb.DuckDBPyConnection, flow: Flow, now: datetime) -> str | None:
+    """That the same data give another comparison by now, in words, or ``None``."""
+    rows = connection.execute(
+        "SELECT next_edge FROM sync.comparisons WHERE flow = ? AND next_edge <= ?", [flow.name, now]
+    ).fetchall()
+    return f"a sale begins or ends at {rows[0][0].isoformat()}Z" if rows else None
 
 
 def _not_sent(connection: duckdb.DuckDBPyConnection, flow: Flow) -> str | None:

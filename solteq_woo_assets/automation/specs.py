@@ -8,10 +8,12 @@ from itertools import islice, pairwise
 import dagster as dg
 
 from solteq_woo_assets.automation.dagster_internals import cron_string_iterator
-from solteq_woo_assets.engine.database import table_columns
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.steps import OWNERS
+from solteq_woo_assets.engine.tables import DELIVERIES
+from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.table import Table, sql_type
 
 LATE = timedelta(minutes=10)
 """A run takes a while."""
@@ -21,7 +23,6 @@ TICKS = 1500
 
 def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     """What adds to an asset's spec what the UI shows of it."""
-    columns = table_columns()
     deliveries = {flow.delivery for flow in flows}
     directions = {flow.group: flow.direction for flow in flows}
 
@@ -33,7 +34,7 @@ def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec],
 
     def add(spec: dg.AssetSpec) -> dg.AssetSpec:
         name = spec.key.to_user_string()
-        table = "sync.deliveries" if name in deliveries else _table(name, columns)
+        table = DELIVERIES if name in deliveries else _table(name)
         direction = directions.get(spec.group_name or "")
         crons = _crons(name, settings, flows)
         deps = [*spec.deps, dg.AssetDep(_key(read[name]))] if name in read else spec.deps
@@ -41,9 +42,12 @@ def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec],
             deps=deps,
             metadata={
                 **spec.metadata,
-                "dagster/table_name": table,
+                "dagster/table_name": table.name,
                 "dagster/column_schema": dg.TableSchema(
-                    columns=[dg.TableColumn(column, kind) for column, kind in columns[table]]
+                    columns=[
+                        dg.TableColumn(name, sql_type(column.type), description=column.meaning)
+                        for name, column in table.columns.items()
+                    ]
                 ),
             },
             tags={**spec.tags, **({"solteq_woo/direction": direction} if direction else {})},
@@ -85,8 +89,8 @@ def _key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("/"))
 
 
-def _table(name: str, columns: dict[str, list[tuple[str, str]]]) -> str:
-    return next(f"{schema}.{name}" for schema in ("snapshot", "delta", "sync") if f"{schema}.{name}" in columns)
+def _table(name: str) -> Table:
+    return next(table for table in TABLES if table.name.partition(".")[2] == name)
 
 
 def _crons(asset: str, settings: Settings, flows: Sequence[Flow]) -> list[str]:

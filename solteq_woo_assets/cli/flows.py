@@ -30,6 +30,7 @@ from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.customers import assets as customers
 from solteq_woo_assets.flows.sales import assets as sales
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 BOTH_WAYS = "customers"
@@ -53,7 +54,7 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     with ExitStack() as stack:
         stack.enter_context(standing_in(settings))
         if dry_run:
-            copy = stack.enter_context(StateDatabase(settings.database).copied())
+            copy = stack.enter_context(state_database(settings.database).copied())
             settings = settings.model_copy(update={"database": copy.path})
             instance = stack.enter_context(dg.DagsterInstance.ephemeral())  # it is no news for anybody's UI
         else:
@@ -80,7 +81,7 @@ def _run_flows(
         print_summary(result)
         complete &= result.success and (is_shown or all_delivered(result, flow))
         if is_shown and metadata_of(result, flow.delta):
-            with StateDatabase(settings.database).transaction() as connection:
+            with state_database(settings.database).transaction() as connection:
                 delta = connection.table(f"delta.{flow.delta}").pl()
             print_delta(customers.masked_changes(delta) if flow.is_personal else delta)
     return complete

@@ -17,6 +17,7 @@ from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 UNDELIVERED = ("refused", "retried_next_run", "waiting", "stopped")
@@ -56,7 +57,7 @@ def existing_database(settings: Settings) -> StateDatabase:
     """
     if not settings.database.exists():
         raise click.ClickException(f"There is no database yet: {settings.database}. Run solteq-woo sync first.")
-    return StateDatabase(settings.database)
+    return state_database(settings.database)
 
 
 def configuration(flow: Flow, settings: Settings, let_pass: bool) -> Mapping[str, object]:
@@ -83,7 +84,7 @@ def all_delivered(result: dg.ExecuteInProcessResult, flow: Flow) -> bool:
 
 
 def count_quarantined(settings: Settings, flows: Sequence[Flow]) -> int:
-    with StateDatabase(settings.database).transaction() as connection:
+    with state_database(settings.database).transaction() as connection:
         return connection.execute(
             "SELECT (SELECT count(*) FROM sync.quarantine WHERE list_contains($flows, flow) AND dismissed_at IS NULL) "
             "+ (SELECT count(*) FROM sync.failures WHERE list_contains($flows, flow))",

@@ -37,7 +37,7 @@ def rebind(keep: bool, yes: bool) -> None:
         click.confirm("Forget nothing, and go on with it?" if keep else "Forget all of that for good?", abort=True)
     with database.transaction() as connection:
         if not keep:
-            identity.forget(connection, names)
+            identity.forget(connection, database.tables, names)
         for stranger in strangers:
             identity.remember(connection, stranger)
     console.print("The database belongs to the systems of the settings now. The next run reads them in full.")
@@ -47,6 +47,6 @@ def _print_loss(database: StateDatabase, names: set[str]) -> None:
     with database.transaction() as connection:
         rows = [
             (table, str(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]))
-            for table in identity.forgotten(names)
+            for table in identity.forgotten(database.tables, names)
         ]
     print_table(["table that will be empty", "rows"], [row for row in rows if row[1] != "0"])

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 ROWS_SHOWN = 50
@@ -87,7 +87,7 @@ def print_delta(changes: pl.DataFrame) -> None:
 
 def print_quarantine(settings: Settings) -> None:
     """What is held back and nobody has dismissed."""
-    with StateDatabase(settings.database).transaction() as connection:
+    with state_database(settings.database).transaction() as connection:
         rows = connection.execute(
             "SELECT flow, key, field, reason, mend FROM sync.quarantine WHERE dismissed_at IS NULL ORDER BY flow, key"
         ).fetchall()

@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, of_error, red, yellow
-from solteq_woo_assets.engine.database import VERSION, StateDatabase
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.upgrades import VERSION
 from solteq_woo_assets.errors import StateError
 
 LOCK_SECONDS = 5.0

@@ -14,6 +14,7 @@ from solteq_woo_assets.doctor.store import examine_store
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.identity import Identity, sides
 from solteq_woo_assets.errors import ConfigurationError, IntegrationError, StateError
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 _ONCE: Wire = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
@@ -26,7 +27,7 @@ def examine(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:
     :param clock: this machine's
     """
     yield _mode(settings)
-    database = StateDatabase(settings.database, lock_seconds=LOCK_SECONDS)
+    database = state_database(settings.database, lock_seconds=LOCK_SECONDS)
     readable = yield from examine_database(database)
     yield from _alerts(settings)
     yield from _solteq(settings, clock)

@@ -46,9 +46,10 @@ class Flow:
     two sides, with what each reads there, such as ``solteq/products``; ``derived``: other assets that its job makes
     before the delta; ``after``: assets of other flows that the delta depends on, where one run does both.
     ``writes``: what the delivery changes on the other side. ``compare``: what it would write, by what was last read of
-    both sides; it stores nothing. ``lease``: what keeps runs apart, where it is not the flow's own. ``is_by_day``:
-    whether its runs are for days. ``is_personal``: whether its values are those of persons, which nothing shows.
-    ``ops``: the config of its assets besides the usual one, by occasion.
+    both sides; it stores nothing. ``lease``: what keeps runs apart, where it is not the flow's own. ``waits_for``:
+    a lease that its sensor leaves to the runs of another flow. ``is_by_day``: whether its runs are for days.
+    ``is_personal``: whether its values are those of persons, which nothing shows. ``ops``: the config of its assets
+    besides the usual one, by occasion.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Flow:
     derived: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     lease: str = ""
+    waits_for: str = ""
     is_by_day: bool = False
     is_personal: bool = False
     ops: Callable[[Occasion, Settings], Mapping[str, Any]] = lambda _occasion, _settings: {}

@@ -16,9 +16,10 @@ import duckdb
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.engine import erased
-from solteq_woo_assets.engine.database import StateDatabase, table_columns, utc_now
+from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.errors import ForeignDatabaseError, WooError
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.table import Table
 
 ASKED_AGAIN = timedelta(days=1)
 _CLOSED = (401, 403, 404)
@@ -175,9 +176,10 @@ _KEPT = ("sync.version", "sync.identity", "sync.leases", "sync.alerts", "sync.wa
 _OF_ERASED = ("sync.customers", "sync.erased_orders")
 
 
-def forgotten(names: Iterable[str]) -> list[str]:
+def forgotten(tables: Iterable[Table], names: Iterable[str]) -> list[str]:
     """The tables whose rows mean nothing once these sides are others: what was read of them, and what was made of both.
 
+    :param tables: of the database
     :param names: of sides
     """
     of_side = {
@@ -185,15 +187,14 @@ def forgotten(names: Iterable[str]) -> list[str]:
         "woo": lambda table: table.startswith("snapshot.woo_") or table == "sync.price_history",
     }
     stay = [belongs for name, belongs in of_side.items() if name not in names]
-    return [
-        table for table in sorted(table_columns()) if table not in _KEPT and not any(belongs(table) for belongs in stay)
-    ]
+    known = sorted(table.name for table in tables)
+    return [table for table in known if table not in _KEPT and not any(belongs(table) for belongs in stay)]
 
 
-def forget(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> dict[str, int]:
+def forget(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], names: Collection[str]) -> dict[str, int]:
     """Empty these tables, and let what was read of them be read anew; how many rows each had."""
     gone = {}
-    for table in forgotten(names):
+    for table in forgotten(tables, names):
         gone[table] = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
         if table not in _OF_ERASED:
             connection.execute(f"DELETE FROM {table}")

@@ -47,7 +47,8 @@ class FlowLeases:
         self.admit()
         lock = self._lock(flow)
         try:
-            lock.acquire(timeout=self._wait_seconds)
+            with self._lock(f"{flow}.next").acquire(timeout=self._wait_seconds):  # who holds the flow sees it there
+                lock.acquire(timeout=self._wait_seconds)
         except Timeout:
             holder = self._holder(flow)
             raise FlowBusyError(
@@ -97,6 +98,14 @@ class FlowLeases:
         try:
             with self._lock(flow).acquire(timeout=0):
                 return self._outlives_its_file(flow)
+        except Timeout:
+            return True
+
+    def is_wanted(self, flow: str) -> bool:
+        """Whether another run waits for a lease that this one holds."""
+        try:
+            with self._lock(f"{flow}.next").acquire(timeout=0):
+                return False
         except Timeout:
             return True
 

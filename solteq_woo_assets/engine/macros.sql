@@ -22,3 +22,21 @@ CREATE OR REPLACE MACRO price_text(price) AS
 
 -- An instant as WooCommerce takes it. Empty where there is none.
 CREATE OR REPLACE MACRO time_text(instant) AS coalesce(strftime(instant, '%Y-%m-%dT%H:%M:%S'), '');
+
+-- An instant as the shop's clock shows it. NULL where there is none.
+CREATE OR REPLACE MACRO local_text(instant, zone) AS
+    strftime(
+        (CASE WHEN isfinite(instant) THEN instant END) AT TIME ZONE 'UTC' AT TIME ZONE zone, '%-d.%-m.%Y %H:%M'
+    );
+
+-- What a shopper pays for a row of snapshot.woo_catalogue at an instant.
+-- A window's last second counts: WooCommerce compares with its end, not with the second after.
+CREATE OR REPLACE MACRO public_price(item, instant) AS
+    CASE
+        WHEN
+            item.sale_price < item.regular_price
+            AND coalesce(item.date_on_sale_from_gmt <= instant, TRUE)
+            AND coalesce(item.date_on_sale_to_gmt + INTERVAL 1 SECOND > instant, TRUE)
+            THEN item.sale_price
+        ELSE item.regular_price
+    END;

@@ -38,7 +38,7 @@ CREATE TEMP TABLE old_orders AS SELECT order_id FROM sync.sales GROUP BY order_i
 HAVING max(sent_at) < $sales_limit AND bool_and(state = 'booked')
     AND order_id NOT IN (SELECT order_id FROM sync.sales_conflicts)
 """
-_OF_ORDERS = ("lines", "taxes", "coupons", "refunds", "payments")
+_OF_ORDERS = ("lines", "taxes", "refunds", "payments")
 
 
 def prune(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> int:

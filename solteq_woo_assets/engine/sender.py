@@ -117,5 +117,8 @@ class Sender(Generic[M, R]):
     def _send_halves(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> None:
         middle = len(writes) // 2
         for half in (writes[:middle], writes[middle:]):
-            if not self.blame.is_in_doubt:  # each lot is still tried whole, lest a few bad items keep all waiting
+            if self.blame.is_in_doubt:  # each lot is still tried whole, lest a few bad items keep all waiting
+                why = f"left to the next run: {self._outbox.side} fails"
+                outcomes.extend(Outcome(each, "retry", error=why, code="") for each in half)
+            else:
                 self._send(half, outcomes)

@@ -51,15 +51,15 @@ class Shop:
     clock: Clock
 
     @contextmanager
-    def step(self, context: dg.AssetExecutionContext, flow: str | None = None) -> Iterator[Effort]:
-        """One step of a run: holds the flow's lease, tells errors in words, and measures requests and seconds.
+    def step(self, context: dg.AssetExecutionContext, *leases: str) -> Iterator[Effort]:
+        """One step of a run: holds the leases, tells errors in words, and measures requests and seconds.
 
-        :param flow: whose lease it is, ``None`` for a step that several flows may do side by side
+        :param leases: the flow's; none for a step that several flows may do side by side
         """
         effort, started, before = Effort(), time.perf_counter(), self._requests()
         with failing_in_words():
-            if flow is not None:
-                self._take_lease(context, flow)
+            for lease in leases:
+                self._take_lease(context, lease)
             try:
                 yield effort
             finally:
@@ -92,9 +92,9 @@ def report_crashed(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 @contextmanager
-def opened(settings: Settings, clock: Clock) -> Iterator[Shop]:
+def opened(settings: Settings, database: StateDatabase, clock: Clock) -> Iterator[Shop]:
     """The shop that the settings name, until the block ends."""
-    solteq, woo, database = solteq_client(settings), woo_client(settings), StateDatabase(settings.database)
+    solteq, woo = solteq_client(settings), woo_client(settings)
     identity = Identity(database, sides(settings, solteq, woo))
     try:
         with FlowLeases(database, admit=identity.check) as leases:

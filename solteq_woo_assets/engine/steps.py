@@ -1,6 +1,7 @@
 """What the assets of every flow share: how they say what happened, and how they fail."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -270,19 +271,18 @@ def store_delta(
         changes, refused = without_refused(connection, flow, changes, but=config.retry)
     connection.execute(f"DELETE FROM delta.{delta}")
     connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
-    # An edge stays due until the campaigns have been compared: another flow may not deliver what it found.
     connection.execute(
-        "INSERT INTO sync.comparisons (flow, computed_at, next_edge) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "computed_at = excluded.computed_at, next_edge = least(comparisons.next_edge, excluded.next_edge), "
-        "is_outdated = FALSE",
+        "INSERT OR REPLACE INTO sync.comparisons (flow, computed_at, next_edge, is_outdated) VALUES (?, ?, ?, FALSE)",
         [flow, utc_now(), comparison.next_edge],
     )
-    if flow == "campaigns":
-        connection.execute(
-            "UPDATE sync.comparisons SET next_edge = ? WHERE next_edge IS NOT NULL OR flow = ?",
-            [comparison.next_edge, flow],
-        )
     return refused
+
+
+def wake(connection: duckdb.DuckDBPyConnection, *, flow: str, at: datetime | None) -> None:
+    """Have a flow compared at an instant, if not sooner; until it has been, that stays due."""
+    connection.execute(
+        "UPDATE sync.comparisons SET next_edge = least(next_edge, $at) WHERE flow = $flow", {"flow": flow, "at": at}
+    )
 
 
 def without_refused(

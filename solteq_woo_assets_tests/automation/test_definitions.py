@@ -250,7 +250,9 @@ def test_each_asset_shows_the_columns_of_its_table_and_how_old_it_may_be(definit
     """A newcomer sees what is in a table, and a flow that stands still turns red by itself."""
     ours = {name: spec for name, spec in assets_of(definitions).items() if "/" not in name}
     for name, spec in ours.items():
-        assert spec.metadata["dagster/column_schema"].columns, name
+        columns = spec.metadata["dagster/column_schema"].columns
+        assert columns, name
+        assert all(column.description for column in columns), name
         assert spec.metadata["dagster/table_name"].rpartition(".")[2] in (name, "deliveries")
         assert spec.freshness_policy is not None, name
 

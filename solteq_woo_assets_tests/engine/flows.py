@@ -29,6 +29,7 @@ from solteq_woo_assets.errors import StateError
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.customers.erasure import erase
 from solteq_woo_assets.flows.products import outbox as delivery
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 ASSETS = {
@@ -52,7 +53,7 @@ def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) 
     :param full: read everything again
     :raises dagster.Failure: as the step would have failed
     """
-    database = StateDatabase(settings.database)
+    database = state_database(settings.database)
     solteq, woo = solteq_client(settings), woo_client(settings)
     configs = {name: {"full": full} for flow in FLOWS for name in flow.full_reads}
     configs["woo_sales"] = {"changed_only": True}
@@ -183,7 +184,7 @@ def erase_until(settings: Settings, who: str, number: int) -> None:
         rewrite(database)
 
     StateDatabase.rewrite = dying_rewrite  # type: ignore[method-assign]
-    erase(StateDatabase(settings.database), who)
+    erase(state_database(settings.database), who)
 
 
 def _dying_around_step(die: Callable[[], None], step: Callable[..., Any]) -> Callable[..., Any]:
@@ -208,7 +209,7 @@ def erase_out_of_disk(settings: Settings, who: str) -> None:
 
     _replace(StateDatabase, "rewrite", fill_up)
     with pytest.raises(StateError, match="The next run of any flow tries again"):
-        erase(StateDatabase(settings.database), who)
+        erase(state_database(settings.database), who)
 
 
 def _death(number: int) -> Callable[[], None]:

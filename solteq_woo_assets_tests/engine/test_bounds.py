@@ -28,15 +28,16 @@ from solteq_woo_assets.clients.woo_documents import read_row
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import _refunds as refund_rows
 from solteq_woo_assets.clients.woo_orders import _rows as order_rows
-from solteq_woo_assets.engine.database import _TABLES
 from solteq_woo_assets.engine.quarantine import RECORDS, hold
 from solteq_woo_assets.engine.snapshot import merge
+from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.customers.frames import customer_frame
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, store_accounts
 from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, catalogue_frame, product_frame
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
 from solteq_woo_assets.flows.sales.snapshots import store_orders
+from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets_tests.conftest import (
     balance_document,
     campaign_document,
@@ -87,7 +88,7 @@ def _replaced(held: Any, places: Sequence[Any], value: Any) -> Any:
 @pytest.fixture(scope="module")
 def memory() -> Iterator[Connection]:
     with duckdb.connect() as connection:
-        connection.execute(_TABLES)
+        bring_up(connection, TABLES, None)
         yield connection
 
 

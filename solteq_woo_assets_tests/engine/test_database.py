@@ -17,11 +17,12 @@ import duckdb
 import polars as pl
 import pytest
 
-from solteq_woo_assets.engine.database import VERSION, StateDatabase, table_columns
+from solteq_woo_assets.engine.database import StateDatabase
+from solteq_woo_assets.engine.upgrades import VERSION
 from solteq_woo_assets.errors import StateError
+from solteq_woo_assets.flows.tables import TABLES, state_database
+from solteq_woo_assets.table import ID, NOT_NULL, TEXT, Column, Table
 from solteq_woo_assets_tests.engine.processes import exit_code, started
-
-TABLES = ("snapshot.solteq_products", "delta.product_delta", "sync.deliveries", "sync.leases", "sync.quarantine")
 
 
 def mode(path: Path) -> int:
@@ -31,7 +32,7 @@ def mode(path: Path) -> int:
 
 def count_up(path: Path, times: int) -> None:
     """Read a number, and write one more, again and again."""
-    database = StateDatabase(path)
+    database = state_database(path)
     for _ in range(times):
         with database.transaction() as connection:
             (number,) = connection.execute("SELECT number FROM sums").fetchall()[0]
@@ -40,7 +41,7 @@ def count_up(path: Path, times: int) -> None:
 
 def summed(path: Path) -> int:
     """The number."""
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         return connection.execute("SELECT number FROM sums").fetchall()[0][0]
 
 
@@ -48,7 +49,7 @@ def summed(path: Path) -> int:
 def path(tmp_path: Path) -> Path:
     """A database with a table of its own."""
     path = tmp_path / "state.duckdb"
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         connection.execute("CREATE TABLE sums AS SELECT 0 AS number")
     return path
 
@@ -67,8 +68,8 @@ def test_eight_processes_may_create_it_at_once(tmp_path: Path) -> None:
 
 def look(path: Path) -> None:
     """Read from every kind of table."""
-    with StateDatabase(path).transaction() as connection:
-        for table in TABLES:
+    with state_database(path).transaction() as connection:
+        for table in ("snapshot.solteq_products", "delta.product_delta", "sync.deliveries", "sync.leases"):
             connection.execute(f"FROM {table}").fetchall()
 
 
@@ -76,17 +77,17 @@ def test_an_error_rolls_everything_back(path: Path) -> None:
     class Refused(Exception):
         pass
 
-    with pytest.raises(Refused), StateDatabase(path).transaction() as connection:  # noqa: PT012
+    with pytest.raises(Refused), state_database(path).transaction() as connection:  # noqa: PT012
         connection.execute("UPDATE sums SET number = 5")
         connection.execute("CREATE TABLE half (a INTEGER)")
         raise Refused
     assert summed(path) == 0
-    with StateDatabase(path).transaction() as connection, pytest.raises(duckdb.CatalogException):
+    with state_database(path).transaction() as connection, pytest.raises(duckdb.CatalogException):
         connection.execute("FROM half")
 
 
 def test_a_transaction_within_another_fails_in_words_instead_of_waiting_for_itself(path: Path) -> None:
-    database = StateDatabase(path, lock_seconds=0)
+    database = state_database(path, lock_seconds=0)
     words = r"has been locked by another process.*fuser"
     with database.transaction(), pytest.raises(StateError, match=words), database.transaction():
         pytest.fail("two at once")
@@ -114,25 +115,76 @@ def test_a_database_that_another_program_has_open_is_named(path: Path, tmp_path:
 
 
 def test_a_newer_database_is_refused_untouched(path: Path) -> None:
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         connection.execute("UPDATE sync.version SET version = ?", [VERSION + 1])
     with pytest.raises(StateError, match=f"version {VERSION + 1}, this installation knows {VERSION}"):
         summed(path)
 
 
-def columns(path: Path) -> set[tuple[str, ...]]:
-    """Every column of every table of ours, with its type."""
-    with StateDatabase(path).transaction() as connection:
-        return set(
+def definitions(path: Path) -> dict[str, str]:
+    """Every table of ours as DuckDB has it: columns in their order, types, keys, what may be NULL, and defaults."""
+    with state_database(path).transaction() as connection:
+        return dict(
             connection.execute(
-                "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() "
-                "WHERE schema_name IN ('snapshot', 'delta', 'sync')"
+                "SELECT schema_name || '.' || table_name, sql FROM duckdb_tables() WHERE schema_name <> 'main'"
             ).fetchall()
         )
 
 
+def test_the_tables_are_as_they_are_declared(path: Path) -> None:
+    held = keys(path)
+    with state_database(path).transaction() as connection:
+        for table in TABLES:
+            assert connection.table(table.name).pl().schema == table.schema, table
+            assert held.get(table.name, []) == list(table.key), table
+            rows = connection.execute(f"DESCRIBE {table}").fetchall()
+            required = {name for name, column in table.columns.items() if column.constraint.startswith(NOT_NULL)}
+            assert {name for name, _, null, *_ in rows if null == "NO"} == required | set(table.key), table
+    assert definitions(path).keys() == {table.name for table in TABLES}
+
+
+BRANDS = Table("snapshot.brands", "Brands", {"id": Column(ID, "Id"), "name": Column(TEXT, "Name", NOT_NULL)}, ("id",))
+
+
+def test_a_flow_brings_a_table_of_its_own(path: Path) -> None:
+    """Also to a database that is there already."""
+    for database in (StateDatabase(path, [*TABLES, BRANDS]), state_database(path), StateDatabase(path, [BRANDS])):
+        with database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO snapshot.brands VALUES (1, 'Aino')")
+    assert keys(path)["snapshot.brands"] == ["id"]
+
+
+def test_a_table_that_was_rolled_back_is_made_by_the_next_transaction(path: Path) -> None:
+    database = StateDatabase(path, [BRANDS])
+    with suppress(ZeroDivisionError), database.transaction():
+        raise ZeroDivisionError
+    with database.transaction() as connection:
+        assert connection.execute("FROM snapshot.brands").fetchall() == []
+
+
+def without_version_8(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give back what version 8 took away."""
+    connection.execute(
+        "CREATE TABLE snapshot.woo_sales_coupons (order_id BIGINT NOT NULL, code VARCHAR NOT NULL, "
+        "discount DECIMAL(18,4), discount_tax DECIMAL(18,4), PRIMARY KEY (order_id, code))"
+    )
+    connection.execute("INSERT INTO snapshot.woo_sales_coupons VALUES (1, 'spring', 1, 0)")
+    connection.execute("UPDATE sync.version SET version = 7")
+
+
+def test_a_database_of_version_7_is_upgraded(path: Path, tmp_path: Path) -> None:
+    with state_database(path).transaction() as connection:
+        without_version_8(connection)
+        connection.execute("ALTER TABLE sync.links DROP COLUMN sku; ALTER TABLE sync.links ADD COLUMN sku VARCHAR")
+        connection.execute("INSERT INTO sync.links VALUES ('product', 'a', 1, 'draft', 'id-a', 'a-1')")
+    assert definitions(path) == definitions(tmp_path / "new.duckdb")
+    with state_database(path).transaction() as connection:
+        assert connection.execute("FROM sync.links").fetchall() == [("product", "a", 1, "draft", "id-a", "a-1")]
+
+
 def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
     """Take away what version 7 added."""
+    without_version_8(connection)
     connection.execute("DROP TABLE sync.erased_orders; DROP TABLE sync.rewrite_due")
     connection.execute("ALTER TABLE sync.comparisons DROP COLUMN is_outdated")
     connection.execute("DROP TABLE snapshot.woo_staff")
@@ -145,15 +197,15 @@ def without_version_7(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_a_database_of_version_6_is_upgraded(path: Path, tmp_path: Path) -> None:
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         without_version_7(connection)
-    assert columns(path) == columns(tmp_path / "new.duckdb")
-    assert StateDatabase(path).version() == VERSION
+    assert definitions(path) == definitions(tmp_path / "new.duckdb")
+    assert state_database(path).version() == VERSION
 
 
 def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tmp_path: Path) -> None:
     """The store is read anew, so that the history of prices, which version 1 did not keep, has every product."""
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         without_version_7(connection)
         connection.execute(
             """
@@ -186,9 +238,8 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
                 ('snapshot.solteq_products', TIMESTAMP '2026-01-01', NULL, NULL);
             """
         )
-    new = tmp_path / "new.duckdb"
-    assert columns(path) == columns(new)
-    with StateDatabase(path).transaction() as connection:
+    assert definitions(path) == definitions(tmp_path / "new.duckdb")
+    with state_database(path).transaction() as connection:
         assert connection.execute("SELECT feed FROM sync.watermarks").fetchall() == [("snapshot.solteq_products",)]
         assert connection.execute("SELECT count(*) FROM snapshot.woo_catalogue").fetchall() == [(0,)]
         assert connection.execute("SELECT key FROM sync.links").fetchall() == [("a1",)]
@@ -197,7 +248,7 @@ def test_a_database_of_version_1_is_upgraded_and_keeps_its_ledger(path: Path, tm
 
 def keys(path: Path) -> dict[str, list[str]]:
     """The primary key of each table that has one."""
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         return dict(
             connection.execute(
                 "SELECT schema_name || '.' || table_name, constraint_column_names FROM duckdb_constraints() "
@@ -208,7 +259,7 @@ def keys(path: Path) -> dict[str, list[str]]:
 
 def without_keys(path: Path) -> None:
     """Make the database one of version 5, whose tables had few keys and so may hold repeats."""
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         without_version_7(connection)
         for table in (
             "identity",
@@ -239,7 +290,7 @@ def keys_of_version_6(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def test_every_table_of_what_a_side_has_has_a_key(path: Path) -> None:
-    assert {table for table in table_columns() if table.startswith("snapshot.")} - keys(path).keys() == set()
+    assert {table.name for table in TABLES if table.name.startswith("snapshot.")} - keys(path).keys() == set()
 
 
 def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: Path, tmp_path: Path) -> None:
@@ -261,15 +312,12 @@ def test_repeats_in_a_database_of_version_5_heal_and_the_newest_row_stays(path: 
         """
     )
     raw.close()
-    new = tmp_path / "new.duckdb"
-    assert keys(path) == keys(new)
-    assert columns(path) - {("main", "sums", "number", "INTEGER")} == columns(new)
-    with StateDatabase(path).transaction() as connection:
+    assert definitions(path) == definitions(tmp_path / "new.duckdb")
+    with state_database(path).transaction() as connection:
         for table, left in {
             "snapshot.woo_sales_refunds": [(1, 10), (1, 11)],
             "snapshot.woo_sales_lines": [(1, 100, 20), (1, 101, -5)],
             "snapshot.solteq_balances": [("A", "1", 2), ("A", "2", 3)],
-            "snapshot.woo_sales_coupons": [(1, "")],
             "sync.links": [("product", "a", 2, "draft", "id-a", "a")],
         }.items():
             shown = ", ".join(COLUMNS_SHOWN.get(table, ["*"]))
@@ -282,14 +330,13 @@ COLUMNS_SHOWN = {
     "snapshot.woo_sales_refunds": ["order_id", "refund_id"],
     "snapshot.woo_sales_lines": ["order_id", "line_id", "total"],
     "snapshot.solteq_balances": ["product_code", "store_id", "free_balance"],
-    "snapshot.woo_sales_coupons": ["order_id", "code"],
 }
 
 
 def test_a_rewritten_database_keeps_its_keys(path: Path) -> None:
     """Erasing a customer rewrites the file."""
     before = keys(path)
-    StateDatabase(path).rewrite()
+    state_database(path).rewrite()
     assert keys(path) == before
 
 
@@ -309,7 +356,7 @@ def test_a_database_of_version_5_reads_anew_what_it_read_by_other_rules(path: Pa
                 '' AS mend, TIMESTAMP '2026-01-01' AS first_seen, TIMESTAMP '2026-01-01' AS last_seen;
             """
         )
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         assert connection.execute("SELECT feed FROM sync.watermarks").fetchall() == [("snapshot.solteq_balances",)]
         added = "SELECT valid_days, valid_hours_from, valid_hours_to, unknown_fields FROM snapshot.solteq_campaigns"
         assert connection.execute(added).fetchall() == []
@@ -347,7 +394,7 @@ def created_in(folder: Path) -> Iterator[list[str]]:
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 def test_nobody_may_read_a_file_while_it_is_made(tmp_path: Path) -> None:
     """DuckDB makes files that all may read. It makes them in a folder that only the owner may enter."""
-    database = StateDatabase(tmp_path / "state.duckdb")
+    database = state_database(tmp_path / "state.duckdb")
     with created_in(tmp_path) as names:
         with database.transaction() as connection:
             connection.execute("CREATE TABLE sync.many AS SELECT range::VARCHAR AS name FROM range(100000)")
@@ -365,13 +412,13 @@ def test_a_folder_for_spilled_rows_that_all_may_enter_is_closed(tmp_path: Path) 
     """DuckDB makes one of this name when somebody opens the file by hand."""
     private = tmp_path / "state.duckdb.tmp"
     private.mkdir(mode=0o755)
-    with StateDatabase(tmp_path / "state.duckdb").transaction():
+    with state_database(tmp_path / "state.duckdb").transaction():
         assert mode(private) == 0o700
 
 
 def commit_and_die(path: Path) -> None:
     """Leave the change in DuckDB's log, as a crash between commit and close does."""
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         connection.execute("UPDATE sums SET number = 7")
         connection.commit()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -410,7 +457,7 @@ def fill(path: Path, room: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
     words = "Free some disk space"
-    with pytest.raises(StateError, match=words), StateDatabase(path).transaction() as connection:  # noqa: PT012
+    with pytest.raises(StateError, match=words), state_database(path).transaction() as connection:  # noqa: PT012
         connection.execute("CREATE TABLE IF NOT EXISTS sums (number INTEGER)")
         connection.execute("UPDATE sums SET number = -1")
         connection.execute("CREATE TABLE big AS SELECT range AS i, uuid()::VARCHAR AS u FROM range(200000)")
@@ -430,7 +477,7 @@ def in_another_process(path: Path) -> int:
 
 
 def test_nothing_of_a_transaction_is_left_to_the_next(path: Path) -> None:
-    database = StateDatabase(path)
+    database = state_database(path)
     with database.transaction() as connection:
         connection.execute("CREATE TEMP TABLE passing AS SELECT 1 AS a")
         connection.execute("CREATE TEMP VIEW seen AS FROM passing")
@@ -447,7 +494,7 @@ def test_nothing_of_a_transaction_is_left_to_the_next(path: Path) -> None:
 
 @pytest.mark.parametrize("setting", ["threads = 1", "memory_limit = '1GB'", "TimeZone = 'UTC'"])
 def test_a_setting_which_the_next_transaction_would_have_is_refused(path: Path, setting: str) -> None:
-    with StateDatabase(path).transaction() as connection, pytest.raises(duckdb.InvalidInputException):
+    with state_database(path).transaction() as connection, pytest.raises(duckdb.InvalidInputException):
         connection.execute(f"SET {setting}")
 
 
@@ -457,13 +504,13 @@ def test_it_has_the_settings_of_a_database_opened_by_itself(path: Path) -> None:
     query = f"SELECT {settings}, current_database()"
     with duckdb.connect(str(path)) as connection:
         wanted = connection.execute(query).fetchall()
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         assert connection.execute(query).fetchall() == wanted
         assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
 
 
 def test_frames_by_name_and_tables_by_relation(path: Path) -> None:
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         frame = pl.DataFrame({"number": [3]})
         connection.execute("INSERT INTO sums FROM frame")
         assert connection.table("sums").pl()["number"].to_list() == [0, 3]
@@ -473,12 +520,12 @@ def test_frames_by_name_and_tables_by_relation(path: Path) -> None:
 
 def test_threads_may_have_different_files_open_at_once_and_take_turns_at_one(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.duckdb"
-    with StateDatabase(other).transaction() as connection:
+    with state_database(other).transaction() as connection:
         connection.execute("CREATE TABLE sums AS SELECT 100 AS number")
     both_open = threading.Barrier(2, timeout=30)
 
     def meet(at: Path) -> int:
-        with StateDatabase(at).transaction() as connection:
+        with state_database(at).transaction() as connection:
             both_open.wait()
             connection.execute("UPDATE sums SET number = number + 1")
             both_open.wait()
@@ -492,8 +539,8 @@ def test_threads_may_have_different_files_open_at_once_and_take_turns_at_one(pat
 
 
 def test_a_transaction_within_one_of_another_file(path: Path, tmp_path: Path) -> None:
-    with StateDatabase(path).transaction() as outer:
-        with StateDatabase(tmp_path / "other.duckdb").transaction() as inner:
+    with state_database(path).transaction() as outer:
+        with state_database(tmp_path / "other.duckdb").transaction() as inner:
             inner.execute("CREATE TABLE sums AS SELECT 100 AS number")
         outer.execute("UPDATE sums SET number = 2")
     assert (summed(path), summed(tmp_path / "other.duckdb")) == (2, 100)
@@ -503,14 +550,14 @@ def test_after_each_transaction_the_file_is_free_for_others(path: Path) -> None:
     for number in range(1, 3):
         count_up(path, 1)
         assert (open_files(path), in_another_process(path)) == ([], number)
-    with pytest.raises(ZeroDivisionError), StateDatabase(path).transaction() as connection:  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), state_database(path).transaction() as connection:  # noqa: PT012
         connection.execute("UPDATE sums SET number = 9")
         raise ZeroDivisionError
     assert (open_files(path), in_another_process(path)) == ([], 2)
 
 
 def test_a_result_that_somebody_keeps_does_not_keep_the_file(path: Path) -> None:
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         kept = connection.sql("FROM sums"), connection.cursor(), connection.execute("FROM sums, range(100_000)")
         kept[2].fetchone()
     assert (open_files(path), in_another_process(path), len(kept)) == ([], 0, 3)
@@ -542,7 +589,7 @@ def test_no_room_to_fold_the_log_in_loses_nothing(path: Path) -> None:
 def commit_without_folding(path: Path) -> None:
     """Have room for the commit, and none for what follows it."""
     least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         connection.execute("UPDATE sums SET number = 7")
         connection.commit()
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
@@ -575,11 +622,11 @@ def test_a_large_database_gives_its_memory_back(path: Path) -> None:
 
 def weigh(path: Path) -> None:
     """What is left of a transaction on a large file is no more than if DuckDB had been closed."""
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         connection.execute("CREATE TABLE big AS SELECT md5(range::VARCHAR) AS hash FROM range(2_500_000)")
     assert path.stat().st_size > 40 * 2**20
     before = resident()
-    with StateDatabase(path).transaction() as connection:
+    with state_database(path).transaction() as connection:
         connection.execute("SELECT count(DISTINCT hash) FROM big").fetchall()
         assert resident() > before + 100
     assert resident() < before + 50

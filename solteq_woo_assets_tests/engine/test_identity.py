@@ -7,10 +7,10 @@ import dagster as dg
 import pytest
 
 from solteq_woo_assets.doctor import examine
-from solteq_woo_assets.engine.database import StateDatabase, table_columns
 from solteq_woo_assets.engine.identity import Identity, Side, address, forgotten
 from solteq_woo_assets.errors import ForeignDatabaseError
 from solteq_woo_assets.flows.all import FLOWS
+from solteq_woo_assets.flows.tables import TABLES, state_database
 from solteq_woo_assets_tests.conftest import CHANGED_SALES, CommandLine, Shop, environment_of, order_line
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
@@ -142,8 +142,8 @@ def test_rebind_that_keeps_forgets_nothing(
 
 
 def test_what_is_forgotten_is_what_the_side_said_and_what_was_made_of_both() -> None:
-    tables = set(table_columns())
-    solteq, woo, shop = (set(forgotten([name])) for name in ("solteq", "woo", "shop"))
+    tables = {table.name for table in TABLES}
+    solteq, woo, shop = (set(forgotten(TABLES, [name])) for name in ("solteq", "woo", "shop"))
     assert shop == solteq & woo
     assert {"snapshot.woo_catalogue", "sync.price_history"} <= woo - solteq
     assert {"snapshot.solteq_products", "snapshot.solteq_balances"} <= solteq - woo
@@ -184,7 +184,7 @@ def test_what_a_side_says_counts_before_its_address(
     tmp_path: Path, before: tuple[str, str | None], now: tuple[str, str | None], is_stranger: bool
 ) -> None:
     """A new database belongs to who was there first."""
-    database = StateDatabase(tmp_path / "state.duckdb")
+    database = state_database(tmp_path / "state.duckdb")
     Identity(database, [side(*before)]).check()
     again = Identity(database, [side(*now)])
     if is_stranger:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
@@ -151,3 +152,15 @@ def test_a_crashed_run_is_marked_failed(
     after = lasting.get_run_by_id(crashed.run_id)
     assert after is not None
     assert after.status == dg.DagsterRunStatus.FAILURE
+
+
+def test_who_holds_a_flow_sees_that_another_waits(path: Path) -> None:
+    with leases(path) as holder, leases(path, wait_seconds=60) as waiting, ThreadPoolExecutor() as pool:
+        holder.take("prices", "first")
+        assert not holder.is_wanted("prices")
+        taken = pool.submit(waiting.take, "prices", "second")
+        while not holder.is_wanted("prices"):
+            assert not taken.done()
+        holder.release()
+        assert taken.result() is None
+        assert not waiting.is_wanted("prices")

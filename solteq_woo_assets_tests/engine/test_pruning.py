@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.pruning import prune
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.conftest import Shop
 
@@ -19,7 +19,7 @@ SETTINGS = Settings.model_construct(keep_history_days=90, keep_price_history_day
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with StateDatabase(tmp_path / "state.duckdb").transaction() as connection:
+    with state_database(tmp_path / "state.duckdb").transaction() as connection:
         yield connection
 
 

@@ -15,7 +15,7 @@ from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.solteq import FeedPage, ProductDocument, SolteqClient, Tombstone
 from solteq_woo_assets.clients.woo import ProductPage
 from solteq_woo_assets.engine import snapshot
-from solteq_woo_assets.engine.database import _TABLES, utc_now
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.snapshot import (
     SOLTEQ_OVERLAP,
     SOLTEQ_TICK,
@@ -23,7 +23,9 @@ from solteq_woo_assets.engine.snapshot import (
     read_catalogue,
     watermark,
 )
-from solteq_woo_assets.flows.products.frames import BALANCE_COLUMNS
+from solteq_woo_assets.engine.upgrades import bring_up
+from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
+from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets_tests.conftest import Shop, product_document
 from solteq_woo_assets_tests.engine.flows import run_flows
 
@@ -37,7 +39,7 @@ Connection = duckdb.DuckDBPyConnection
 def memory() -> Iterator[Connection]:
     """The tables, in memory."""
     with duckdb.connect() as connection:
-        connection.execute(_TABLES)
+        bring_up(connection, TABLES, None)
         yield connection
 
 
@@ -62,7 +64,7 @@ def rows(documents: list[tuple[str, str, int, int]]) -> pl.DataFrame:
             }
             for code, store, version, quantity in documents
         ],
-        schema=BALANCE_COLUMNS,
+        schema=SOLTEQ_BALANCES.schema,
     )
 
 

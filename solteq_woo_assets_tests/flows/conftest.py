@@ -11,18 +11,16 @@ import duckdb
 import polars as pl
 import pytest
 
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.rules import StockRules, balance_delta
+from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
 from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta
-from solteq_woo_assets.flows.products.frames import (
-    BALANCE_COLUMNS,
-    CAMPAIGN_COLUMNS,
-    CATALOGUE_COLUMNS,
-    PRODUCT_COLUMNS,
-)
+from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
+from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
+from solteq_woo_assets.flows.tables import state_database
+from solteq_woo_assets.table import Table
 
 RULES = CatalogueRules(
     new_product_status="draft",
@@ -56,7 +54,7 @@ class Sides:
             "deleted": False,
             "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001  the database keeps UTC without a zone
         }
-        self._insert("snapshot.solteq_products", PRODUCT_COLUMNS, {**row, **fields})
+        self._insert(SOLTEQ_PRODUCTS, {**row, **fields})
 
     def variant(self, code: str, model: str, size: str, **fields: Any) -> None:
         self.product(code, model_number=model, attributes=[{"name": "Koko", "option": size}], **fields)
@@ -77,7 +75,7 @@ class Sides:
             "has_cost_of_goods": False,
             "date_modified_gmt": datetime(2026, 1, 1),  # noqa: DTZ001
         }
-        self._insert("snapshot.woo_catalogue", CATALOGUE_COLUMNS, {**row, **fields})
+        self._insert(WOO_CATALOGUE, {**row, **fields})
 
     def link(
         self,
@@ -107,7 +105,7 @@ class Sides:
             "deleted": False,
             "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001
         }
-        self._insert("snapshot.solteq_balances", BALANCE_COLUMNS, {**row, **fields})
+        self._insert(SOLTEQ_BALANCES, {**row, **fields})
 
     def campaign(self, number: int, *targets: str, **fields: Any) -> None:
         """A percentage off products, unless told otherwise."""
@@ -127,7 +125,7 @@ class Sides:
             "deleted": False,
             "modified_at": datetime(2026, 1, 1),  # noqa: DTZ001
         }
-        self._insert("snapshot.solteq_campaigns", CAMPAIGN_COLUMNS, {**row, **fields})
+        self._insert(SOLTEQ_CAMPAIGNS, {**row, **fields})
 
     def shown(self, sku: str, price: str, since: datetime, until: datetime | None, regular: str = "10") -> None:
         """A price that shoppers were shown."""
@@ -206,8 +204,8 @@ class Sides:
         ):
             self.connection.execute(f"DELETE FROM {table}")
 
-    def _insert(self, table: str, columns: pl.Schema, row: dict[str, Any]) -> None:
-        frame = pl.DataFrame([row], schema=columns)  # noqa: F841  DuckDB reads it by its name
+    def _insert(self, table: Table, row: dict[str, Any]) -> None:
+        frame = pl.DataFrame([row], schema=table.schema)  # noqa: F841  DuckDB reads it by its name
         self.connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
 
 
@@ -228,5 +226,5 @@ def rows(changes: pl.DataFrame) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def sides(tmp_path: Path) -> Iterator[Sides]:
-    with StateDatabase(tmp_path / "state.duckdb").transaction() as connection:
+    with state_database(tmp_path / "state.duckdb").transaction() as connection:
         yield Sides(connection)

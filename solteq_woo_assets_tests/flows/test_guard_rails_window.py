@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine import ledger
-from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.guard_rails import FEW, Verdict
 from solteq_woo_assets.engine.writes import Outcome, Write
 from solteq_woo_assets.flows.balances import guard_rails as of_balances
@@ -20,6 +20,7 @@ from solteq_woo_assets.flows.campaigns import guard_rails as of_campaigns
 from solteq_woo_assets.flows.customers import guard_rails as of_customers
 from solteq_woo_assets.flows.customers.guard_rails import FEW_REMOVALS
 from solteq_woo_assets.flows.products import guard_rails as of_products
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 SETTINGS = Settings.model_construct(
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def store(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with StateDatabase(folder / "state.duckdb").transaction() as connection:
+    with state_database(folder / "state.duckdb").transaction() as connection:
         fill(connection)
         yield connection
 

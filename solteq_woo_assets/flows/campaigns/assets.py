@@ -29,6 +29,7 @@ from solteq_woo_assets.engine.steps import (
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.explanation import Explanation, explain_prices
 from solteq_woo_assets.flows.campaigns.guard_rails import GUARD_RAILS
+from solteq_woo_assets.flows.campaigns.one_writer import PRICES, refuse_older
 from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as compare_prices
 from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, TABLE, campaign_feed
 from solteq_woo_assets.flows.products.frames import campaign_frame
@@ -125,7 +126,7 @@ def campaign_price_delta(
     next. Campaigns that cannot be a discount price for everybody are listed as skipped. Table
     `delta.campaign_price_delta`.
     """
-    with shop.step(context, FLOW) as effort:
+    with shop.step(context, FLOW, PRICES) as effort:
         with shop.database.transaction() as connection:
             now = shop.clock()
             comparison = compare(connection, shop.settings, now)
@@ -194,6 +195,8 @@ def woo_campaign_prices(
     With each reduction goes the lowest price of the 30 days before it, as private meta. Each write is in the ledger,
     `sync.deliveries`, before it leaves.
     """
+    with shop.step(context, FLOW, PRICES), shop.database.transaction() as connection:
+        refuse_older(connection, flow=FLOW, delta="campaign_price_delta", other="products")
     return send_delta(context, shop, flow=FLOW, delta="campaign_price_delta")
 
 

@@ -6,15 +6,11 @@ from datetime import datetime, timedelta
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flows.campaigns.pricing import (
     PricingRules,
     campaign_price,
-    local_text,
     price_products,
-    price_text,
-    regular_price,
     timeline,
 )
 
@@ -39,10 +35,10 @@ class Explanation:
     segments: pl.DataFrame
 
 
-_PRICES = f"""
+_PRICES = """
 SELECT
-    trim(code) AS code, {price_text(regular_price("sales_price"))} AS sales_price,
-    CASE WHEN opens <= $now THEN {price_text("sale_price")} END AS sale_price,
+    trim(code) AS code, price_text(at_the_cent(sales_price)) AS sales_price,
+    CASE WHEN opens <= $now THEN price_text(sale_price) END AS sale_price,
     CASE WHEN opens <= $now THEN coalesce(name || ' (' || campaigns_judged.id || ')', 'its discounted price') END
         AS set_by,
     CASE WHEN opens <= $now THEN lowest_price_30d END AS lowest_price_30d
@@ -50,27 +46,27 @@ FROM sold LEFT JOIN offers ON offers.id = sold.id LEFT JOIN campaigns_judged USI
 ORDER BY code
 """
 
-_WINDOW = f"""concat_ws(', ', nullif(days_and_hours, ''), concat_ws(' – ',
-    CASE WHEN isfinite(starts) THEN {local_text("starts")} ELSE 'since ever' END,
-    CASE WHEN isfinite(ends) THEN {local_text("ends")} ELSE 'without an end' END))"""
+_WINDOW = """concat_ws(', ', nullif(days_and_hours, ''), concat_ws(' – ',
+    CASE WHEN isfinite(starts) THEN local_text(starts, $zone) ELSE 'since ever' END,
+    CASE WHEN isfinite(ends) THEN local_text(ends, $zone) ELSE 'without an end' END))"""
 
 _VERDICTS = f"""
 WITH judged AS (
-    SELECT * REPLACE (list_transform(targets, lambda t: {sku_key("t")}) AS targets) FROM campaigns_judged
+    SELECT * REPLACE (list_transform(targets, lambda t: sku_key(t)) AS targets) FROM campaigns_judged
 ), touched AS (
     SELECT
         product, trim(code) AS code, judged.*, CASE level
             WHEN 'productgroup' THEN 'product group ' || product_group
             WHEN 'supplier' THEN 'supplier ' || supplier
-            ELSE if(list_contains(targets, {sku_key("code")}), 'the product', 'model ' || model_number)
+            ELSE if(list_contains(targets, sku_key(code)), 'the product', 'model ' || model_number)
         END AS touches,
         CASE WHEN held IS NULL
             THEN {campaign_price("sales_price", "discount_type", "value", "max_discount_percent")} END AS price,
         max_discount_percent
     FROM sold JOIN judged ON CASE level
-        WHEN 'productgroup' THEN list_contains(targets, {sku_key("product_group")})
-        WHEN 'supplier' THEN list_contains(targets, {sku_key("supplier")})
-        ELSE list_contains(targets, {sku_key("code")}) OR list_contains(targets, {sku_key("model_number")})
+        WHEN 'productgroup' THEN list_contains(targets, sku_key(product_group))
+        WHEN 'supplier' THEN list_contains(targets, sku_key(supplier))
+        ELSE list_contains(targets, sku_key(code)) OR list_contains(targets, sku_key(model_number))
     END
     UNION ALL BY NAME
     SELECT
@@ -90,7 +86,7 @@ WITH judged AS (
 )
 SELECT
     code, name || coalesce(' (' || id || ')', '') AS campaign, touches, {_WINDOW} AS window,
-    CASE WHEN held IS NULL THEN {price_text("price")} END AS price,
+    CASE WHEN held IS NULL THEN price_text(price) END AS price,
     CASE
         WHEN held IS NOT NULL THEN 'does not apply: ' || reason
         WHEN ends <= $now OR NOT is_running AND NOT is_to_come THEN 'is over'
@@ -98,26 +94,27 @@ SELECT
         WHEN price IS NULL THEN 'does not apply: the price would not be below the sales price, or not above 0'
         WHEN NOT is_running THEN 'is to come'
         WHEN position IS NOT DISTINCT FROM best_position THEN 'sets the price'
-        ELSE 'is beaten by ' || {price_text("best_price")}
+        ELSE 'is beaten by ' || price_text(best_price)
     END AS verdict
 FROM touched LEFT JOIN best USING (product) LEFT JOIN times USING (position)
 ORDER BY code, verdict = 'sets the price' DESC, held IS NOT NULL, ends <= $now, starts > $now, price, campaign
 """
 
-_CALENDAR = f"""
+_CALENDAR = """
 SELECT
-    trim(code) AS code, {local_text("opens")} AS opens, coalesce({local_text("closes")}, 'without an end') AS closes,
-    {price_text("price")} AS price,
+    trim(code) AS code, local_text(opens, $zone) AS opens,
+    coalesce(local_text(closes, $zone), 'without an end') AS closes,
+    price_text(price) AS price,
     coalesce(name || ' (' || campaigns_judged.id || ')', 'its discounted price') AS campaign
 FROM segments JOIN sold USING (id) LEFT JOIN campaigns_judged USING (position)
 ORDER BY code, segments.opens
 """
 
 
-_SEGMENTS = f"""
+_SEGMENTS = """
 SELECT
     trim(code) AS code, opens, closes, segments.price::DOUBLE AS price,
-    {regular_price("sales_price")}::DOUBLE AS regular_price
+    at_the_cent(sales_price)::DOUBLE AS regular_price
 FROM segments JOIN sold USING (id) ORDER BY code, opens
 """
 

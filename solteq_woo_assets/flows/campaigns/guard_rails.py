@@ -3,7 +3,6 @@
 from solteq_woo_assets.engine import stopped
 from solteq_woo_assets.engine.guard_rails import KEYS_SHOWN, Delta, GuardRails, Verdict, share
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
-from solteq_woo_assets.flows.campaigns.pricing import public_price
 
 FEW_CUTS = 1
 """So many products may always be cut deeply. A wrong price sells at once, so it is the fewest that there can be."""
@@ -80,8 +79,8 @@ WITH changed AS (
     SELECT id, {_fields("was", "held")} FROM held
 ), paid AS (
     SELECT id, CASE WHEN id IN (SELECT woo_id FROM passed)
-            THEN greatest({public_price("once", "$now")}, {public_price("held", "$now")})
-            ELSE {public_price("once", "$now")} END AS price
+            THEN greatest(public_price(once, $now), public_price(held, $now))
+            ELSE public_price(once, $now) END AS price
     FROM once JOIN held USING (id)
 ), becomes AS (
     SELECT key, woo_id, is_own, {_fields("new", "held")} FROM changed LEFT JOIN held ON held.id = changed.woo_id

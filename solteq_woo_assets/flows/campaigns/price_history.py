@@ -11,14 +11,11 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine.skus import sku_key
-from solteq_woo_assets.flows.campaigns.pricing import public_price
-
 # Only what is published has a public price; a variation is as public as its parent. What is linked goes by the code of
 # its document, whatever its SKU is while codes are swapped or a person renames it.
-_PRICED = f"""
+_PRICED = """
 SELECT
-    item.id, coalesce(link.key, {sku_key("item.sku")}) AS sku, item.regular_price, item.sale_price,
+    item.id, coalesce(link.key, sku_key(item.sku)) AS sku, item.regular_price, item.sale_price,
     item.date_on_sale_from_gmt, item.date_on_sale_to_gmt,
     greatest(item.date_modified_gmt, parent.date_modified_gmt) AS modified
 FROM snapshot.woo_catalogue AS item LEFT JOIN snapshot.woo_catalogue AS parent ON parent.id = item.parent_id
@@ -32,7 +29,7 @@ _PUBLIC = f"{_PRICED} AND (item.id IN (FROM looked_at) OR item.parent_id IN (FRO
 _LOST = "CREATE TEMP TABLE lost AS SELECT DISTINCT sku FROM public_before ANTI JOIN public_after USING (id, sku)"
 _HEIRS = f"""
 INSERT INTO public_after
-{_PRICED} AND coalesce(link.key, {sku_key("item.sku")}) IN (FROM lost) AND item.id NOT IN (SELECT id FROM public_after)
+{_PRICED} AND coalesce(link.key, sku_key(item.sku)) IN (FROM lost) AND item.id NOT IN (SELECT id FROM public_after)
 """
 
 # A price is as old as the store says, if its time of change has moved and is not to come; else as old as our look.
@@ -52,7 +49,7 @@ QUALIFY row_number() OVER (PARTITION BY sku ORDER BY after.id NULLS LAST) = 1
 """
 
 # The price now, from the window's beginning on, and after its end; what goes on as it was keeps its beginning.
-_PLANNED = f"""
+_PLANNED = """
 CREATE TEMP TABLE planned AS
 WITH instants AS (
     SELECT *, unnest(list_distinct([
@@ -60,7 +57,7 @@ WITH instants AS (
     ])) AS instant
     FROM moved WHERE regular_price IS NOT NULL
 ), steps AS (
-    SELECT sku, {public_price("instants", "instant")} AS price, regular_price, since, instant
+    SELECT sku, public_price(instants, instant) AS price, regular_price, since, instant
     FROM instants WHERE instant IS NOT NULL
     QUALIFY price IS DISTINCT FROM lag(price) OVER (PARTITION BY sku ORDER BY instant)
 )

@@ -21,7 +21,6 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine.skus import sku_key
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flows.campaigns.lowest_price import LOWEST_PRICES
 from solteq_woo_assets.flows.campaigns.windows import (
@@ -54,11 +53,6 @@ class PricingRules:
     """Whether the campaign feed has been read; until then a sale that the store holds is not emptied."""
 
 
-def regular_price(sales_price: str) -> str:
-    """The sales price at the cent."""
-    return f"round({sales_price}, 2)::DECIMAL(18,4)"
-
-
 def campaign_price(sales_price: str, discount_type: str, value: str, max_discount_percent: str) -> str:
     """The price under a campaign at the cent while it is a discount, else NULL.
 
@@ -77,40 +71,6 @@ def campaign_price(sales_price: str, discount_type: str, value: str, max_discoun
 
 def _share(price: str, percent_off: str) -> str:
     return f"{price} * ((100 - {percent_off})::DECIMAL(7,4) * 0.01)"
-
-
-def price_text(price: str) -> str:
-    """A price as it goes on the wire, two decimals; one that the store holds with more keeps them all."""
-    return f"CASE WHEN {price} = round({price}, 2) THEN {price}::DECIMAL(18,2)::VARCHAR ELSE {price}::VARCHAR END"
-
-
-def time_text(instant: str) -> str:
-    """An instant as WooCommerce takes it; empty where there is none."""
-    return f"coalesce(strftime({instant}, '%Y-%m-%dT%H:%M:%S'), '')"
-
-
-def local_text(instant: str) -> str:
-    """An instant as the shop's clock shows it; the query has the parameter ``$zone``."""
-    finite = f"CASE WHEN isfinite({instant}) THEN {instant} END"
-    return f"strftime({finite} AT TIME ZONE 'UTC' AT TIME ZONE $zone, '%-d.%-m.%Y %H:%M')"
-
-
-def purchase_price(price: str) -> str:
-    """The purchase price at the cent; a negative one is nobody's price."""
-    return f"CASE WHEN {price} >= 0 THEN round({price}, 2)::DECIMAL(18,4) END"
-
-
-def public_price(item: str, instant: str) -> str:
-    """What a shopper pays for a row of ``snapshot.woo_catalogue`` at an instant.
-
-    A window's last second counts (WooCommerce compares with its end, not with the second after).
-    """
-    return (
-        f"CASE WHEN {item}.sale_price < {item}.regular_price "
-        f"AND coalesce({item}.date_on_sale_from_gmt <= {instant}, TRUE) "
-        f"AND coalesce({item}.date_on_sale_to_gmt + INTERVAL 1 SECOND > {instant}, TRUE) "
-        f"THEN {item}.sale_price ELSE {item}.regular_price END"
-    )
 
 
 # The verdict says why a campaign sets no price in the store: it is held back until it is mended, or skipped.
@@ -189,21 +149,21 @@ FROM products WHERE active AND NOT deleted
 """
 
 # A product that a campaign names by its code and by its model number counts once.
-_COVERED = f"""
+_COVERED = """
 CREATE TEMP TABLE covered AS
 WITH targets AS (
     SELECT DISTINCT position, level, unnest(list_filter(targets, lambda t: trim(t) <> '').list_transform(
-        lambda t: {sku_key("t")}
+        lambda t: sku_key(t)
     )) AS target
     FROM campaigns_judged WHERE held IS NULL AND ends > $now
 )
-SELECT product, position FROM sold JOIN targets ON level = 'product' AND target = {sku_key("code")}
+SELECT product, position FROM sold JOIN targets ON level = 'product' AND target = sku_key(code)
 UNION
-SELECT product, position FROM sold JOIN targets ON level = 'product' AND target = {sku_key("model_number")}
+SELECT product, position FROM sold JOIN targets ON level = 'product' AND target = sku_key(model_number)
 UNION ALL
-SELECT product, position FROM sold JOIN targets ON level = 'productgroup' AND target = {sku_key("product_group")}
+SELECT product, position FROM sold JOIN targets ON level = 'productgroup' AND target = sku_key(product_group)
 UNION ALL
-SELECT product, position FROM sold JOIN targets ON level = 'supplier' AND target = {sku_key("supplier")}
+SELECT product, position FROM sold JOIN targets ON level = 'supplier' AND target = sku_key(supplier)
 """
 
 # The price is NULL where it is no discount: to leave those out here takes longer than to pass them over later.
@@ -263,7 +223,7 @@ FROM chosen JOIN lasting USING (product) LEFT JOIN beaten USING (product)
 _OFFERS_NOW = f"""
 CREATE TEMP TABLE offers_now AS
 WITH chosen AS (
-    SELECT product, id, {sku_key("code")} AS sku, price AS sale_price, opens, closes, position
+    SELECT product, id, sku_key(code) AS sku, price AS sale_price, opens, closes, position
     FROM ({_segments("candidates", "$now::TIMESTAMP")}) JOIN sold USING (product)
 ), own AS (
     SELECT solteq_id AS id, min(key) AS key FROM links WHERE solteq_id IN (SELECT id FROM chosen) GROUP BY ALL
@@ -277,36 +237,15 @@ FROM chosen LEFT JOIN own USING (id) LEFT JOIN others USING (id)
 # What runs has no beginning: that is how WooCommerce's own cron leaves it, and to take the beginning away is the write
 # that makes the store renew the price on the minute (contract, 17), whatever its cron does. It ends a second early,
 # because for WooCommerce a window's last second belongs to it.
-_OFFERS = f"""
+_OFFERS = """
 CREATE TEMP TABLE offers AS
 SELECT
     product, id, sale_price, opens, closes, position,
     CASE WHEN opens > $now THEN opens END AS date_on_sale_from_gmt,
     CASE WHEN isfinite(closes) THEN closes - INTERVAL 1 SECOND END AS date_on_sale_to_gmt,
-    {price_text("round(lowest_prices.price, 2)")} AS lowest_price_30d, holds_until
+    price_text(round(lowest_prices.price, 2)) AS lowest_price_30d, holds_until
 FROM offers_now LEFT JOIN lowest_prices USING (id)
 """
-
-
-def sale_agrees(store: str, offer: str) -> str:
-    """SQL: whether the store holds the offer, or no sale where there is none."""
-    return " AND ".join(f"{store}.{field} IS NOT DISTINCT FROM {offer}.{field}" for field in OFFER_FIELDS)
-
-
-def sale_changes(store: str, offer: str) -> str:
-    """SQL for the list of changes that make the store hold the offer; an emptied sale takes its dates along.
-
-    Those that change nothing are in it, too.
-    """
-    return f"""[
-        {{'field': 'sale_price', 'old': coalesce({price_text(f"{store}.sale_price")}, ''),
-            'new': coalesce({price_text(f"{offer}.sale_price")}, '')}},
-        {{'field': 'date_on_sale_from_gmt', 'old': {time_text(f"{store}.date_on_sale_from_gmt")},
-            'new': {time_text(f"{offer}.date_on_sale_from_gmt")}}},
-        {{'field': 'date_on_sale_to_gmt', 'old': {time_text(f"{store}.date_on_sale_to_gmt")},
-            'new': {time_text(f"{offer}.date_on_sale_to_gmt")}}},
-        {{'field': '{LOWEST_PRICE_META}', 'old': {store}.lowest_price_30d, 'new': {offer}.lowest_price_30d}}
-    ]"""
 
 
 @leaves_nothing

@@ -15,7 +15,7 @@ import polars as pl
 
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.errors import StateError
-from solteq_woo_assets.flows.customers.people import ADDRESSES
+from solteq_woo_assets.flows.customers.tables import ADDRESSES
 from solteq_woo_assets.flows.sales.frames import amounts_alone
 
 _FLOWS = ["customers_to_woo", "customers_to_solteq"]

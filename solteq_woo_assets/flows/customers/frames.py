@@ -13,51 +13,22 @@ from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrd
 from solteq_woo_assets.clients.woo_customers import is_mailable
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers.people import (
-    ADDRESS_PARTS,
-    ADDRESSES,
     NEEDS_PARSING,
-    PERSON_FIELDS,
     Person,
     canonical,
     e164,
+)
+from solteq_woo_assets.flows.customers.tables import (
+    ADDRESS_PARTS,
+    ADDRESSES,
+    SOLTEQ_CUSTOMERS,
+    WOO_CUSTOMER_ACCOUNTS,
+    WOO_GUESTS,
 )
 
 SOLTEQ_ID_META = "solteq_customer_id"
 """Without the underscore that makes meta private: WooCommerce drops that of customers without a word (recorded)."""
 
-_PERSON = dict.fromkeys(PERSON_FIELDS, pl.String)
-CUSTOMER_COLUMNS = pl.Schema(
-    {
-        "id": pl.String,
-        "type": pl.String,
-        **_PERSON,
-        "phone_text": pl.String,
-        "customer_groups": pl.List(pl.String),
-        "external_ids": pl.List(pl.String),
-        "remarks": pl.List(pl.String),
-        "document": pl.String,
-        "deleted": pl.Boolean,
-        "modified_at": pl.Datetime("us"),
-    }
-)
-ACCOUNT_COLUMNS = pl.Schema(
-    {
-        "id": pl.Int64,
-        "role": pl.String,
-        **_PERSON,
-        "phone_text": pl.String,
-        "held_solteq_id": pl.String,
-        "remarks": pl.List(pl.String),
-        "country_names": pl.List(pl.String),
-        "billing_email": pl.String,
-        "billing_first_name": pl.String,
-        "billing_last_name": pl.String,
-        "shipping_first_name": pl.String,
-        "shipping_last_name": pl.String,
-        "date_created_gmt": pl.Datetime("us"),
-        "date_modified_gmt": pl.Datetime("us"),
-    }
-)
 
 _SOLTEQ_NAMES = {
     "email": "email",
@@ -106,7 +77,7 @@ _WOO_NAMES = {
 
 def customer_frame(documents: Sequence[CustomerDocument]) -> pl.DataFrame:
     """Rows of ``snapshot.solteq_customers``. Nothing personal is kept of a deleted one."""
-    return pl.DataFrame([_customer_row(document) for document in documents], schema=CUSTOMER_COLUMNS)
+    return pl.DataFrame([_customer_row(document) for document in documents], schema=SOLTEQ_CUSTOMERS.schema)
 
 
 def _customer_row(document: CustomerDocument) -> dict[str, Any]:
@@ -155,7 +126,8 @@ def _solteq_address(document: CustomerDocument, address: str) -> dict[str, str |
 
 def account_frame(customers: Sequence[StoreCustomer], tax_code_meta: str) -> pl.DataFrame:
     """Rows of ``snapshot.woo_customer_accounts``."""
-    return pl.DataFrame([_account_row(customer, tax_code_meta) for customer in customers], schema=ACCOUNT_COLUMNS)
+    rows = [_account_row(customer, tax_code_meta) for customer in customers]
+    return pl.DataFrame(rows, schema=WOO_CUSTOMER_ACCOUNTS.schema)
 
 
 def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
@@ -190,14 +162,11 @@ def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
     }
 
 
-GUEST_COLUMNS = pl.Schema({"order_id": pl.Int64, **_PERSON})
-
-
 def guest_frame(orders: Sequence[StoreOrder]) -> pl.DataFrame:
     """Rows of ``snapshot.woo_guests``, of each e-mail address the newest order."""
     rows = [{"order_id": order.id, **_parsed(_ordered_by(order))} for order in orders]
     newest = {(row["email"] or "").lower(): row for row in sorted(rows, key=lambda row: row["order_id"])}
-    return pl.DataFrame([row for email, row in newest.items() if email], schema=GUEST_COLUMNS)
+    return pl.DataFrame([row for email, row in newest.items() if email], schema=WOO_GUESTS.schema)
 
 
 def _parsed(person: Person) -> dict[str, str | None]:

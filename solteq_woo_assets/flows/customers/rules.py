@@ -17,8 +17,7 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import sql
-from solteq_woo_assets.flow import CHANGES_SCHEMA
-from solteq_woo_assets.flows.customers.people import PERSON_FIELDS
+from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS, WOO_CUSTOMER_DELTA
 
 Relation = duckdb.DuckDBPyRelation
 
@@ -63,16 +62,6 @@ class Merge:
     to_woo_held: pl.DataFrame
     to_solteq_held: pl.DataFrame
     in_step: int
-
-
-CUSTOMER_CHANGES_SCHEMA = pl.Schema(
-    {
-        **CHANGES_SCHEMA,
-        "solteq_id": pl.String,
-        "conflicts": pl.List(pl.Struct({"field": pl.String, "kept": pl.String, "lost": pl.String})),
-    }
-)
-"""The columns of both deltas; ``engine/database.py`` says what they hold."""
 
 
 def part_customers(
@@ -178,4 +167,4 @@ def _agreed(steps: sql.Steps) -> pl.DataFrame:
 
 
 def _delta(*frames: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([frame.cast(CUSTOMER_CHANGES_SCHEMA) for frame in frames]).sort("key")
+    return pl.concat([frame.cast(WOO_CUSTOMER_DELTA.schema) for frame in frames]).sort("key")

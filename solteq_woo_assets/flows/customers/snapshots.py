@@ -22,8 +22,8 @@ from solteq_woo_assets.engine.snapshot import (
 )
 from solteq_woo_assets.engine.unreadable import ACCOUNTS_OF_STORE, hold_rows, release_gone
 from solteq_woo_assets.flows.customers.frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame
-from solteq_woo_assets.flows.customers.people import PERSON_FIELDS
 from solteq_woo_assets.flows.customers.rules import STAFF_ROLES
+from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS, WOO_STAFF
 
 CUSTOMERS = "snapshot.solteq_customers"
 ACCOUNTS = "snapshot.woo_customer_accounts"
@@ -189,7 +189,7 @@ def read_staff(database: StateDatabase, woo: WooClient, further_roles: Sequence[
     """
     found = {role: woo.customers.in_role(role) for role in dict.fromkeys((*STAFF_ROLES, *further_roles))}
     staff = {woo_id: role for role in reversed(found) for woo_id in found[role] or ()}
-    rows = pl.DataFrame({"id": [*staff], "role": [*staff.values()]}, schema={"id": pl.Int64, "role": pl.String})  # noqa: F841
+    rows = pl.DataFrame({"id": [*staff], "role": [*staff.values()]}, schema=WOO_STAFF.schema)  # noqa: F841
     with database.transaction() as connection:
         connection.execute("DELETE FROM snapshot.woo_staff")
         connection.execute("INSERT INTO snapshot.woo_staff BY NAME SELECT * FROM rows")

@@ -1,6 +1,8 @@
 """Products, Solteq → WooCommerce: what both sides hold, what differs, and sending the difference."""
 
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import dagster as dg
 import duckdb
@@ -20,9 +22,11 @@ from solteq_woo_assets.engine.steps import (
     read_metadata,
     send_delta,
     store_delta,
+    wake,
     warn_of_quarantine,
 )
 from solteq_woo_assets.flow import Comparison
+from solteq_woo_assets.flows.campaigns.one_writer import PRICES, refuse_older
 from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets.flows.products.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.products.rules import CatalogueRules
@@ -37,7 +41,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     """What the store should hold at an instant, less what it holds, by what was last read of both sides."""
     rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
     store_classes = rows[0][0] if rows else []
-    return compare_products(
+    comparison = compare_products(
         connection,
         products=connection.table(TABLE),
         catalogue=connection.table("snapshot.woo_catalogue"),
@@ -55,6 +59,9 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
             store_tax_classes=frozenset("" if slug == "standard" else slug for slug in store_classes),
         ),
     )
+    # At an edge it is the campaigns that are compared: they write the prices of what this flow holds back, too.
+    wake_campaigns = partial(wake, flow="campaigns", at=comparison.next_edge)
+    return replace(comparison, effects=(*comparison.effects, wake_campaigns), next_edge=None)
 
 
 PRODUCTS = Flow(
@@ -71,6 +78,7 @@ PRODUCTS = Flow(
     source=SOURCE,
     compare=compare,
     guard_rails=GUARD_RAILS,
+    waits_for=PRICES,
 )
 
 
@@ -146,7 +154,7 @@ def product_delta(
     attributes that tell variants apart. Images and texts are never in it. Sale prices follow the campaigns as they were
     last read. Table `delta.product_delta`.
     """
-    with shop.step(context, FLOW) as effort:
+    with shop.step(context, FLOW, PRICES) as effort:
         with shop.database.transaction() as connection:
             now = shop.clock()
             comparison = compare(connection, shop.settings, now)
@@ -177,9 +185,12 @@ def woo_products(
     """The delta, sent to the web store: new products as drafts, changed prices, withdrawn products as drafts.
 
     Parents go before their variations, in batches of at most 100. Each write is in the ledger, `sync.deliveries`,
-    before it leaves, and is settled when the store has answered.
+    before it leaves, and is settled when the store has answered. It gives way to campaigns that wait to write prices;
+    the next run sends the rest.
     """
-    return send_delta(context, shop, flow=FLOW, delta="product_delta")
+    with shop.step(context, FLOW, PRICES), shop.database.transaction() as connection:
+        refuse_older(connection, flow=FLOW, delta="product_delta", other="campaigns")
+    return send_delta(context, shop, flow=FLOW, delta="product_delta", stop=lambda: shop.leases.is_wanted(PRICES))
 
 
 @dg.asset_check(asset=woo_products)

@@ -4,9 +4,10 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import sql
+from solteq_woo_assets.flows.reconciliation.tables import RECONCILIATION
 
 WHYS = ("missing", "surplus", "edited", "changed", "waiting", "quarantined", "unread")
-SCHEMA = pl.Schema(dict.fromkeys(("flow", "key", "field", "expected", "held", "why", "reason"), pl.String()))
+SCHEMA = RECONCILIATION.schema_without("reconciled_at", "run_id", "first_seen")
 
 
 def differences(

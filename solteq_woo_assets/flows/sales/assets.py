@@ -148,7 +148,7 @@ def woo_sales(
     config: SalesReadConfig,
     shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
-    """The web store's orders with their lines, taxes, coupons, refunds and payments, by the day they were made.
+    """The web store's orders with their lines, taxes, refunds and payments, by the day they were made.
 
     A run for days reads those days whole, and has them booked. The sensor's run reads what changed, whatever its day,
     and marks the days it touched. Tables `snapshot.woo_sales` and `snapshot.woo_sales_…`.

@@ -16,44 +16,25 @@ from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
 from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import OrderLine
 from solteq_woo_assets.flows.sales.orders import Line, Order, StoreRefund, Tax
+from solteq_woo_assets.flows.sales.tables import (
+    WOO_SALES,
+    WOO_SALES_LINES,
+    WOO_SALES_PAYMENTS,
+    WOO_SALES_REFUNDS,
+    WOO_SALES_TAXES,
+)
 
-_MONEY = pl.Decimal(18, 4)
-_TIME = pl.Datetime("us")
 REDUCED_STOCK_META = "_reduced_stock"
 """WooCommerce's own: how many pieces of the line it took from its stock."""
 RESTOCKED_META = "_restock_refunded_items"
 """WooCommerce's own: how many pieces of the line its refunds put back on the shelf."""
 REFUNDED_LINE_META = "_refunded_item_id"
 
-ORDER_COLUMNS = pl.Schema(
-    {
-        **{"id": pl.Int64, "number": pl.String, "day": pl.Date, "status": pl.String, "currency": pl.String},
-        **dict.fromkeys(("created_at", "modified_at", "paid_at", "completed_at"), _TIME),
-        **{"total": _MONEY, "total_tax": _MONEY, "customer_id": pl.Int64, "email": pl.String, "name": pl.String},
-        **{"payment_meta": pl.String, "gone": pl.String, "content": pl.String},
-    }
-)
-LINE_COLUMNS = pl.Schema(
-    {
-        **{"order_id": pl.Int64, "refund_id": pl.Int64, "line_id": pl.Int64, "kind": pl.String, "name": pl.String},
-        **{"sku": pl.String, "quantity": _MONEY},
-        **dict.fromkeys(("subtotal", "subtotal_tax", "total", "total_tax"), _MONEY),
-        **{"rate_ids": pl.List(pl.Int64), "rate_taxes": pl.List(_MONEY), "refunded_line": pl.Int64},
-        **{"reduced_stock": _MONEY, "restocked": _MONEY},
-    }
-)
-TAX_COLUMNS = pl.Schema({"order_id": pl.Int64, "rate_id": pl.Int64, "percent": _MONEY, "total": _MONEY})
-COUPON_COLUMNS = pl.Schema({"order_id": pl.Int64, "code": pl.String, "discount": _MONEY, "discount_tax": _MONEY})
-REFUND_COLUMNS = pl.Schema({"order_id": pl.Int64, "refund_id": pl.Int64, "created_at": _TIME, "amount": _MONEY})
-PAYMENT_COLUMNS = pl.Schema(
-    {"order_id": pl.Int64, "method": pl.String, "title": pl.String, "amount": _MONEY, "reference": pl.String}
-)
 PARTS = {
-    "woo_sales_lines": LINE_COLUMNS,
-    "woo_sales_taxes": TAX_COLUMNS,
-    "woo_sales_coupons": COUPON_COLUMNS,
-    "woo_sales_refunds": REFUND_COLUMNS,
-    "woo_sales_payments": PAYMENT_COLUMNS,
+    "woo_sales_lines": WOO_SALES_LINES,
+    "woo_sales_taxes": WOO_SALES_TAXES,
+    "woo_sales_refunds": WOO_SALES_REFUNDS,
+    "woo_sales_payments": WOO_SALES_PAYMENTS,
 }
 """The tables beside ``snapshot.woo_sales``; all have ``order_id``."""
 
@@ -65,17 +46,17 @@ def sales_frames(
 
     :param refunds: those that are not in the database yet; of their orders, which name them all
     """
-    rows: dict[str, list[tuple[Any, ...]]] = {"woo_sales": [], **{table: [] for table in PARTS}}
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in ("woo_sales", *PARTS)}
     for order in orders:
         parts = _parts(order)
-        for table, of_order in parts.items():
-            rows[table] += of_order
+        for table in PARTS:
+            rows[table] += parts.get(table, [])
         rows["woo_sales"].append(_order(order, parts, zone))
     for refund in refunds:
         rows["woo_sales_refunds"].append((refund.parent_id, refund.id, refund.date_created_gmt, refund.amount))
         rows["woo_sales_lines"] += [_line(refund.parent_id, refund.id, kind, line) for kind, line in _lines(refund)]
-    schemas = {"woo_sales": ORDER_COLUMNS, **PARTS}
-    return {table: _frame(rows[table], schemas[table]) for table in rows}
+    frames = {name: _frame(rows[name], table.schema) for name, table in PARTS.items()}
+    return frames | {"woo_sales": _frame(rows["woo_sales"], WOO_SALES.schema_without("read_at"))}
 
 
 def _frame(rows: Sequence[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
@@ -162,6 +143,7 @@ def _parts(order: OrderDocument) -> dict[str, list[tuple[Any, ...]]]:
     return {
         "woo_sales_lines": [_line(order.id, None, kind, line) for kind, line in _lines(order)],
         "woo_sales_taxes": [(order.id, *tax) for tax in _taxes(order)],
+        # They are in no table. Without them in the fingerprint each order would look changed.
         "woo_sales_coupons": [(order.id, *coupon) for coupon in _coupons(order)],
         "woo_sales_payments": [payment],
     }

@@ -24,6 +24,7 @@ from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules
 from solteq_woo_assets.flows.sales.plan import MARK, dump, ways_of
 from solteq_woo_assets.flows.sales.receipts import Receipt, sale_id
 from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here
+from solteq_woo_assets.flows.sales.tables import SALES, SALES_LOOKUPS
 
 ORDERS_AT_ONCE = 500
 """Looked up before what was found is stored: so much is asked for again when Solteq goes away meanwhile."""
@@ -174,7 +175,7 @@ def _store(connection: duckdb.DuckDBPyConnection, lot: Sequence[_Look], run_id: 
     now = utc_now()
     looked_up = pl.DataFrame(  # noqa: F841  DuckDB reads it
         [(look.order.id, look.mark) for look in lot if look.conflict is None],
-        schema={"order_id": pl.Int64, "content": pl.String},
+        schema=SALES_LOOKUPS.schema,
         orient="row",
     )
     connection.execute("INSERT OR REPLACE INTO sync.sales_lookups SELECT * FROM looked_up")
@@ -201,11 +202,6 @@ def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt,
     They were booked some time ago: balances that are read after this show them.
     """
     now = utc_now()
-    columns = {
-        **{"external_id": pl.String, "order_id": pl.Int64, "refund_id": pl.Int64, "version": pl.Int32},
-        **{"type": pl.String, "document": pl.String, "content": pl.String, "notes": pl.List(pl.String)},
-        **{"solteq_id": pl.String, "booked_at": pl.Datetime("us")},
-    }
     rows = pl.DataFrame(  # noqa: F841
         [
             (
@@ -214,7 +210,7 @@ def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt,
             )
             for receipt, held in found
         ],
-        schema=columns,
+        schema=SALES.schema_without("state", "run_id", "sent_at"),
         orient="row",
     )
     entered = connection.execute(

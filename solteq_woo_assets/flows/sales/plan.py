@@ -14,7 +14,7 @@ import simplejson
 
 from solteq_woo_assets.engine.snapshot import watermark
 from solteq_woo_assets.engine.temporary import leaves_nothing
-from solteq_woo_assets.flow import CHANGES_SCHEMA, HELD_SCHEMA, Comparison
+from solteq_woo_assets.flow import HELD_SCHEMA, Comparison
 from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.flows.sales.booked_elsewhere import known, order_content
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
@@ -27,17 +27,9 @@ from solteq_woo_assets.flows.sales.rules import (
     old_refunds_deleted,
 )
 from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here, order_key
+from solteq_woo_assets.flows.sales.tables import SALES_DELTA, SETTLED_ORDERS
 
 ORDERS_AT_ONCE = 5_000
-SALES_SCHEMA = pl.Schema(
-    {
-        **CHANGES_SCHEMA,
-        **{"day": pl.Date, "refund_id": pl.Int64, "version": pl.Int32, "document": pl.String},
-        **{"content": pl.String, "notes": pl.List(pl.String), "settles": pl.String},
-    }
-)
-"""Columns of ``delta.sales_delta``."""
-
 
 MARK = "concat_ws(' ', content, gone, $ways)"
 """SQL: what an order is like, and the settings that decide which documents it makes."""
@@ -52,8 +44,8 @@ def ways_of(rules: ReceiptRules) -> str:
 def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Comparison:
     """What Solteq lacks of the orders that are to be booked, whatever their day.
 
-    ``changes`` has ``SALES_SCHEMA``, of each order in the order in which it must be sent. The effect is to remember the
-    orders of which nothing is due.
+    ``changes``: of ``delta.sales_delta``, of each order in the order in which it must be sent. The effect is to
+    remember the orders of which nothing is due.
 
     Those are the orders of the days from the first one on, of days that were backfilled, and whatever was booked once.
     Of older orders, only refunds and cancellations since the first day: told, or booked where the settings say so.
@@ -89,7 +81,7 @@ def plan(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules) -> Comparis
                 settled.append((order.id, mark))
         again = [replace(receipt, reason="sent before, without an answer") for receipt in pending]
         rows += [_row(receipt, day, mark) for receipt in [*again, *due]]
-    changes = pl.DataFrame(rows, schema=SALES_SCHEMA, orient="row")
+    changes = pl.DataFrame(rows, schema=SALES_DELTA.schema, orient="row")
     twice = _twice(connection, changes)
     held += [
         (order_key(order), "externalId", f"{key} would be booked twice", "document-twice")
@@ -123,7 +115,7 @@ def _in_conflict(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, ...]]
 def settle(connection: duckdb.DuckDBPyConnection, settled: Sequence[tuple[int, str]]) -> None:
     """Remember the orders of which nothing is due while they stay as they are."""
     if settled:
-        rows = pl.DataFrame(settled, schema={"order_id": pl.Int64, "content": pl.String}, orient="row")  # noqa: F841
+        rows = pl.DataFrame(settled, schema=SETTLED_ORDERS.schema, orient="row")  # noqa: F841
         connection.execute("INSERT OR REPLACE INTO sync.settled_orders SELECT * FROM rows")
 
 

@@ -12,15 +12,10 @@ from solteq_woo_assets.flows.sales.booked_elsewhere import moved_pieces
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
 from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here
+from solteq_woo_assets.flows.sales.tables import SALES_UNDER_WAY
 
 TABLE = "snapshot.sales_under_way"
 BALANCES = "snapshot.solteq_balances"
-_SCHEMA = pl.Schema(
-    {
-        **{"order_id": pl.Int64, "line_id": pl.String, "document": pl.String, "sku": pl.String},
-        **{"quantity": pl.Decimal(18, 4), "booked_at": pl.Datetime("us")},
-    }
-)
 
 # Orders that may hold pieces, and why: documents of theirs are due, pending, or were booked a short while ago; they are
 # held back; or they are no sale, and the store has not put their pieces back. Of older orders, which somebody else
@@ -97,7 +92,8 @@ def store_sales_under_way(connection: duckdb.DuckDBPyConnection, rules: ReceiptR
         "SELECT order_id, external_id, document, booked_at FROM sync.sales "
         "WHERE state = 'booked' AND order_id IN (SELECT order_id FROM holding)"
     ).fetchall()
-    connection.register("moved", pl.DataFrame(_moved(documents), schema=_SCHEMA, orient="row"))
+    schema = SALES_UNDER_WAY.schema_without("is_shown", "since", "why")
+    connection.register("moved", pl.DataFrame(_moved(documents), schema=schema, orient="row"))
     connection.execute(f"DELETE FROM {TABLE}")
     connection.execute(_ROWS, {"shown_until": shown_until})
     return connection.execute(

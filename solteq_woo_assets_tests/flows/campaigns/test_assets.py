@@ -1,5 +1,6 @@
 """Campaign prices from Solteq to the store, through Dagster and over HTTP."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from solteq_woo_assets.engine import delivery
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.guard_rails import LET_PASS_TAG
-from solteq_woo_assets_tests.conftest import Shop
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets_tests.conftest import Shop, product_document
 
 GUARDED = "campaign_price_delta"
 
@@ -154,8 +157,8 @@ def test_a_new_product_under_a_campaign_has_its_sale_from_the_start(shop: Shop) 
     assert shop.tick("campaigns")[0] is False
 
 
-def test_a_run_of_products_that_knew_less_of_the_campaigns_is_corrected(shop: Shop) -> None:
-    """Flows may run side by side: the last word must be that of the newest comparison."""
+def test_a_run_of_products_that_knew_less_of_the_campaigns_is_refused(shop: Shop) -> None:
+    """The last word must be that of the newest comparison. Runs hold a lease; a preview of earlier is seen."""
     shop.product("A")
     shop.campaign("c", "A")
     shop.sync()
@@ -165,12 +168,52 @@ def test_a_run_of_products_that_knew_less_of_the_campaigns_is_corrected(shop: Sh
     shop.campaign("c", "A", value=50)
     shop.sync("campaigns_to_woo")
     assert sale(shop, "A") == Decimal(10)
-    assert shop.run("products_to_woo", asset_selection=[dg.AssetKey("woo_products")]).success
-    assert sale(shop, "A") == Decimal(16), "the older comparison was sent last"
-    assert shop.tick("campaigns") == (True, "1 prices were written after a newer comparison")
-    shop.sync("campaigns_to_woo")
+    result = shop.run("products_to_woo", asset_selection=[dg.AssetKey("woo_products")])
+    assert not result.success
+    (failed,) = [event for event in result.all_events if event.is_step_failure]
+    assert "Materialize product_delta again, or run products_to_woo." in str(failed.step_failure_data.user_failure_data)
+    assert sale(shop, "A") == Decimal(10), "the older comparison was not sent"
+    assert shop.tick("campaigns") == (False, "Nothing new: asked Solteq for changed campaigns.")
+    shop.sync("products_to_woo")
     assert sale(shop, "A") == Decimal(10)
-    assert shop.tick("campaigns")[0] is False
+
+
+@pytest.mark.slow
+def test_an_edge_is_kept_while_a_long_first_sync_runs(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delivery of products gives way between two lots, and the next run sends the rest."""
+    monkeypatch.setattr(delivery, "LOTS_AHEAD", 2)
+    shop.with_settings(requests_in_flight=1)
+    start = datetime(2026, 11, 26, 21, 59)  # noqa: DTZ001
+    shop.set_clock(start)
+    shop.product("A")
+    shop.campaign("c", "A", validFrom="2026-11-27T00:00:00")
+    shop.sync()
+    codes = [f"P{number:04}" for number in range(2_500)]
+    shop.solteq.put("products", {"documents": [product_document(code) for code in codes]})
+    shop.woo.fault(method="POST", path="products/batch", times=None, delay_seconds=5)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(shop.run, "products_to_woo")
+        while shop.rows("SELECT count(*) FROM sync.deliveries WHERE key LIKE 'P%' AND state = 'delivered'") == [(0,)]:
+            assert not first.done()
+        shop.set_clock(start + timedelta(minutes=1))
+        assert shop.tick("campaigns") == (True, "a sale begins or ends at 2026-11-26T22:00:00Z")
+        shop.sync("campaigns_to_woo")
+        assert first.result().success
+    products = shop.store()
+    assert products["A"].sale_price == Decimal(8)
+    assert 0 < len(products) - 1 < len(codes)
+    shop.woo.heal()
+    assert shop.tick("products")[0] is True
+    shop.sync("products_to_woo")
+    assert set(shop.store()) == {"A", *codes}
+
+
+def test_no_run_of_products_is_requested_while_another_writes_prices(shop: Shop) -> None:
+    shop.product("A")
+    with FlowLeases(shop.database) as held:
+        held.take("prices", "a run of campaigns")
+        assert shop.tick("products") == (False, "Another run writes prices.")
+    assert shop.tick("products")[0] is True
 
 
 def test_the_next_edge_wakes_the_sensor(shop: Shop) -> None:

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flows.campaigns.pricing import (
     HELSINKI,
@@ -23,6 +22,7 @@ from solteq_woo_assets.flows.campaigns.pricing import (
     timeline,
 )
 from solteq_woo_assets.flows.campaigns.windows import AHEAD, WEEKDAYS, instant_of
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets_tests.flows.conftest import Sides, rows
 
 CENT = Decimal("0.01")
@@ -177,7 +177,7 @@ def moved(campaign: Campaign, season: timedelta) -> Campaign:
 @pytest.fixture(scope="module")
 def calendar_sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     folder: Path = tmp_path_factory.mktemp("calendar")
-    with StateDatabase(folder / "state.duckdb").transaction() as connection:
+    with state_database(folder / "state.duckdb").transaction() as connection:
         yield Sides(connection)
 
 

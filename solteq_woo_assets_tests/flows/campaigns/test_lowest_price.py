@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
+from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets_tests.flows.conftest import NOW, Sides, rows
 
 MIDNIGHT = NOW.replace(hour=0)
@@ -358,7 +358,7 @@ stories = st.builds(
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
     folder: Path = tmp_path_factory.mktemp("market")
-    with StateDatabase(folder / "state.duckdb").transaction() as connection:
+    with state_database(folder / "state.duckdb").transaction() as connection:
         yield Sides(connection)
 
 

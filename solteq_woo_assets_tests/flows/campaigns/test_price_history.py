@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo import StoreProduct
-from solteq_woo_assets.engine.database import _TABLES
 from solteq_woo_assets.engine.snapshot import forget, merge_catalogue
+from solteq_woo_assets.engine.sql import define_macros
+from solteq_woo_assets.engine.upgrades import bring_up
+from solteq_woo_assets.flows.tables import TABLES
 
 START = datetime(2026, 3, 1)  # noqa: DTZ001  as the database keeps it
 SECOND = timedelta(seconds=1)
@@ -75,7 +77,8 @@ class Store:
 def memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, in memory."""
     with duckdb.connect() as connection:
-        connection.execute(_TABLES)
+        define_macros(connection)
+        bring_up(connection, TABLES, None)
         yield connection
 
 

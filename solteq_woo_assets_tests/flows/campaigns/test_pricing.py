@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solteq_woo_assets.flows.campaigns.pricing import campaign_price, price_text, purchase_price, regular_price
+from solteq_woo_assets.engine.sql import define_macros
+from solteq_woo_assets.flows.campaigns.pricing import campaign_price
 
 CENT = Decimal("0.01")
 money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
@@ -17,6 +18,8 @@ money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
+        define_macros(opened)
+        define_macros(opened, "solteq_woo_assets.flows")
         yield opened
 
 
@@ -29,7 +32,7 @@ def evaluate(connection: duckdb.DuckDBPyConnection, expression: str, **columns: 
 
 @given(price=money)
 def test_regular_price_is_rounded_half_up_once(connection: duckdb.DuckDBPyConnection, price: Decimal) -> None:
-    assert evaluate(connection, regular_price("sales"), sales=price) == price.quantize(CENT, ROUND_HALF_UP)
+    assert evaluate(connection, "at_the_cent(sales)", sales=price) == price.quantize(CENT, ROUND_HALF_UP)
 
 
 @given(
@@ -59,8 +62,8 @@ def test_sale_price_is_a_real_discount_within_the_maximum(
 def test_price_text_has_two_decimals_and_hides_nothing(
     connection: duckdb.DuckDBPyConnection, price: str, text: str
 ) -> None:
-    assert evaluate(connection, price_text("price"), price=Decimal(price)) == text
+    assert evaluate(connection, "price_text(price)", price=Decimal(price)) == text
 
 
 def test_negative_purchase_price_is_none(connection: duckdb.DuckDBPyConnection) -> None:
-    assert evaluate(connection, purchase_price("price"), price=Decimal(-1)) is None
+    assert evaluate(connection, "purchase_price(price)", price=Decimal(-1)) is None

@@ -9,6 +9,7 @@ import pytest
 
 from solteq_woo_assets.engine.identity import forget
 from solteq_woo_assets.flows.customers.erasure import erase
+from solteq_woo_assets.flows.tables import TABLES
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 from solteq_woo_assets_tests.engine.flows import run_flows
 
@@ -229,7 +230,7 @@ def test_a_sale_of_somebody_erased_is_booked_without_the_customer(shop: Shop) ->
 def test_the_ids_of_erased_people_stay_when_the_other_side_is_replaced(garden: Shop) -> None:
     erase(garden.database, "C-1")
     with garden.database.transaction() as connection:
-        forget(connection, {"solteq"})
+        forget(connection, TABLES, {"solteq"})
     assert garden.rows("SELECT solteq_id, woo_id, state FROM sync.customers") == [(None, 2, "erased")]
 
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.solteq import CustomerDocument
 from solteq_woo_assets.clients.woo import StoreCustomer
-from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.frames import account_write, customer_document, customer_frame, field_of
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.snapshots import store_accounts
+from solteq_woo_assets.flows.tables import state_database
 
 DATED = {"id": "C-1", "modifiedAt": "2026-01-05T06:00:00Z"}
 FIRST = {"type": "Billing", "street": "Mallitie 1", "postalCode": "00100", "city": "Helsinki", "country": "FI"}
@@ -202,7 +202,7 @@ def test_a_second_run_writes_nothing_whatever_the_two_sides_hold(
     conflicts: Any,
 ) -> None:
     """Types, company names and tax codes come and go, and nothing that cannot be parsed is sent."""
-    database = StateDatabase(tmp_path_factory.mktemp("people") / "state.duckdb")
+    database = state_database(tmp_path_factory.mktemp("people") / "state.duckdb")
     with database.transaction() as connection:
         sides = Sides(connection, CustomerRules(shop="shop", conflicts=conflicts))
         for customer, account in (first, then):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.engine.database import StateDatabase, table_columns
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.rules import CustomerRules
+from solteq_woo_assets.flows.tables import TABLES, state_database
 from solteq_woo_assets_tests.flows.conftest import NOW
 
 RULES = CustomerRules(shop="shop", accounts="all", guests=True, remove_deleted=True)
@@ -66,7 +66,7 @@ def worlds(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    database = StateDatabase(tmp_path_factory.mktemp("links") / "state.duckdb")
+    database = state_database(tmp_path_factory.mktemp("links") / "state.duckdb")
     with database.transaction():
         pass
     with database.transaction() as connection:
@@ -87,7 +87,7 @@ def fill(connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, 
 def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables; no other table is there, temporary ones neither."""
     tables = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
-    assert {table for (table,) in tables} == table_columns().keys()
+    assert {table for (table,) in tables} == {table.name for table in TABLES}
     return {table: connection.execute(f"FROM {table} ORDER BY ALL").fetchall() for (table,) in tables}
 
 

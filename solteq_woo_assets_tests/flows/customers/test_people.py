@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solteq_woo_assets.flows.customers.people import PERSON_FIELDS, canonical, e164, is_postal_code, masked, tax_code
+from solteq_woo_assets.flows.customers.people import canonical, e164, is_postal_code, masked, tax_code
+from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS
 
 texts = st.none() | st.text(max_size=30)
 persons = st.fixed_dictionaries(dict.fromkeys(PERSON_FIELDS, texts))
