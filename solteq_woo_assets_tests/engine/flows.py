@@ -7,8 +7,10 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,106 +25,96 @@ from solteq_woo_assets.clients.woo import Batch, WooClient
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.steps import DeltaConfig, ReadConfig
 from solteq_woo_assets.errors import StateError
-from solteq_woo_assets.flows.balances import assets as balances
-from solteq_woo_assets.flows.campaigns import assets as campaigns
-from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.customers.erasure import erase
-from solteq_woo_assets.flows.products import assets as products
 from solteq_woo_assets.flows.products import outbox as delivery
-from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
-FLOWS = {
-    "products": [products.solteq_products, products.woo_catalogue, products.product_delta, products.woo_products],
-    "balances": [
-        balances.solteq_balances,
-        products.woo_catalogue,
-        balances.sales_under_way,
-        balances.balance_delta,
-        balances.woo_stock,
-    ],
-    "sales": [sales.woo_sales, sales.sales_delta, sales.solteq_sales],
-    "campaigns": [
-        campaigns.solteq_campaigns,
-        products.woo_catalogue,
-        campaigns.campaign_price_delta,
-        campaigns.woo_campaign_prices,
-    ],
-    "customers_to_woo": [
-        customers.solteq_customers,
-        customers.woo_customer_accounts,
-        customers.woo_customer_delta,
-        customers.woo_customers,
-    ],
-    "customers_to_solteq": [
-        customers.solteq_customers,
-        customers.woo_customer_accounts,
-        customers.solteq_customer_delta,
-        customers.solteq_customer_updates,
-    ],
-    "products up to the delta": [products.solteq_products, products.woo_catalogue, products.product_delta],
-    "preview": [
-        products.woo_catalogue,
-        products.product_delta,
-        balances.balance_delta,
-        campaigns.campaign_price_delta,
-    ],
+ASSETS = {
+    key.to_user_string(): asset
+    for flow in FLOWS
+    for asset in vars(import_module(flow.module)).values()
+    if isinstance(asset, dg.AssetsDefinition)
+    for key in asset.keys
+}
+PARTS = {flow.name: flow.assets for flow in FLOWS} | {
+    "products up to the delta": ("solteq_products", "woo_catalogue", "product_delta"),
+    "preview": ("woo_catalogue", "product_delta", "balance_delta", "campaign_price_delta"),
 }
 SMALL_BATCHES = 2
 STEPS = ("before a write leaves", "before its answer is stored", "before a commit", "before the log is folded in")
 
 
 def run_flows(settings: Settings, run_id: str, *flows: str, full: bool = False) -> dict[str, dict[str, Any]]:
-    """Run these of ``FLOWS``, those of products unless told otherwise; the metadata by asset.
+    """Run these of ``PARTS``, those of products unless told otherwise; the metadata by asset.
 
     :param full: read everything again
     :raises dagster.Failure: as the step would have failed
     """
     database = state_database(settings.database)
     solteq, woo = solteq_client(settings), woo_client(settings)
+    configs = {name: {"full": full} for flow in FLOWS for name in flow.full_reads}
+    configs["woo_sales"] = {"changed_only": True}
     told: dict[str, dict[str, Any]] = {}
     try:
         for flow in flows or ("campaigns", "products", "balances"):
             with FlowLeases(database) as leases:
-                given = {
-                    "context": _context(run_id),
-                    "shop": Shop(settings, database, solteq, woo, leases, utc_now),
-                    "read": ReadConfig(full=full),
-                }
-                for asset in FLOWS[flow]:
-                    told[asset.key.to_user_string()] = _materialize(asset, given)
+                shop = Shop(settings, database, solteq, woo, leases, utc_now)
+                run = Run(run_id, [utc_now().date().isoformat()], configs)
+                told |= run_assets(PARTS[flow], shop, run)
     finally:
         solteq.close()
         woo.close()
     return told
 
 
-def _materialize(asset: dg.AssetsDefinition, given: dict[str, Any]) -> dict[str, Any]:
-    function: Callable[..., dg.MaterializeResult] = asset.op.compute_fn.decorated_fn  # type: ignore[union-attr]
-    names = function.__annotations__.keys() - {"return"}
-    configs = {
-        ReadConfig: given["read"],
-        DeltaConfig: DeltaConfig(),
-        sales.SalesReadConfig: sales.SalesReadConfig(changed_only=True),
-        sales.SalesDeltaConfig: sales.SalesDeltaConfig(),
-    }
-    config = configs.get(function.__annotations__.get("config"))
-    return dict(function(**{name: config if name == "config" else given[name] for name in names}).metadata or {})
+@dataclass(frozen=True)
+class Run:
+    """What the assets ask of their run. ``configs``: by asset, what is not as usual."""
+
+    run_id: str
+    days: list[str]
+    configs: Mapping[str, Mapping[str, Any]]
+    instance: dg.DagsterInstance | None = None
+
+    def context(self, added: dict[str, Any]) -> Any:
+        """As much of Dagster's context as they ask for.
+
+        :param added: gets the metadata that are told beside the result; of several days those of the last one
+        """
+
+        def add(metadata: Mapping[str, Any], partition_key: str | None = None) -> None:
+            if partition_key in (None, self.days[-1]):
+                added.update(metadata)
+
+        return SimpleNamespace(
+            run=self,
+            instance=self.instance or SimpleNamespace(get_run_by_id=lambda _: None),
+            log=logging.getLogger("flows"),
+            partition_keys=self.days,
+            add_asset_metadata=add,
+            assets_def=SimpleNamespace(partitions_def=None),
+        )
 
 
-def _context(run_id: str) -> Any:
-    """As much of Dagster's context as the assets ask for."""
-    return SimpleNamespace(
-        run=SimpleNamespace(run_id=run_id),
-        instance=SimpleNamespace(get_run_by_id=lambda _: None),
-        log=logging.getLogger("flows"),
-        partition_keys=[utc_now().date().isoformat()],
-        add_asset_metadata=lambda *_, **__: None,
-        assets_def=SimpleNamespace(partitions_def=None),
-    )
+def run_assets(names: Iterable[str], shop: Shop, run: Run) -> dict[str, dict[str, Any]]:
+    """Run the functions of these assets in a row; the metadata by asset.
+
+    :raises dagster.Failure: as the step would have failed
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for name in names:
+        function: Callable[..., dg.MaterializeResult] = ASSETS[name].op.compute_fn.decorated_fn  # type: ignore[union-attr]
+        asked = function.__annotations__
+        added: dict[str, Any] = {}
+        given: dict[str, Any] = {"context": run.context(added), "shop": shop}
+        if "config" in asked:
+            given["config"] = asked["config"](**run.configs.get(name, {}))
+        result = function(**{parameter: value for parameter, value in given.items() if parameter in asked})
+        told[name] = {**(result.metadata or {}), **added}
+    return told
 
 
 def run_sales_until(settings: Settings, run_id: str, flow: str, number: int) -> None:

@@ -119,7 +119,7 @@ def test_a_role_that_the_store_does_not_have_stops_nothing_and_is_told(
     shop.with_settings(staff_roles=["till"])
     shop.account("aino1@example.com")
     shop.customer(1)
-    shop.sync_customers()
+    assert shop.run("customers_to_woo").success
     assert [state for _, _, state in links(shop)] == ["linked"]
     assert "SOLTEQ_WOO_STAFF_ROLES: the store has no role till" in capfd.readouterr().err
 

@@ -290,7 +290,8 @@ def test_each_day_has_its_numbers(shop: Shop) -> None:
     shop.order(order_line("A1", "25.10"), date_created_gmt="2026-11-03T10:00:00")
     shop.order(order_line("A1", "10.00"), date_created_gmt="2026-11-04T21:59:59")
     shop.order(order_line("A1", "5.00"), date_created_gmt="2026-11-04T22:00:00")
-    shop.sync_sales("2026-11-03", "2026-11-04")
+    ends = {"dagster/asset_partition_range_start": "2026-11-03", "dagster/asset_partition_range_end": "2026-11-04"}
+    assert shop.run("sales_to_solteq", tags=ends).success
     sales, booked = (numbers_by_day(shop, asset) for asset in ("woo_sales", "solteq_sales"))
     assert {day: (each["orders"], each["gross"], each["vat"]) for day, each in sales.items()} == {
         "2026-11-03": (1, 25.1, 5.1),
@@ -301,7 +302,8 @@ def test_each_day_has_its_numbers(shop: Shop) -> None:
         "2026-11-04": (1, 10.0, 0),
     }
     order = shop.order(order_line("A1", "7.00"))
-    shop.sync_sales()
+    changed = {"ops": {"woo_sales": {"config": {"changed_only": True}}}}
+    assert shop.run("sales_to_solteq", run_config=changed).success
     assert numbers_by_day(shop, "woo_sales").keys() == {*sales, "2026-11-05", str(day_of(shop, order))}
 
 
