@@ -6,7 +6,6 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
-from solteq_woo_assets.engine import skus
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.pictures import price_timeline
 from solteq_woo_assets.engine.shop import Shop
@@ -168,7 +167,7 @@ def explain(
     return explain_prices(
         connection,
         products=connection.sql(
-            f"FROM snapshot.solteq_products WHERE list_contains($keys, {skus.sku_key('code')})",
+            "FROM snapshot.solteq_products WHERE list_contains($keys, sku_key(code))",
             params={"keys": [sku_key(code) for code in codes]},
         ),
         campaigns=connection.table(SOLTEQ_CAMPAIGNS.name),
