@@ -30,6 +30,7 @@ from solteq_woo_assets.clients.woo_documents import (
     StoreProduct,
     Unreadable,
     read_row,
+    sku_key,
     sorted_out,
 )
 from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, WooOrders
@@ -179,8 +180,8 @@ class WooClient:
         for some in _sku_chunks(skus):
             for page in self._pages(f"{_API}/products", {"sku": ",".join(some), **_filter(None, status)}):
                 # A SKU with a comma is looked up whole and in parts, so it travels alone and its parts are dropped.
-                wanted = _sku_key(some[0]) if "," in some[0] else None
-                found += [product for product in page.products if wanted in (None, _sku_key(product.sku))]
+                wanted = sku_key(some[0]) if "," in some[0] else None
+                found += [product for product in page.products if wanted in (None, sku_key(product.sku))]
         return found
 
     def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
@@ -240,14 +241,9 @@ def _timezone(index: Mapping[str, Any]) -> str:
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
-def _sku_key(sku: str) -> str:
-    """As the store compares SKUs."""
-    return sku.strip().lower()
-
-
 def _sku_chunks(skus: Iterable[str]) -> Iterator[list[str]]:
     """Lists that fit a URL and a page. Outer spaces would break a list, and SKUs with a comma go alone."""
-    distinct = list({_sku_key(sku): sku.strip() for sku in skus if sku.strip()}.values())
+    distinct = list({sku_key(sku): sku.strip() for sku in skus if sku.strip()}.values())
     yield from ([sku] for sku in distinct if "," in sku)
     chunk: list[str] = []
     length = 0

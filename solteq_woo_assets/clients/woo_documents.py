@@ -82,6 +82,11 @@ def _option_texts(value: object) -> list[str]:
     return [str(option) for option in options if isinstance(option, str | int | Decimal)]
 
 
+def sku_key(sku: str | None) -> str:
+    """As the store compares SKUs (contract, 9)."""
+    return (sku or "").strip().lower()
+
+
 class StoreAttribute(BaseModel):
     """What tells variants apart, or describes a product. A variation has one option; ``id`` 0 is the product's own."""
 

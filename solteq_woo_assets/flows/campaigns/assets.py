@@ -6,6 +6,7 @@ from datetime import datetime
 import dagster as dg
 import duckdb
 
+from solteq_woo_assets.clients.woo_documents import sku_key
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.pictures import price_timeline
 from solteq_woo_assets.engine.shop import Shop
@@ -33,7 +34,6 @@ from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta as comp
 from solteq_woo_assets.flows.campaigns.source import FLOW, SOURCE, campaign_feed
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS, TABLES
 from solteq_woo_assets.flows.products.frames import campaign_frame
-from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.settings import Settings
 
 GROUP = "campaigns_to_woo"

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.clients.woo_documents import sku_key
 from solteq_woo_assets.engine import sql
 
 LINK_SCHEMA = pl.Schema(
@@ -17,11 +18,6 @@ LINK_SCHEMA = pl.Schema(
         "sku": pl.String,
     }
 )
-
-
-def sku_key(sku: str | None) -> str:
-    """As the store compares SKUs."""
-    return (sku or "").strip().lower()
 
 
 def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:

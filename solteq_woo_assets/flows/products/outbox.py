@@ -10,6 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo_documents import sku_key
 from solteq_woo_assets.engine import handover, writes
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.handover import Claim
@@ -18,7 +19,7 @@ from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.turns import Release, Turns
 from solteq_woo_assets.engine.writes import not_sent, writes_of
 from solteq_woo_assets.errors import WooError
-from solteq_woo_assets.flows.products.links import LINK_SCHEMA, link, sku_key
+from solteq_woo_assets.flows.products.links import LINK_SCHEMA, link
 from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue
 from solteq_woo_assets.flows.products.wire import disagreement, product_write
 

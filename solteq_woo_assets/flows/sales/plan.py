@@ -12,10 +12,10 @@ import duckdb
 import polars as pl
 import simplejson
 
+from solteq_woo_assets.clients.woo_documents import sku_key
 from solteq_woo_assets.engine.snapshot import watermark
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import HELD_SCHEMA, Comparison
-from solteq_woo_assets.flows.products.links import sku_key
 from solteq_woo_assets.flows.sales.booked_elsewhere import known, order_content
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
