@@ -26,10 +26,10 @@ PERCENT = "Percentage"
 
 
 def local(text: str) -> datetime:
-    """``20 08:00`` is the time in November, ``+1`` in December."""
+    """``20 08:00`` is the time in November, ``+1`` in December; of a year with the days of 2026 that is yet to come."""
     day, time = text.split()
     month = "12" if day.startswith("+") else "11"
-    return datetime.fromisoformat(f"2026-{month}-{int(day):02}T{time}")
+    return datetime.fromisoformat(f"2037-{month}-{int(day):02}T{time}")
 
 
 CAMPAIGNS: dict[str, Campaign] = {

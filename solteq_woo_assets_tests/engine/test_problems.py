@@ -1,26 +1,29 @@
 """The catalogue of problems and the rules that name them."""
 
 import re
+from typing import get_args
 
 import pytest
 
+from solteq_woo_assets.engine.flow import Direction
 from solteq_woo_assets.engine.problems import PROBLEMS, Problem
-from solteq_woo_assets_tests.test_house import FILES, PACKAGE
+from solteq_woo_assets_tests.test_house import PACKAGE
 
 NAMED = re.compile(
-    r"""(?:\b(?:code|problem)["']?: (?:str = )?|CODE = |else |THEN |ELSE |, |^ +)["']([a-z]+(?:-[a-z0-9]+)+)["']""",
+    r"""(?:\b(?:code|problem)["']?(?:: (?:str = )?|=)|CODE = |else |THEN |ELSE |, |^ +)["']([a-z]+(?:-[a-z0-9]+)+)["']""",
     re.MULTILINE,
 )
-PLACES = [path for path in FILES if path.relative_to(PACKAGE).parts[0] in ("flows", "engine")]
+PLACES = [
+    path for room in ("flows", "engine") for path in (PACKAGE / room).rglob("*") if path.suffix in (".py", ".sql")
+]
 
 
 def test_every_problem_that_is_named_is_in_the_catalogue_and_the_other_way_round() -> None:
     """A row with a code of no page could not be looked up, and a page of no row would mislead."""
     sources = {path: path.read_text(encoding="utf-8") for path in PLACES if path.name != "problems.py"}
     named = {code for source in sources.values() for code in NAMED.findall(source)} - {
-        "utf-8",
-        "auto-draft",
-        "checkout-draft",
+        *("utf-8", "auto-draft", "checkout-draft"),
+        *get_args(Direction),
     }
     assert named == set(PROBLEMS)
 
