@@ -1,6 +1,7 @@
 """Runs of one flow never overlap, whoever started them: the daemon, the UI or the command line."""
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -32,6 +33,7 @@ class FlowLeases:
         self.admit = admit
         self._wait_seconds = wait_seconds
         self._held: dict[str, FileLock] = {}
+        self._asking = threading.Lock()
         self._has_looked = False
 
     def take(self, flow: str, run_id: str) -> str | None:
@@ -101,12 +103,13 @@ class FlowLeases:
             return True
 
     def is_wanted(self, flow: str) -> bool:
-        """Whether another run waits for a lease that this one holds."""
-        try:
-            with self._lock(f"{flow}.next").acquire(timeout=0):
-                return False
-        except Timeout:
-            return True
+        """Whether another run waits for a lease that this one holds. Several threads may ask."""
+        with self._asking:  # two that try the lock at once would take each other for that run
+            try:
+                with self._lock(f"{flow}.next").acquire(timeout=0):
+                    return False
+            except Timeout:
+                return True
 
     def release(self) -> None:
         """Give all leases back."""

@@ -164,3 +164,10 @@ def test_who_holds_a_flow_sees_that_another_waits(path: Path) -> None:
         holder.release()
         assert taken.result() is None
         assert not waiting.is_wanted("prices")
+
+
+def test_threads_that_ask_at_once_do_not_take_each_other_for_another_run(path: Path) -> None:
+    """A delivery asks before each lot, from the threads that send: it would end early, for nobody."""
+    with leases(path) as holder, ThreadPoolExecutor(8) as pool:
+        holder.take("prices", "first")
+        assert not any(pool.map(lambda _: holder.is_wanted("prices"), range(2000)))
