@@ -9,10 +9,8 @@ from solteq_woo_assets.engine.flow import Direction
 from solteq_woo_assets.engine.problems import PROBLEMS, Problem
 from solteq_woo_assets_tests.test_house import PACKAGE
 
-NAMED = re.compile(
-    r"""(?:\b(?:code|problem)["']?(?:: (?:str = )?|=)|CODE = |else |THEN |ELSE |, |^ +)["']([a-z]+(?:-[a-z0-9]+)+)["']""",
-    re.MULTILINE,
-)
+BEFORE = r"""(?:\b(?:code|problem)["']?(?:: (?:str = )?|=)|CODE = |else |THEN |ELSE |, |^ +)"""
+NAMED = re.compile(BEFORE + r"""["']([a-z]+(?:-[a-z0-9]+)+)["']""", re.MULTILINE)
 PLACES = [
     path for room in ("flows", "engine") for path in (PACKAGE / room).rglob("*") if path.suffix in (".py", ".sql")
 ]
