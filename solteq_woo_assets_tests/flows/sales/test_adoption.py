@@ -55,12 +55,13 @@ def test_a_lost_ledger_is_found_again_and_nothing_is_booked_twice(data: st.DataO
         match data.draw(st.sampled_from(["refund", "edit", "cancel", "pay"])):
             case "refund":
                 shown = data.draw(refunded_more(shown, 100 + number))
-            case "edit":
+            # What was refunded in full has no reversal, so of its later edit Solteq knows nothing: that is a conflict.
+            case "edit" if shown.status != "cancelled" or (booked and booked[-1].is_reversal):
                 other = data.draw(random_orders())
                 shown = replace(shown, lines=other.lines, taxes=other.taxes, total=other.total, refunds=())
             case "cancel":
                 shown = replace(shown, status="cancelled")
-            case _:
+            case "pay":
                 shown = replace(shown, status="processing")
         booked = booked_all(shown, booked)
     ledger = found(shown, booked)
