@@ -40,7 +40,7 @@ def test_the_lineage_shows_every_asset(ui: Ui) -> None:
     graph = build_definitions(Settings(_env_file=None)).resolve_asset_graph()  # type: ignore[call-arg]
     names_of = defaultdict(list)
     for node in graph.asset_nodes:
-        names_of[node.group_name].append(node.key.to_user_string())
+        names_of[node.group_name].append(node.key.path[-1])
     for group, names in names_of.items():
         page = ui.open(f"{LOCATION}/asset-groups/{group}/lineage")
         for name in names:
