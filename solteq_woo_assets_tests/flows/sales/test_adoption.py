@@ -18,6 +18,7 @@ from solteq_woo_assets.flows.sales.rules import due_receipts
 from solteq_woo_assets_tests.flows.sales.test_rules import (
     PAID,
     RULES,
+    back,
     booked_all,
     line,
     order,
@@ -142,3 +143,14 @@ def test_the_same_document_may_be_spelled_in_another_way() -> None:
     held: dict[str, Any] = wire(sale.document) | {"paidAt": "2026-11-23T12:00:00.000+02:00", "id": "S-1"}
     held["lines"] = [{**each, "name": "Kahvi", "total": Decimal("100.0000")} for each in held["lines"]]
     assert differs(held, sale.document) is None
+
+
+def test_what_was_refunded_in_full_and_edited_after_its_end_is_a_conflict_once_the_ledger_is_lost() -> None:
+    """Nothing of the edit was booked, and no reversal shows that it was this order: it is told, and not built on."""
+    sold = line(1, "100.00")
+    whole = order(sold, refunds=(refund(100, "100.00", back(sold)),))
+    booked = booked_all(whole, booked_all(order(sold)))
+    edited = replace(order(line(1, "80.00")), status="cancelled")
+    assert booked_all(edited, booked) == booked
+    with pytest.raises(AnotherOrder):
+        found(edited, booked)
