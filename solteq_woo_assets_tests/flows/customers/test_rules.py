@@ -12,7 +12,7 @@ from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS
-from solteq_woo_assets.flows.tables import state_database
+from solteq_woo_assets_tests.databases import make_database
 from solteq_woo_assets_tests.flows.conftest import NOW
 
 RULES = CustomerRules(shop="shop")
@@ -71,7 +71,7 @@ def people(connection: duckdb.DuckDBPyConnection) -> People:
 
 @pytest.fixture
 def connection(tmp_path: Any) -> Iterator[duckdb.DuckDBPyConnection]:
-    with state_database(tmp_path / "state.duckdb").transaction() as connection:
+    with make_database(tmp_path / "state.duckdb").transaction() as connection:
         yield connection
 
 
