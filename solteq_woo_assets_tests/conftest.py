@@ -2,12 +2,11 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
@@ -28,6 +27,7 @@ from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop as OpenShop
 from solteq_woo_assets.engine.shop import opened
 from solteq_woo_assets.flows.all import FLOWS
@@ -93,13 +93,8 @@ class Control:
         return answer
 
 
-_BUILT: list[tuple[Settings, dg.Definitions]] = []
-"""Definitions by settings: making them takes a quarter of a second."""
-
-
-@lru_cache(4)
-def _database(path: Path) -> StateDatabase:
-    return state_database(path)
+_BUILT: list[tuple[Settings, Sequence[Flow], dg.Definitions]] = []
+"""Definitions by what they are made of: making them takes a quarter of a second."""
 
 
 class Shop:
@@ -107,18 +102,23 @@ class Shop:
 
     def __init__(self, folder: Path, solteq_url: str, woo_url: str) -> None:
         self.folder = folder
+        self.settings_type: type[Settings] = Settings
+        self.flows: Sequence[Flow] = FLOWS
         self.solteq = Control(solteq_url)
         self.woo = Control(woo_url)
         self.settings = self.with_settings()
         self.clock: Clock = utc_now
         self._edits = 0
+        self._opened: StateDatabase | None = None
         self._instance: dg.DagsterInstance | None = None
         self._closing = ExitStack()
 
     @property
     def database(self) -> StateDatabase:
         """The database, wherever the settings say that it is."""
-        return _database(self.settings.database)
+        if self._opened is None or self._opened.path != self.settings.database:
+            self._opened = state_database(self.settings.database, self.flows)
+        return self._opened
 
     @property
     def instance(self) -> dg.DagsterInstance:
@@ -149,7 +149,7 @@ class Shop:
             "tax_classes": {"25.5": "", "13.5": "reduced-rate", "10": "reduced-rate", "0": "zero-rate"},
             **changes,
         }
-        self.settings = Settings(_env_file=None, **values)  # type: ignore[call-arg]
+        self.settings = self.settings_type(_env_file=None, **values)  # type: ignore[call-arg]
         return self.settings
 
     def set_clock(self, instant: datetime) -> None:
@@ -219,11 +219,12 @@ class Shop:
     def definitions(self) -> dg.Definitions:
         """Everything that Dagster loads, but for the resource, which is another for each shop."""
         elsewhere = self.settings.model_copy(update={"database": Path("nowhere")})
-        for settings, built in _BUILT:
-            if settings == elsewhere:
+        for settings, flows, built in _BUILT:
+            if settings == elsewhere and flows is self.flows:
                 return built
-        _BUILT.append((elsewhere, build_definitions(elsewhere)))
-        return _BUILT[-1][1]
+        built = build_definitions(elsewhere, flows=self.flows)
+        _BUILT.append((elsewhere, self.flows, built))
+        return built
 
     def resources(self) -> dict[str, dg.ResourceDefinition]:
         """What takes the place of the definitions' own."""
