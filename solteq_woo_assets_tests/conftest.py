@@ -1,10 +1,11 @@
 """A shop to test with: both sandboxes over real HTTP, a database, and the jobs."""
 
+import gc
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -95,6 +96,13 @@ class Control:
 
 _BUILT: list[tuple[Settings, Sequence[Flow], dg.Definitions]] = []
 """Definitions by what they are made of: making them takes a quarter of a second."""
+_ASKING: list["Shop"] = []
+
+
+@dg.resource
+def _shop_that_asks() -> Iterator[OpenShop]:
+    with _ASKING[0].opened() as shop:
+        yield shop
 
 
 class Shop:
@@ -217,24 +225,21 @@ class Shop:
         return self._sync(job, woo_customer_accounts={"full": full})
 
     def definitions(self) -> dg.Definitions:
-        """Everything that Dagster loads, but for the resource, which is another for each shop."""
+        """Everything that Dagster loads, for this shop until another asks for its own."""
+        _ASKING[:] = [self]
         elsewhere = self.settings.model_copy(update={"database": Path("nowhere")})
         for settings, flows, built in _BUILT:
             if settings == elsewhere and flows is self.flows:
                 return built
-        built = build_definitions(elsewhere, flows=self.flows)
+        built = replace(build_definitions(elsewhere, flows=self.flows), resources={"shop": _shop_that_asks})
         _BUILT.append((elsewhere, self.flows, built))
         return built
 
-    def resources(self) -> dict[str, dg.ResourceDefinition]:
-        """What takes the place of the definitions' own."""
-
-        @dg.resource
-        def shop() -> Iterator[OpenShop]:
-            with opened(self.settings, self.database, self._now) as shop:
-                yield shop
-
-        return {"shop": shop}
+    @contextmanager
+    def opened(self) -> Iterator[OpenShop]:
+        """As a run has it."""
+        with opened(self.settings, self.database, self._now) as shop:
+            yield shop
 
     def _now(self) -> datetime:
         return self.clock()
@@ -245,8 +250,7 @@ class Shop:
         if "tags" not in arguments:
             key = today(self.settings, self.clock()) if definition.partitions_def else None
             arguments.setdefault("partition_key", key)
-        arguments = {"instance": self.instance, "resources": self.resources(), **arguments}
-        return definition.execute_in_process(raise_on_error=False, **arguments)
+        return definition.execute_in_process(instance=self.instance, raise_on_error=False, **arguments)
 
     def order(self, *lines: dict[str, Any], **fields: Any) -> int:
         """Somebody orders, and pays; the order's id. Lines as ``order_line`` makes them."""
@@ -286,7 +290,7 @@ class Shop:
             return metadata(result)
         days = days or (today(self.settings, self.clock()),)
         names = [name for name in flow.assets if name != flow.delivery or self.settings.mode == "live"]
-        with opened(self.settings, self.database, self._now) as shop:
+        with self.opened() as shop:
             told = run_assets(names, shop, Run(str(uuid4()), list(days), configs, self._instance))
         return {name: _shown(numbers) for name, numbers in told.items()}
 
@@ -298,7 +302,7 @@ class Shop:
         with dg.build_sensor_context(
             instance=self.instance,
             repository_def=definitions.get_repository_def(),
-            resources=dict(self.resources()),
+            resources=dict(definitions.resources or {}),
         ) as context:
             evaluation = sensor.evaluate_tick(context)
         if not evaluation.run_requests:
@@ -503,6 +507,12 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     ):
         make_database(made.settings.database)
         yield made
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no search for garbage has to look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ what the query gives. A query reads inputs, and tables that earlier steps made, 
 
 Parameters are ``$name`` in the query. At the end of the block the tables and the inputs are gone.
 
-What many queries say is a macro. ``engine/macros.sql`` has the words of all: each connection of the database knows
-them. ``flows/macros.sql`` has those of the flows, and a flow may have a ``macros.sql`` of its own: :func:`steps`
-defines these, since a macro takes 0.2 ms. A test with a connection of its own calls :func:`define_macros`.
+What many queries say is a macro. ``engine/macros.sql`` has the words of all, ``flows/macros.sql`` has those of the
+flows, and a flow may have a ``macros.sql`` of its own. Each connection of the database knows them: a macro takes 0.2 ms
+to define, so that it is done once an engine. A test with a connection of its own calls :func:`define_macros`.
 """
 
 from collections.abc import Iterator
@@ -38,9 +38,10 @@ def _macros(package: str) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def define_macros(connection: duckdb.DuckDBPyConnection, package: str = "solteq_woo_assets.engine") -> None:
-    """Define the macros of a package's ``macros.sql``, if it has one."""
-    connection.execute(_macros(package))
+def define_macros(connection: duckdb.DuckDBPyConnection, *packages: str) -> None:
+    """Define the macros of the engine, and those of each package that has a ``macros.sql``."""
+    for package in ("solteq_woo_assets.engine", *packages):
+        connection.execute(_macros(package))
 
 
 def _package_of(module: str) -> str:
@@ -113,8 +114,6 @@ def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -
     After an error nothing is cleaned: the transaction has failed, and its connection goes with it.
     """
     made = Steps(connection, _package_of(module))
-    for package in (_package_of(_package_of(module)), _package_of(module)):
-        define_macros(connection, package)
     made.add(**inputs)
     yield made
     made._forget()

@@ -77,7 +77,7 @@ class Store:
 def memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, in memory."""
     with duckdb.connect() as connection:
-        define_macros(connection)
+        define_macros(connection, "solteq_woo_assets.flows")
         bring_up(connection, TABLES, None)
         yield connection
 
