@@ -5,7 +5,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -231,7 +231,9 @@ class Shop:
         for settings, flows, built in _BUILT:
             if settings == elsewhere and flows is self.flows:
                 return built
-        built = replace(build_definitions(elsewhere, flows=self.flows), resources={"shop": _shop_that_asks})
+        told = build_definitions(elsewhere, flows=self.flows)
+        parts = {name: getattr(told, name) for name in ("assets", "asset_checks", "jobs", "schedules", "sensors")}
+        built = dg.Definitions(**parts, resources={"shop": _shop_that_asks}, executor=told.executor)
         _BUILT.append((elsewhere, self.flows, built))
         return built
 

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, rewrite_due
-from solteq_woo_assets.flows.campaigns.pricing import PricingRules, judge_campaigns
+from solteq_woo_assets.flows.campaigns import pricing
 from solteq_woo_assets.settings import Settings
 
 _EXAMPLES = 3
@@ -142,15 +143,15 @@ def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator
 
 
 def _campaigns(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Finding:
-    rules = PricingRules(
+    rules = pricing.PricingRules(
         zone=ZoneInfo(settings.timezone),
         web_store=settings.web_store,
         campaign_choice=settings.campaign_choice,
         harmless_fields=settings.harmless_campaign_fields,
     )
-    judge_campaigns(connection, connection.table("snapshot.solteq_campaigns"), rules, now)
-    rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()
-    connection.execute("DROP TABLE windows; DROP TABLE campaigns_judged")
+    with sql.steps(connection, pricing.__name__, campaigns=connection.table("snapshot.solteq_campaigns")) as steps:
+        pricing.judge_campaigns(steps, rules, now)
+        rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()
     words = "running or to come that the store cannot express as a discount price"
     mend = "Make them simple public discounts in Solteq, or repeat them in the store by hand (docs/campaigns.md)."
     return _counted("campaigns", rows, words, mend) if rows else green("campaigns", "all that apply can be expressed")

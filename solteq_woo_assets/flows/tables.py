@@ -23,6 +23,7 @@ def macros_of(flows: Sequence[Flow]) -> tuple[str, ...]:
 
 
 TABLES = tables_of(FLOWS)
+MACROS = macros_of(FLOWS)
 
 
 def state_database(path: Path, flows: Sequence[Flow] = FLOWS, *, lock_seconds: float = LOCK_SECONDS) -> StateDatabase:

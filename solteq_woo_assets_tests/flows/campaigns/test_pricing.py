@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine.sql import define_macros
-from solteq_woo_assets.flows.campaigns.pricing import campaign_price
+from solteq_woo_assets.flows.tables import MACROS
 
 CENT = Decimal("0.01")
 money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
@@ -18,7 +18,7 @@ money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
-        define_macros(opened, "solteq_woo_assets.flows")
+        define_macros(opened, *MACROS)
         yield opened
 
 
@@ -47,7 +47,7 @@ def test_sale_price_is_a_real_discount_within_the_maximum(
     expected = price if 0 < price < sales.quantize(CENT, ROUND_HALF_UP) else None
     actual = evaluate(
         connection,
-        campaign_price("sales", "'fixedprice'", "discounted", "percent"),
+        "campaign_price(sales, 'fixedprice', discounted, percent)",
         sales=sales,
         discounted=discounted,
         percent=percent,
