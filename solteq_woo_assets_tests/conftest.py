@@ -136,7 +136,7 @@ class Shop:
         return self._instance
 
     @instance.setter
-    def instance(self, instance: dg.DagsterInstance) -> None:
+    def instance(self, instance: dg.DagsterInstance | None) -> None:
         self._instance = instance
 
     def close(self) -> None:
