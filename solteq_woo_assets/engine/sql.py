@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -67,13 +68,17 @@ class Steps:
         self.connection.execute(f"CREATE TEMP TABLE {name} AS {query(self._package, name)}", parameters)
         self._tables.append(name)
 
-    def run(self, name: str, /, **parameters: object) -> None:
-        """Run a statement that changes tables."""
-        self.connection.execute(query(self._package, name), parameters)
+    def run(self, name: str, /, **parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement that changes tables; what it returns."""
+        return self.connection.execute(query(self._package, name), parameters).fetchall()
 
     def frame(self, name: str, /, **parameters: object) -> pl.DataFrame:
         """The rows that a query gives."""
-        return self.connection.sql(query(self._package, name), params=parameters).pl()
+        return self.relation(name, **parameters).pl()
+
+    def relation(self, name: str, /, **parameters: object) -> duckdb.DuckDBPyRelation:
+        """What a query gives, to be read within the block."""
+        return self.connection.sql(query(self._package, name), params=parameters)
 
     def of(self, side: duckdb.DuckDBPyRelation, name: str, /) -> duckdb.DuckDBPyRelation:
         """What a query gives of rows that it reads as ``side``."""
