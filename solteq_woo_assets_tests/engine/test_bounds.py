@@ -31,12 +31,14 @@ from solteq_woo_assets.clients.woo_orders import _rows as order_rows
 from solteq_woo_assets.engine.quarantine import RECORDS, hold
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.upgrades import bring_up
+from solteq_woo_assets.flows.balances.source import FEED as BALANCE_FEED
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
+from solteq_woo_assets.flows.campaigns.source import FEED as CAMPAIGN_FEED
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.customers.frames import customer_frame
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, store_accounts
 from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
-from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, catalogue_frame, product_frame
+from solteq_woo_assets.flows.products.frames import catalogue_frame, product_frame
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
@@ -117,9 +119,9 @@ DATED = {"modifiedAt": "2026-11-23T05:20:38Z"}
 PRODUCT = as_read(product_document("A", purchasePrice=Decimal("1.5"), attributes={"Koko": "S"}, gtin="64", **DATED))
 FEEDS = [
     Feed(ProductDocument, PRODUCT, product_frame, SOLTEQ_PRODUCTS, "id"),
-    Feed(BalanceDocument, balance_document("A", 3) | DATED, balance_frame, SOLTEQ_BALANCES, "productCode"),
+    Feed(BalanceDocument, balance_document("A", 3) | DATED, BALANCE_FEED.frame, SOLTEQ_BALANCES, "productCode"),
     Feed(
-        *(CampaignDocument, campaign_document("A", "x", validTo="2026-12-01T00:00:00") | DATED, campaign_frame),
+        *(CampaignDocument, campaign_document("A", "x", validTo="2026-12-01T00:00:00") | DATED, CAMPAIGN_FEED.frame),
         *(SOLTEQ_CAMPAIGNS, "id"),
     ),
     Feed(CustomerDocument, customer_document(1) | DATED, customer_frame, SOLTEQ_CUSTOMERS, "id"),
