@@ -1,6 +1,6 @@
 """What became of one order: what the store has, what was sent when, what Solteq answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import duckdb
@@ -24,7 +24,7 @@ class OrderHistory(NamedTuple):
 
     order_id: int
     read_at: str
-    tables: dict[str, tuple[list[str], Sequence[Sequence[str | None]]]]
+    tables: Mapping[str, tuple[list[str], Sequence[Sequence[str | None]]]]
 
 
 def history_of(connection: duckdb.DuckDBPyConnection, number: str, zone: str) -> OrderHistory | None:

@@ -3,7 +3,7 @@
 SELECT
     sold.id AS order_id,
     link.solteq_id AS id,
-    CASE WHEN sold.customer_id <> 0 THEN format('woo:{}:customer:{}', $shop, sold.customer_id) END AS externalId,
+    CASE WHEN sold.customer_id <> 0 THEN format('woo:{}:customer:{}', $shop, sold.customer_id) END AS "externalId",
     sold.email,
     sold.name
 FROM snapshot.woo_sales AS sold

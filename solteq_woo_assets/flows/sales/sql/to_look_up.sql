@@ -16,10 +16,10 @@ WITH sold AS (
 SELECT sold.*
 FROM sold
 LEFT JOIN sync.sales_lookups AS asked ON asked.order_id = sold.id
-LEFT JOIN sync.sales_conflicts AS conflict ON conflict.order_id = sold.id
+LEFT JOIN sync.sales_conflicts AS disputed ON disputed.order_id = sold.id
 WHERE
     CASE
-        WHEN conflict.order_id IS NOT NULL THEN conflict.external_id IS NOT NULL AND ($conflicts OR is_meant)
+        WHEN disputed.order_id IS NOT NULL THEN disputed.external_id IS NOT NULL AND ($conflicts OR is_meant)
         WHEN asked.order_id IS NOT NULL AND asked.content IS NULL THEN TRUE
         WHEN day >= $since OR is_meant THEN TRUE
         ELSE
