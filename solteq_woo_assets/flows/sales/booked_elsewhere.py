@@ -12,7 +12,7 @@ import polars as pl
 
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.flows.sales.frames import orders_in, sent_of
+from solteq_woo_assets.flows.sales.frames import chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import PRODUCT, Order
 from solteq_woo_assets.flows.sales.receipts import refund_content, sale_content
 from solteq_woo_assets.flows.sales.rules import REVERSED_STATUSES
@@ -33,9 +33,9 @@ def order_content(order: Order) -> str:
 
 def remember(connection: duckdb.DuckDBPyConnection, order_id: int) -> None:
     """Take the order, as it is now, for booked elsewhere, with all the pieces that it holds."""
-    with sql.steps(connection, __name__) as steps:
-        steps.table("one_order", id=order_id)
-        (row,) = orders_in(steps, "one_order")
+    with sql.Steps(connection, __name__) as steps:
+        steps.table("chosen", "one_order", id=order_id)
+        (row,) = chosen_orders(steps)
         left = defaultdict[str, Decimal](Decimal)
         for line in row["order"].lines:
             if line.kind == PRODUCT and line.reduced_stock > 0:
@@ -51,7 +51,7 @@ def remember(connection: duckdb.DuckDBPyConnection, order_id: int) -> None:
 
 def pieces_held(connection: duckdb.DuckDBPyConnection, order_ids: Sequence[int]) -> float:
     """How many pieces these orders had under way at the last look, before the balances are asked."""
-    with sql.steps(connection, __name__) as steps:
+    with sql.Steps(connection, __name__) as steps:
         return steps.frame("pieces_of_orders", ids=list(order_ids)).item()
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from solteq_woo_assets.clients.solteq import HeldSale
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase
-from solteq_woo_assets.flows.sales.frames import Sent, orders_in, sent_of
+from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.flows.sales.receipts import Receipt
 from solteq_woo_assets.flows.sales.rules import due_receipts, standing_receipts
@@ -245,8 +245,8 @@ def _orders_of(
         with database.transaction() as connection, sql.steps(connection, __name__) as steps:
             begins = booking_begins(connection, zone)
             asked = {"days": list(days), "sent_from": sent_from, "last": last, "most": ORDERS_AT_ONCE}
-            steps.table("to_compare", **asked, **begins)
-            rows, sent = orders_in(steps, "to_compare"), sent_of(steps)
+            steps.table("chosen", "to_compare", **asked, **begins)
+            rows, sent = chosen_orders(steps), sent_of(steps)
         if not rows:
             return
         last = rows[-1]["id"]

@@ -180,12 +180,8 @@ def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> t
     )
 
 
-def orders_in(steps: sql.Steps, table: str) -> list[dict[str, Any]]:
-    """Rows of a temporary table with the columns of ``snapshot.woo_sales``, each with its ``order`` for the rules.
-
-    They are what other queries of these steps know as ``chosen``.
-    """
-    steps.add(chosen=steps.connection.table(table))
+def chosen_orders(steps: sql.Steps) -> list[dict[str, Any]]:
+    """Rows of the table ``chosen``, which has the columns of ``snapshot.woo_sales``, each with its ``order``."""
     return [row | {"order": order_of(row)} for row in steps.frame("orders").to_dicts()]
 
 

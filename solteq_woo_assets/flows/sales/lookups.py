@@ -19,7 +19,7 @@ from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.flows.sales.adoption import AnotherOrder, differs, find_documents
-from solteq_woo_assets.flows.sales.frames import Sent, orders_in, sent_of
+from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules
 from solteq_woo_assets.flows.sales.plan import dump, ways_of
 from solteq_woo_assets.flows.sales.receipts import Receipt, sale_id
@@ -121,8 +121,8 @@ def _lots(database: StateDatabase, rules: ReceiptRules, again: Again) -> Iterato
     while True:
         with database.transaction() as connection, sql.steps(connection, __name__) as steps:
             begins = booking_begins(connection, rules.zone)
-            steps.table("to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked, **begins)
-            rows, sent = orders_in(steps, "to_look_up"), sent_of(steps)
+            steps.table("chosen", "to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked, **begins)
+            rows, sent = chosen_orders(steps), sent_of(steps)
         if not rows:
             return
         last = rows[-1]["id"]
@@ -171,7 +171,8 @@ def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt,
         for receipt, held in found
     ]
     schema = SALES.schema_without("state", "run_id", "sent_at")
-    with sql.steps(connection, __name__, found=pl.DataFrame(rows, schema=schema, orient="row")) as steps:
+    with sql.Steps(connection, __name__) as steps:
+        steps.add(found=pl.DataFrame(rows, schema=schema, orient="row"))
         entered = steps.run("enter_found", run_id=run_id, now=utc_now())
     connection.execute(
         "DELETE FROM sync.settled_orders WHERE list_contains($ids, order_id)", {"ids": [row[0] for row in entered]}

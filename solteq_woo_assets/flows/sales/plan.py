@@ -16,7 +16,7 @@ from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.snapshot import watermark
 from solteq_woo_assets.flow import HELD_SCHEMA, Comparison
 from solteq_woo_assets.flows.sales.booked_elsewhere import known, order_content
-from solteq_woo_assets.flows.sales.frames import orders_in, sent_of
+from solteq_woo_assets.flows.sales.frames import chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.flows.sales.receipts import Receipt
 from solteq_woo_assets.flows.sales.rules import (
@@ -91,9 +91,9 @@ def _candidates(steps: sql.Steps, rules: ReceiptRules) -> Iterator[_Candidate]:
     codes_are_known = watermark(connection, "snapshot.solteq_products") is not None
     last = 0
     while True:
-        with sql.steps(connection, __name__) as lot:
-            lot.table("chosen_candidates", last=last, most=ORDERS_AT_ONCE)
-            rows = orders_in(lot, "chosen_candidates")
+        with sql.Steps(connection, __name__) as lot:
+            lot.table("chosen", "chosen_candidates", last=last, most=ORDERS_AT_ONCE)
+            rows = chosen_orders(lot)
             if not rows:
                 return
             sent = sent_of(lot)

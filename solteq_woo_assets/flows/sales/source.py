@@ -20,7 +20,7 @@ def _changed_orders(shop: Shop) -> str | None:
     if before is None:  # it was, a moment ago
         return None
     recent = shop.woo.orders.modified(before.position)
-    with shop.database.transaction() as connection, sql.steps(connection, __name__) as steps:
+    with shop.database.transaction() as connection, sql.Steps(connection, __name__) as steps:
         known = dict(steps.frame("seen", ids=list(recent)).iter_rows())
     changed = sum(known.get(order_id) != modified for order_id, modified in recent.items())
     return f"{changed} new or changed orders in the store" if changed else None
