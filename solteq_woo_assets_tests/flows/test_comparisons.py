@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo_orders import OrderDocument
-from solteq_woo_assets.engine.temporary import names
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.sales.assets import SALES

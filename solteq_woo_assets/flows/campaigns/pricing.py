@@ -140,7 +140,9 @@ def lay_out_calendar(steps: sql.Steps, now: datetime, *, until: datetime) -> Non
     It uses up ``candidates``.
     """
     steps = steps.beside(__name__)
-    steps.run("cut_candidates")
-    while steps.insert("segments", now=now):
+    is_more = True
+    while is_more:
         steps.run("cut_candidates")
+        steps.connection.execute("DELETE FROM candidates WHERE ends <= starts")
+        is_more = steps.insert("segments", now=now) > 0
     steps.table("calendar", until=until)

@@ -3,7 +3,7 @@
 -- A segment lasts as long as its price is the best: until a better one starts, or until the last of the campaigns that
 -- give this very price, one after the other without a gap, has ended.
 WITH ahead AS (
-    SELECT * FROM candidates WHERE ends > greatest(starts, $now::TIMESTAMP) AND price IS NOT NULL
+    SELECT * FROM candidates WHERE price IS NOT NULL
 ),
 
 opening AS (
