@@ -166,7 +166,7 @@ def compare(
         standing, due = _should_be(order, [each.receipt for each in sent], rules) if is_ours else ([], [])
         if day in days and is_ours:
             should = _sums((receipt, receipt.refund_id is not None) for receipt in standing)
-            has = _sums((each.receipt, bool(standing) and _is_current_refund(each)) for each in held)
+            has = _sums((each.receipt, bool(standing) and each.is_current_refund) for each in held)
             agreement.compare_order(day, order.id, should, has, is_sale=bool(standing))
         should = _by_date([*_with_amounts(sent, standing), *due])
         agreement.compare_dates(days, day, order.id, should, _by_date([each.receipt for each in held]))
@@ -214,11 +214,6 @@ def _with_amounts(sent: Iterable[Sent], standing: Iterable[Receipt]) -> Iterator
         receipt = each.receipt
         totals = now.get((receipt.type, receipt.refund_id)) if each.is_current and not receipt.is_reversal else None
         yield replace(receipt, document={**receipt.document, "totals": totals}) if totals else receipt
-
-
-def _is_current_refund(sent: Sent) -> bool:
-    """Whether it is a refund of the store, in the order's last version."""
-    return sent.is_current and sent.receipt.refund_id is not None
 
 
 def _read_back(booked: Iterable[Sent], find: Find) -> list[Sent]:

@@ -47,9 +47,8 @@ class Again:
 
 @dataclass
 class Adoption:
-    """What came of looking: orders looked up, documents that the ledger did not know, orders in conflict."""
+    """What came of looking: documents that the ledger did not know, orders in conflict."""
 
-    looked_up: int = 0
     documents: int = 0
     conflicts: int = 0
 
@@ -84,7 +83,6 @@ def adopt(
             list(pool.map(lambda look: _look_up(look, find, rules), lot))
             with database.transaction() as connection:
                 told.documents += _store(connection, lot, run_id)
-            told.looked_up += len(lot)
             told.conflicts += sum(look.conflict is not None for look in lot)
     return told
 

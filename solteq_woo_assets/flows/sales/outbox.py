@@ -10,7 +10,6 @@ run finds the pending documents, looks them up and carries on.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -40,7 +39,6 @@ class Document:
 
     refund_id: int | None
     version: int
-    day: date
     document: str
     content: str
     notes: Sequence[str]
