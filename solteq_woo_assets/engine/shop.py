@@ -41,7 +41,10 @@ def failing_in_words() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Shop:
-    """The resource of every asset. ``leases``: which flows this run holds. ``clock``: what campaigns go by."""
+    """The resource of every asset. ``leases``: which flows this run holds. ``clock``: what campaigns go by.
+
+    It is no ``ConfigurableResource``: its parts are clients and a database, and none is a value that a launchpad sets.
+    """
 
     settings: Settings
     database: StateDatabase

@@ -10,9 +10,9 @@ what the query gives. A query reads inputs, and tables that earlier steps made, 
 
 Parameters are ``$name`` in the query. At the end of the block the tables and the inputs are gone.
 
-What many queries say is a macro. ``engine/macros.sql`` has the words of all: each connection of the database knows
-them. ``flows/macros.sql`` has those of the flows, and a flow may have a ``macros.sql`` of its own: :func:`steps`
-defines these, since a macro takes 0.2 ms. A test with a connection of its own calls :func:`define_macros`.
+What many queries say is a macro. ``engine/macros.sql`` has the words of all, ``flows/macros.sql`` has those of the
+flows, and a flow may have a ``macros.sql`` of its own. Each connection of the database knows them: a macro takes 0.2 ms
+to define, so that it is done once an engine. A test with a connection of its own calls :func:`define_macros`.
 """
 
 from collections.abc import Iterator
@@ -39,9 +39,10 @@ def _macros(package: str) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def define_macros(connection: duckdb.DuckDBPyConnection, package: str = "solteq_woo_assets.engine") -> None:
-    """Define the macros of a package's ``macros.sql``, if it has one."""
-    connection.execute(_macros(package))
+def define_macros(connection: duckdb.DuckDBPyConnection, *packages: str) -> None:
+    """Define the macros of the engine, and those of each package that has a ``macros.sql``."""
+    for package in ("solteq_woo_assets.engine", *packages):
+        connection.execute(_macros(package))
 
 
 def _package_of(module: str) -> str:
@@ -99,8 +100,6 @@ class Steps:
         """The same steps with the queries beside another module: what they make stays until the end of the block."""
         other = Steps(self.connection, module)
         other._tables, other._inputs = self._tables, self._inputs
-        if other._package != self._package:
-            define_macros(self.connection, other._package)
         return other
 
     def __enter__(self) -> "Steps":
@@ -126,12 +125,10 @@ def reading(connection: duckdb.DuckDBPyConnection, **inputs: Input) -> Iterator[
 
 
 def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Steps:
-    """Run the queries beside a module, which gives its ``__name__``. They know the macros of the flows and of its flow.
+    """Run the queries beside a module, which gives its ``__name__``. At the end nothing of it is left.
 
     A block inside another one reads the inputs of the outer one and registers none of the same name.
     """
-    for package in (_package_of(_package_of(module)), _package_of(module)):
-        define_macros(connection, package)
     made = Steps(connection, module)
     made.add(**inputs)
     return made

@@ -15,7 +15,6 @@ NO_LENGTH = "is not 8, 12, 13 or 14 digits"
 def judged(given: str) -> tuple[str | None, str | None]:
     """The number with its zeroes, and what is wrong with it."""
     with duckdb.connect() as connection:
-        define_macros(connection)
         define_macros(connection, "solteq_woo_assets.flows")
         query = "SELECT padded_gtin($given) AS padded, gtin_fault(padded)"
         return connection.execute(query, {"given": given}).fetchall()[0]
