@@ -18,7 +18,7 @@ from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.flows.sales.receipts import Receipt
 from solteq_woo_assets.flows.sales.rules import due_receipts, standing_receipts
-from solteq_woo_assets.flows.sales.snapshots import ORDERS, booking_begins
+from solteq_woo_assets.flows.sales.snapshots import ORDERS, add_orders
 
 ORDERS_AT_ONCE = 5_000
 DIFFERENCES_SHOWN = 50
@@ -62,6 +62,7 @@ def booked_by_day(connection: duckdb.DuckDBPyConnection, days: Collection[date])
 
 def _by_day(connection: duckdb.DuckDBPyConnection, query: str, days: Collection[date], **parameters: Any) -> Numbers:
     with sql.steps(connection, __name__) as steps:
+        steps.view("standing_sales")
         found = steps.frame(query, days=list(days), **parameters)
     numbers = {row.pop("day"): row for row in found.to_dicts()}
     return {day: numbers.get(day) or dict.fromkeys(found.columns[1:], 0) for day in days}
@@ -238,9 +239,9 @@ def _orders_of(
     last = 0
     while True:
         with database.transaction() as connection, sql.steps(connection, __name__) as steps:
-            begins = booking_begins(connection, zone)
+            add_orders(steps, zone)
             asked = {"days": list(days), "sent_from": sent_from, "last": last, "most": ORDERS_AT_ONCE}
-            steps.table("chosen", "to_compare", **asked, **begins)
+            steps.table("chosen", "to_compare", **asked)
             rows, sent = chosen_orders(steps), sent_of(steps)
         if not rows:
             return

@@ -23,7 +23,7 @@ from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules
 from solteq_woo_assets.flows.sales.plan import dump, ways_of
 from solteq_woo_assets.flows.sales.receipts import Receipt, sale_id
-from solteq_woo_assets.flows.sales.snapshots import booking_begins
+from solteq_woo_assets.flows.sales.snapshots import add_orders
 from solteq_woo_assets.flows.sales.tables import SALES, SALES_LOOKUPS
 
 ORDERS_AT_ONCE = 500
@@ -118,8 +118,8 @@ def _lots(database: StateDatabase, rules: ReceiptRules, again: Again) -> Iterato
     last = 0
     while True:
         with database.transaction() as connection, sql.steps(connection, __name__) as steps:
-            begins = booking_begins(connection, rules.zone)
-            steps.table("chosen", "to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked, **begins)
+            add_orders(steps, rules.zone)
+            steps.table("chosen", "to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked)
             rows, sent = chosen_orders(steps), sent_of(steps)
         if not rows:
             return

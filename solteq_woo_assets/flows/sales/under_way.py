@@ -11,7 +11,7 @@ from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.flows.sales.booked_elsewhere import moved_pieces
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
-from solteq_woo_assets.flows.sales.snapshots import booking_begins
+from solteq_woo_assets.flows.sales.snapshots import add_orders
 from solteq_woo_assets.flows.sales.tables import SALES_UNDER_WAY
 
 BALANCES = "snapshot.solteq_balances"
@@ -31,8 +31,9 @@ def store_sales_under_way(connection: duckdb.DuckDBPyConnection, rules: ReceiptR
     shown_until = _shown_until(connection)
     changes = due.changes.select("key", "woo_id", "document")
     with sql.steps(connection, __name__, changes=changes, held_back=due.held) as steps:
-        begins = booking_begins(connection, rules.zone)
-        steps.table("holding", sale_statuses=list(rules.sale_statuses), shown_until=shown_until, **begins)
+        add_orders(steps, rules.zone)
+        steps.view("standing_sales")
+        steps.table("holding", sale_statuses=list(rules.sale_statuses), shown_until=shown_until)
         moved = [
             (order_id, line_id, external_id, sku, pieces, booked_at)
             for order_id, external_id, document, booked_at in steps.frame("documents_of_holding").iter_rows()
