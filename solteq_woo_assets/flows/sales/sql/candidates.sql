@@ -3,7 +3,9 @@ WITH sold AS (
     SELECT *, order_mark(content, gone, $ways) AS mark FROM orders_of_store
 )
 
-SELECT * EXCLUDE (is_ours, is_cash_on_delivery), CASE WHEN NOT is_ours THEN (SELECT begins.instant FROM begins) END AS old_since
+SELECT
+    * EXCLUDE (is_ours, is_cash_on_delivery),
+    CASE WHEN NOT is_ours THEN (SELECT begins.instant FROM begins) END AS old_since
 FROM sold
 WHERE
     (is_ours OR (paid_at IS NOT NULL AND (
