@@ -66,14 +66,14 @@ class StateDatabase:
     one that fails, so that nothing of the failure stays. A setting would outlive its transaction: it is refused.
 
     :param tables: what is kept beside the tables that every flow stands on; made where they are missing
-    :param macros: packages whose macros its connections know beside those of the engine
+    :param macros: packages whose macros its connections know
     """
 
     def __init__(
         self,
         path: Path,
         tables: Iterable[Table] = (),
-        macros: Iterable[str] = (),
+        macros: Iterable[str] = ("solteq_woo_assets.engine",),
         *,
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:

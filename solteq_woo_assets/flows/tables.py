@@ -17,15 +17,11 @@ def tables_of(flows: Sequence[Flow]) -> tuple[Table, ...]:
     return tuple(dict.fromkeys((*engine.TABLES, *own, *reconciliation.TABLES)))
 
 
-def macros_of(flows: Sequence[Flow]) -> tuple[str, ...]:
-    """The packages in which the queries of these flows find their macros."""
-    return ("solteq_woo_assets.flows", *dict.fromkeys(flow.module.rpartition(".")[0] for flow in flows))
-
-
 TABLES = tables_of(FLOWS)
-MACROS = macros_of(FLOWS)
+MACROS = ("solteq_woo_assets.engine", "solteq_woo_assets.flows")
+"""Packages whose macros every query may use."""
 
 
 def state_database(path: Path, flows: Sequence[Flow] = FLOWS, *, lock_seconds: float = LOCK_SECONDS) -> StateDatabase:
     """The database of these flows."""
-    return StateDatabase(path, tables_of(flows), macros_of(flows), lock_seconds=lock_seconds)
+    return StateDatabase(path, tables_of(flows), MACROS, lock_seconds=lock_seconds)

@@ -18,7 +18,7 @@ money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
-        define_macros(opened, *MACROS)
+        define_macros(opened, *MACROS, "solteq_woo_assets.flows.campaigns")
         yield opened
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS
@@ -723,6 +724,7 @@ def test_a_type_changed_in_solteq_alone_writes_nothing(people: People, kinds: tu
 
 
 def test_the_queries_name_the_fields_of_a_person_in_one_order(people: People) -> None:
+    define_macros(people.connection, "solteq_woo_assets.flows.customers")
     person = ", ".join(f"'{field}' AS {field}" for field in PERSON_FIELDS)
     query = f"SELECT person_fields(), person(side, phone, side, NULL) FROM (SELECT {person}) AS side"
     assert people.connection.execute(query).fetchall() == [(list(PERSON_FIELDS), list(PERSON_FIELDS))]
