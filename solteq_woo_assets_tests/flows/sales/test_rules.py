@@ -910,7 +910,7 @@ def test_queries_and_rules_agree_on_when_an_order_is_a_sale(tmp_path: Path) -> N
     names = ("status", "gone", "paid_at", "total", "is_booked")
     rows = pl.DataFrame(states, schema=names, orient="row").with_row_index("place")
     database = state_database(tmp_path / "state.duckdb")
-    with database.transaction() as connection, sql.reading(connection, states=rows):
+    with database.transaction() as connection, sql.steps(connection, f"{SALES}.rules", states=rows):
         query = f"SELECT is_sale({', '.join(names)}, $sale_statuses) FROM states ORDER BY place"
         said = connection.execute(query, {"sale_statuses": list(RULES.sale_statuses)}).fetchall()
     for (status, gone, paid_at, total, is_booked), (is_one,) in zip(states, said, strict=True):
