@@ -241,9 +241,7 @@ class StateDatabase:
 
     def _started(self) -> duckdb.DuckDBPyConnection:
         self._clear()
-        # A query reads what is registered, and never a variable of Python that happens to have the name.
-        config = {"temp_directory": str(self._private), "python_enable_replacements": False}
-        engine = duckdb.connect(":memory:", config=config)
+        engine = duckdb.connect(":memory:", config={"temp_directory": str(self._private)})
         engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
         define_macros(engine, *self.macros)
         engine.execute("SET lock_configuration = true")

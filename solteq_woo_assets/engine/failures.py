@@ -102,7 +102,8 @@ def keep_only(connection: duckdb.DuckDBPyConnection, flow: str, due: pl.DataFram
 
     :param due: a frame with the column key
     """
-    connection.execute("DELETE FROM sync.failures WHERE flow = ? AND key NOT IN (SELECT key FROM due)", [flow])
+    with sql.reading(connection, due=due):
+        connection.execute("DELETE FROM sync.failures WHERE flow = ? AND key NOT IN (SELECT key FROM due)", [flow])
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, flow: str, keys: Sequence[str]) -> None:

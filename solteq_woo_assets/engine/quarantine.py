@@ -85,3 +85,15 @@ def dismiss(connection: duckdb.DuckDBPyConnection, key: str, flow: str | None = 
         {"now": utc_now(), "key": key, "flow": flow},
     ).fetchall()
     return len(rows)
+
+
+def keep_only(connection: duckdb.DuckDBPyConnection, flow: str, due: pl.DataFrame) -> None:
+    """Let go of refusals of what is not due any more.
+
+    :param due: a frame with the column key
+    """
+    with sql.reading(connection, due=due):
+        connection.execute(
+            "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)",
+            [flow],
+        )

@@ -281,12 +281,12 @@ def _fresh(connection: duckdb.DuckDBPyConnection, table: Table, invalid: Sequenc
         ],
         schema={**RECORDS, "modified_at": pl.Datetime("us")},
     )
-    connection.register("arrived", arrived)
     named = " OR ".join(f"concat_ws('@', {', '.join(columns)}) = arrived.key" for columns in _naming(table))
-    return connection.sql(
-        "SELECT * EXCLUDE (modified_at) FROM arrived "
-        f"WHERE NOT EXISTS (FROM {table} AS held WHERE ({named}) AND held.modified_at > arrived.modified_at)"
-    ).pl()
+    with sql.reading(connection, arrived=arrived):
+        return connection.sql(
+            "SELECT * EXCLUDE (modified_at) FROM arrived "
+            f"WHERE NOT EXISTS (FROM {table} AS held WHERE ({named}) AND held.modified_at > arrived.modified_at)"
+        ).pl()
 
 
 def count_news(

@@ -9,7 +9,7 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine import failures, handover, quarantine
+from solteq_woo_assets.engine import failures, handover, quarantine, sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.flow import Flow
@@ -237,15 +237,13 @@ def store_delta(
     quarantine.replace(connection, flow, "delta", comparison.held)
     changes, refused = comparison.changes, 0
     due = changes.filter(changes["action"].is_in(SENT_ACTIONS)).select("key")
-    connection.execute(
-        "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)",
-        [flow],
-    )
+    quarantine.keep_only(connection, flow, due)
     failures.keep_only(connection, flow, due)
     if not config.retry_refused:
         changes, refused = without_refused(connection, flow, changes, but=config.retry)
     connection.execute(f"DELETE FROM delta.{delta}")
-    connection.execute(f"INSERT INTO delta.{delta} BY NAME SELECT * FROM changes")
+    with sql.reading(connection, changes=changes):
+        connection.execute(f"INSERT INTO delta.{delta} BY NAME FROM changes")
     connection.execute(
         "INSERT OR REPLACE INTO sync.comparisons (flow, computed_at, next_edge, is_outdated) VALUES (?, ?, ?, FALSE)",
         [flow, utc_now(), comparison.next_edge],

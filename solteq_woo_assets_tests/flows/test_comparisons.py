@@ -135,6 +135,16 @@ def book(connection: duckdb.DuckDBPyConnection, comparison: Comparison, state: s
     )
 
 
+def names(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Temporary tables, and frames that are registered: kind and name."""
+    return set(
+        connection.execute(
+            "SELECT 'TABLE', table_name FROM duckdb_tables() WHERE temporary "
+            "UNION ALL SELECT 'VIEW', view_name FROM duckdb_views() WHERE temporary AND NOT internal"
+        ).fetchall()
+    )
+
+
 def said(value: object) -> object:
     """All that a comparison says, its effects too."""
     if isinstance(value, pl.DataFrame):

@@ -7,7 +7,7 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine import quarantine
+from solteq_woo_assets.engine import quarantine, sql
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
@@ -146,7 +146,8 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
         params={"now": now, "run_id": run_id},
     ).pl()
     connection.unregister("found_now")
-    connection.execute("INSERT INTO sync.reconciliation BY NAME SELECT * FROM stored")
+    with sql.reading(connection, stored=stored):
+        connection.execute("INSERT INTO sync.reconciliation BY NAME FROM stored")
     return stored
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.engine import failures, quarantine
+from solteq_woo_assets.engine import failures, quarantine, sql
 from solteq_woo_assets.engine.assets import flow_asset
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.flow import Flow, Occasion
@@ -252,9 +252,7 @@ def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, chan
     :return: how many were refused before
     """
     due = changes.select("key")
-    connection.execute(
-        "DELETE FROM sync.quarantine WHERE flow = ? AND stage = 'delivery' AND key NOT IN (SELECT key FROM due)", [FLOW]
-    )
+    quarantine.keep_only(connection, FLOW, due)
     failures.keep_only(connection, FLOW, due)
     again, others = changes.clear(), changes
     if config.retry:
@@ -267,7 +265,8 @@ def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, chan
         others = sales_plan.with_whole_orders_waiting(sales_plan.without_orders(kept, dropped))
     changes = pl.concat([again, others])
     connection.execute("DELETE FROM delta.sales_delta")
-    connection.execute("INSERT INTO delta.sales_delta BY NAME SELECT * FROM changes")
+    with sql.reading(connection, changes=changes):
+        connection.execute("INSERT INTO delta.sales_delta BY NAME FROM changes")
     connection.execute("INSERT OR REPLACE INTO sync.comparisons (flow, computed_at) VALUES (?, ?)", [FLOW, utc_now()])
     return refused
 
