@@ -32,8 +32,9 @@ Levels = dict[str, str]
 
 @pytest.fixture
 def pair(shop: Shop) -> Shop:
-    """A shop whose store has a tax class with the right rate for every VAT rate in the settings."""
+    """A shop whose store has a tax class with the right rate for every VAT rate in the settings, before any run."""
     shop.with_settings(tax_classes=RATES)
+    shop.database.path.unlink()
     return shop
 
 
@@ -326,7 +327,6 @@ def test_a_rate_is_what_its_class_charges_at_home(percent: str, rates: list[TaxR
 
 def test_a_database_that_is_not_there_is_not_made(pair: Shop) -> None:
     """Protects the doctor's first visit, before anything has run."""
-    pair.database.path.unlink()
     findings = examined(pair)
     assert findings["database"].level == "green"
     assert findings["records"].mend.startswith("Run solteq-woo sync products")
