@@ -21,7 +21,8 @@ from requests_oauthlib import OAuth1
 from solteq_woo_assets.automation.jobs import today
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
-from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.shop import opened

@@ -9,8 +9,7 @@ from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.clients.connections import woo_client
-from solteq_woo_assets.clients.woo import StoreProduct
-from solteq_woo_assets.clients.woo_documents import sku_key
+from solteq_woo_assets.clients.woo_documents import StoreProduct, sku_key
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.flows.sales import history as sales_history

@@ -15,46 +15,17 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from solteq_woo_assets.clients.http import JsonSession, Wire
 from solteq_woo_assets.clients.solteq_access import ScopedApi, TokenCache
 from solteq_woo_assets.clients.solteq_customers import (
-    CustomerDocument,
-    Gone,
-    Refused,
     SolteqCustomers,
-    Stale,
-    Taken,
 )
 from solteq_woo_assets.clients.solteq_documents import (
-    BalanceDocument,
-    CampaignDocument,
     D,
-    Document,
     Feed,
     FeedPage,
-    InvalidDocument,
-    ProductDocument,
-    Tombstone,
     validated,
 )
-from solteq_woo_assets.clients.solteq_sales import HeldSale, SolteqSales
+from solteq_woo_assets.clients.solteq_sales import SolteqSales
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.settings import FEEDS, Endpoint
-
-__all__ = [
-    "BalanceDocument",
-    "CampaignDocument",
-    "CustomerDocument",
-    "Document",
-    "Feed",
-    "FeedPage",
-    "Gone",
-    "HeldSale",
-    "InvalidDocument",
-    "ProductDocument",
-    "Refused",
-    "SolteqClient",
-    "Stale",
-    "Taken",
-    "Tombstone",
-]
 
 TOKEN_REPEATS = 5
 """How often one continuation token may come back before the feed is taken to run in circles."""

@@ -10,9 +10,10 @@ import simplejson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from solteq_woo_assets.clients.bounds import Key
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.solteq_access import ScopedApi
-from solteq_woo_assets.clients.solteq_documents import Document, Key, documents_of, validated
+from solteq_woo_assets.clients.solteq_documents import Document, documents_of, validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 
 _MARKS = "['\"‘’“”„«»]"

@@ -14,18 +14,12 @@ from solteq_woo_assets.clients.bounds import number_or_none
 from solteq_woo_assets.clients.http import JsonSession, Params, Wire
 from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
 from solteq_woo_assets.clients.woo_customers import (
-    CustomerBatch,
-    CustomerPage,
-    CustomerWrite,
-    StoreCustomer,
-    StoreOrder,
     WooCustomers,
 )
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     Batch,
     ProductPage,
-    ProductWrite,
     StoreFacts,
     StoreProduct,
     Unreadable,
@@ -33,29 +27,10 @@ from solteq_woo_assets.clients.woo_documents import (
     sku_key,
     sorted_out,
 )
-from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, WooOrders
+from solteq_woo_assets.clients.woo_orders import WooOrders
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, chunks_of_ids, list_of, modified_after, object_at, pages
 from solteq_woo_assets.clients.woo_probes import WooProbes
 from solteq_woo_assets.errors import ConfigurationError, WooError
-
-__all__ = [
-    "Batch",
-    "CustomerBatch",
-    "CustomerPage",
-    "CustomerWrite",
-    "ItemRefused",
-    "OrderDocument",
-    "OrderPage",
-    "ProductPage",
-    "ProductWrite",
-    "RefundDocument",
-    "StoreCustomer",
-    "StoreFacts",
-    "StoreOrder",
-    "StoreProduct",
-    "Unreadable",
-    "WooClient",
-]
 
 _SKU_CHARACTERS = 1500  # of a URL, encoded: far below what servers refuse with 414
 _API = "wc/v3"

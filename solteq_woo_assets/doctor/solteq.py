@@ -8,14 +8,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC
 from functools import partial
 
-from solteq_woo_assets.clients.solteq import (
-    BalanceDocument,
-    CampaignDocument,
-    CustomerDocument,
-    Feed,
-    ProductDocument,
-    SolteqClient,
-)
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.solteq_documents import BalanceDocument, CampaignDocument, Feed, ProductDocument
 from solteq_woo_assets.doctor.clocks import clock as clock_finding
 from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error
 from solteq_woo_assets.engine.database import Clock

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 
-from solteq_woo_assets.clients.woo import StoreFacts, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import StoreFacts
 from solteq_woo_assets.doctor import taxes
 from solteq_woo_assets.doctor.clocks import clock as clock_finding
 from solteq_woo_assets.doctor.clocks import time_zone

@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_documents import Feed, FeedPage, InvalidDocument, Tombstone
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 from solteq_woo_assets.table import Table

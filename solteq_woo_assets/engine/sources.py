@@ -5,7 +5,7 @@ from datetime import UTC
 
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import Feed
+from solteq_woo_assets.clients.solteq_documents import Feed
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import SOLTEQ_TICK, Erased, count_news, nobody, watermark

@@ -16,7 +16,9 @@ from requests_oauthlib import OAuth1
 from solteq_woo_assets.clients import woo as module
 from solteq_woo_assets.clients import woo_pages
 from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreFacts, StoreProduct
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_sandbox.server import running

@@ -13,15 +13,10 @@ from pydantic import SecretStr, ValidationError
 from solteq_woo_assets.clients import woo_pages
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.woo import (
-    CustomerBatch,
-    CustomerWrite,
-    ItemRefused,
-    StoreCustomer,
-    Unreadable,
-    WooClient,
-)
-from solteq_woo_assets.clients.woo_customers import WooCustomers
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer, WooCustomers
+from solteq_woo_assets.clients.woo_documents import Unreadable
 from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import Shop

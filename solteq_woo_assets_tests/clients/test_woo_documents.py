@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct
+from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreProduct
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "woo-recordings"
 SCENARIOS = ("products", "products_batch", "products_modified", "variable_products")

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.solteq import HeldSale, SolteqClient
+from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_access import ScopedApi
-from solteq_woo_assets.clients.solteq_sales import SolteqSales
+from solteq_woo_assets.clients.solteq_sales import HeldSale, SolteqSales
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_orders import created_between
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError, WooError

@@ -21,7 +21,8 @@ import pytest
 
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.http import JsonSession
-from solteq_woo_assets.clients.woo import Batch, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import Batch
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.engine.shop import Shop

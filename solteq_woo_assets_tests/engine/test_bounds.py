@@ -14,17 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.json_reader import NoValue, read_json
-from solteq_woo_assets.clients.solteq import (
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.solteq_documents import (
     BalanceDocument,
     CampaignDocument,
-    CustomerDocument,
     Document,
     ProductDocument,
+    validated,
 )
-from solteq_woo_assets.clients.solteq_documents import validated
-from solteq_woo_assets.clients.woo import StoreProduct, Unreadable
 from solteq_woo_assets.clients.woo_customers import _rows as account_rows
-from solteq_woo_assets.clients.woo_documents import read_row
+from solteq_woo_assets.clients.woo_documents import StoreProduct, Unreadable, read_row
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import _refunds as refund_rows
 from solteq_woo_assets.clients.woo_orders import _rows as order_rows

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq import BalanceDocument, Feed
+from solteq_woo_assets.clients.solteq_documents import BalanceDocument, Feed
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES

@@ -1,6 +1,6 @@
 """Where campaigns come from, and what the flow's sensor looks at."""
 
-from solteq_woo_assets.clients.solteq import CampaignDocument, Feed
+from solteq_woo_assets.clients.solteq_documents import CampaignDocument, Feed
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.products.frames import campaign_frame

@@ -7,10 +7,8 @@ from typing import Any
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.solteq_customers import customer_type
-from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrder
-from solteq_woo_assets.clients.woo_customers import is_mailable
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument, customer_type
+from solteq_woo_assets.clients.woo_customers import CustomerWrite, StoreCustomer, StoreOrder, is_mailable
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers.people import (
     NEEDS_PARSING,

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import StoreCustomer
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine import writes
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, changes_hash

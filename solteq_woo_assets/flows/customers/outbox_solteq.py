@@ -5,8 +5,9 @@ from typing import Any
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
-from solteq_woo_assets.clients.woo import StoreCustomer
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument, Gone, Refused, Stale, Taken
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.outbox import Outbox

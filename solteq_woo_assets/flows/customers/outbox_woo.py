@@ -6,8 +6,10 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer
 from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.handover import Claim

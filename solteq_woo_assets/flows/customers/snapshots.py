@@ -6,8 +6,10 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import Feed, SolteqClient
-from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrder, WooClient
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_documents import Feed
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_customers import CustomerPage, StoreCustomer, StoreOrder
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (

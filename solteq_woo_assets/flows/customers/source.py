@@ -1,6 +1,7 @@
 """Where customers come from, and what the sensors of the two flows look at."""
 
-from solteq_woo_assets.clients.solteq import CustomerDocument, Feed
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.solteq_documents import Feed
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.sources import PAGE_SIZE, feed_source

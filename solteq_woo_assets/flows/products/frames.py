@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from solteq_woo_assets.clients.solteq import BalanceDocument, CampaignDocument, Document, ProductDocument
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.solteq_documents import BalanceDocument, CampaignDocument, Document, ProductDocument
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS

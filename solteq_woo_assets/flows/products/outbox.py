@@ -9,8 +9,9 @@ import duckdb
 import polars as pl
 from pydantic import ValidationError
 
-from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
-from solteq_woo_assets.clients.woo_documents import sku_key
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreProduct, sku_key
 from solteq_woo_assets.engine import handover, writes
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.handover import Claim

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import ProductPage, StoreFacts, StoreProduct
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,

@@ -1,6 +1,6 @@
 """Where products come from, and what the flow's sensor looks at."""
 
-from solteq_woo_assets.clients.solteq import Feed, ProductDocument
+from solteq_woo_assets.clients.solteq_documents import Feed, ProductDocument
 from solteq_woo_assets.engine.sources import feed_source
 from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS

@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.clients.solteq import HeldSale
+from solteq_woo_assets.clients.solteq_sales import HeldSale
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable

@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.clients.solteq import HeldSale
+from solteq_woo_assets.clients.solteq_sales import HeldSale
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.flows.sales.adoption import AnotherOrder, differs, find_documents

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, Unreadable, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import Unreadable
+from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.engine.unreadable import ORDERS_OF_STORE, hold_rows

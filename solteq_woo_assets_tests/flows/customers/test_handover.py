@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreProduct
 from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import DeliveryCounts
 from solteq_woo_assets.errors import WooError

@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreProduct
 from solteq_woo_assets.engine.blame import DOUBT_AFTER
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.delivery import deliver

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of, sales_frames
 from solteq_woo_assets.flows.sales.orders import Line, Order, ReceiptRules, StoreRefund, Tax, Unbookable
