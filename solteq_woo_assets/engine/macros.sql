@@ -25,9 +25,7 @@ CREATE OR REPLACE MACRO time_text(instant) AS coalesce(strftime(instant, '%Y-%m-
 
 -- An instant as the shop's clock shows it. NULL where there is none.
 CREATE OR REPLACE MACRO local_text(instant, zone) AS
-    strftime(
-        (CASE WHEN isfinite(instant) THEN instant END) AT TIME ZONE 'UTC' AT TIME ZONE zone, '%-d.%-m.%Y %H:%M'
-    );
+    strftime((CASE WHEN isfinite(instant) THEN instant END) AT TIME ZONE 'UTC' AT TIME ZONE zone, '%-d.%-m.%Y %H:%M');
 
 -- What a shopper pays for a row of snapshot.woo_catalogue at an instant.
 -- A window's last second counts: WooCommerce compares with its end, not with the second after.

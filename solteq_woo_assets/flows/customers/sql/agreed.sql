@@ -2,11 +2,7 @@
 -- person_fields().
 WITH compared AS (
     SELECT
-        solteq_id,
-        woo_id,
-        agreed,
-        agreed_solteq_phone_text,
-        agreed_woo_phone_text,
+        solteq_id, woo_id, agreed, agreed_solteq_phone_text, agreed_woo_phone_text,
         CASE
             WHEN solteq = woo THEN solteq
             ELSE list_transform(
@@ -20,12 +16,7 @@ WITH compared AS (
     FROM pairs
 )
 
-SELECT
-    solteq_id,
-    woo_id,
-    person,
-    solteq_phone_text,
-    woo_phone_text
+SELECT solteq_id, woo_id, person, solteq_phone_text, woo_phone_text
 FROM compared
 WHERE
     person <> agreed
