@@ -172,7 +172,7 @@ class Shop:
         """The store's accounts by id, as its own API tells."""
         client = woo_client(self.settings)
         try:
-            return {account.id: account for page in client.customers.read() for account in page.customers}
+            return {account.id: account for page in client.customers.read() for account in page.rows}
         finally:
             client.close()
 
@@ -267,7 +267,7 @@ class Shop:
             pages = [*client.read_products(status=status), *client.read_variations()]
         finally:
             client.close()
-        return {product.sku: product for page in pages for product in page.products}
+        return {product.sku: product for page in pages for product in page.rows}
 
     def make(self, *, of: StoreProduct | None = None, **fields: Any) -> None:
         """What the store's people do when they make a product of their own, or a variation of one."""

@@ -19,18 +19,24 @@ from solteq_woo_assets.clients.woo_customers import (
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     Batch,
-    ProductPage,
     StoreFacts,
     StoreProduct,
-    Unreadable,
-    read_row,
     sku_key,
-    sorted_out,
 )
 from solteq_woo_assets.clients.woo_orders import WooOrders
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, chunks_of_ids, list_of, modified_after, object_at, pages
+from solteq_woo_assets.clients.woo_pages import (
+    PAGE_ROWS,
+    Page,
+    chunks_of_ids,
+    list_of,
+    modified_after,
+    object_at,
+    pages,
+)
 from solteq_woo_assets.clients.woo_probes import WooProbes
 from solteq_woo_assets.errors import ConfigurationError, WooError
+
+ProductPage = Page[StoreProduct]
 
 _SKU_CHARACTERS = 1500  # of a URL, encoded: far below what servers refuse with 414
 _API = "wc/v3"
@@ -139,12 +145,8 @@ class WooClient:
         :param parent_id: of the variations that these are; products are found without it
         """
         path = f"{_API}/products" if parent_id is None else f"{_API}/products/{parent_id}/variations"
-        found: list[StoreProduct] = []
-        for some in chunks_of_ids(ids):
-            params = {"include": some, **_filter(None, status)}
-            for page in self._pages(path, params, parent_id):
-                found += page.products
-        return found
+        asked = ({"include": some, **_filter(None, status)} for some in chunks_of_ids(ids))
+        return [product for params in asked for page in self._pages(path, params, parent_id) for product in page.rows]
 
     def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
         """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin.
@@ -156,7 +158,7 @@ class WooClient:
             for page in self._pages(f"{_API}/products", {"sku": ",".join(some), **_filter(None, status)}):
                 # A SKU with a comma is looked up whole and in parts, so it travels alone and its parts are dropped.
                 wanted = sku_key(some[0]) if "," in some[0] else None
-                found += [product for product in page.products if wanted in (None, sku_key(product.sku))]
+                found += [product for product in page.rows if wanted in (None, sku_key(product.sku))]
         return found
 
     def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
@@ -188,12 +190,7 @@ class WooClient:
 
     def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[ProductPage]:
         read = partial(StoreProduct.from_wire, parent_id=parent_id)
-
-        def rows(body: Any) -> list[StoreProduct | Unreadable]:
-            return [read_row(read, raw) for raw in list_of(body, path)]
-
-        for page in pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, rows=rows):
-            yield ProductPage(*sorted_out(page))
+        return pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, read=read)
 
 
 def _filter(changed_since: datetime | None, status: str) -> dict[str, str]:

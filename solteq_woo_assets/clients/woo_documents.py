@@ -1,12 +1,11 @@
 """WooCommerce's products and variations: as they are read, and as they are written."""
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,21 +15,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     field_serializer,
     model_validator,
 )
 
-from solteq_woo_assets.clients.bounds import (
-    LONGEST_KEY,
-    Id,
-    OptionalId,
-    StoreTime,
-    id_or_zero,
-    number_or_none,
-    store_time,
-    words_of,
-)
+from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime, id_or_zero, number_or_none, store_time
 
 META_PREFIX = "_solteq_"
 BATCH_ITEMS = 100
@@ -148,63 +137,6 @@ class StoreProduct(BaseModel):
         if parent_id is not None:
             fields = {"parent_id": parent_id, "type": "variation"} | fields
         return cls.model_validate(fields)
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A row of the store that makes no record. What it holds is not told.
-
-    :param id: 0 where it has none
-    :param modified: when the store says that it was modified; empty where it says no time
-    """
-
-    id: int
-    field: str
-    problem: str
-    modified: str = dataclasses.field(default="", compare=False)
-
-    @classmethod
-    def of(cls, raw: object, error: ValidationError) -> Self:
-        """From the first wrong field."""
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        row = raw if isinstance(raw, dict) else {}
-        time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", str(row.get("date_modified_gmt")))
-        return cls(id_or_zero(row.get("id")), _place(problem["loc"]), words_of(problem["msg"]), time[0] if time else "")
-
-
-R = TypeVar("R")
-
-
-def read_row(read: Callable[[Any], R], raw: Any) -> R | Unreadable:
-    """A record, or why it makes none."""
-    try:
-        return read(raw)
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
-
-
-def sorted_out(rows: Iterable[R | Unreadable]) -> tuple[list[R], list[Unreadable]]:
-    """What can be read, and what cannot."""
-    read: list[R] = []
-    unreadable: list[Unreadable] = []
-    for row in rows:
-        if isinstance(row, Unreadable):
-            unreadable.append(row)
-        else:
-            read.append(row)
-    return read, unreadable
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)[:LONGEST_KEY] or "(all)"
-
-
-@dataclass(frozen=True)
-class ProductPage:
-    """Some of the store's products; one that cannot be read does not stop the others."""
-
-    products: list[StoreProduct]
-    unreadable: list[Unreadable]
 
 
 def _meta(meta_data: object) -> dict[str, str]:

@@ -58,8 +58,8 @@ class WooProbes:
 
     def tax_rates(self) -> list[TaxRate]:
         """All of them."""
-        found = pages(self._session, f"{_API}/taxes", {}, fields=_TAX_FIELDS, rows=_tax_rates)
-        return [rate for page in found for rate in page]
+        found = pages(self._session, f"{_API}/taxes", {}, fields=_TAX_FIELDS, read=_tax_rate)
+        return [rate for page in found for rate in page.rows]
 
     def posts_nothing(self) -> None:
         """An empty batch: 200 and nothing done (recorded, products_batch "empty batch").
@@ -110,20 +110,16 @@ class WooProbes:
             raise error.__cause__ if isinstance(error.__cause__, WooError) else WooError(str(error)) from None
 
 
-def _tax_rates(body: Any) -> list[TaxRate]:
-    if not isinstance(body, list) or not all(isinstance(raw, dict) for raw in body):
+def _tax_rate(raw: Any) -> TaxRate:
+    if not isinstance(raw, dict):
         raise WooError(f"WooCommerce: GET {_API}/taxes: the answer is no list of rates")
-    narrowing = ("state", "postcode", "city", "postcodes", "cities")
-    return [
-        TaxRate(
-            id=int(raw.get("id") or 0),
-            country=str(raw.get("country") or ""),
-            tax_class=str(raw.get("class") or "standard"),
-            rate=_percent(raw.get("rate")),
-            is_narrow=any(raw.get(name) for name in narrowing),
-        )
-        for raw in body
-    ]
+    return TaxRate(
+        id=int(raw.get("id") or 0),
+        country=str(raw.get("country") or ""),
+        tax_class=str(raw.get("class") or "standard"),
+        rate=_percent(raw.get("rate")),
+        is_narrow=any(raw.get(name) for name in ("state", "postcode", "city", "postcodes", "cities")),
+    )
 
 
 def _percent(text: Any) -> Decimal:

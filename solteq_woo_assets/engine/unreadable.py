@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.woo_documents import Unreadable
+from solteq_woo_assets.clients.woo_pages import Unreadable
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 
 STAGE = "feed"

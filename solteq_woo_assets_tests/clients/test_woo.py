@@ -98,10 +98,10 @@ class TestPages:
             rows = List(sorted(ids), changes, total)
             patch.setattr(woo, "_session", rows)
             pages = list(woo.read_products())
-        read = [product.id for page in pages for product in page.products]
+        read = [product.id for page in pages for product in page.rows]
         assert len(read) == len(set(read))
         assert rows.always <= set(read) <= rows.ever
-        assert all(page.products for page in pages)
+        assert all(page.rows for page in pages)
 
     @pytest.mark.parametrize(("rows", "looks"), [(0, 1), (3, 1), (4, 1), (5, 2), (7, 2), (8, 3)])
     def test_a_list_at_rest_takes_few_looks(self, rows: int, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ class TestPages:
         woo = client("http://shop.example")
         held = List(range(1, rows + 1), [], total=True)
         monkeypatch.setattr(woo, "_session", held)
-        assert [product.id for page in woo.read_products() for product in page.products] == sorted(held.ids)
+        assert [product.id for page in woo.read_products() for product in page.rows] == sorted(held.ids)
         assert held.looks == looks
 
     def test_the_query_says_what_is_wanted(self) -> None:
@@ -138,7 +138,7 @@ class TestPages:
         rows = [raw(7, date_modified_gmt="soon"), raw(8, status=None), "x", raw(9), raw(10**30), raw(11, id="12")]
         with serving(json_answer(rows)) as wire:
             (page,) = client(wire.url).read_products()
-        assert [product.id for product in page.products] == [9, 12]
+        assert [product.id for product in page.rows] == [9, 12]
         assert [(row.id, row.field, row.problem) for row in page.unreadable] == [
             (7, "date_modified_gmt", "must be a time in ISO 8601"),
             (8, "status", "Input should be a valid string"),
@@ -302,7 +302,7 @@ class Store:
         self.control("POST", "faults", fault)
 
     def ids(self) -> list[int]:
-        return [product.id for page in self.client.read_products() for product in page.products]
+        return [product.id for page in self.client.read_products() for product in page.rows]
 
 
 @pytest.fixture
@@ -345,8 +345,8 @@ class TestStandIn:
         ]
         small, medium = store.create(*sizes, parent_id=parent.id)
         assert {small.parent_id, medium.parent_id, small.type} == {parent.id, parent.id, "variation"}
-        whole = [product.sku for page in store.client.read_variations() for product in page.products]
-        own = [product.sku for page in store.client.read_variations_of(parent.id) for product in page.products]
+        whole = [product.sku for page in store.client.read_variations() for product in page.rows]
+        own = [product.sku for page in store.client.read_variations_of(parent.id) for product in page.rows]
         assert whole == own == ["M-S", "M-M"]
         assert [found.sku for found in store.client.find_by_sku(["M", "m-s", "none"])] == ["M", "M-S"]
         assert [read.id for read in store.client.read_by_id([medium.id], parent_id=parent.id)] == [medium.id]
@@ -365,7 +365,7 @@ class TestStandIn:
         store.delete(binned.id, force=False)
         assert store.client.find_by_sku(["binned"]) == []
         assert [found.id for found in store.client.find_by_sku(["binned"], status="trash")] == [binned.id]
-        assert [each.id for page in store.client.read_products(status="trash") for each in page.products] == [binned.id]
+        assert [each.id for page in store.client.read_products(status="trash") for each in page.rows] == [binned.id]
 
     def test_rows_deleted_between_pages_hide_none(self, store: Store) -> None:
         many = [
@@ -375,7 +375,7 @@ class TestStandIn:
         read = [product.id for product in next(pages).products]
         for identifier in many[:60]:
             store.delete(identifier)
-        read += [product.id for page in pages for product in page.products]
+        read += [product.id for page in pages for product in page.rows]
         assert read == many
         found = store.client.find_by_sku([f"{start}-{n}" for start in range(3) for n in range(100)])
         assert sorted(product.id for product in found) == many[60:]
@@ -384,7 +384,7 @@ class TestStandIn:
     def test_only_what_changed_is_read(self, store: Store) -> None:
         (created,) = store.create(new("a"))
         before = created.date_modified_gmt - timedelta(seconds=1)
-        assert [len(page.products) for page in store.client.read_products(modified_after=before)] == [1]
+        assert [len(page.rows) for page in store.client.read_products(modified_after=before)] == [1]
         assert list(store.client.read_products(modified_after=created.date_modified_gmt)) == []
         assert list(store.client.read_products(modified_after=before.replace(tzinfo=UTC), status="trash")) == []
 

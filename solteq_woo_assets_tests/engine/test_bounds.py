@@ -23,10 +23,11 @@ from solteq_woo_assets.clients.solteq_documents import (
     validated,
 )
 from solteq_woo_assets.clients.woo_customers import _rows as account_rows
-from solteq_woo_assets.clients.woo_documents import StoreProduct, Unreadable, read_row
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_orders import _refunds as refund_rows
 from solteq_woo_assets.clients.woo_orders import _rows as order_rows
+from solteq_woo_assets.clients.woo_pages import Unreadable, read_row
 from solteq_woo_assets.engine.quarantine import RECORDS, hold
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.upgrades import bring_up

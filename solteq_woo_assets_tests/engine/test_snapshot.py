@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_documents import FeedPage, ProductDocument, Tombstone
-from solteq_woo_assets.clients.woo_documents import ProductPage
+from solteq_woo_assets.clients.woo import ProductPage
 from solteq_woo_assets.engine import snapshot
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.snapshot import (

@@ -9,8 +9,8 @@ import polars as pl
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_documents import Feed
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.clients.woo_customers import CustomerPage, StoreCustomer, StoreOrder
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
+from solteq_woo_assets.clients.woo_customers import StoreCustomer, StoreOrder
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, Page
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -86,7 +86,7 @@ def read_accounts(
         _keep_guests(database, orders)
     if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
-        is_whole_page = len(newest.customers) + len(newest.unreadable) == NEWEST  # one may be without an id
+        is_whole_page = len(newest.rows) + len(newest.unreadable) == NEWEST  # one may be without an id
         full = is_whole_page and known.isdisjoint(newest.ids)
         if not full:
             asked = {order.customer_id for order in orders} - {0, *newest.ids}
@@ -109,16 +109,16 @@ def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
 
 
 def _store_pages(
-    connection: duckdb.DuckDBPyConnection, pages: Sequence[CustomerPage], tax_code_meta: str
+    connection: duckdb.DuckDBPyConnection, pages: Sequence[Page[StoreCustomer]], tax_code_meta: str
 ) -> ReadCounts:
     """Store the accounts of pages, and hold those that cannot be read; what is known of them stays.
 
     Who was erased is not stored; that they are still there is told.
     """
-    made_for = {account.id: account.meta.get(SOLTEQ_ID_META) for page in pages for account in page.customers}
+    made_for = {account.id: account.meta.get(SOLTEQ_ID_META) for page in pages for account in page.rows}
     erased.remember_accounts(connection, made_for)
     gone = erased.accounts(connection)
-    accounts = [account for page in pages for account in page.customers if account.id not in gone]
+    accounts = [account for page in pages for account in page.rows if account.id not in gone]
     unreadable = [row for page in pages for row in page.unreadable if row.id not in gone]
     _tell_of_erased(connection, {row_id for page in pages for row_id in page.ids & gone}, gone=[])
     changed = store_accounts(connection, accounts, tax_code_meta)
@@ -140,9 +140,9 @@ def _read_all(
 ) -> ReadCounts:
     counts = ReadCounts(full=True)
     seen: set[int] = set()
-    lot: list[CustomerPage] = []
+    lot: list[Page[StoreCustomer]] = []
 
-    def keep(lot: Sequence[CustomerPage]) -> None:
+    def keep(lot: Sequence[Page[StoreCustomer]]) -> None:
         with database.transaction() as connection:
             stored = _store_pages(connection, lot, tax_code_meta)
         counts.received += stored.received

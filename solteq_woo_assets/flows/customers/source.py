@@ -25,7 +25,7 @@ def _new_accounts(shop: Shop) -> str | None:
     newest = shop.woo.customers.newest(PAGE_SIZE)
     with shop.database.transaction() as connection:
         known = known_accounts(connection)
-    new = sum(account.id not in known for account in newest.customers)
+    new = sum(account.id not in known for account in newest.rows)
     return f"{new} new accounts in the store" if new else None
 
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.clients.woo_documents import ProductPage, StoreFacts, StoreProduct
+from solteq_woo_assets.clients.woo import ProductPage, WooClient
+from solteq_woo_assets.clients.woo_documents import StoreFacts, StoreProduct
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -68,14 +68,14 @@ def read_catalogue(
     newest: datetime | None = None
     seen: set[int] = set()
     for lot in _catalogue_pages(woo, None if full or before is None else before.position):
-        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.products))), default=None)
-        seen.update(row.id for row in (*lot.products, *lot.unreadable))
+        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.rows))), default=None)
+        seen |= lot.ids
         with database.transaction() as connection:
-            counts.received += len(lot.products) + len(lot.unreadable)
+            counts.received += len(lot.rows) + len(lot.unreadable)
             # A store that was restored from a backup has older versions than we know, and they are the truth.
             before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
-            counts.changed += merge_catalogue(connection, lot.products, seen=clock(), replaced_before=before_the_read)
-            read = [product.id for product in lot.products]
+            counts.changed += merge_catalogue(connection, lot.rows, seen=clock(), replaced_before=before_the_read)
+            read = [product.id for product in lot.rows]
             counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
     with database.transaction() as connection:
         if full:
@@ -98,15 +98,14 @@ def read_catalogue(
 
 def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
     """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
-    lot = ProductPage([], [])
+    lot = ProductPage()
     variable: list[int] = []
     for page in _product_pages(woo, modified_after, variable):
-        lot.products.extend(page.products)
-        lot.unreadable.extend(page.unreadable)
-        if len(lot.products) >= ROWS_PER_TRANSACTION:
+        lot.add((*page.rows, *page.unreadable))
+        if len(lot.rows) >= ROWS_PER_TRANSACTION:
             yield lot
-            lot = ProductPage([], [])
-    if lot.products or lot.unreadable:
+            lot = ProductPage()
+    if lot.rows or lot.unreadable:
         yield lot
 
 
@@ -117,7 +116,7 @@ def _product_pages(woo: WooClient, modified_after: datetime | None, variable: li
     """
     for status in ("any", "trash") if modified_after is None else ("any",):
         for page in woo.read_products(modified_after=modified_after, status=status):
-            variable += [product.id for product in page.products if product.type == "variable"]
+            variable += [product.id for product in page.rows if product.type == "variable"]
             yield page
     yield from _variation_pages(woo, modified_after, variable)
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.clients.woo_documents import Unreadable
-from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument
+from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_pages import Page, Unreadable
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.engine.unreadable import ORDERS_OF_STORE, hold_rows
@@ -169,7 +169,7 @@ class _Reader:
             self._counts.days = {row[0] for row in rows.fetchall()}
         return self._counts
 
-    def keep(self, pages: Iterable[OrderPage]) -> set[int]:
+    def keep(self, pages: Iterable[Page[OrderDocument]]) -> set[int]:
         """Store orders, with those of their refunds that are not known yet; the ids of all that were there."""
         seen: set[int] = set()
         for read, unreadable in _gathered(pages):
@@ -196,7 +196,7 @@ class _Reader:
         refunds: dict[int, RefundDocument] = {}
         unreadable: dict[int, Unreadable] = {}
         for page in self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values()))):
-            for refund in page.refunds:
+            for refund in page.rows:
                 if order_id := unknown.get(refund.id):
                     refunds[refund.id] = refund.model_copy(update={"parent_id": order_id})
             for row in page.unreadable:
@@ -213,7 +213,7 @@ class _Reader:
         What is unreadable of them is held when its order is read, which names it.
         """
         pages = self._woo.orders.refunded_since(since)
-        parents = {refund.id: refund.parent_id for page in pages for refund in page.refunds}
+        parents = {refund.id: refund.parent_id for page in pages for refund in page.rows}
         self.keep(self._woo.orders.by_id(sorted(set(self._unknown(parents).values()) - {0})))
 
     def _unknown(self, orders: Mapping[int, int]) -> dict[int, int]:
@@ -264,12 +264,12 @@ class _Reader:
             self._counts.removed += _mark(connection, gone, "deleted")
 
 
-def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[Unreadable]]]:
+def _gathered(pages: Iterable[Page[OrderDocument]]) -> Iterator[tuple[list[OrderDocument], list[Unreadable]]]:
     """Pages put together until they are worth a transaction."""
     orders: list[OrderDocument] = []
     unreadable: list[Unreadable] = []
     for page in pages:
-        orders += page.orders
+        orders += page.rows
         unreadable += page.unreadable
         if len(orders) >= ORDERS_PER_TRANSACTION:
             yield orders, unreadable
