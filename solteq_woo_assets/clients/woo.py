@@ -18,7 +18,7 @@ from solteq_woo_assets.clients.woo_customers import (
 )
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
-    Batch,
+    ProductBatch,
     StoreFacts,
     StoreProduct,
     sku_key,
@@ -161,7 +161,7 @@ class WooClient:
                 found += [product for product in page.rows if wanted in (None, sku_key(product.sku))]
         return found
 
-    def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
+    def write(self, batch: ProductBatch) -> list[StoreProduct | ItemRefused]:
         """Send a batch: what became of each item, creates first, in the order given.
 
         :raises WooError: nothing was done; status 413 means that the store takes fewer items

@@ -3,12 +3,15 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
 from solteq_woo_assets.clients.woo_pages import R, Read, Unreadable, read_row
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
+
+BATCH_ITEMS = 100
+"""As many items as WooCommerce takes in one batch."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +35,33 @@ class Write(Protocol):
     def to_wire(self) -> dict[str, Any]: ...
 
 
-class Batch(Protocol):
-    """What was sent."""
-
-    @property
-    def creates(self) -> Sequence[Write]: ...
-    @property
-    def updates(self) -> Sequence[Write]: ...
+W = TypeVar("W", bound=Write)
 
 
-def send_batch(session: JsonSession, path: str, batch: Batch, what: str, read: Read[R]) -> list[R | ItemRefused]:
+@dataclass(frozen=True)
+class Batch(Generic[W]):
+    """Up to 100 writes that go together. The store makes what is new first; updates are done in order, and one id may
+    stand among them more than once (contract, 73).
+
+    :raises ValueError: too many, or an id too many or missing
+    """
+
+    creates: Sequence[W] = ()
+    updates: Sequence[W] = ()
+
+    def __post_init__(self) -> None:
+        if len(self) > BATCH_ITEMS:
+            raise ValueError(f"a batch of {len(self)} items: WooCommerce takes {BATCH_ITEMS}")
+        if any(write.id is not None for write in self.creates):
+            raise ValueError("what is created has no id yet")
+        if any(write.id is None for write in self.updates):
+            raise ValueError("each update needs an id")
+
+    def __len__(self) -> int:
+        return len(self.creates) + len(self.updates)
+
+
+def send_batch(session: JsonSession, path: str, batch: Batch[Any], what: str, read: Read[R]) -> list[R | ItemRefused]:
     """Send a batch: what became of each item, creates first, in the order given.
 
     :param what: an item is, such as ``product``
@@ -59,7 +79,7 @@ def send_batch(session: JsonSession, path: str, batch: Batch, what: str, read: R
         raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
 
 
-def _outcomes(batch: Batch, response: JsonResponse, what: str, read: Read[R]) -> list[R | ItemRefused]:
+def _outcomes(batch: Batch[Any], response: JsonResponse, what: str, read: Read[R]) -> list[R | ItemRefused]:
     """:raises WooError: the answer does not tell"""
     body = response.body if isinstance(response.body, dict) else {}
     found: list[R | ItemRefused] = []

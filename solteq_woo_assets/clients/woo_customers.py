@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -10,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime
 from solteq_woo_assets.clients.http import JsonSession, Params
-from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
-from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, Text
+from solteq_woo_assets.clients.woo_batches import Batch, ItemRefused, send_batch, takes_writes
+from solteq_woo_assets.clients.woo_documents import Text
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, Page, chunks_of_ids, ids_of, modified_after, page_of, pages
 from solteq_woo_assets.errors import WooError
 
@@ -137,19 +136,7 @@ class CustomerWrite(BaseModel):
         return body
 
 
-@dataclass(frozen=True)
-class CustomerBatch:
-    """Up to a hundred writes."""
-
-    creates: Sequence[CustomerWrite] = field(default_factory=list)
-    updates: Sequence[CustomerWrite] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if len(self) > BATCH_ITEMS:
-            raise ValueError(f"a batch has {BATCH_ITEMS} items at most")
-
-    def __len__(self) -> int:
-        return len(self.creates) + len(self.updates)
+CustomerBatch = Batch[CustomerWrite]
 
 
 class WooCustomers:

@@ -1,7 +1,6 @@
 """WooCommerce's products and variations: as they are read, and as they are written."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -20,10 +19,9 @@ from pydantic import (
 )
 
 from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime, id_or_zero, number_or_none, store_time
+from solteq_woo_assets.clients.woo_batches import Batch
 
 META_PREFIX = "_solteq_"
-BATCH_ITEMS = 100
-"""As many items as WooCommerce takes in one batch."""
 
 STORE_PRODUCT_FIELDS = (
     "id,parent_id,type,status,name,sku,global_unique_id,regular_price,sale_price,date_on_sale_from_gmt,"
@@ -249,32 +247,21 @@ class ProductWrite(_Strict):
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Up to 100 writes that go together. The store makes what is new first; updates are done in order, and one id may
-    stand among them more than once (contract, 73).
+class ProductBatch(Batch[ProductWrite]):
+    """A batch of products, or of the variations of one.
 
-    :param parent_id: of the variations that these are; ``None`` for products
-    :raises ValueError: too many, an id too many or missing, or a variation with what only a product has
+    :param parent_id: of the variations; ``None`` for products
+    :raises ValueError: also where a variation has what only a product has
     """
 
-    creates: Sequence[ProductWrite]
-    updates: Sequence[ProductWrite]
     parent_id: int | None = None
 
     def __post_init__(self) -> None:
-        if len(self) > BATCH_ITEMS:
-            raise ValueError(f"a batch of {len(self)} items: WooCommerce takes {BATCH_ITEMS}")
-        if any(write.id is not None for write in self.creates):
-            raise ValueError("what is created has no id yet")
-        if any(write.id is None for write in self.updates):
-            raise ValueError("each update needs an id")
+        super().__post_init__()
         if self.parent_id is not None:
             for write in (*self.creates, *self.updates):
                 if misplaced := write.model_fields_set & {"name", "type"}:
                     raise ValueError(f"a variation has no {' and no '.join(sorted(misplaced))} of its own")
-
-    def __len__(self) -> int:
-        return len(self.creates) + len(self.updates)
 
 
 @dataclass(frozen=True)

@@ -248,10 +248,8 @@ class WooOrders:
                 raise
 
     def _refunds_of(self, order_id: int) -> Page[RefundDocument]:
-        path, params = (
-            f"{_PATH}/{order_id}/refunds",
-            {"per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS},
-        )
+        path = f"{_PATH}/{order_id}/refunds"
+        params = {"per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
         found = page_of(self._session.get(path, params).body, path, _refund)
         return Page([refund.model_copy(update={"parent_id": order_id}) for refund in found.rows], found.unreadable)
 

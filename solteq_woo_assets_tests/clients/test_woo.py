@@ -18,7 +18,7 @@ from solteq_woo_assets.clients import woo_pages
 from solteq_woo_assets.clients.http import JsonResponse
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_batches import ItemRefused
-from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreFacts, StoreProduct
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreFacts, StoreProduct
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_sandbox.server import running
@@ -223,7 +223,7 @@ class TestAccess:
 class TestBatches:
     def test_nothing_is_not_sent(self) -> None:
         with serving() as wire:
-            assert client(wire.url).write(Batch([], [])) == []
+            assert client(wire.url).write(ProductBatch([], [])) == []
             assert wire.asked == []
 
     @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ class TestBatches:
     def test_an_answer_that_does_not_fit_leaves_the_outcome_unknown(self, body: object) -> None:
         with serving(json_answer(body)) as wire:
             with pytest.raises(OutcomeUnknownError, match="read back before sending it again") as caught:
-                client(wire.url).write(Batch([new("a")], [change(7, regular_price="1.00")]))
+                client(wire.url).write(ProductBatch([new("a")], [change(7, regular_price="1.00")]))
             assert len(wire.asked) == 1
         assert isinstance(caught.value.__cause__, WooError)
 
@@ -263,13 +263,13 @@ class TestBatches:
     )
     def test_a_refused_item_is_told_apart(self, error: object, expected: ItemRefused) -> None:
         with serving(json_answer({"update": [raw(7), {"id": 8, "error": error}]})) as wire:
-            outcomes = client(wire.url).write(Batch([], [change(7, sku="a"), change(8, sku="b")]))
+            outcomes = client(wire.url).write(ProductBatch([], [change(7, sku="a"), change(8, sku="b")]))
         assert isinstance(outcomes[0], StoreProduct)
         assert outcomes[1] == expected
 
     def test_a_batch_has_no_query(self) -> None:
         with serving(json_answer({"update": [raw(7)]})) as wire:
-            client(wire.url).write(Batch([], [change(7, regular_price="1.00")], parent_id=3))
+            client(wire.url).write(ProductBatch([], [change(7, regular_price="1.00")], parent_id=3))
         asked = wire.asked[0]
         assert (asked.path, asked.query) == ("/wp-json/wc/v3/products/3/variations/batch", {})
         assert asked.body == b'{"update": [{"id": 7, "regular_price": "1.00"}]}'
@@ -294,7 +294,7 @@ class Store:
         requests.delete(url, params={"force": str(force).lower()}, auth=auth, timeout=60).raise_for_status()
 
     def create(self, *writes: ProductWrite, parent_id: int | None = None) -> list[StoreProduct]:
-        outcomes = self.client.write(Batch(writes, [], parent_id))
+        outcomes = self.client.write(ProductBatch(writes, [], parent_id))
         assert all(isinstance(outcome, StoreProduct) for outcome in outcomes), outcomes
         return [outcome for outcome in outcomes if isinstance(outcome, StoreProduct)]
 
@@ -320,14 +320,14 @@ class TestStandIn:
         assert [created] == store.client.read_by_id([created.id, 999])
         assert store.ids() == [created.id]
         later = change(created.id, sale_price="9.90", meta_data=[{"key": "_solteq_a", "value": "1"}])
-        (changed,) = store.client.write(Batch([], [later]))
+        (changed,) = store.client.write(ProductBatch([], [later]))
         assert isinstance(changed, StoreProduct)
         assert (str(changed.sale_price), changed.meta) == ("9.90", {"_solteq_a": "1"})
 
     def test_a_batch_answers_item_by_item(self, store: Store) -> None:
         (held,) = store.create(new("held"))
         outcomes = store.client.write(
-            Batch([new("fresh"), new("HELD")], [change(held.id, regular_price="2.00"), change(99, sku="x")])
+            ProductBatch([new("fresh"), new("HELD")], [change(held.id, regular_price="2.00"), change(99, sku="x")])
         )
         assert isinstance(outcomes[0], StoreProduct)
         assert isinstance(outcomes[2], StoreProduct)
@@ -351,7 +351,7 @@ class TestStandIn:
         assert [found.sku for found in store.client.find_by_sku(["M", "m-s", "none"])] == ["M", "M-S"]
         assert [read.id for read in store.client.read_by_id([medium.id], parent_id=parent.id)] == [medium.id]
         assert store.client.read_by_id([medium.id]) == []
-        (refused,) = store.client.write(Batch([], [change(small.id, regular_price="1.00")]))
+        (refused,) = store.client.write(ProductBatch([], [change(small.id, regular_price="1.00")]))
         assert isinstance(refused, ItemRefused)
         assert "<product_id>" in refused.message
 
@@ -391,7 +391,7 @@ class TestStandIn:
     def test_a_host_may_take_fewer_items(self, store: Store) -> None:
         store.control("PUT", "settings", {"batch_limit": 10})
         with pytest.raises(WooError) as caught:
-            store.client.write(Batch([new(str(number)) for number in range(11)], []))
+            store.client.write(ProductBatch([new(str(number)) for number in range(11)], []))
         assert caught.value.status == 413
         assert store.ids() == []
         assert len(store.create(*[new(str(number)) for number in range(10)])) == 10
@@ -402,7 +402,7 @@ class TestStandIn:
     def test_an_unknown_outcome_is_read_back(self, store: Store, fault: dict[str, object]) -> None:
         store.fault(method="POST", path="/batch", times=None, **fault)
         with pytest.raises(OutcomeUnknownError):
-            store.client.write(Batch([new("a")], []))
+            store.client.write(ProductBatch([new("a")], []))
         assert len(store.client.find_by_sku(["a"])) == (fault.get("drop") == "after")
         assert sum(each["method"] == "POST" for each in store.control("GET", "requests")) == 1
 
@@ -428,7 +428,7 @@ class TestStandIn:
         (created,) = store.create(new("a"))
         assert not created.has_cost_of_goods
         store.control("PUT", "settings", {"cost_of_goods_sold": True})
-        (changed,) = store.client.write(Batch([], [change(created.id, cost_of_goods_sold=Decimal("8.10"))]))
+        (changed,) = store.client.write(ProductBatch([], [change(created.id, cost_of_goods_sold=Decimal("8.10"))]))
         assert isinstance(changed, StoreProduct)
         assert (changed.cost_of_goods_sold, changed.has_cost_of_goods) == (Decimal("8.1"), True)
 

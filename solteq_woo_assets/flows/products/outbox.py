@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_batches import ItemRefused
-from solteq_woo_assets.clients.woo_documents import Batch, ProductWrite, StoreProduct, sku_key
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct, sku_key
 from solteq_woo_assets.engine import handover, writes
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.handover import Claim
@@ -129,7 +129,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return iter([products, *families.values()]), waiting
 
     def bodies(self, writes: Sequence[Write], outcomes: list[Outcome]) -> dict[Write, ProductWrite]:
-        """Batch items are not validated by WooCommerce (contract, 12)."""
+        """ProductBatch items are not validated by WooCommerce (contract, 12)."""
         sound: dict[Write, ProductWrite] = {}
         for write in writes:
             try:
@@ -149,11 +149,11 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
                 if write.woo_id is not None and _parent_of(each.write) == parent_id:
                     sent.append((None, _releasing(each)))
                 else:
-                    self._woo.write(Batch([], [_releasing(each)], _parent_of(each.write)))
+                    self._woo.write(ProductBatch([], [_releasing(each)], _parent_of(each.write)))
             sent.append((write, body))
         creates = [item for item in sent if item[1].id is None]
         updates = [item for item in sent if item[1].id is not None]
-        batch = Batch([body for _, body in creates], [body for _, body in updates], parent_id)
+        batch = ProductBatch([body for _, body in creates], [body for _, body in updates], parent_id)
         answers = zip([*creates, *updates], self._woo.write(batch), strict=True)
         return [(write, answer) for (write, _), answer in answers if write is not None]
 
@@ -219,7 +219,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
                 body = product_write(write.woo_id, [{**change, "new": value}])
             except ValidationError:
                 continue
-            if isinstance(self._woo.write(Batch([], [body], _parent_of(write)))[0], StoreProduct):
+            if isinstance(self._woo.write(ProductBatch([], [body], _parent_of(write)))[0], StoreProduct):
                 return True
         return False
 
