@@ -129,7 +129,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return iter([products, *families.values()]), waiting
 
     def bodies(self, writes: Sequence[Write], outcomes: list[Outcome]) -> dict[Write, ProductWrite]:
-        """ProductBatch items are not validated by WooCommerce (contract, 12)."""
+        """Batch items are not validated by WooCommerce (contract, 12)."""
         sound: dict[Write, ProductWrite] = {}
         for write in writes:
             try:

@@ -33,16 +33,11 @@ class Shelf:
             self.ids[name] = self._made(ProductBatch([self._new(name, number)], [])), None
         for family, names in {"F": ("F0", "F1"), "G": ("G0", "G1")}.items():
             attributes = [{"name": "Koko", "variation": True, "options": ["S", "L"]}]
-            parent = self._made(
-                ProductBatch(
-                    [ProductWrite.model_validate({"name": family, "type": "variable", "attributes": attributes})], []
-                )
-            )
+            variable = ProductWrite.model_validate({"name": family, "type": "variable", "attributes": attributes})
+            parent = self._made(ProductBatch([variable], []))
             for number, name in enumerate(names):
-                self.ids[name] = (
-                    self._made(ProductBatch([self._new(name, 10 + number + 2 * ord(family))], [], parent)),
-                    parent,
-                )
+                variation = self._new(name, 10 + number + 2 * ord(family))
+                self.ids[name] = self._made(ProductBatch([variation], [], parent)), parent
 
     def _new(self, name: str, number: int) -> ProductWrite:
         fields: dict[str, Any] = {"sku": name, "global_unique_id": f"64000000{number:05}", "regular_price": "10.00"}
