@@ -1,6 +1,6 @@
 """What the doctor says: a line about one thing, green, yellow or red, with what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +39,15 @@ def yellow(check: str, words: str, mend: str = "") -> Finding:
 def red(check: str, words: str, mend: str) -> Finding:
     """It does not work, or does so wrongly."""
     return Finding(check, "red", words, mend)
+
+
+def refusal_of(ask: Callable[[], object]) -> RemoteError | None:
+    """The other side's refusal of a question; ``None`` when it answers."""
+    try:
+        ask()
+    except RemoteError as error:
+        return error
+    return None
 
 
 def of_error(check: str, error: IntegrationError, mend: str = "") -> Finding:
