@@ -1,17 +1,15 @@
 """Answers to batches: 200 with failures inside, item by item (contract, 10)."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
+from solteq_woo_assets.clients.woo_documents import Batch
 from solteq_woo_assets.clients.woo_pages import R, Read, Unreadable, read_row
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
-
-BATCH_ITEMS = 100
-"""As many items as WooCommerce takes in one batch."""
 
 
 @dataclass(frozen=True)
@@ -25,40 +23,6 @@ class ItemRefused:
     message: str
     resource_id: int | None
     status: int | None
-
-
-class Write(Protocol):
-    """An item of a batch; without an id it creates."""
-
-    @property
-    def id(self) -> int | None: ...
-    def to_wire(self) -> dict[str, Any]: ...
-
-
-W = TypeVar("W", bound=Write)
-
-
-@dataclass(frozen=True)
-class Batch(Generic[W]):
-    """Up to 100 writes that go together. The store makes what is new first; updates are done in order, and one id may
-    stand among them more than once (contract, 73).
-
-    :raises ValueError: too many, or an id too many or missing
-    """
-
-    creates: Sequence[W] = ()
-    updates: Sequence[W] = ()
-
-    def __post_init__(self) -> None:
-        if len(self) > BATCH_ITEMS:
-            raise ValueError(f"a batch of {len(self)} items: WooCommerce takes {BATCH_ITEMS}")
-        if any(write.id is not None for write in self.creates):
-            raise ValueError("what is created has no id yet")
-        if any(write.id is None for write in self.updates):
-            raise ValueError("each update needs an id")
-
-    def __len__(self) -> int:
-        return len(self.creates) + len(self.updates)
 
 
 def send_batch(session: JsonSession, path: str, batch: Batch[Any], what: str, read: Read[R]) -> list[R | ItemRefused]:

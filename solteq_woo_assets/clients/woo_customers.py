@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime
 from solteq_woo_assets.clients.http import JsonSession, Params
-from solteq_woo_assets.clients.woo_batches import Batch, ItemRefused, send_batch, takes_writes
-from solteq_woo_assets.clients.woo_documents import Text
+from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
+from solteq_woo_assets.clients.woo_documents import Batch, Text
 from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, Page, chunks_of_ids, ids_of, modified_after, page_of, pages
 from solteq_woo_assets.errors import WooError
 

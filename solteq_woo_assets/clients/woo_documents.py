@@ -1,10 +1,11 @@
 """WooCommerce's products and variations: as they are read, and as they are written."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,9 +20,10 @@ from pydantic import (
 )
 
 from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime, id_or_zero, number_or_none, store_time
-from solteq_woo_assets.clients.woo_batches import Batch
 
 META_PREFIX = "_solteq_"
+BATCH_ITEMS = 100
+"""As many items as WooCommerce takes in one batch."""
 
 STORE_PRODUCT_FIELDS = (
     "id,parent_id,type,status,name,sku,global_unique_id,regular_price,sale_price,date_on_sale_from_gmt,"
@@ -244,6 +246,40 @@ class ProductWrite(_Strict):
     def to_wire(self) -> dict[str, Any]:
         """What is sent."""
         return self.model_dump(exclude_unset=True)
+
+
+class Write(Protocol):
+    """An item of a batch; without an id it creates."""
+
+    @property
+    def id(self) -> int | None: ...
+    def to_wire(self) -> dict[str, Any]: ...
+
+
+W = TypeVar("W", bound=Write)
+
+
+@dataclass(frozen=True)
+class Batch(Generic[W]):
+    """Up to 100 writes that go together. The store makes what is new first; updates are done in order, and one id may
+    stand among them more than once (contract, 73).
+
+    :raises ValueError: too many, or an id too many or missing
+    """
+
+    creates: Sequence[W] = ()
+    updates: Sequence[W] = ()
+
+    def __post_init__(self) -> None:
+        if len(self) > BATCH_ITEMS:
+            raise ValueError(f"a batch of {len(self)} items: WooCommerce takes {BATCH_ITEMS}")
+        if any(write.id is not None for write in self.creates):
+            raise ValueError("what is created has no id yet")
+        if any(write.id is None for write in self.updates):
+            raise ValueError("each update needs an id")
+
+    def __len__(self) -> int:
+        return len(self.creates) + len(self.updates)
 
 
 @dataclass(frozen=True)
