@@ -21,6 +21,7 @@ from solteq_woo_assets.clients.solteq_documents import (
     D,
     Feed,
     FeedPage,
+    documents_of,
     validated,
 )
 from solteq_woo_assets.clients.solteq_sales import SolteqSales
@@ -145,7 +146,7 @@ class SolteqClient:
         seen: Counter[str] = Counter()
         empty = 0
         while True:
-            documents, token = _page(feed, api.get(feed.path, params).body)
+            documents, token = documents_of(api.get(feed.path, params).body, feed.path)
             if documents:
                 yield validated(feed.document, documents)
             if not token:
@@ -219,14 +220,3 @@ def _utc(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueError("modified_since needs a time zone")
     return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-def _page(feed: Feed[D], body: Any) -> tuple[list[Any], str | None]:
-    documents = body.get("documents") if isinstance(body, dict) else None
-    token = body.get("continuationToken") if isinstance(body, dict) else None
-    if not isinstance(documents, list) or not isinstance(token, str | None):
-        raise SolteqError(
-            f"Solteq: GET {feed.path}: the answer is no page: it lacks a list of documents or has an odd "
-            "continuation token. Check the feed's path."
-        )
-    return documents, token

@@ -204,8 +204,7 @@ class SolteqCustomers:
     def _found(self, kind: str, value: str, is_meant: Callable[[CustomerDocument], bool]) -> CustomerDocument | None:
         if not value.strip():  # would be asking for everybody
             return None
-        body = self._api.get(self._path, {kind: value}).body
-        documents = documents_of(body, f"Solteq: GET {self._path}: the answer is no page. Check the feed's path.")
+        documents, _ = documents_of(self._api.get(self._path, {kind: value}).body, self._path)
         found = [held for held in validated(CustomerDocument, documents).documents if not held.deleted]
         # A Solteq that does not know the parameter gives its feed: the first in it is a stranger.
         if not all(map(is_meant, found)):

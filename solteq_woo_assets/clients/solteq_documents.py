@@ -358,16 +358,19 @@ def _list_of(document: type[D]) -> TypeAdapter[list[D]]:
     return TypeAdapter(list[document])  # pyright: ignore[reportInvalidTypeForm] - made at run time
 
 
-def documents_of(body: Any, problem: str) -> list[Any]:
-    """The documents of a page.
+def documents_of(body: Any, path: str) -> tuple[list[Any], str | None]:
+    """The documents of a page, and the token of the next one.
 
-    :param problem: what is raised when there are none
     :raises SolteqError: it is no page
     """
     documents = body.get("documents") if isinstance(body, dict) else None
-    if not isinstance(documents, list):
-        raise SolteqError(problem)
-    return documents
+    token = body.get("continuationToken") if isinstance(body, dict) else None
+    if not isinstance(documents, list) or not isinstance(token, str | None):
+        raise SolteqError(
+            f"Solteq: GET {path}: the answer is no page: it lacks a list of documents or has an odd continuation "
+            "token. Check the path (setting SOLTEQ_WOO_SOLTEQ_FEEDS)."
+        )
+    return documents, token
 
 
 def validated(document: type[D], raw: list[Any]) -> FeedPage[D]:
