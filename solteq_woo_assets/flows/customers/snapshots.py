@@ -21,7 +21,7 @@ from solteq_woo_assets.engine.snapshot import (
     read_feed,
     watermark,
 )
-from solteq_woo_assets.engine.unreadable import ACCOUNTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers.frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame
 from solteq_woo_assets.flows.customers.rules import STAFF_ROLES
@@ -29,6 +29,7 @@ from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS, SOLTEQ_CUSTO
 
 CUSTOMERS = SOLTEQ_CUSTOMERS.name
 ACCOUNTS = WOO_CUSTOMER_ACCOUNTS.name
+STORE_ACCOUNTS = StoreRows("customers_to_solteq", "account", "account-unreadable")
 NEWEST = 100
 PAID = ("processing", "completed")
 """The statuses of orders that make a guest a customer."""
@@ -122,11 +123,11 @@ def _store_pages(
     unreadable = [row for page in pages for row in page.unreadable if row.id not in gone]
     _tell_of_erased(connection, {row_id for page in pages for row_id in page.ids & gone}, gone=[])
     changed = store_accounts(connection, accounts, tax_code_meta)
-    outdate(connection, ACCOUNTS_OF_STORE.flow, changed)
+    outdate(connection, STORE_ACCOUNTS.flow, changed)
     return ReadCounts(
         received=len(accounts) + len(unreadable),
         changed=changed,
-        quarantined=hold_rows(connection, ACCOUNTS_OF_STORE, [account.id for account in accounts], unreadable),
+        quarantined=STORE_ACCOUNTS.hold(connection, [account.id for account in accounts], unreadable),
     )
 
 
@@ -160,7 +161,7 @@ def _read_all(
     seen.update(woo.customers.by_id(sorted(set(known).difference(seen))).ids)
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, set(known).difference(seen))
-        release_gone(connection, ACCOUNTS_OF_STORE, seen)
+        STORE_ACCOUNTS.release_gone(connection, seen)
         _tell_of_erased(connection, erased.accounts(connection) & seen)
         _store_position(connection, woo.their_time(started), tax_code_meta)
     return counts
@@ -169,7 +170,7 @@ def _read_all(
 def _tell_of_erased(
     connection: duckdb.DuckDBPyConnection, there: Collection[int], *, gone: Collection[str] | None = None
 ) -> None:
-    erased.tell(connection, ACCOUNTS_OF_STORE.flow, map(ACCOUNTS_OF_STORE.key, sorted(there)), gone=gone)
+    erased.tell(connection, STORE_ACCOUNTS.flow, map(STORE_ACCOUNTS.key, sorted(there)), gone=gone)
 
 
 def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime, tax_code_meta: str) -> None:

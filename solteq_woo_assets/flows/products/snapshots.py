@@ -16,12 +16,14 @@ from solteq_woo_assets.engine.snapshot import (
     store_watermark,
     watermark,
 )
-from solteq_woo_assets.engine.unreadable import PRODUCTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.flows.campaigns.price_history import recorded
 from solteq_woo_assets.flows.products.frames import catalogue_frame
 from solteq_woo_assets.flows.products.links import link_interrupted
 from solteq_woo_assets.flows.products.tables import WOO_CATALOGUE
+
+STORE_PRODUCTS = StoreRows("products", "store product", "store-product-unreadable")
 
 
 def merge_catalogue(
@@ -76,12 +78,12 @@ def read_catalogue(
             before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
             counts.changed += merge_catalogue(connection, lot.rows, seen=clock(), replaced_before=before_the_read)
             read = [product.id for product in lot.rows]
-            counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
+            counts.quarantined += STORE_PRODUCTS.hold(connection, read, lot.unreadable)
     with database.transaction() as connection:
         if full:
             gone = {row[0] for row in known}.difference(seen)
             counts.removed = forget(connection, gone, seen=clock())
-            release_gone(connection, PRODUCTS_OF_STORE, seen)
+            STORE_PRODUCTS.release_gone(connection, seen)
             connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
         link_interrupted(connection)
         store_watermark(

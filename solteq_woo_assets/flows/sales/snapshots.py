@@ -12,12 +12,13 @@ from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_pages import Page, Unreadable
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
-from solteq_woo_assets.engine.unreadable import ORDERS_OF_STORE, hold_rows
+from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.sales.frames import PARTS, local_day, sales_frames
 
 FLOW = "sales"
 ORDERS = "snapshot.woo_sales"
+STORE_ORDERS = StoreRows(FLOW, "order", "order-unreadable")
 FIRST_DAY = "sales.from"
 """The watermark that holds when booking begins."""
 SHADOW = "sales.shadow"
@@ -186,7 +187,7 @@ class _Reader:
                 self._counts.changed += store_orders(connection, same, refunds, self._zone)
                 _remember_not_stored(connection, read, unreadable, {order.id for order in same})
                 sound = [order.id for order in orders]
-                self._counts.quarantined += hold_rows(connection, ORDERS_OF_STORE, sound, held)
+                self._counts.quarantined += STORE_ORDERS.hold(connection, sound, held)
         return seen
 
     def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> tuple[list[RefundDocument], list[Unreadable]]:
@@ -382,7 +383,7 @@ def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str
 
 def order_key(order_id: int) -> str:
     """What an order is called in the quarantine."""
-    return ORDERS_OF_STORE.key(order_id)
+    return STORE_ORDERS.key(order_id)
 
 
 def _move(
