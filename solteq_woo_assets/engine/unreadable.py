@@ -43,7 +43,7 @@ class StoreRows:
     def release_gone(self, connection: duckdb.DuckDBPyConnection, seen: Collection[int]) -> None:
         """Let go of rows that the store has no more.
 
-        :param seen: the ids of all that it has
+        :param seen: the ids of all that it has, 0 where one has none
         """
         connection.execute(
             "DELETE FROM sync.quarantine WHERE flow = $flow AND stage = $stage AND code = $code "

@@ -71,7 +71,7 @@ def read_catalogue(
     seen: set[int] = set()
     for lot in _catalogue_pages(woo, None if full or before is None else before.position):
         newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.rows))), default=None)
-        seen |= lot.ids
+        seen.update(row.id for row in (*lot.rows, *lot.unreadable))
         with database.transaction() as connection:
             counts.received += len(lot.rows) + len(lot.unreadable)
             # A store that was restored from a backup has older versions than we know, and they are the truth.
