@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     binned_products: Literal["restore", "leave"] = "restore"
     """What happens to a product that is in the store's bin and active in Solteq; leave reports it."""
     attribute_separator: str = Field(default="/", pattern=r"^[^|\\<>&%]+$")
-    """The character sent for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts there."""
+    """The text sent for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts there."""
     tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(checks.tax_classes)] = {
         Decimal("25.5"): "",
         Decimal("13.5"): "reduced-rate",
@@ -227,8 +227,8 @@ class Settings(BaseSettings):
     """What happens to a refund or cancellation of an order whose sale was booked before the first day, not from here:
     reported in quarantine, or booked as a refund that names the order's number."""
     reversals_at_once: int = Field(default=20, ge=0, le=1_000_000)
-    """The number of booked sales that may always be reversed within SOLTEQ_WOO_GUARD_RAIL_HOURS, since their orders were
-    cancelled, edited or deleted."""
+    """The number of booked sales that may always be reversed within SOLTEQ_WOO_GUARD_RAIL_HOURS, because their orders
+    were cancelled, edited or deleted."""
     reversals_percent: Percent = 10
     """More reversals than SOLTEQ_WOO_REVERSALS_AT_ONCE are stopped when they are also more than this share of the sales
     booked meanwhile, in percent."""

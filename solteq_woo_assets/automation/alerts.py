@@ -5,12 +5,13 @@ Two sensors, which exist when a channel is set. They write nothing to the shop, 
 - ``failed_runs_sensor``, Dagster's run-failure sensor, only notes what failed. Dagster goes on to the next event
   whatever becomes of it, so that nothing is sent from there.
 - ``alerts_sensor`` looks at the last verdict of every asset check and whether what failed has succeeded since, and
-  sends what is due. What cannot be sent stays due: the tick fails and says why, the next one tries again. A run-success
+  sends the messages that are due. A message that cannot be sent stays due: the tick fails and says why, and the next
+  one tries again. A run-success
   sensor would leave a line in the log of every run, and an event that it missed would leave a cause open for ever.
 
-Severity WARN alerts nobody. Messages hold our own sentences; of another library's exception only the class. Its words
-may hold anything: the webhook's address, which is a secret, or what the mail server said, which may name people.
-A database that cannot be opened, so that nothing else can be noted, is told, too.
+Severity WARN alerts nobody. Messages hold our own sentences, and only the class of another library's exception: its
+words may hold the webhook's address, which is a secret, or words of the mail server, which may name people. A message
+is also sent when the database cannot be opened, so that nothing can be noted.
 """
 
 import smtplib
@@ -221,10 +222,10 @@ def failing_checks(context: dg.SensorEvaluationContext) -> dict[str, Failure]:
     return failing
 
 
-# Whom to tell what when:
+# When a message is due:
 # - A failure is told unless the same cause was told less than a pause ago. While it lasts it is told again when it has
 #   failed again, once a pause at most.
-# - That it is over is told at once, when somebody was told that it began. What is over before that is not told.
+# - Its end is told at once, if its beginning was told.
 # - Failed again within the pause: told when the pause ends, if it still lasts.
 
 UNCERTAIN = ""  # stands for the run that was told of when nobody knows whether the message arrived
@@ -234,7 +235,7 @@ UNCERTAIN = ""  # stands for the run that was told of when nobody knows whether 
 class Alert:
     """A cause on a channel, so that a channel that is down neither stops the other nor makes it tell twice.
 
-    A row of ``sync.alerts``. Times are naive UTC. What was told counts by the run that failed, not by the clock.
+    A row of ``sync.alerts``. Times are naive UTC. The run that failed says whether it was told, not the clock.
     """
 
     cause: str
@@ -254,14 +255,14 @@ class Alert:
         return replace(self, words=words, run_id=run_id, since=at if self.over_at else self.since, over_at=None)
 
     def told(self, at: datetime, *, may_have_arrived: bool = False) -> Self:
-        """What was due has been said; it may have arrived when it left and no answer came."""
+        """The due message was sent; ``may_have_arrived``: no answer came."""
         if self.over_at:
             return replace(self, told_run_id=None)
         return replace(self, told_at=at, told_run_id=UNCERTAIN if may_have_arrived else self.run_id)
 
 
 def due(alert: Alert, now: datetime, pause: timedelta) -> Literal["failing", "over", "forget"] | None:
-    """What is to be done about it now, or ``None``."""
+    """The action that is due now, or ``None``."""
     if alert.over_at and alert.told_run_id is not None:
         return "over"
     if alert.told_at is not None and alert.told_at <= now < alert.told_at + pause:
@@ -276,7 +277,7 @@ Known = dict[tuple[str, str], Alert]
 
 @contextmanager
 def remembered(database: StateDatabase) -> Iterator[Known]:
-    """What is wrong and who was told, by cause and channel, the longest first; what is changed in it is stored."""
+    """Alerts by cause and channel, the oldest first. Changes in the block are stored at its end."""
     columns = ", ".join(field.name for field in fields(Alert))
     with database.transaction() as connection:
         rows = connection.execute(f"SELECT {columns} FROM sync.alerts ORDER BY since, cause, channel").fetchall()
@@ -306,7 +307,7 @@ def keep_told(database: StateDatabase, alert: Alert) -> None:
 
 
 def message(alert: Alert, settings: Settings) -> tuple[str, str]:
-    """What people read of a cause: a line, and what follows it."""
+    """The subject and the text of a message."""
     kind, _, what = alert.cause.partition(":")
     fails, works = "failed", "works again"
     if kind == "check":
@@ -326,7 +327,7 @@ def _local(instant: datetime, settings: Settings) -> str:
 
 
 Outcome = tuple[bool | None, str]
-"""Whether a message arrived, ``None`` when nobody knows, and what is to be said of that."""
+"""Whether a message arrived, ``None`` when it is not known, and words about it."""
 
 
 def channels(settings: Settings) -> dict[str, Callable[[str, str], Outcome]]:
@@ -436,7 +437,7 @@ _PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (UnicodeError, "was not asked: SOLTEQ_WOO_SMTP_USER or SOLTEQ_WOO_SMTP_PASSWORD has a letter beyond ASCII"),
     (OSError, "cannot be reached ({reason}): check SOLTEQ_WOO_SMTP_HOST and SOLTEQ_WOO_SMTP_PORT"),
 )
-"""What went wrong with the mail server, as the end of a sentence about it; the first kind that fits."""
+"""The problem with the mail server, as the end of a sentence about it. The first kind that fits counts."""
 
 
 def _what_failed(error: Exception) -> str:

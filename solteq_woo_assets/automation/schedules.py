@@ -43,7 +43,7 @@ def _accounts_schedule(settings: Settings) -> dg.ScheduleDefinition:
 def _schedule(
     job: str, setting: str, cron: str, settings: Settings, ops: Mapping[str, Any], is_by_day: bool
 ) -> dg.ScheduleDefinition:
-    """Of a job that runs for a day, the run is for today."""
+    """The run of a partitioned job is for today."""
 
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         at = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)

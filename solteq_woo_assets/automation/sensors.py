@@ -1,6 +1,6 @@
 """A sensor a flow: it asks one cheap question, and requests a run when there is something new.
 
-A sensor only says *when* to look. What to do is decided by the run, which compares everything. When a system or the
+A sensor only says *when* to look. The run compares everything and decides what to do. When a system or the
 database cannot be asked, the tick fails with the reason, where the UI shows it.
 """
 
@@ -120,7 +120,7 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
 
 
 def _left_over(flow: Flow, shop: Shop) -> str | None:
-    """What there is to do without any news, in words, or ``None``."""
+    """Work that is due without any news, in words, or ``None``."""
     with shop.database.transaction() as connection:
         before = watermark(connection, flow.source.table)
         if before is None:
@@ -146,7 +146,7 @@ def _edge(connection: duckdb.DuckDBPyConnection, flow: Flow, now: datetime) -> s
 
 
 def _not_sent(connection: duckdb.DuckDBPyConnection, flow: Flow) -> str | None:
-    """What of the last delta has not arrived, in words, or ``None``."""
+    """Rows of the last delta that have not arrived, in words, or ``None``."""
     again = count_rows(
         connection,
         "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",

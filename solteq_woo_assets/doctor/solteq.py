@@ -50,7 +50,7 @@ def examine_solteq(settings: Settings, solteq: SolteqClient, clock: Clock) -> It
 
 
 def _doors(settings: Settings, solteq: SolteqClient, clock: Clock) -> dict[str, tuple[str, Callable[[], object]]]:
-    """By name: the scope, and a small read that wants it. Of feeds, what changes from this moment on."""
+    """By name: the scope, and a small read that needs it. A feed is asked for changes from this moment on."""
     now = clock().replace(tzinfo=UTC)
     doors: dict[str, tuple[str, Callable[[], object]]] = {}
     for name, document in _FEEDS.items():

@@ -23,7 +23,7 @@ _WRITES = ("store POST", "store PUT", "store write permission", "store batches")
 def examine_store(
     settings: Settings, woo: WooClient, vat_rates: Collection[Decimal], clock: Clock
 ) -> Iterator[Finding]:
-    """From the outside in: what is wrong is said once, and what depends on it is not looked at.
+    """From the outside in. A problem is said once, and lines that depend on it are not looked at.
 
     :param vat_rates: those in use
     """
@@ -62,7 +62,7 @@ def _outside(error: WooError) -> Finding:
         return red(
             "store permalinks",
             "the server answers, and has nothing under /wp-json",
-            "Choose any permalinks but Plain (WordPress > Settings > Permalinks). Else check WOO_URL.",
+            "Choose any permalinks but Plain (WordPress > Settings > Permalinks). Otherwise check WOO_URL.",
         )
     if error.code and error.status in _CLOSED:
         return red(
@@ -90,7 +90,7 @@ def _set_up(settings: Settings, woo: WooClient, vat_rates: Collection[Decimal]) 
 
 
 def _staff_roles(settings: Settings, woo: WooClient) -> Iterator[Finding]:
-    """The roles of the setting: one that the store does not have keeps nobody out."""
+    """A role of the setting that the store does not have keeps nobody out."""
     try:
         unknown = [role for role in settings.staff_roles if woo.customers.in_role(role) is None]
     except WooError as error:

@@ -1,7 +1,7 @@
 """Whether the store takes writes, found out by writes that do nothing (``clients/woo_probes.py`` says why they do not).
 
-A refusal in WordPress's own words has a code. What has none comes from something that stands in front of it: a
-firewall, a security plugin or the web server, which often let reads pass and stop PUT and POST.
+A refusal in WordPress's own words has a code. A refusal without one comes from a firewall, a security plugin or the web
+server in front of it, which often let reads pass and stop PUT and POST.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def examine_writes(settings: Settings, woo: WooClient) -> Iterator[Finding]:
 
 
 def _put(woo: WooClient) -> Finding:
-    """Nothing of ours is sent to the store by PUT, so it does not make the pair ill."""
+    """Never red: we send nothing to the store by PUT."""
     error = refusal_of(woo.probes.puts_nothing)
     if error is None or error.code:
         return green("store PUT", "gets through")
@@ -56,7 +56,7 @@ def _blocked(check: str, error: RemoteError) -> Finding:
 
 
 def _not_permitted(error: RemoteError, *, is_shadow: bool) -> Finding:
-    """The same key has just read: so a refusal is about writing."""
+    """The same key has just read, so a refusal is about writing."""
     check = "store write permission"
     if error.status not in _REFUSALS:
         return of_error(check, error)

@@ -6,8 +6,8 @@ The order of things is what makes it safe to be killed at any point:
    was done, and what still is goes out again.
 2. Writes go into the ledger as pending, in one transaction: all of them, or a portion right before it leaves.
 3. Lots leave side by side, who gives up a unique value before who takes it. A lot that fails as a whole is halved until
-   the bad write stands alone. What an answer tells is stored in the transaction that settles it in the ledger.
-4. What never left is marked unsent.
+   the bad write stands alone. An answer is stored in the transaction that settles it in the ledger.
+4. Writes that never left are marked unsent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What a flow gives so that its delta leaves: which writes are due, how they are sent, and what an answer means."""
+"""A flow's part of a delivery: which writes are due, how they are sent, and what an answer means."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,17 +20,18 @@ class Outbox(ABC, Generic[M, R]):
     side: str
     """The other side's name, for sentences."""
     error: type[RemoteError]
-    """Of the other side."""
+    """The class of the other side's errors."""
     whole: str
-    """What the quarantine calls a write as a whole."""
+    """The name of a write as a whole in the quarantine."""
     batch_size: int = 1
     """The most writes that one request takes."""
     tries: int = 2
     """How often a write that stands alone is sent while no answer comes."""
     portion: int | None = None
-    """So many writes are looked at again and entered in the ledger together, right before they leave; ``None``: all."""
+    """The number of writes that are looked at again and entered in the ledger together, right before they leave;
+    ``None``: all."""
     settled_together: int = 1
-    """So many answers are waited for before they are stored."""
+    """The number of answers that are stored together."""
     is_in_order: bool = False
     """Whether the writes of a place go one after the other, so that what follows one that did not arrive waits."""
     holds_fields: bool = False
@@ -49,7 +50,7 @@ class Outbox(ABC, Generic[M, R]):
         return [Claim(self.flow) for _ in writes]
 
     def look_again(self, database: StateDatabase, writes: Sequence[Write[M]]) -> Sequence[Write[M]]:
-        """What of these is still due, right before the next portion of them leaves."""
+        """The writes that are still due, right before the next portion of them leaves."""
         del database
         return writes
 
@@ -78,10 +79,10 @@ class Outbox(ABC, Generic[M, R]):
 
     @abstractmethod
     def read(self, write: Write[M], answer: Any) -> Outcome[M, R]:
-        """What an answer means."""
+        """The outcome that an answer means."""
 
     def read_back(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> Sequence[Write[M]]:
-        """After no answer: those that can be sent again. What is found done is added to the outcomes."""
+        """After no answer: the writes that can be sent again. Those that were done are added to the outcomes."""
         del outcomes
         return writes
 

@@ -113,7 +113,8 @@ _CATALOGUE = [
         "vat-rate-without-class",
         "A VAT rate has no tax class in the settings",
         "The settings do not say which of the store's tax classes has this rate, and a wrong one makes every receipt "
-        "wrong. A new product is not written; one that is in the store keeps its tax class, and its other fields go on.",
+        "wrong. A new product is not written; one that is in the store keeps its tax class, and its other fields go "
+        "on.",
         "add the rate to SOLTEQ_WOO_TAX_CLASSES",
     ),
     Problem(
@@ -255,8 +256,8 @@ _CATALOGUE = [
     Problem(
         "linked-before",
         "A customer and an account that were linked before differ",
-        "One of them was deleted, or could not be found, and is back. The values that both sides agreed on are forgotten "
-        "by then, so nobody can tell whose value counts. Nothing of either is written.",
+        "One of them was deleted, or could not be found, and is back. The values that both sides agreed on are "
+        "forgotten by then, so nobody can tell whose value counts. Nothing of either is written.",
         "give both sides the same values in the fields that differ, and they are linked again; if they are not one "
         "person any more, dismiss the row",
     ),
@@ -364,9 +365,9 @@ _CATALOGUE = [
     Problem(
         "write-blocked",
         "Something in front of the other side refuses a write",
-        "It answers 403, 406, 418 or a page of its own, while it lets others pass. Mostly it is a firewall or a security "
-        "plugin that takes a word in a text for an attack. The reason has its words. The same write is not sent again by "
-        "itself; all others go on.",
+        "It answers 403, 406, 418 or a page of its own, while it lets others pass. Mostly it is a firewall or a "
+        "security plugin that takes a word in a text for an attack. The reason has its words. The same write is not "
+        "sent again by itself; all others go on.",
         "let this machine's address, or these requests, through the firewall, or change the text in Solteq or in the "
         "store; then run the job retry_quarantined",
     ),

@@ -13,7 +13,7 @@ from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, Remo
 
 @dataclass
 class Sent(Generic[M, R]):
-    """What became of a lot, and the error that ended it, if one did."""
+    """The outcomes of a lot, and the error that ended it, if one did."""
 
     outcomes: list[Outcome[M, R]] = field(default_factory=list)
     error: IntegrationError | None = None
@@ -102,7 +102,7 @@ class Sender(Generic[M, R]):
             outcomes += [self._in_turn(outcome) for outcome in answered]
 
     def _in_turn(self, outcome: Outcome[M, R]) -> Outcome[M, R]:
-        """Who was refused because another has its value still is tried again with that other."""
+        """A write that was refused because another record still has its value is tried again with that other."""
         if self._turns.waits_for_another(outcome):
             return replace(outcome, state="retry", is_stale=True)
         return outcome

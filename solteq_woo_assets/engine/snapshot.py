@@ -28,13 +28,13 @@ Erased = Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], set[str]]
 
 
 def nobody(_connection: duckdb.DuckDBPyConnection, _rows: pl.DataFrame) -> set[str]:
-    """Of a table without people."""
+    """For a table without people: nobody was erased."""
     return set()
 
 
 @dataclass
 class ReadCounts:
-    """What a read brought: documents received, rows new or changed, documents that could not be read."""
+    """The result of a read: documents received, rows new or changed, documents that could not be read."""
 
     received: int = 0
     changed: int = 0
@@ -42,7 +42,7 @@ class ReadCounts:
     removed: int = 0
     full: bool = False
     erased: dict[str, bool] = field(default_factory=dict)
-    """Of people who were erased here and are in the feed: whether they are still there."""
+    """The erased people in the feed, and whether they are still there."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,9 @@ def merge(
 
 
 def outdate(connection: duckdb.DuckDBPyConnection, flow: str, changed: int) -> None:
-    """Remember that the flow's delta is to be made anew, in the transaction that stores what is new.
+    """Remember that the flow's delta is to be made anew, in the transaction that stores the new rows.
 
-    A run may break off before it compares, and who asks the other side then hears of nothing new.
+    A run may break off before it compares, and the other side then has no news for the next one.
 
     :param changed: how many rows are new or changed
     """
@@ -231,7 +231,7 @@ def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
 
 
 def _bury(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Sequence[Tombstone]) -> int:
-    """Mark as deleted what bare tombstones name; how many rows that were."""
+    """Mark the rows of bare tombstones as deleted; how many were marked."""
     if not tombstones:
         return 0
     named = pl.DataFrame(  # noqa: F841
@@ -255,7 +255,7 @@ def _quarantine_documents(
     valid: pl.DataFrame,
     invalid: Sequence[InvalidDocument],
 ) -> int:
-    """Let go of what could be read this time, and hold what could not; how many documents that were."""
+    """Let go of the documents that could be read this time, and hold the others; how many it holds."""
     for columns in _naming(table):
         release(connection, flow, "feed", valid.select(key=pl.concat_str(columns, separator="@")))
     fresh = _fresh(connection, table, invalid)
@@ -264,7 +264,7 @@ def _quarantine_documents(
 
 
 def _naming(table: Table) -> list[Sequence[str]]:
-    """What a document that cannot be read may be called by: its keys, or a product's code."""
+    """The columns that may name a document that cannot be read: its keys, or a product's code."""
     return [table.key, ["code"]] if "code" in table.columns else [table.key]
 
 

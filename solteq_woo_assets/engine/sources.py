@@ -1,4 +1,4 @@
-"""What is new in a feed of Solteq: the question of a flow's sensor."""
+"""News in a feed of Solteq: the question of a flow's sensor."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC

@@ -10,9 +10,9 @@ what the query gives. A query reads inputs, and tables that earlier steps made, 
 
 Parameters are ``$name`` in the query. At the end of the block the tables and the inputs are gone.
 
-What many queries say is a macro. ``engine/macros.sql`` has the words of all: each connection of the database knows
-them. ``flows/macros.sql`` has those of the flows, and a flow may have a ``macros.sql`` of its own: :func:`steps`
-defines these, since a macro takes 0.2 ms. A test with a connection of its own calls :func:`define_macros`.
+Expressions of many queries are macros. Each connection of the database knows those of ``engine/macros.sql``.
+``flows/macros.sql`` has those of the flows, and a flow may have a ``macros.sql`` of its own: :func:`steps` defines
+these, since a macro takes 0.2 ms. A test with a connection of its own calls :func:`define_macros`.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _package_of(module: str) -> str:
 
 
 class Steps:
-    """What a comparison reads and makes on the way; see :func:`steps`."""
+    """The inputs and temporary tables of a comparison; see :func:`steps`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, package: str) -> None:
         self.connection = connection
@@ -76,7 +76,7 @@ class Steps:
         return self.connection.sql(query(self._package, name), params=parameters).pl()
 
     def of(self, side: duckdb.DuckDBPyRelation, name: str, /) -> duckdb.DuckDBPyRelation:
-        """What a query gives of rows that it reads as ``side``."""
+        """The result of a query that reads these rows as ``side``."""
         rows = side.query("side", query(self._package, name))
         if rows is None:
             raise ValueError(f"{name}.sql gives no rows")
@@ -107,7 +107,7 @@ def reading(connection: duckdb.DuckDBPyConnection, **inputs: Input) -> Iterator[
 
 @contextmanager
 def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Iterator[Steps]:
-    """Run the queries beside a module, which gives its ``__name__``. At the end nothing of it is left.
+    """Run the queries beside a module, which gives its ``__name__``. At the end its tables and inputs are gone.
 
     A block inside another one reads the inputs of the outer one and registers none of the same name.
     After an error nothing is cleaned: the transaction has failed, and its connection goes with it.

@@ -1,4 +1,4 @@
-"""What the assets of every flow share: how they say what happened, and how they fail."""
+"""Parts of every flow's assets: how they report, and how they fail."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ OWNERS = ["team:integration"]
 PREVIEW_ROWS = 20
 READ_FIRST = {"dagster/priority": "2"}
 REPORT_NEXT = {"dagster/priority": "1"}
-"""Where one run does all flows, everything is read, and reported by the reconciliation, before anything is sent."""
+"""When one run does all flows, it reads everything and reconciles before it sends anything."""
 
 
 class ReadConfig(dg.Config):
@@ -46,7 +46,7 @@ class ReadConfig(dg.Config):
 
 
 class DeltaConfig(dg.Config):
-    """What a delta leaves out."""
+    """Records that a delta leaves out."""
 
     retry_refused: bool = False
     """Include the writes that the other side refused before, though they are the same."""
@@ -57,7 +57,7 @@ class DeltaConfig(dg.Config):
 
 
 def read_metadata(counts: ReadCounts, effort: Effort) -> dict[str, Any]:
-    """What a snapshot brought."""
+    """The result of a snapshot."""
     return {
         "received": counts.received,
         "changed": counts.changed,
@@ -71,7 +71,7 @@ def read_metadata(counts: ReadCounts, effort: Effort) -> dict[str, Any]:
 def delta_metadata(
     shop: Shop, changes: pl.DataFrame, *, quarantined: int, unchanged: int, effort: Effort
 ) -> dict[str, Any]:
-    """What a delta holds: counts by action and a preview of its first rows."""
+    """The result of a delta: counts by action and a preview of its first rows."""
     by_action = dict(changes["action"].value_counts().iter_rows())
     return {
         "created": by_action.get("create", 0),
@@ -155,7 +155,7 @@ def delivery_result(
     counts: DeliveryCounts,
     effort: Effort,
 ) -> dg.MaterializeResult:
-    """What became of a delta: counts, and the first writes with what the other side made of each.
+    """The result of a delivery: counts, and the first writes with the other side's answers.
 
     :param delta: the delta asset's name
     """
@@ -212,7 +212,7 @@ def _field(change: Mapping[str, str | None]) -> str:
 
 
 def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
-    """Where the store's people see a product, order or account; of a variation its parent.
+    """The page of the store's admin for a product, order or account; for a variation that of its parent.
 
     WordPress leads from the page of a post to that of an order, wherever the store keeps its orders.
     """
@@ -315,7 +315,7 @@ def without_refused(
 def _with_freed(
     suspects: Sequence[Mapping[str, Any]], left: Sequence[list[Any] | None], others: pl.DataFrame
 ) -> list[list[Any] | None]:
-    """What is left of each row's changes; all of them where another write gives up by now the value that it wants.
+    """The rest of each row's changes; all of them if another write gives up by now the value that it wants.
 
     :param others: the rows of which nothing was refused
     """

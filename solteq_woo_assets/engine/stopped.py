@@ -1,7 +1,7 @@
-"""What guard rails stopped, and which of those rows somebody let pass: the table ``sync.stopped``.
+"""The rows that guard rails stopped, and those of them that somebody let pass: the table ``sync.stopped``.
 
-A pass is for one row as it is, once. It is over when the row is delivered, changes, or is due no more. Its
-deliveries stay known, so that they do not count against a rail's share.
+A pass is for one row as it is, once. It ends when the row is delivered, changes, or is not due any more. Its deliveries
+stay known, so that they do not count against a rail's share.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -62,7 +62,7 @@ def frame(keys: Collection[str]) -> pl.DataFrame:
 
 
 def forget(connection: duckdb.DuckDBPyConnection, flow: str, delta: str, now: datetime, begin: datetime) -> None:
-    """Forget what was stopped and has changed or is due no more, and end the passes of such rows.
+    """Forget stopped rows that changed or are not due any more, and end their passes.
 
     :param delta: just stored, and yet to be judged
     :param begin: passes that were used before count no more

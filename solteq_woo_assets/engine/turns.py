@@ -16,7 +16,7 @@ from solteq_woo_assets.engine.writes import M, Outcome, Write
 
 @dataclass(frozen=True)
 class Release(Generic[M]):
-    """What a write gives up before its own turn: the fields."""
+    """The fields that a write gives up before its own turn."""
 
     write: Write[M]
     fields: Sequence[str]
@@ -52,7 +52,7 @@ class Turns(Generic[M]):
         return step is not None and step.is_bound
 
     def releases(self, write: Write[M]) -> list[Release[M]]:
-        """What others give up right before it."""
+        """The releases of others right before it."""
         step = self._steps.get(write.delivery_id)
         return [Release(self._writes[n], fields) for n, fields in step.releases.items()] if step else []
 
@@ -66,7 +66,7 @@ class Turns(Generic[M]):
             self._released[release.write.delivery_id] = release
 
     def forget_releases(self, writes: Sequence[Write[M]]) -> None:
-        """Of these none has given anything up: the request was not done."""
+        """None of these has given anything up: the request was not done."""
         with self._lock:
             for write in writes:
                 self._released.pop(write.delivery_id, None)
@@ -76,7 +76,7 @@ class Turns(Generic[M]):
         return write.delivery_id in self._released
 
     def note_outcomes(self, outcomes: Iterable[Outcome[M, Any]]) -> None:
-        """What became of writes."""
+        """Note the outcomes of writes."""
         with self._lock:
             self._states |= {outcome.write.delivery_id: _state_of_values(outcome) for outcome in outcomes}
 
@@ -94,5 +94,5 @@ class Turns(Generic[M]):
 
 
 def _state_of_values(outcome: Outcome[Any, Any]) -> str:
-    """What became of the unique values of a write: it may arrive but for them."""
+    """The fate of a write's unique values: it may arrive without them."""
     return "refused" if any(held.change["field"] in UNIQUE for held in outcome.held) else outcome.state

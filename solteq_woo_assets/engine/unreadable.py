@@ -1,4 +1,4 @@
-"""Rows of the store that cannot be read, in quarantine. What was read of them before stays as it was."""
+"""Rows of the store that cannot be read, in quarantine. Their earlier rows stay as they were."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class StoreRows:
     code: str
 
     def key(self, row_id: int) -> str:
-        """What the row is called in the quarantine."""
+        """The row's key in the quarantine."""
         return f"{self.noun} {row_id}" if row_id else f"{self.noun} (no id)"
 
     def hold(self, connection: duckdb.DuckDBPyConnection, read: Iterable[int], unreadable: Sequence[Unreadable]) -> int:

@@ -1,4 +1,4 @@
-"""What differs between the two systems, why, and for how long: one table for all flows, with its history."""
+"""The differences between the two systems, why, and for how long: one table for all flows, with its history."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ def reconciliation(
     context: dg.AssetExecutionContext,
     shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
-    """What differs between the two systems, field by field, and why, before it is put right.
+    """The differences between the two systems, field by field, and why, before they are put right.
 
     Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and somebody
     changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
@@ -69,7 +69,7 @@ def reconciliation(
 
 
 def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
-    """What failed in this run so far; the steps have the names of the assets."""
+    """The assets that failed in this run so far."""
     logged = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     return {entry.step_key for entry in logged if entry.step_key}
 
@@ -82,7 +82,7 @@ def _unread(failed: Collection[str]) -> list[tuple[str, str]]:
 def _found(
     connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, unread: Sequence[tuple[str, str]]
 ) -> pl.DataFrame:
-    """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment.
+    """The writes that each flow would make by the snapshots, and the records that it holds back.
 
     :param unread: flows that are left out, each with a snapshot that could not be read
     """

@@ -1,5 +1,5 @@
--- One row a field that differs; of what is missing or surplus one a record.
--- What was delivered last of a field tells an edit in the other system from a change that was not delivered yet.
+-- One row for each field that differs; one for each record that is missing or surplus.
+-- The last delivery of a field tells an edit in the other system from a change that was not delivered yet.
 WITH delivered AS (
     SELECT key, settled_at, unnest(changes) AS change
     FROM deliveries
