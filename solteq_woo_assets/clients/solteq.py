@@ -35,7 +35,7 @@ EMPTY_PAGES = 1000
 
 _NAMES_OF_TENANT = ("tenant_id", "tenantId", "tenant", "tid", "company_id", "companyId", "company")
 TENANT_CLAIMS = (*_NAMES_OF_TENANT, *(f"client_{name}" for name in _NAMES_OF_TENANT))
-"""What identity servers call the claim that names the customer; IdentityServer puts ``client_`` before a client's."""
+"""Names of the claim that names the tenant; IdentityServer puts ``client_`` before a client's."""
 
 _UNSTATED_LIFE_SECONDS = 300
 _CREDENTIALS = "Check SOLTEQ_CLIENT_ID and SOLTEQ_CLIENT_SECRET"
@@ -65,7 +65,7 @@ class SolteqClient:
     """Reads the feeds. Thread-safe.
 
     :param timezone: of the shop, a TZ database name
-    :param feeds: where Solteq has what; customers and sales are written there, too
+    :param feeds: paths and scopes; customers and sales are written there, too
     :raises ConfigurationError: an address over which the secret would travel in the clear
     """
 
@@ -108,7 +108,7 @@ class SolteqClient:
         self._tokens.get(scope)
 
     def tenant(self, scope: str) -> str | None:
-        """Whose data this is, by the claims of the access token; ``None`` when it names nobody.
+        """The tenant by the claims of the access token; ``None`` when it names none.
 
         :raises SolteqError: there is no token to be had
         """
@@ -159,7 +159,7 @@ class SolteqClient:
             params["continuationToken"] = token
 
     def answers_for(self, feed: Feed) -> str:
-        """What decides what a feed answers with: where it is, and the time zone that it is asked for."""
+        """The path of a feed and the time zone of its question, which decide its answer."""
         return f"{feed.path} {self._timezone}"
 
     def newest_page(self, feed: Feed[D], *, modified_since: datetime, page_size: int = 100) -> FeedPage[D]:
@@ -190,7 +190,7 @@ class _Token(BaseModel):
 
 
 def _claims(token: SecretStr) -> Mapping[str, Any]:
-    """What a JWT says, read without checking who signed it: it came from the identity server itself."""
+    """The claims of a JWT. Its signature is not checked, since it came from the identity server itself."""
     _, _, payload = token.get_secret_value().partition(".")
     payload = payload.partition(".")[0]
     try:

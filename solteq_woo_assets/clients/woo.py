@@ -140,7 +140,7 @@ class WooClient:
     def read_by_id(
         self, ids: Sequence[int], *, parent_id: int | None = None, status: str = "any"
     ) -> list[StoreProduct]:
-        """Those of the ids that the store has, but for what cannot be read.
+        """The products of these ids that the store has and that can be read.
 
         :param parent_id: of the variations that these are; products are found without it
         """
@@ -151,7 +151,7 @@ class WooClient:
     def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
         """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin.
 
-        What cannot be read is left out.
+        Products that cannot be read are left out.
         """
         found: list[StoreProduct] = []
         for some in _sku_chunks(skus):
@@ -176,7 +176,7 @@ class WooClient:
         return takes_writes(self._session, f"{_API}/products/batch")
 
     def store_facts(self) -> StoreFacts:
-        """What the store's settings say about prices, stock, time and tax classes."""
+        """Settings of the store about prices, stock, time and tax classes."""
         index = object_at(self._session, "", {"_fields": "timezone_string,gmt_offset"})
         path, setting = f"{_API}/taxes/classes", self.probes.setting
         classes = list_of(self._session.get(path, {"_fields": "slug"}).body, path)

@@ -15,14 +15,14 @@ from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, Page, chunks_of_ids, 
 from solteq_woo_assets.errors import WooError
 
 CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
-"""What to ask for when reading; on a batch it would hide the errors."""
+"""Fields to ask for when reading; on a batch they would hide the errors."""
 _PATH, _ORDERS_PATH = "wc/v3/customers", "wc/v3/orders"
 _NO_SUCH_ROLE = "rest_invalid_param"
 _GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 
 
 class StoreAddress(BaseModel):
-    """Where an invoice or a parcel goes. A shipping address has no e-mail."""
+    """The address of an invoice or a parcel. A shipping address has no e-mail."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +43,7 @@ Stored = Annotated[StoreAddress, BeforeValidator(lambda value: value if isinstan
 
 
 class StoreCustomer(BaseModel):
-    """An account of the store, of any role. Times are naive UTC. Never shown: personal data is left out of its text.
+    """An account of the store, of any role. Times are naive UTC. Its text leaves out personal data.
 
     :param meta: text by key; keys with an underscore are never among them, WooCommerce hides those of customers
     """
@@ -80,7 +80,7 @@ _ADDRESS = re.compile(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]+@(?!-)[a-zA-Z0-9-]+(?<!-
 
 
 class StoreOrder(BaseModel):
-    """Who ordered. A guest has no account: ``customer_id`` is 0."""
+    """The buyer of an order. A guest has no account: ``customer_id`` is 0."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -92,8 +92,8 @@ class StoreOrder(BaseModel):
 
 
 def is_mailable(value: str) -> bool:
-    """Whether WordPress takes it for an address. Of another one an update drops the letters that it does not know and
-    keeps the rest, which may be somebody else's, or empties the address (contract, 12)."""
+    """Whether WordPress takes it for an address. From another text an update drops the letters that it does not know,
+    and keeps the rest, which may be somebody else's, or empties the address (contract, 12)."""
     return 6 <= len(value) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(value) is not None  # noqa: PLR2004  # WordPress's
 
 
@@ -105,7 +105,7 @@ def _mailable(value: str) -> str:
 
 
 class CustomerWrite(BaseModel):
-    """What is to be created or changed of an account; what is left out stays.
+    """An account to create, or the fields of one to change. Other fields stay.
 
     :param id: ``None`` creates
     :param meta: ``None`` takes a key away
@@ -163,9 +163,9 @@ class WooCustomers:
         return found
 
     def orders(self, since: datetime, *, with_addresses: bool) -> list[StoreOrder]:
-        """Whose orders are new or changed since then; what cannot be read is left to the sales flow, which holds it.
+        """Orders that are new or changed since then. The sales flow holds those that cannot be read.
 
-        :param with_addresses: those of guests stand nowhere else
+        :param with_addresses: guests have them only here
         """
         fields = "id,customer_id,status,billing,shipping" if with_addresses else "id,customer_id"
         read = StoreOrder.model_validate
@@ -173,7 +173,7 @@ class WooCustomers:
         return [order for page in found for order in page.rows]
 
     def in_role(self, role: str) -> set[int] | None:
-        """Who has this role, whatever other roles they have; a role that the store does not have is ``None``.
+        """The accounts with this role, also beside other roles; ``None`` if the store does not have the role.
 
         An account shows one of its roles (contract, 74).
         """

@@ -30,11 +30,11 @@ STORE_PRODUCT_FIELDS = (
     "date_on_sale_to_gmt,tax_class,manage_stock,stock_quantity,stock_status,attributes,meta_data,"
     "cost_of_goods_sold,date_modified_gmt"
 )
-"""What to ask for when reading; on a batch it would hide the errors."""
+"""Fields to ask for when reading; on a batch they would hide the errors."""
 
 
 def _sale_time(value: object) -> datetime | None:
-    """What is no time is none; the delta puts it right. One before all calendars is long past."""
+    """A value that is no time counts as none, and the delta puts it right. A time before all calendars is long past."""
     try:
         return store_time(value)
     except ValueError:
@@ -42,7 +42,7 @@ def _sale_time(value: object) -> datetime | None:
 
 
 def _pieces(value: object) -> int | None:
-    """Fractions come from plugins; they are rounded down, as ours are. What is no number is none."""
+    """Fractions come from plugins, and are rounded down, as ours are. A value that is no number counts as none."""
     number = number_or_none(value)
     return None if number is None else int(number.to_integral_value(ROUND_FLOOR))
 
@@ -59,7 +59,7 @@ def _or_empty(value: object) -> object:
     return "" if value is None else value
 
 
-# A price field is free text in the store; what is no number is no price.
+# A price field is free text in the store; a text that is no number counts as no price.
 Price = Annotated[Decimal | None, PlainValidator(number_or_none)]
 SaleEdge = Annotated[datetime | None, PlainValidator(_sale_time)]
 Text = Annotated[str, BeforeValidator(_or_empty)]
@@ -77,7 +77,7 @@ def sku_key(sku: str | None) -> str:
 
 
 class StoreAttribute(BaseModel):
-    """What tells variants apart, or describes a product. A variation has one option; ``id`` 0 is the product's own."""
+    """It tells variants apart, or describes a product. A variation has one option; ``id`` 0 is the product's own."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -206,10 +206,10 @@ class MetaWrite(_Strict):
 
 
 class ProductWrite(_Strict):
-    """The only fields that are ever sent to the store, in the only forms that it takes as they are meant.
+    """The only fields that are ever sent to the store, in forms that it does not mangle.
 
     WooCommerce does not validate the items of a batch: it makes 15 of ``"1,5"``, 0 of ``"abc"``, 2 of 2.9 and a draft
-    of an unknown status. What is set is sent, the rest is left out.
+    of an unknown status. Only fields that are set are sent.
     """
 
     id: int | None = Field(default=None, gt=0)
@@ -244,7 +244,7 @@ class ProductWrite(_Strict):
         return {"values": [{"defined_value": cost}]}
 
     def to_wire(self) -> dict[str, Any]:
-        """What is sent."""
+        """As WooCommerce takes it."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -302,7 +302,7 @@ class ProductBatch(Batch[ProductWrite]):
 
 @dataclass(frozen=True)
 class StoreFacts:
-    """What the store's settings say.
+    """Settings of the store.
 
     :param timezone: a TZ database name, or an offset such as ``+02:00``
     :param tax_classes: slugs; the standard class is ``standard``

@@ -58,7 +58,7 @@ class LineTax(_Row):
 
 
 class Meta(_Row):
-    """What a plugin or WooCommerce itself remembers of an order or a line."""
+    """A meta value of an order or a line, by a plugin or WooCommerce itself."""
 
     key: Text = ""
     value: Any = None
@@ -110,7 +110,7 @@ class RefundReference(_Row):
 
 
 class Billing(_Row):
-    """Whom the bill is for; personal."""
+    """The receiver of the bill; personal."""
 
     first_name: Text = Field(default="", repr=False)
     last_name: Text = Field(default="", repr=False)
@@ -167,7 +167,7 @@ class RefundDocument(_Lines):
 class WooOrders:
     """Reads orders and refunds. Thread-safe.
 
-    :param meta_keys: of the orders' meta, what is read; of all else nothing is asked for or kept
+    :param meta_keys: of the orders' meta that is read; no other is kept
     """
 
     def __init__(self, session: JsonSession, meta_keys: Collection[str] = ()) -> None:
@@ -208,7 +208,7 @@ class WooOrders:
     def modified(self, since: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
 
-        The question of a sensor: what is new is in it, however many orders changed before.
+        The question of a sensor: new changes are in it, however many orders changed before.
         """
         params = {**modified_after(since), "status": "any"}
         window: Params = {"per_page": PAGE_ROWS, "orderby": "modified", "order": "desc"}

@@ -31,7 +31,7 @@ Read = Callable[[Any], R]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A row of the store that makes no record. What it holds is not told.
+    """A row of the store that makes no record. Its values are left out.
 
     :param id: 0 where it has none
     :param modified: when the store says that it was modified; empty where it says no time

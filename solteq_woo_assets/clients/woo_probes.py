@@ -1,4 +1,4 @@
-"""Questions about a store itself, asked without changing anything there: what ``solteq-woo doctor`` wants to know."""
+"""Questions of ``solteq-woo doctor`` to a store, which change nothing there."""
 
 import re
 from collections.abc import Mapping
@@ -35,13 +35,13 @@ class TaxRate:
 
 
 class WooProbes:
-    """Asks, and never changes anything. Thread-safe."""
+    """Asks without changing anything. Thread-safe."""
 
     def __init__(self, session: JsonSession) -> None:
         self._session = session
 
     def index(self) -> Mapping[str, Any]:
-        """What the store tells every visitor: its address, its time zone and the APIs that it has.
+        """The store's public index: its address, its time zone and its APIs.
 
         :raises WooError: it is away, or something else answers under ``/wp-json``
         """
@@ -87,7 +87,7 @@ class WooProbes:
 
         Asked with one more than the usual, of a product that is not there: WooCommerce counts before it looks at any
         item, and answers 413 with its limit (recorded; class-wc-rest-controller, check_batch_limit, which has a
-        filter). Where the limit is higher, each item is refused by itself.
+        filter). If the limit is higher, each item is refused by itself.
 
         :raises WooError: it does not say
         """
@@ -106,7 +106,7 @@ class WooProbes:
         try:
             self._session.send(method, path, body)
         except OutcomeUnknownError as error:
-            # There is nothing whose outcome could be unknown.
+            # Nothing was to be done, so no outcome is unknown.
             raise error.__cause__ if isinstance(error.__cause__, WooError) else WooError(str(error)) from None
 
 

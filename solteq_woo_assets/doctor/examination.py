@@ -18,7 +18,7 @@ from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 _ONCE: Wire = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
-"""No retries, since somebody is waiting and passing trouble is worth a line; nor does a wrong clock stop the doctor."""
+"""No retries: somebody is waiting, and passing trouble is worth a line. A wrong clock does not stop the doctor."""
 
 
 def examine(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from solteq_woo_assets.engine.guard_rails import FEW, Delta, GuardRails, Limit, Verdict, count, wrong
 
-# Of what the store does not count, it says itself whether there is any. A family is in stock by its variations.
+# The store says itself whether a product that it does not count is in stock. A family is in stock by its variations.
 _IN_STOCK = (
     "(held.stock_quantity > 0 OR held.manage_stock IS NOT TRUE AND held.stock_status = 'instock' "
     "AND held.type NOT IN ('variable', 'grouped'))"

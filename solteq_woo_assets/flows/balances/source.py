@@ -1,4 +1,4 @@
-"""Where balances come from, and what the flow's sensor looks at."""
+"""The source of balances, which the flow's sensor watches."""
 
 from datetime import datetime
 

@@ -76,7 +76,7 @@ class CustomerOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
         return customer_document(self._held(write), spelled_out(write.changes, row))
 
     def _held(self, write: Write) -> str | None:
-        """What Solteq has of the customer."""
+        """The customer in Solteq."""
         without_email = self._without_email.get(write.delivery_id)
         return without_email.raw if without_email else write.more.document
 

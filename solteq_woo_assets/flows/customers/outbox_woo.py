@@ -157,7 +157,7 @@ class AccountOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
         return Outcome(write, "refused", error=f"{answer.code}: {answer.message}")
 
     def _holder(self, write: Write) -> StoreCustomer | None:
-        """Who has the e-mail address: we ourselves, perhaps, in a request that was not answered."""
+        """The account with the e-mail address, perhaps made by our own request that was not answered."""
         email = _new_email(write)
         return next(iter(self._customers.by_email(email)), None) if email else None
 

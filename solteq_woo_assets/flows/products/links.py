@@ -38,9 +38,9 @@ def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
 
 
 def same_product(connection: duckdb.DuckDBPyConnection, codes: Collection[str] | None) -> list[str]:
-    """Let store products be the new documents of Solteq that have their codes; the codes of which that was so.
+    """Let store products be the new documents of Solteq with their codes; the codes for which that was done.
 
-    For those whose SKU was not given to a product of its own yet.
+    Only for documents without a store product of their own.
 
     :param codes: in any spelling; ``None`` for all
     """
@@ -52,9 +52,9 @@ def same_product(connection: duckdb.DuckDBPyConnection, codes: Collection[str] |
 
 
 def link_interrupted(connection: duckdb.DuckDBPyConnection) -> None:
-    """What the answers would have told of products withdrawn or put on sale again, had the run lived to hear them.
+    """Store the links of products that an interrupted run withdrew or put on sale again.
 
-    For when the catalogue has just been read: a status that is there as it was sent was taken.
+    Call it when the catalogue has just been read: a status that is there as it was sent was taken.
     """
     with sql.steps(connection, __name__) as steps:
         steps.run("link_interrupted")

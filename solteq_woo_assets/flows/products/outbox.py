@@ -33,7 +33,7 @@ TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
 
 @dataclass(frozen=True)
 class Parent:
-    """Of a variation: whose it is."""
+    """The parent of a variation."""
 
     parent_key: str | None
     parent_id: int | None
@@ -48,8 +48,8 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
 
     :param table: the delta, such as ``delta.product_delta``
     :param clock: the present, for the history of prices
-    :param portion: so many writes leave between two looks
-    :param look: asked before each portion, with the keys that are due still: whether it made the delta anew
+    :param portion: the number of writes between two looks
+    :param look: called before each portion, with the keys that are still due; says whether it made the delta anew
     """
 
     side = "the store"
@@ -192,7 +192,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return rest
 
     def _held(self, writes: Sequence[Write], parent_id: int | None) -> dict[str, StoreProduct]:
-        """What the store has of each write's product, by delivery id."""
+        """The store's product of each write, by delivery id."""
         by_id = {write.woo_id: write for write in writes if write.woo_id is not None}
         by_sku = {_sku(write): write for write in writes if write.woo_id is None}
         found: dict[str, StoreProduct] = {}
@@ -269,7 +269,7 @@ def _releasing(released: Release[Parent]) -> ProductWrite:
 
 
 def _is_another(write: Write, product: StoreProduct) -> bool:
-    """A store that was restored may use an id anew. What was written there is put right when the next run compares."""
+    """A store that was restored may use an id anew. The next run puts right what was written there."""
     tells = write.action == "update" and write.kind != "variable" and product.sku != ""
     return tells and _sku(write) not in ("", sku_key(product.sku))
 

@@ -1,4 +1,4 @@
-"""Where products come from, and what the flow's sensor looks at."""
+"""The source of products, which the flow's sensor watches."""
 
 from solteq_woo_assets.clients.solteq_documents import Feed, ProductDocument
 from solteq_woo_assets.engine.sources import feed_source

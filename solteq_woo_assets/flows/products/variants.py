@@ -70,7 +70,7 @@ def merged_attributes(held: Sequence[Attribute], pairs: Sequence[Pair]) -> list[
 
 
 def chosen_options(attributes: Sequence[Attribute], variants: Sequence[Sequence[Pair]]) -> list[list[dict[str, Any]]]:
-    """Of each variant what its variation is sent: names and options as its product spells them, which must have them.
+    """The attributes that each variation is sent, with names and options as its product spells them.
 
     An attribute of the whole store goes by its id, one of the product alone by its name.
     """

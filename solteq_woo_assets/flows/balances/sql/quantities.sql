@@ -1,6 +1,6 @@
 -- How many pieces of each code the store may sell: the free balance of all stores together less the buffer and what is
 -- under way, in whole pieces, never below 0. 2.9 kg is 2.
--- Where a product that is not on sale is to be out of stock, it is so without a balance, too.
+-- A product that is not on sale and is to be out of stock is so without a balance, too.
 WITH sold AS (
     SELECT sku_key, sum(pieces) AS pieces FROM under_way GROUP BY ALL
 ),

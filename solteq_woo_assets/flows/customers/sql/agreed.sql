@@ -1,5 +1,4 @@
--- What both sides agree on by now, of the links where that is another than before: person in the order of
--- person_fields().
+-- The values that both sides agree on by now, for links where they changed: person in the order of person_fields().
 WITH compared AS (
     SELECT
         solteq_id, woo_id, agreed, agreed_solteq_phone_text, agreed_woo_phone_text,

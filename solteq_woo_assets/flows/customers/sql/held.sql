@@ -1,4 +1,4 @@
--- What is held back, and from whom: told is the side that hears nothing of it.
+-- The fields and people that are held back; told is the side that is not written.
 WITH doubted AS (
     SELECT 'woo' AS told, solteq_id AS key, field, of_customer AS reason, code
     FROM doubts

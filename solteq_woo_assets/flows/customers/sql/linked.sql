@@ -24,8 +24,8 @@ candidates AS (
         AND woo_id NOT IN (SELECT woo_id FROM returned)
 ),
 
--- The e-mail addresses are the same, or they are nobody else's and the names agree. Of a customer without an e-mail
--- address it is enough that no name differs.
+-- The e-mail addresses are the same, or they are nobody else's and the names agree. For a customer without an
+-- e-mail address it is enough that no name differs.
 by_id AS (
     SELECT solteq_id, woo_id, 'the customer has the account''s ExternalID' AS why
     FROM candidates

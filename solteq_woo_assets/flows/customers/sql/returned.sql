@@ -1,4 +1,4 @@
--- Who were linked before one of them was gone, and are both there again; with the fields that differ.
+-- Pairs that were linked before one of them was gone, and that are both there again, with the fields that differ.
 SELECT
     links.solteq_id, links.woo_id,
     list_transform(

@@ -1,4 +1,4 @@
--- What Solteq is told of linked accounts.
+-- The changes of linked accounts for Solteq.
 WITH told AS (
     SELECT
         solteq_id, woo_id,

@@ -1,4 +1,4 @@
--- What the store is told of linked customers.
+-- The changes of linked customers for the store.
 WITH told AS (
     SELECT
         solteq_id, woo_id,

@@ -27,7 +27,7 @@ spelled AS (
     FROM documents
 ),
 
--- Of an attribute that a document has in two spellings the first counts.
+-- The first spelling of an attribute in a document counts.
 of_documents AS (
     SELECT id, place, names.text AS name, options.text AS option, names.name_key, options.option_key
     FROM spelled

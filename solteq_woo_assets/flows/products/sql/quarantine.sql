@@ -1,4 +1,4 @@
--- What is held back, or goes without a field, and why.
+-- Products that are held back, or go without a field, and why.
 SELECT
     coalesce(nullif(trim(code), ''), id) AS key,
     'code' AS field, 'the product has no code' AS reason, 'code-missing' AS code
