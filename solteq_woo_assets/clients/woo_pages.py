@@ -73,6 +73,18 @@ class Page(Generic[R]):
                 self.rows.append(row)
 
 
+def gathered(pages: Iterable[Page[R]], most: int) -> Iterator[Page[R]]:
+    """Pages put together until they have this number of rows."""
+    lot = Page[R]()
+    for page in pages:
+        lot.add((*page.rows, *page.unreadable))
+        if len(lot.rows) >= most:
+            yield lot
+            lot = Page[R]()
+    if lot.rows or lot.unreadable:
+        yield lot
+
+
 def read_row(read: Read[R], raw: Any) -> R | Unreadable:
     """A record, or why it makes none."""
     try:

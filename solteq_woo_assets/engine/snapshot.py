@@ -184,7 +184,7 @@ def read_feed(
             counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
             rows, invalid = _without_erased(erased(connection, rows), rows, page, counts)
             changed = merge(connection, table, rows, version="modified_at")
-            changed += _bury(connection, table, tombstones)  # earlier ones too: versions come in any order
+            changed += _mark_deleted(connection, table, tombstones)  # earlier ones too: versions come in any order
             outdate(connection, flow, changed)
             counts.changed += changed
             counts.quarantined += _quarantine_documents(connection, flow, table, rows, invalid)
@@ -230,7 +230,7 @@ def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
         yield lot
 
 
-def _bury(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Sequence[Tombstone]) -> int:
+def _mark_deleted(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Sequence[Tombstone]) -> int:
     """Mark the rows of bare tombstones as deleted; how many were marked."""
     if not tombstones:
         return 0
@@ -240,12 +240,12 @@ def _bury(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Seque
         orient="row",
     )
     same_key = " AND ".join(f"held.{key} = stone.{key}" for key in table.key)
-    buried = connection.execute(
+    marked = connection.execute(
         f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
         f"FROM (SELECT {', '.join(table.key)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
         f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted RETURNING held.modified_at"
     ).fetchall()
-    return len(buried)
+    return len(marked)
 
 
 def _quarantine_documents(

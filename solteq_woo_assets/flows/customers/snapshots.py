@@ -10,7 +10,7 @@ from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_documents import Feed
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_customers import StoreCustomer, StoreOrder
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, Page
+from solteq_woo_assets.clients.woo_pages import Page, gathered
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -141,22 +141,13 @@ def _read_all(
 ) -> ReadCounts:
     counts = ReadCounts(full=True)
     seen: set[int] = set()
-    lot: list[Page[StoreCustomer]] = []
-
-    def keep(lot: Sequence[Page[StoreCustomer]]) -> None:
+    for lot in gathered(woo.customers.read(), ROWS_PER_TRANSACTION):
+        seen |= lot.ids
         with database.transaction() as connection:
-            stored = _store_pages(connection, lot, tax_code_meta)
+            stored = _store_pages(connection, [lot], tax_code_meta)
         counts.received += stored.received
         counts.changed += stored.changed
         counts.quarantined += stored.quarantined
-
-    for page in woo.customers.read():
-        lot.append(page)
-        seen.update(page.ids)
-        if len(lot) * PAGE_ROWS >= ROWS_PER_TRANSACTION:
-            keep(lot)
-            lot = []
-    keep(lot)
     # Asked for by name before anybody is parted: a list can leave out what is there.
     seen.update(woo.customers.by_id(sorted(set(known).difference(seen))).ids)
     with database.transaction() as connection:

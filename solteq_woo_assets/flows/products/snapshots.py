@@ -7,6 +7,7 @@ import duckdb
 
 from solteq_woo_assets.clients.woo import ProductPage, WooClient
 from solteq_woo_assets.clients.woo_documents import StoreFacts, StoreProduct
+from solteq_woo_assets.clients.woo_pages import gathered
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -69,7 +70,7 @@ def read_catalogue(
         _store_facts(database, woo.store_facts())
     newest: datetime | None = None
     seen: set[int] = set()
-    for lot in _catalogue_pages(woo, None if full or before is None else before.position):
+    for lot in gathered(_pages(woo, None if full or before is None else before.position), ROWS_PER_TRANSACTION):
         newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.rows))), default=None)
         seen.update(row.id for row in (*lot.rows, *lot.unreadable))
         with database.transaction() as connection:
@@ -98,24 +99,9 @@ def read_catalogue(
     return counts
 
 
-def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
-    """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
-    lot = ProductPage()
+def _pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
+    """Products, the bin when everything is asked for, then variations."""
     variable: list[int] = []
-    for page in _product_pages(woo, modified_after, variable):
-        lot.add((*page.rows, *page.unreadable))
-        if len(lot.rows) >= ROWS_PER_TRANSACTION:
-            yield lot
-            lot = ProductPage()
-    if lot.rows or lot.unreadable:
-        yield lot
-
-
-def _product_pages(woo: WooClient, modified_after: datetime | None, variable: list[int]) -> Iterator[ProductPage]:
-    """Products, then variations.
-
-    :param variable: gets the ids of the products that have variations
-    """
     for status in ("any", "trash") if modified_after is None else ("any",):
         for page in woo.read_products(modified_after=modified_after, status=status):
             variable += [product.id for product in page.rows if product.type == "variable"]

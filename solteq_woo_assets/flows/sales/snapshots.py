@@ -1,6 +1,6 @@
 """The store's orders in the database: read by what changed, or by whole days, to the same rows."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -9,7 +9,7 @@ import duckdb
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
-from solteq_woo_assets.clients.woo_pages import Page, Unreadable
+from solteq_woo_assets.clients.woo_pages import Page, Unreadable, gathered
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.engine.unreadable import StoreRows
@@ -173,7 +173,8 @@ class _Reader:
     def keep(self, pages: Iterable[Page[OrderDocument]]) -> set[int]:
         """Store orders, with those of their refunds that are not known yet; the ids of all that were there."""
         seen: set[int] = set()
-        for read, unreadable in _gathered(pages):
+        for lot in gathered(pages, ORDERS_PER_TRANSACTION):
+            read, unreadable = lot.rows, lot.unreadable
             seen.update(order.id for order in read)
             seen.update(row.id for row in unreadable)
             self.newest = max(filter(None, (self.newest, *(order.date_modified_gmt for order in read))), default=None)
@@ -263,20 +264,6 @@ class _Reader:
         with self._database.transaction() as connection:
             gone = set(ids) - seen - set(binned)
             self._counts.removed += _mark(connection, gone, "deleted")
-
-
-def _gathered(pages: Iterable[Page[OrderDocument]]) -> Iterator[tuple[list[OrderDocument], list[Unreadable]]]:
-    """Pages put together until they are worth a transaction."""
-    orders: list[OrderDocument] = []
-    unreadable: list[Unreadable] = []
-    for page in pages:
-        orders += page.rows
-        unreadable += page.unreadable
-        if len(orders) >= ORDERS_PER_TRANSACTION:
-            yield orders, unreadable
-            orders, unreadable = [], []
-    if orders or unreadable:
-        yield orders, unreadable
 
 
 def store_orders(
