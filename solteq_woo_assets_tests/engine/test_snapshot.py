@@ -202,8 +202,8 @@ def test_a_tombstone_buries_what_is_not_newer_and_counts_once(memory: Connection
         version="modified_at",
     )
     stones = [stone("A", 1), stone("A", 2), stone("B", 2), stone("unknown", 2)]
-    assert snapshot._bury(memory, SOLTEQ_BALANCES, stones) == 1
-    assert snapshot._bury(memory, SOLTEQ_BALANCES, stones) == 0
+    assert snapshot._mark_deleted(memory, SOLTEQ_BALANCES, stones) == 1
+    assert snapshot._mark_deleted(memory, SOLTEQ_BALANCES, stones) == 0
     found = memory.execute(
         f"SELECT product_code, store_id, deleted, modified_at FROM {SOLTEQ_BALANCES} ORDER BY ALL"
     ).fetchall()
