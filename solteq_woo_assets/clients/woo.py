@@ -137,16 +137,14 @@ class WooClient:
         """One product's variations by id; ``trash`` is the bin."""
         return self._pages(f"{_API}/products/{parent_id}/variations", _filter(None, status), parent_id)
 
-    def read_by_id(
-        self, ids: Sequence[int], *, parent_id: int | None = None, status: str = "any"
-    ) -> list[StoreProduct]:
+    def read_by_id(self, ids: Sequence[int], *, parent_id: int | None = None) -> list[StoreProduct]:
         """The products of these ids that the store has and that can be read.
 
         :param parent_id: of the variations that these are; products are found without it
         """
         path = f"{_API}/products" if parent_id is None else f"{_API}/products/{parent_id}/variations"
-        asked = ({"include": some, **_filter(None, status)} for some in chunks_of_ids(ids))
-        return [product for params in asked for page in self._pages(path, params, parent_id) for product in page.rows]
+        found = (self._pages(path, {"include": some}, parent_id) for some in chunks_of_ids(ids))
+        return [product for pages in found for page in pages for product in page.rows]
 
     def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
         """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin.

@@ -200,10 +200,10 @@ class WooOrders:
         if not steady:
             yield from self._pages(window)
 
-    def by_id(self, ids: Sequence[int], status: str = "any") -> Iterator[Page[OrderDocument]]:
-        """Those of the ids that the store lists; ``trash`` looks in the bin."""
+    def by_id(self, ids: Sequence[int]) -> Iterator[Page[OrderDocument]]:
+        """The orders of these ids that the store lists."""
         for some in chunks_of_ids(ids):
-            yield self._orders(self._page({"include": some, "status": status}, 0))
+            yield self._orders(self._page({"include": some}, 0))
 
     def modified(self, since: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
