@@ -144,7 +144,7 @@ class WooClient:
         """
         path = f"{_API}/products" if parent_id is None else f"{_API}/products/{parent_id}/variations"
         found = (self._pages(path, {"include": some}, parent_id) for some in chunks_of_ids(ids))
-        return [product for pages in found for page in pages for product in page.rows]
+        return [product for some in found for page in some for product in page.rows]
 
     def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
         """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin.
