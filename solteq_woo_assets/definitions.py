@@ -15,11 +15,10 @@ from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop, opened
 from solteq_woo_assets.flows.all import FLOWS
+from solteq_woo_assets.flows.reconciliation.assets import nothing_survives, reconciliation_of
 from solteq_woo_assets.flows.sales.assets import days_of
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
-
-RECONCILIATION = "solteq_woo_assets.flows.reconciliation.assets"
 
 
 def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequence[Flow] = FLOWS) -> dg.Definitions:
@@ -33,14 +32,15 @@ def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequenc
         with opened(settings, state_database(settings.database, flows), clock) as shop:
             yield shop
 
-    modules = [import_module(name) for name in dict.fromkeys([*(flow.module for flow in flows), RECONCILIATION])]
+    modules = [import_module(name) for name in dict.fromkeys(flow.module for flow in flows)]
     loaded = [asset for asset in dg.load_assets_from_modules(modules) if isinstance(asset, dg.AssetsDefinition)]
+    loaded.append(reconciliation_of(flows))
     days = days_of(settings)
     loaded = dg.map_asset_specs(
         lambda spec: spec.replace_attributes(partitions_def=days) if spec.partitions_def else spec, loaded
     )
     assets = [*dg.map_asset_specs(shown(settings, flows), loaded)]
-    checks = dg.load_asset_checks_from_modules(modules)
+    checks = [*dg.load_asset_checks_from_modules(modules), nothing_survives]
     if settings.mode == "shadow":
         deliveries = {flow.delivery for flow in flows}
         assets = without_deliveries(assets, deliveries)

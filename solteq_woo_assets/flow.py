@@ -53,13 +53,14 @@ class Comparison:
 
     ``changes`` begins with ``CHANGES_SCHEMA``, ``held`` has ``HELD_SCHEMA``. ``effects``: writes that the delta asset
     applies in the transaction that stores the delta. ``next_edge``: when the same data give another comparison, if they
-    do, in UTC without a zone. ``numbers``: more numbers for the UI.
+    do, in UTC without a zone. ``compared``: how many records it looked at. ``numbers``: more numbers for the UI.
     """
 
     changes: pl.DataFrame
     held: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HELD_SCHEMA))
     effects: tuple[Effect, ...] = ()
     next_edge: datetime | None = None
+    compared: int = 0
     numbers: Mapping[str, int] = field(default_factory=dict)
 
     def take_effect(self, connection: duckdb.DuckDBPyConnection) -> None:

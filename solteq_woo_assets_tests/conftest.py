@@ -94,6 +94,7 @@ class Shop:
 
     def __init__(self, folder: Path, solteq_url: str, woo_url: str) -> None:
         self.folder = folder
+        self.settings_type, self.flows = Settings, FLOWS
         self.solteq = Control(solteq_url)
         self.woo = Control(woo_url)
         self.settings = self.with_settings()
@@ -117,7 +118,7 @@ class Shop:
             "tax_classes": {"25.5": "", "13.5": "reduced-rate", "10": "reduced-rate", "0": "zero-rate"},
             **changes,
         }
-        self.settings = Settings(_env_file=None, **values)  # type: ignore[call-arg]
+        self.settings = self.settings_type(_env_file=None, **values)  # type: ignore[call-arg]
         return self.settings
 
     def set_clock(self, instant: datetime) -> None:
@@ -187,7 +188,7 @@ class Shop:
     def definitions(self) -> dg.Definitions:
         """Everything that Dagster loads, as it is until the settings are others."""
         if self._built is None or self._built[0] is not self.settings:
-            self._built = self.settings, build_definitions(self.settings, self._now)
+            self._built = self.settings, build_definitions(self.settings, self._now, self.flows)
         return self._built[1]
 
     def _now(self) -> datetime:

@@ -55,7 +55,7 @@ def dotenv(lines: Sequence[str]) -> dict[str, str]:
 
 def module(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     """``python -m solteq_woo_assets`` in a process of its own."""
-    return subprocess.run(  # noqa: S603  our own command
+    return subprocess.run(
         [sys.executable, "-m", "solteq_woo_assets", *arguments],
         cwd=cwd,
         env={**os.environ, **environment},
@@ -70,9 +70,7 @@ def module(*arguments: str, cwd: Path, **environment: str) -> "subprocess.Comple
 def sandbox_process(*arguments: str, cwd: Path, lines: int) -> Iterator[list[str]]:
     """``solteq-woo sandbox`` in a process of its own; gives its first lines, and wants it to end well on SIGINT."""
     command = [str(Path(sys.executable).with_name("solteq-woo")), "sandbox", *arguments]
-    process = subprocess.Popen(  # noqa: S603  our own command
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         printed = [process.stdout.readline().strip() for _ in range(lines)]

@@ -19,7 +19,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
     """As ``make docs`` does."""
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "-n", "--keep-going", "-E", "-q", str(source), str(target)],
         capture_output=True,
         text=True,

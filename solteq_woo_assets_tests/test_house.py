@@ -30,8 +30,6 @@ MAY_IMPORT = {
     "doctor": {"doctor", "flows", "engine", "clients"} | FLOW,
     "cli": {"cli", "doctor", "definitions", "automation", "flows", "engine", "clients"} | FLOW,
 }
-KNOWS_FLOWS = {"engine/steps.py"}
-"""Files of the engine that still know flows. None is to be added."""
 RULES = ("rules.py", "adoption.py", "explanation.py")
 """Where a flow's rules begin. What they import is pure, too."""
 IO = {"requests", "os", "socket", "time", "random", "sqlite3", "subprocess", "pathlib", "dagster"}
@@ -77,8 +75,7 @@ def modules(path: Path) -> set[Path]:
 def test_imports_go_one_way(path: Path) -> None:
     """automation, doctor, cli → flows → engine → clients → settings."""
     rooms = {names[0] for names in ours(path)}
-    exception = {"flows"} if str(path.relative_to(PACKAGE)) in KNOWS_FLOWS else set()
-    assert rooms <= MAY_IMPORT[room(path)] | exception
+    assert rooms <= MAY_IMPORT[room(path)]
 
 
 @pytest.mark.parametrize("path", sorted(SANDBOX.rglob("*.py")), ids=lambda path: path.name)
@@ -97,7 +94,7 @@ def test_the_product_loads_without_the_sandbox() -> None:
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)  # noqa: S603
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
     asking = {room(path) for path in FILES if any(name.startswith("solteq_woo_sandbox") for name in imported(path))}
     assert asking == {"cli"}
 

@@ -73,8 +73,8 @@ def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
     def look(context: dg.SensorEvaluationContext, shop: Shop) -> dg.RunRequest | dg.SkipReason:
         if shop.leases.is_taken(flow.lease_name):
             return dg.SkipReason(f"A run of {job} is under way.")
-        if flow.waits_for and shop.leases.is_taken(flow.waits_for):
-            return dg.SkipReason(f"Another run writes {flow.waits_for}.")
+        if flow.gives_way and shop.leases.is_taken(flow.shared_lease):
+            return dg.SkipReason(f"Another run writes {flow.shared_lease}.")
         failures, last_end = _failures(context.instance, job)
         pause = _pause(context.instance, job, seconds, failures, last_end)
         if pause:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+import dagster as dg
 import duckdb
 
 from solteq_woo_assets.engine.guard_rails import GuardRails
+from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import Watermark
 from solteq_woo_assets.flow import Comparison
@@ -47,10 +49,12 @@ class Flow:
     two sides, with what each reads there, such as ``solteq/products``; ``derived``: other assets that its job makes
     before the delta; ``tables``: what it keeps, two flows may name the same; ``after``: assets of other flows that the
     delta depends on, where one run does both. ``writes``: what the delivery changes on the other side. ``compare``:
-    what it would write, by what was last read of both sides; it stores nothing. ``lease``: what keeps runs apart,
-    where it is not the flow's own. ``waits_for``: a lease that its sensor leaves to the runs of another flow.
-    ``is_by_day``: whether its runs are for days. ``is_personal``: whether its values are those of persons, which
-    nothing shows. ``ops``: the config of its assets besides the usual one, by occasion.
+    what it would write, by what was last read of both sides; it stores nothing. ``outbox``: how that leaves.
+    ``lease``: what keeps runs apart, where it is not the flow's own. ``shared_lease``: what else it takes while it
+    compares and sends, as another flow does. ``gives_way``: whether it leaves that to the runs of the other flow.
+    ``before_sending``: what the delivery does first; it fails where the delta may not leave any more. ``is_by_day``:
+    whether its runs are for days. ``is_personal``: whether its values are those of persons, which nothing shows.
+    ``ops``: the config of its assets besides the usual one, by occasion.
     """
 
     name: str
@@ -65,12 +69,15 @@ class Flow:
     writes: str
     source: Source
     compare: Callable[[duckdb.DuckDBPyConnection, Settings, datetime], Comparison]
+    outbox: Callable[[Shop], Outbox[Any, Any]]
     guard_rails: GuardRails | None = None
     tables: tuple[Table, ...] = ()
     derived: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     lease: str = ""
-    waits_for: str = ""
+    shared_lease: str = ""
+    gives_way: bool = False
+    before_sending: Callable[[dg.AssetExecutionContext, Shop], None] = lambda _context, _shop: None
     is_by_day: bool = False
     is_personal: bool = False
     ops: Callable[[Occasion, Settings], Mapping[str, Any]] = lambda _occasion, _settings: {}
@@ -79,6 +86,11 @@ class Flow:
     def lease_name(self) -> str:
         """The lease that its runs take."""
         return self.lease or self.name
+
+    @property
+    def leases(self) -> tuple[str, ...]:
+        """The leases under which it compares and sends."""
+        return (self.lease_name, self.shared_lease) if self.shared_lease else (self.lease_name,)
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -1,14 +1,17 @@
-"""News in a feed of Solteq: the question of a flow's sensor."""
+"""The feeds of Solteq: where each is kept, and what is new in it."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
+import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq_documents import Feed
+from solteq_woo_assets.clients.solteq_documents import Document, Feed
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.snapshot import SOLTEQ_TICK, Erased, count_news, nobody, watermark
+from solteq_woo_assets.engine.snapshot import SOLTEQ_TICK, Erased, ReadCounts, count_news, nobody, read_feed, watermark
 from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets.table import Table
@@ -16,33 +19,77 @@ from solteq_woo_assets.table import Table
 PAGE_SIZE = 100
 
 
-def feed_source(
-    feed: Callable[[Settings], Feed],
-    table: Table,
-    frame: Callable[[Sequence], pl.DataFrame],
-    due: Callable = lambda _connection, _now: None,
-    erased: Erased = nobody,
-) -> Source:
-    """Asks a feed of Solteq whether anything changed since the last read."""
+def plain_frame(documents: Sequence[Document], schema: pl.Schema) -> pl.DataFrame:
+    """Documents as rows of a table whose columns are their fields; times without a zone."""
+    columns: dict[str, Any] = {
+        name: [getattr(document, name) for document in documents] for name in schema if name != "modified_at"
+    }
+    columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
+    return pl.DataFrame(columns, schema=schema)
 
-    def news(shop: Shop) -> str | None:
-        asked = feed(shop.settings)
+
+@dataclass(frozen=True)
+class FeedTable:
+    """A feed of Solteq, and the table that keeps it.
+
+    ``name``: in the setting of the feeds. ``rows``: its documents as rows of the table, where ``plain_frame`` is not
+    enough. ``erased``: who of the rows is not to be kept.
+    """
+
+    name: str
+    document: type[Document]
+    table: Table
+    rows: Callable[[Sequence[Any]], pl.DataFrame] | None = None
+    erased: Erased = nobody
+
+    def feed(self, settings: Settings) -> Feed:
+        """The feed, where this tenant has it."""
+        return Feed(self.name, *settings.solteq_feeds[self.name], self.document)
+
+    def frame(self, documents: Sequence[Any]) -> pl.DataFrame:
+        """Documents as rows of the table."""
+        return self.rows(documents) if self.rows else plain_frame(documents, self.table.schema)
+
+    def read(self, shop: Shop, flow: str, *, full: bool = False) -> ReadCounts:
+        """Read what changed, or everything.
+
+        :param flow: whose quarantine keeps what cannot be read
+        """
+        return read_feed(
+            shop.database,
+            shop.solteq,
+            self.feed(shop.settings),
+            flow=flow,
+            table=self.table,
+            frame=self.frame,
+            erased=self.erased,
+            full=full,
+        )
+
+    def source(
+        self, due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None] = lambda _connection, _now: None
+    ) -> Source:
+        """What a sensor looks at: whether anything changed in the feed since the last read."""
+        return Source(
+            self.table.name,
+            f"Solteq for changed {self.name}",
+            self._news,
+            due,
+            covers=lambda shop, before: before.is_made_for(shop.solteq.answers_for(self.feed(shop.settings))),
+        )
+
+    def _news(self, shop: Shop) -> str | None:
+        feed = self.feed(shop.settings)
         with shop.database.transaction() as connection:
-            before = watermark(connection, table.name)
+            before = watermark(connection, self.table.name)
             if before is None:  # it was, a moment ago
                 return None
-            recent = count_rows(connection, f"SELECT count(*) FROM {table} WHERE modified_at >= ?", [before.position])
+            recent = count_rows(
+                connection, f"SELECT count(*) FROM {self.table} WHERE modified_at >= ?", [before.position]
+            )
         # Read the overlap again too, as the run will, unless that would take more than one page.
         since = before.position if recent < PAGE_SIZE or before.newest is None else before.newest + SOLTEQ_TICK
-        page = shop.solteq.newest_page(asked, modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE)
+        page = shop.solteq.newest_page(feed, modified_since=since.replace(tzinfo=UTC), page_size=PAGE_SIZE)
         with shop.database.transaction() as connection:
-            changed = count_news(connection, table, frame(page.documents), page, erased)
-        return f"{changed} changed {asked.name} in Solteq" if changed else None
-
-    return Source(
-        table.name,
-        f"Solteq for changed {table.name.rpartition('solteq_')[2]}",
-        news,
-        due,
-        covers=lambda shop, before: before.is_made_for(shop.solteq.answers_for(feed(shop.settings))),
-    )
+            changed = count_news(connection, self.table, self.frame(page.documents), page, self.erased)
+        return f"{changed} changed {self.name} in Solteq" if changed else None

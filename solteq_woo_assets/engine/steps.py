@@ -1,9 +1,9 @@
 """Parts of every flow's assets: how they report, and how they fail."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
@@ -12,13 +12,13 @@ import polars as pl
 from solteq_woo_assets.engine import failures, handover, quarantine
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.delivery import deliver
+from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.engine.guard_rails import Verdict
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts, changes_hash
 from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
-from solteq_woo_assets.engine.snapshot import ReadCounts, watermark
+from solteq_woo_assets.engine.snapshot import ReadCounts
 from solteq_woo_assets.flow import Comparison
-from solteq_woo_assets.flows.campaigns.pricing import PricingRules
-from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.settings import Settings
 
 OWNERS = ["team:integration"]
@@ -86,45 +86,20 @@ def delta_metadata(
     }
 
 
-def send_delta(
-    context: dg.AssetExecutionContext,
-    shop: Shop,
-    *,
-    flow: str,
-    delta: str,
-    stop: Callable[[], bool] = lambda: False,
-) -> dg.MaterializeResult:
-    """Send a flow's delta to the store: what every delivery asset does.
-
-    :param delta: the delta asset's name
-    :param stop: asked before each lot; once it says so, the rest is left to the next run
-    """
-    with shop.step(context, flow) as effort:
-        outbox = ProductOutbox(shop.woo, flow, f"delta.{delta}", clock=shop.clock)
-        counts = send(context, shop, outbox, flow, stop=stop)
-    return delivery_result(context, shop, flow, delta, counts, effort)
-
-
 def send(
-    context: dg.AssetExecutionContext,
-    shop: Shop,
-    outbox: Outbox[Any, Any],
-    noun: str,
-    *,
-    stop: Callable[[], bool] = lambda: False,
+    context: dg.AssetExecutionContext, shop: Shop, flow: Flow, outbox: Outbox[Any, Any] | None = None
 ) -> DeliveryCounts:
-    """Send what is due.
+    """Send what is due of a flow; it gives way between two lots where it is to.
 
-    :param noun: what the log calls the writes
-    :param stop: see ``deliver``
+    :param outbox: in place of the flow's own
     """
     return deliver(
         shop.database,
-        outbox,
+        outbox or flow.outbox(shop),
         context.run.run_id,
         in_flight=shop.settings.requests_in_flight,
-        tell=_progress(context, noun),
-        stop=stop,
+        tell=_progress(context, flow.name),
+        stop=lambda: flow.gives_way and shop.leases.is_wanted(flow.shared_lease),
     )
 
 
@@ -278,6 +253,46 @@ def store_delta(
     return refused
 
 
+@dataclass(frozen=True)
+class MadeDelta:
+    """A delta that was just stored. ``changes``: as the guard rails left it. ``refused``: writes left out."""
+
+    comparison: Comparison
+    changes: pl.DataFrame
+    verdicts: Sequence[Verdict]
+    refused: int
+    now: datetime
+
+    @property
+    def unchanged(self) -> int:
+        """How many records are as they should be on the other side."""
+        differing = self.changes.filter(~pl.col("kind").is_in(("variable", "campaign"))).height
+        held = self.comparison.held["key"].n_unique()
+        return max(self.comparison.compared - differing - held - self.refused, 0)
+
+
+def make_delta(
+    connection: duckdb.DuckDBPyConnection,
+    shop: Shop,
+    flow: Flow,
+    config: DeltaConfig,
+    *,
+    let_pass: Sequence[str] | None = None,
+    judged: Collection[str] = (),
+) -> MadeDelta:
+    """Compare, and store what is found; for ``let_pass`` and ``judged`` see ``GuardRails.guard``."""
+    now = shop.clock()
+    comparison = flow.compare(connection, shop.settings, now)
+    comparison.take_effect(connection)
+    refused = store_delta(connection, config, flow.name, flow.delta, comparison)
+    if flow.guard_rails:
+        rails = flow.guard_rails
+        changes, verdicts = rails.guard(connection, shop.settings, now, let_pass=let_pass, judged=judged)
+    else:
+        changes, verdicts = connection.table(f"delta.{flow.delta}").pl(), []
+    return MadeDelta(comparison, changes, verdicts, refused, now)
+
+
 def wake(connection: duckdb.DuckDBPyConnection, *, flow: str, at: datetime | None) -> None:
     """Have a flow compared at an instant, if not sooner; until it has been, that stays due."""
     connection.execute(
@@ -343,17 +358,6 @@ def agreement(connection: duckdb.DuckDBPyConnection, flow: str, comparison: Comp
         passed=left.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"differing": left.height, "refused": refused, "keys": left["key"].head(20).to_list()},
-    )
-
-
-def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> PricingRules:
-    """The settings that decide sale prices, for whichever flow asks."""
-    return PricingRules(
-        zone=ZoneInfo(settings.timezone),
-        web_store=settings.web_store,
-        campaign_choice=settings.campaign_choice,
-        harmless_fields=settings.harmless_campaign_fields,
-        campaigns_are_known=watermark(connection, "snapshot.solteq_campaigns") is not None,
     )
 
 

@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("run")
     port = _free_port()
     with (folder / "printed").open("w") as printed:
-        process = subprocess.Popen(  # noqa: S603  our own command
+        process = subprocess.Popen(
             [str(Path(sys.executable).with_name("solteq-woo")), "run", "--port", str(port)],
             cwd=folder,
             env=_environment(),

@@ -19,7 +19,9 @@ from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_access import TokenCache
 from solteq_woo_assets.clients.solteq_documents import Feed, FeedPage, ProductDocument, validated
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
-from solteq_woo_assets.flows.products.frames import balance_frame, campaign_frame, product_frame
+from solteq_woo_assets.flows.balances.source import FEED as BALANCE_FEED
+from solteq_woo_assets.flows.campaigns.source import FEED as CAMPAIGN_FEED
+from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets_tests.clients.feeds import BALANCES, CAMPAIGNS, PRODUCTS
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 from solteq_woo_assets_tests.conftest import campaign_document, without
@@ -247,8 +249,8 @@ class TestDocuments:
         """Any part of it, and then it means what the contract says."""
         feed, whole, frame = {
             "products": (PRODUCTS, product(), product_frame),
-            "balances": (BALANCES, balance(), balance_frame),
-            "campaigns": (CAMPAIGNS, campaign(), campaign_frame),
+            "balances": (BALANCES, balance(), BALANCE_FEED.frame),
+            "campaigns": (CAMPAIGNS, campaign(), CAMPAIGN_FEED.frame),
         }[name]
         taken = data.draw(st.sets(st.sampled_from(sorted(whole.keys() - REQUIRED[name] - {"someday"}))))
         page = validated(feed.document, [without(whole, taken, null=null)])
@@ -336,7 +338,7 @@ class TestDocuments:
     ) -> None:
         (read,) = validated(CAMPAIGNS.document, [campaign(**fields)]).documents
         assert read.unknown_fields == unknown
-        assert campaign_frame([read])["unknown_fields"].to_list() == [unknown]
+        assert CAMPAIGN_FEED.frame([read])["unknown_fields"].to_list() == [unknown]
 
     @pytest.mark.parametrize("raw", [None, 3, "p-1", [], {}, {"id": 3}])
     def test_rubbish_has_no_key(self, raw: object) -> None:

@@ -372,7 +372,7 @@ class TestStandIn:
             product.id for start in range(3) for product in store.create(*[new(f"{start}-{n}") for n in range(100)])
         ]
         pages = store.client.read_products()
-        read = [product.id for product in next(pages).products]
+        read = [product.id for product in next(pages).rows]
         for identifier in many[:60]:
             store.delete(identifier)
         read += [product.id for page in pages for product in page.rows]

@@ -262,7 +262,7 @@ class TestStandIn:
         shop.woo.put("customers", {"customers": people})
         read = [account for page in woo.customers.read() for account in page.rows]
         assert [account.email for account in read] == [each["email"] for each in people]
-        assert len(woo.customers.by_id([account.id for account in read]).customers) == 250
+        assert len(woo.customers.by_id([account.id for account in read]).rows) == 250
 
     def test_an_error_shows_no_address(self, shop: Shop, woo: WooClient) -> None:
         shop.woo.fault(path="/customers", times=None, status=403, body='{"code":"x","message":"eero@example.com"}')

@@ -472,7 +472,7 @@ def open_files(path: Path) -> list[str]:
 def in_another_process(path: Path) -> int:
     """The number, asked by a program that knows nothing of our lock file."""
     asked = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).execute('FROM sums').fetchall()[0][0])"
-    answer = subprocess.run([sys.executable, "-c", asked, path], check=True, capture_output=True, text=True)  # noqa: S603
+    answer = subprocess.run([sys.executable, "-c", asked, path], check=True, capture_output=True, text=True)
     return int(answer.stdout)
 
 

@@ -193,7 +193,7 @@ def test_serve_until_a_signal(number: int) -> None:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
         ports = [str(each.getsockname()[1]) for each in (one, other)]
-    with subprocess.Popen(  # noqa: S603  our own program
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), *ports],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -454,7 +454,7 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
             threading.Event().wait()
     """
     database = tmp_path / "solteq.sqlite"
-    with subprocess.Popen(  # noqa: S603  our own program
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program), str(database)], stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout

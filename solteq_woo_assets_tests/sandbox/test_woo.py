@@ -855,7 +855,7 @@ def test_kept_through_kill_and_restart(tmp_path: Path) -> None:
     for start in range(2):
         command = [sys.executable, "-c", program, str(port), str(tmp_path / "woo.sqlite")]
         with (
-            subprocess.Popen(command) as process,  # noqa: S603  our own program
+            subprocess.Popen(command) as process,
             requests.Session() as session,
         ):
             try:

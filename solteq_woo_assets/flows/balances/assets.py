@@ -1,5 +1,6 @@
 """Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
 
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -9,39 +10,26 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
-from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.assets import agreement_check, delivery_asset, delta_asset, feed_asset, flow_asset
+from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.snapshot import read_feed
-from solteq_woo_assets.engine.steps import (
-    OWNERS,
-    READ_FIRST,
-    DeltaConfig,
-    ReadConfig,
-    agreement,
-    count_rows,
-    delivery_result,
-    delta_metadata,
-    read_metadata,
-    send,
-    store_delta,
-    warn_of_quarantine,
-)
+from solteq_woo_assets.engine.steps import READ_FIRST, DeltaConfig, count_rows, make_delta
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.balances.rules import StockRules, pieces_under_way, unknown_stores
 from solteq_woo_assets.flows.balances.rules import balance_delta as compare_balances
-from solteq_woo_assets.flows.balances.source import FLOW, SOURCE, balance_feed
+from solteq_woo_assets.flows.balances.source import FEED, FLOW, SOURCE
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES, TABLES
-from solteq_woo_assets.flows.products.frames import balance_frame
 from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.flows.sales.assets import receipt_rules
 from solteq_woo_assets.flows.sales.snapshots import books_sales, read_changed
 from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
 from solteq_woo_assets.settings import Settings
 
-GROUP = "balances_to_woo"
+WRITES_AT_ONCE = 500
+"""So many quantities leave between two looks at the store's orders."""
 
 
 def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
@@ -57,7 +45,7 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: dat
             f"SOLTEQ_WOO_STOCK_STORES: Solteq has no balance of the store {', '.join(unknown)}, so its pieces would "
             f"count as none. Nothing is sent. Balances are of the stores {', '.join(row[0] for row in rows)}."
         )
-    return compare_balances(
+    comparison = compare_balances(
         connection,
         balances=balances,
         products=connection.table("snapshot.solteq_products"),
@@ -66,6 +54,8 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: dat
         under_way=connection.table("snapshot.sales_under_way"),
         rules=rules,
     )
+    products = count_rows(connection, f"SELECT count(DISTINCT sku_key(product_code)) FROM {SOLTEQ_BALANCES}")
+    return replace(comparison, compared=products)
 
 
 def stock_rules(settings: Settings) -> StockRules:
@@ -79,11 +69,22 @@ def stock_rules(settings: Settings) -> StockRules:
     )
 
 
+def _outbox(shop: Shop) -> ProductOutbox:
+    return ProductOutbox(
+        shop.woo,
+        FLOW,
+        "delta.balance_delta",
+        clock=shop.clock,
+        portion=WRITES_AT_ONCE,
+        look=partial(_compare_again, shop),
+    )
+
+
 BALANCES = Flow(
     name=FLOW,
     module=__name__,
     job="balances_to_woo",
-    group=GROUP,
+    group="balances_to_woo",
     direction="solteq-to-woocommerce",
     description="Brings changed stock balances from Solteq to the web store.",
     snapshots={"solteq_balances": "solteq/balances", "woo_catalogue": "woocommerce/catalogue"},
@@ -94,52 +95,23 @@ BALANCES = Flow(
     source=SOURCE,
     tables=TABLES,
     compare=compare,
+    outbox=_outbox,
     guard_rails=GUARD_RAILS,
 )
-WRITES_AT_ONCE = 500
-"""So many quantities leave between two looks at the store's orders."""
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"solteq", "duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    op_tags=READ_FIRST,
-)
-def solteq_balances(
-    context: dg.AssetExecutionContext,
-    config: ReadConfig,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
+solteq_balances = feed_asset(
+    BALANCES,
+    FEED,
     """The free and reserved balance of each product in each store, as Solteq has them.
 
     Reads what changed since the last read; a balance that vanishes from the feed keeps its last value. Table
     `snapshot.solteq_balances`.
-    """
-    with shop.step(context, FLOW) as effort:
-        counts = read_feed(
-            shop.database,
-            shop.solteq,
-            balance_feed(shop.settings),
-            flow=FLOW,
-            table=SOLTEQ_BALANCES,
-            frame=balance_frame,
-            full=config.is_full(shop.database, FLOW),
-        )
-    return dg.MaterializeResult(metadata=read_metadata(counts, effort))
-
-
-@dg.asset(
-    group_name=GROUP,
-    kinds={"woocommerce", "duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    op_tags=READ_FIRST,
-    deps=["woo_sales"],
+    """,
 )
+
+
+@flow_asset(BALANCES, "woocommerce", "duckdb", op_tags=READ_FIRST, deps=["woo_sales"])
 def sales_under_way(
     context: dg.AssetExecutionContext,
     shop: dg.ResourceParam[Shop],
@@ -166,43 +138,16 @@ def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> 
     return counts.changed + counts.removed, pieces
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=BALANCES.compared,
-    check_specs=GUARD_RAILS.check_specs(),
-)
-def balance_delta(
-    context: dg.AssetExecutionContext,
-    config: DeltaConfig,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
-    """The stock quantities to be written to the web store, old → new. Nothing is sent yet.
+def _compare_again(shop: Shop, due: list[str]) -> bool:
+    """Read the orders that changed, and make the delta anew if there are any; whether it was.
 
-    The quantity is the free balance of the stores that sell online, less the buffer and what the web store sold that
-    the balance does not show yet, in whole pieces, never below 0. A balance whose product is not in the store yet is
-    shown as waiting. Table `delta.balance_delta`.
+    :param due: keys that are to be sent: they were not refused, or are to be tried again
     """
-    with shop.step(context, FLOW) as effort:
+    changed, _ = _read_sales(shop.settings, shop.database, shop.woo)
+    if changed:
         with shop.database.transaction() as connection:
-            comparison = compare(connection, shop.settings, utc_now())
-            refused = store_delta(connection, config, FLOW, "balance_delta", comparison)
-            changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
-            products = count_rows(connection, f"SELECT count(DISTINCT sku_key(product_code)) FROM {SOLTEQ_BALANCES}")
-        quarantined = warn_of_quarantine(context, shop.database, FLOW)
-    return dg.MaterializeResult(
-        metadata=delta_metadata(
-            shop,
-            changes,
-            quarantined=quarantined,
-            unchanged=products - changes.height - refused,
-            effort=effort,
-        ),
-        check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
-    )
+            make_delta(connection, shop, BALANCES, DeltaConfig(retry=due), judged=due)
+    return changed > 0
 
 
 def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
@@ -215,54 +160,27 @@ def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"woocommerce"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=[balance_delta],
+balance_delta = delta_asset(
+    BALANCES,
+    """The stock quantities to be written to the web store, old → new. Nothing is sent yet.
+
+    The quantity is the free balance of the stores that sell online, less the buffer and what the web store sold that
+    the balance does not show yet, in whole pieces, never below 0. A balance whose product is not in the store yet is
+    shown as waiting. Table `delta.balance_delta`.
+    """,
 )
-def woo_stock(
-    context: dg.AssetExecutionContext,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
+woo_stock = delivery_asset(
+    BALANCES,
     """The stock quantities, sent to the web store; variations through their parent's batch.
 
     Only the quantity, that stock is managed, and the balances per store as private meta. Right before each lot leaves,
     the store is asked for new orders: a piece that was sold a moment ago is not put back on the shelf. What only then
     turns out to differ waits for the next run, whose guard rails look at it. Each write is in the ledger,
     `sync.deliveries`, before it leaves.
-    """
-    with shop.step(context, FLOW) as effort:
-        outbox = ProductOutbox(
-            shop.woo,
-            FLOW,
-            "delta.balance_delta",
-            clock=shop.clock,
-            portion=WRITES_AT_ONCE,
-            look=partial(_compare_again, shop),
-        )
-        counts = send(context, shop, outbox, FLOW)
-    return delivery_result(context, shop, FLOW, "balance_delta", counts, effort)
-
-
-def _compare_again(shop: Shop, due: list[str]) -> bool:
-    """Read the orders that changed, and make the delta anew if there are any; whether it was.
-
-    :param due: keys that are to be sent: they were not refused, or are to be tried again
-    """
-    changed, _ = _read_sales(shop.settings, shop.database, shop.woo)
-    if changed:
-        with shop.database.transaction() as connection:
-            comparison = compare(connection, shop.settings, utc_now())
-            store_delta(connection, DeltaConfig(retry=due), FLOW, "balance_delta", comparison)
-            GUARD_RAILS.guard(connection, shop.settings, utc_now(), judged=due)
-    return changed > 0
-
-
-@dg.asset_check(asset=woo_stock)
-def stock_agrees(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
-    """After delivery the store shows what Solteq can sell, but for what waits or is in quarantine."""
-    with shop.database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, shop.settings, utc_now()))
+    """,
+)
+stock_agrees = agreement_check(
+    BALANCES,
+    "stock_agrees",
+    "After delivery the store shows what Solteq can sell, but for what waits or is in quarantine.",
+)

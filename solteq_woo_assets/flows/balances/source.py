@@ -4,19 +4,12 @@ from datetime import datetime
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq_documents import BalanceDocument, Feed
-from solteq_woo_assets.engine.sources import feed_source
+from solteq_woo_assets.clients.solteq_documents import BalanceDocument
+from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
-from solteq_woo_assets.flows.products.frames import balance_frame
-from solteq_woo_assets.settings import Settings
 
 FLOW = "balances"
-
-
-def balance_feed(settings: Settings) -> Feed:
-    """Solteq's balance feed, where this tenant has it."""
-    return Feed(FLOW, *settings.solteq_feeds[FLOW], BalanceDocument)
 
 
 def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
@@ -29,4 +22,5 @@ def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> 
     return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None
 
 
-SOURCE = feed_source(balance_feed, SOLTEQ_BALANCES, balance_frame, _waiting_balances)
+FEED = FeedTable(FLOW, BalanceDocument, SOLTEQ_BALANCES)
+SOURCE = FEED.source(_waiting_balances)

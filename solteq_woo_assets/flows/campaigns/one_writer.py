@@ -5,9 +5,11 @@ a newer one. Both flows still read side by side. A delivery of products gives wa
 that waits: the edge of a campaign is kept to the minute while a first sync takes an hour.
 """
 
-import duckdb
+import dagster as dg
 
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
+from solteq_woo_assets.engine.shop import Shop
+from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.errors import StateError
 
 PRICES = "prices"
@@ -26,7 +28,7 @@ WHERE list_contains($sent, due.action) AND list_has_any(list_transform(due.chang
 """
 
 
-def refuse_older(connection: duckdb.DuckDBPyConnection, *, flow: str, delta: str, other: str) -> None:
+def refuse_older(_context: dg.AssetExecutionContext, shop: Shop, *, flow: str, delta: str, other: str) -> None:
     """Refuse to send a delta that was made before the other flow wrote prices of its products.
 
     Such a delta was made in an earlier run, to be looked at.
@@ -35,7 +37,8 @@ def refuse_older(connection: duckdb.DuckDBPyConnection, *, flow: str, delta: str
     :raises StateError: it is to be made again
     """
     given = {"flow": flow, "other": other, "sent": list(SENT_ACTIONS), "fields": ["regular_price", "sale_price"]}
-    older = connection.execute(_OLDER.format(delta=delta), given).fetchall()[0][0]
+    with shop.database.transaction() as connection:
+        older = count_rows(connection, _OLDER.format(delta=delta), given)
     if older:
         raise StateError(
             f"{older} prices of {delta} are older than what {other} wrote since. Nothing is sent. Materialize {delta} "

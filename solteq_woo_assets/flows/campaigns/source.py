@@ -1,17 +1,27 @@
 """Where campaigns come from, and what the flow's sensor looks at."""
 
-from solteq_woo_assets.clients.solteq_documents import CampaignDocument, Feed
-from solteq_woo_assets.engine.sources import feed_source
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from solteq_woo_assets.clients.solteq_documents import CampaignDocument
+from solteq_woo_assets.engine.snapshot import watermark
+from solteq_woo_assets.engine.sources import FeedTable
+from solteq_woo_assets.flows.campaigns.pricing import PricingRules
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
-from solteq_woo_assets.flows.products.frames import campaign_frame
 from solteq_woo_assets.settings import Settings
 
 FLOW = "campaigns"
+FEED = FeedTable(FLOW, CampaignDocument, SOLTEQ_CAMPAIGNS)
+SOURCE = FEED.source()
 
 
-def campaign_feed(settings: Settings) -> Feed:
-    """Solteq's campaign feed, where this tenant has it."""
-    return Feed(FLOW, *settings.solteq_feeds[FLOW], CampaignDocument)
-
-
-SOURCE = feed_source(campaign_feed, SOLTEQ_CAMPAIGNS, campaign_frame)
+def pricing_rules(connection: duckdb.DuckDBPyConnection, settings: Settings) -> PricingRules:
+    """The settings that decide sale prices, for whichever flow asks."""
+    return PricingRules(
+        zone=ZoneInfo(settings.timezone),
+        web_store=settings.web_store,
+        campaign_choice=settings.campaign_choice,
+        harmless_fields=settings.harmless_campaign_fields,
+        campaigns_are_known=watermark(connection, SOLTEQ_CAMPAIGNS.name) is not None,
+    )

@@ -2,25 +2,26 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.engine import sql
+from solteq_woo_assets.engine.assets import agreement_check, delivery_asset, flow_asset
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.guard_rails import Verdict
-from solteq_woo_assets.engine.ledger import SENT_ACTIONS, DeliveryCounts
+from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 from solteq_woo_assets.engine.shop import Effort, Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
-    OWNERS,
     PREVIEW_ROWS,
     READ_FIRST,
     DeltaConfig,
     ReadConfig,
-    agreement,
+    count_rows,
     delivery_result,
     delta_metadata,
     markdown_table,
@@ -46,7 +47,7 @@ from solteq_woo_assets.flows.customers.snapshots import (
     read_staff,
     refresh_accounts,
 )
-from solteq_woo_assets.flows.customers.source import FLOW, FROM_SOLTEQ, FROM_WOO, customer_feed
+from solteq_woo_assets.flows.customers.source import FLOW, FROM_SOLTEQ, FROM_WOO
 from solteq_woo_assets.flows.customers.tables import TABLES
 from solteq_woo_assets.flows.sales import snapshots as sales
 from solteq_woo_assets.settings import Settings
@@ -78,6 +79,21 @@ def customer_rules(settings: Settings) -> CustomerRules:
     )
 
 
+def _read_staff(context: dg.AssetExecutionContext, shop: Shop) -> None:
+    """One request a role: not in every run, but before anybody is linked or written."""
+    for role in read_staff(shop.database, shop.woo, shop.settings.staff_roles):
+        context.log.warning(f"SOLTEQ_WOO_STAFF_ROLES: the store has no role {role}, so nobody is kept out by it.")
+
+
+def _read_staff_before(context: dg.AssetExecutionContext, shop: Shop, *, delta: str) -> None:
+    """Before a delivery, if anything is to be sent: the delta may be from hours ago, when it is delivered by itself."""
+    with shop.database.transaction() as connection:
+        due = f"SELECT count(*) FROM delta.{delta} WHERE list_contains($sent, action)"
+        is_due = count_rows(connection, due, {"sent": list(SENT_ACTIONS)}) > 0
+    if is_due:
+        _read_staff(context, shop)
+
+
 CUSTOMERS_TO_WOO = Flow(
     name=TO_WOO,
     module=__name__,
@@ -92,8 +108,10 @@ CUSTOMERS_TO_WOO = Flow(
     source=FROM_SOLTEQ,
     tables=TABLES,
     compare=compare_to_woo,
+    outbox=lambda shop: AccountOutbox(shop.woo, TO_WOO, shop.settings.tax_code_meta),
     guard_rails=GUARD_RAILS,
     lease=FLOW,
+    before_sending=partial(_read_staff_before, delta="woo_customer_delta"),
     is_personal=True,
 )
 CUSTOMERS_TO_SOLTEQ = Flow(
@@ -110,21 +128,16 @@ CUSTOMERS_TO_SOLTEQ = Flow(
     source=FROM_WOO,
     tables=TABLES,
     compare=compare_to_solteq,
+    outbox=lambda shop: CustomerOutbox(shop.solteq, TO_SOLTEQ),
     lease=FLOW,
+    before_sending=partial(_read_staff_before, delta="solteq_customer_delta"),
     is_personal=True,
 )
 ATTEMPTS = 3
 """So often a customer that somebody changed in Solteq meanwhile is merged again, before it is left to the next run."""
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"solteq", "duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    op_tags=READ_FIRST,
-)
+@flow_asset(CUSTOMERS_TO_WOO, "solteq", "duckdb", op_tags=READ_FIRST)
 def solteq_customers(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -136,25 +149,12 @@ def solteq_customers(
     `snapshot.solteq_customers`.
     """
     with shop.step(context, FLOW) as effort:
-        counts = read_customers(
-            shop.database,
-            shop.solteq,
-            customer_feed(shop.settings),
-            flow=TO_WOO,
-            full=config.is_full(shop.database, TO_WOO),
-        )
+        counts = read_customers(shop, TO_WOO, full=config.is_full(shop.database, TO_WOO))
         remarks = _remarks(shop.database, CUSTOMERS)
     return dg.MaterializeResult(metadata={**read_metadata(counts, effort), **remarks})
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"woocommerce", "duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    op_tags=READ_FIRST,
-)
+@flow_asset(CUSTOMERS_TO_SOLTEQ, "woocommerce", "duckdb", op_tags=READ_FIRST)
 def woo_customer_accounts(
     context: dg.AssetExecutionContext,
     config: ReadConfig,
@@ -174,15 +174,9 @@ def woo_customer_accounts(
             full=config.full,
         )
         if counts.full:
-            _read_staff(context, shop.settings, shop.database, shop.woo)
+            _read_staff(context, shop)
         remarks = _remarks(shop.database, ACCOUNTS)
     return dg.MaterializeResult(metadata={**read_metadata(counts, effort), **remarks})
-
-
-def _read_staff(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> None:
-    """One request a role: not in every run, but before anybody is linked or written."""
-    for role in read_staff(database, woo, settings.staff_roles):
-        context.log.warning(f"SOLTEQ_WOO_STAFF_ROLES: the store has no role {role}, so nobody is kept out by it.")
 
 
 def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
@@ -195,15 +189,7 @@ def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
     }
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=CUSTOMERS_TO_WOO.compared,
-    check_specs=GUARD_RAILS.check_specs(),
-)
+@flow_asset(CUSTOMERS_TO_WOO, "duckdb", deps=CUSTOMERS_TO_WOO.compared, check_specs=GUARD_RAILS.check_specs())
 def woo_customer_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
@@ -216,7 +202,7 @@ def woo_customer_delta(
     written to. Table `delta.woo_customer_delta`.
     """
     with shop.step(context, FLOW) as effort:
-        first = _look(context, shop.settings, shop.database, shop.woo).to_woo
+        first = _look(context, shop).to_woo
         ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
         if ids:
             refresh_accounts(shop.database, shop.woo, ids, tax_code_meta=shop.settings.tax_code_meta)
@@ -229,14 +215,7 @@ def woo_customer_delta(
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=CUSTOMERS_TO_SOLTEQ.compared,
-)
+@flow_asset(CUSTOMERS_TO_SOLTEQ, "duckdb", deps=CUSTOMERS_TO_SOLTEQ.compared)
 def solteq_customer_delta(
     context: dg.AssetExecutionContext,
     config: DeltaConfig,
@@ -248,7 +227,7 @@ def solteq_customer_delta(
     nothing is told of them. Table `delta.solteq_customer_delta`.
     """
     with shop.step(context, FLOW) as effort:
-        _look(context, shop.settings, shop.database, shop.woo)
+        _look(context, shop)
         with shop.database.transaction() as connection:
             merge, _, _ = _settle(connection, config, shop.settings)
         quarantined = warn_of_quarantine(context, shop.database, TO_SOLTEQ)
@@ -256,12 +235,12 @@ def solteq_customer_delta(
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _look(context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient) -> Merge:
+def _look(context: dg.AssetExecutionContext, shop: Shop) -> Merge:
     """What would be written; who runs the store is read again if it matters."""
-    with database.transaction() as connection:
-        first = customer_links.look(connection, customer_rules(settings))
+    with shop.database.transaction() as connection:
+        first = customer_links.look(connection, customer_rules(shop.settings))
     if first.depends_on_staff:
-        _read_staff(context, settings, database, woo)
+        _read_staff(context, shop)
     return first.merge
 
 
@@ -326,36 +305,16 @@ def _shown(field: str, value: str | None) -> str:
     return value or "" if field in ("type", "external_id", "solteq_customer_id") else masked(field, value)
 
 
-def _read_staff_before(
-    context: dg.AssetExecutionContext, settings: Settings, database: StateDatabase, woo: WooClient, delta: str
-) -> None:
-    """Before a delivery, if anything is to be sent: the delta may be from hours ago, when it is delivered by itself."""
-    with database.transaction() as connection:
-        (due,) = connection.sql(
-            f"SELECT count(*) FROM delta.{delta} WHERE list_contains($1, action)", params=[list(SENT_ACTIONS)]
-        ).fetchall()[0]
-    if due:
-        _read_staff(context, settings, database, woo)
-
-
-@dg.asset(
-    group_name=GROUP, kinds={"woocommerce"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[woo_customer_delta]
-)
-def woo_customers(
-    context: dg.AssetExecutionContext,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
+woo_customers = delivery_asset(
+    CUSTOMERS_TO_WOO,
     """The changes of customers, sent to the web store in batches; only fields that differ.
 
     Each write is in the ledger, `sync.deliveries`, before it leaves, without the values.
-    """
-    with shop.step(context, FLOW) as effort:
-        _read_staff_before(context, shop.settings, shop.database, shop.woo, "woo_customer_delta")
-        counts = send(context, shop, AccountOutbox(shop.woo, TO_WOO, shop.settings.tax_code_meta), FLOW)
-    return delivery_result(context, shop, TO_WOO, "woo_customer_delta", counts, effort)
+    """,
+)
 
 
-@dg.asset(group_name=GROUP, kinds={"solteq"}, owners=OWNERS, code_version="1", pool=FLOW, deps=[solteq_customer_delta])
+@flow_asset(CUSTOMERS_TO_SOLTEQ, "solteq", deps=[solteq_customer_delta])
 def solteq_customer_updates(
     context: dg.AssetExecutionContext,
     shop: dg.ResourceParam[Shop],
@@ -365,35 +324,30 @@ def solteq_customer_updates(
     A customer that somebody changed in Solteq meanwhile is read and merged again. Each write is in the ledger,
     `sync.deliveries`, before it leaves, without the values.
     """
-    with shop.step(context, FLOW) as effort:
-        _read_staff_before(context, shop.settings, shop.database, shop.woo, "solteq_customer_delta")
-        counts, stale = _send_to_solteq(context, shop)
+    flow = CUSTOMERS_TO_SOLTEQ
+    with shop.step(context, *flow.leases) as effort:
+        flow.before_sending(context, shop)
+        outbox = CustomerOutbox(shop.solteq, TO_SOLTEQ)
+        counts = send(context, shop, flow, outbox)
         for _ in range(ATTEMPTS - 1):
+            stale = outbox.stale
             if not stale:
                 break
-            read_customers(shop.database, shop.solteq, customer_feed(shop.settings), flow=TO_WOO)
+            read_customers(shop, TO_WOO)
             _merge_again(shop.database, shop.settings, stale)
             counts.retry -= len(stale)
-            again, stale = _send_to_solteq(context, shop, only=stale)
-            counts.merge(again)
-    return delivery_result(context, shop, TO_SOLTEQ, "solteq_customer_delta", counts, effort)
-
-
-def _send_to_solteq(
-    context: dg.AssetExecutionContext, shop: Shop, *, only: Sequence[str] | None = None
-) -> tuple[DeliveryCounts, list[str]]:
-    """How it went, and the keys of the writes that met a newer version in Solteq."""
-    outbox = CustomerOutbox(shop.solteq, TO_SOLTEQ, only)
-    return send(context, shop, outbox, FLOW), outbox.stale
+            outbox = CustomerOutbox(shop.solteq, TO_SOLTEQ, only=stale)
+            counts.merge(send(context, shop, flow, outbox))
+    return delivery_result(context, shop, TO_SOLTEQ, flow.delta, counts, effort)
 
 
 def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
     """Merge these again; the rows of the others, and what is held of them, stay as they are."""
     with database.transaction() as connection:
         comparison = compare_to_solteq(connection, settings, utc_now())
-        changes = comparison.changes.filter(pl.col("key").is_in(keys))  # noqa: F841  DuckDB reads it
-        connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [list(keys)])
-        connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME SELECT * FROM changes")
+        with sql.reading(connection, changes=comparison.changes.filter(pl.col("key").is_in(keys))):
+            connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [list(keys)])
+            connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME SELECT * FROM changes")
 
 
 class ErasureConfig(dg.Config):
@@ -432,15 +386,13 @@ def erase_from_database(
     context.log.info("Erased, also from the bytes of the file.")
 
 
-@dg.asset_check(asset=woo_customers)
-def accounts_agree(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
-    """After delivery the store has been told everything, but for what is in quarantine."""
-    with shop.database.transaction() as connection:
-        return agreement(connection, TO_WOO, compare_to_woo(connection, shop.settings, utc_now()))
-
-
-@dg.asset_check(asset=solteq_customer_updates)
-def customers_agree(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
-    """After delivery Solteq has been told everything, but for what is in quarantine."""
-    with shop.database.transaction() as connection:
-        return agreement(connection, TO_SOLTEQ, compare_to_solteq(connection, shop.settings, utc_now()))
+accounts_agree = agreement_check(
+    CUSTOMERS_TO_WOO,
+    "accounts_agree",
+    "After delivery the store has been told everything, but for what is in quarantine.",
+)
+customers_agree = agreement_check(
+    CUSTOMERS_TO_SOLTEQ,
+    "customers_agree",
+    "After delivery Solteq has been told everything, but for what is in quarantine.",
+)

@@ -6,21 +6,21 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import SolteqClient
-from solteq_woo_assets.clients.solteq_documents import Feed
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_customers import StoreCustomer, StoreOrder
 from solteq_woo_assets.clients.woo_pages import Page, gathered
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
     WOO_OVERLAP,
     ReadCounts,
     merge,
     outdate,
-    read_feed,
     watermark,
 )
+from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers.frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame
@@ -36,25 +36,17 @@ PAID = ("processing", "completed")
 _ALWAYS = datetime(9999, 1, 1)  # noqa: DTZ001  a store that was restored has older versions, and they are the truth
 
 
-def read_customers(
-    database: StateDatabase, solteq: SolteqClient, feed: Feed, *, flow: str, full: bool = False
-) -> ReadCounts:
+FEED = FeedTable("customers", CustomerDocument, SOLTEQ_CUSTOMERS, customer_frame, erased.documents)
+
+
+def read_customers(shop: Shop, flow: str, *, full: bool = False) -> ReadCounts:
     """Read Solteq's customers that changed, or all. Nothing personal is kept of deleted ones.
 
     Who was erased is not stored; that they are still there is told.
     """
-    counts = read_feed(
-        database,
-        solteq,
-        feed,
-        flow=flow,
-        table=SOLTEQ_CUSTOMERS,
-        frame=customer_frame,
-        erased=erased.documents,
-        full=full,
-    )
+    counts = FEED.read(shop, flow, full=full)
     personal = ", ".join(f"{field} = NULL" for field in (*PERSON_FIELDS, "phone_text", "document"))
-    with database.transaction() as connection:
+    with shop.database.transaction() as connection:
         connection.execute(
             f"UPDATE {CUSTOMERS} SET {personal}, customer_groups = [], external_ids = [], remarks = [] "
             "WHERE deleted AND (document IS NOT NULL OR email IS NOT NULL)"

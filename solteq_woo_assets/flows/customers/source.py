@@ -1,23 +1,12 @@
 """The sources of customers, which the sensors of the two flows watch."""
 
-from solteq_woo_assets.clients.solteq_customers import CustomerDocument
-from solteq_woo_assets.clients.solteq_documents import Feed
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.sources import PAGE_SIZE, feed_source
-from solteq_woo_assets.flows.customers import erased
-from solteq_woo_assets.flows.customers.frames import customer_frame
-from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, known_accounts
-from solteq_woo_assets.flows.customers.tables import SOLTEQ_CUSTOMERS
-from solteq_woo_assets.settings import Settings
+from solteq_woo_assets.engine.sources import PAGE_SIZE
+from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, FEED, known_accounts
 
 FLOW = "customers"
 """The name of the assets and the lease: the two directions never run side by side, since they merge the same people."""
-
-
-def customer_feed(settings: Settings) -> Feed:
-    """Solteq's customer feed, where this tenant has it."""
-    return Feed(FLOW, *settings.solteq_feeds[FLOW], CustomerDocument)
 
 
 def _new_accounts(shop: Shop) -> str | None:
@@ -29,7 +18,7 @@ def _new_accounts(shop: Shop) -> str | None:
     return f"{new} new accounts in the store" if new else None
 
 
-FROM_SOLTEQ = feed_source(customer_feed, SOLTEQ_CUSTOMERS, customer_frame, erased=erased.documents)
+FROM_SOLTEQ = FEED.source()
 FROM_WOO = Source(
     ACCOUNTS,
     "the store for new accounts",

@@ -7,36 +7,22 @@ from functools import partial
 import dagster as dg
 import duckdb
 
+from solteq_woo_assets.engine.assets import agreement_check, delivery_asset, delta_asset, feed_asset
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.snapshot import outdate, read_feed
-from solteq_woo_assets.engine.steps import (
-    OWNERS,
-    READ_FIRST,
-    DeltaConfig,
-    ReadConfig,
-    agreement,
-    count_rows,
-    delta_metadata,
-    pricing_rules,
-    read_metadata,
-    send_delta,
-    store_delta,
-    wake,
-    warn_of_quarantine,
-)
+from solteq_woo_assets.engine.snapshot import ReadCounts, outdate
+from solteq_woo_assets.engine.steps import OWNERS, READ_FIRST, ReadConfig, count_rows, read_metadata, wake
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.campaigns.one_writer import PRICES, refuse_older
-from solteq_woo_assets.flows.products.frames import product_frame
+from solteq_woo_assets.flows.campaigns.source import pricing_rules
 from solteq_woo_assets.flows.products.guard_rails import GUARD_RAILS
+from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.flows.products.rules import CatalogueRules
 from solteq_woo_assets.flows.products.rules import product_delta as compare_products
 from solteq_woo_assets.flows.products.snapshots import read_catalogue
-from solteq_woo_assets.flows.products.source import FLOW, SOURCE, product_feed
+from solteq_woo_assets.flows.products.source import FEED, FLOW, SOURCE
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, TABLES
 from solteq_woo_assets.settings import Settings
-
-GROUP = "products_to_woo"
 
 
 def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Comparison:
@@ -63,14 +49,23 @@ def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: date
     )
     # At an edge it is the campaigns that are compared: they write the prices of what this flow holds back, too.
     wake_campaigns = partial(wake, flow="campaigns", at=comparison.next_edge)
-    return replace(comparison, effects=(*comparison.effects, wake_campaigns), next_edge=None)
+    return replace(
+        comparison,
+        effects=(*comparison.effects, wake_campaigns),
+        next_edge=None,
+        compared=count_rows(connection, f"SELECT count(*) FROM {SOLTEQ_PRODUCTS} WHERE active AND NOT deleted"),
+    )
+
+
+def _outbox(shop: Shop) -> ProductOutbox:
+    return ProductOutbox(shop.woo, FLOW, "delta.product_delta", clock=shop.clock)
 
 
 PRODUCTS = Flow(
     name=FLOW,
     module=__name__,
     job="products_to_woo",
-    group=GROUP,
+    group="products_to_woo",
     direction="solteq-to-woocommerce",
     description="Brings new and changed products and prices from Solteq to the web store.",
     snapshots={"solteq_products": "solteq/products", "woo_catalogue": "woocommerce/catalogue"},
@@ -80,43 +75,31 @@ PRODUCTS = Flow(
     source=SOURCE,
     tables=TABLES,
     compare=compare,
+    outbox=_outbox,
     guard_rails=GUARD_RAILS,
-    waits_for=PRICES,
+    shared_lease=PRICES,
+    gives_way=True,
+    before_sending=partial(refuse_older, flow=FLOW, delta="product_delta", other="campaigns"),
 )
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"solteq", "duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    op_tags=READ_FIRST,
-)
-def solteq_products(
-    context: dg.AssetExecutionContext,
-    config: ReadConfig,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
+def _tell_stock(shop: Shop, counts: ReadCounts) -> None:
+    """It is the stock flow that takes an inactive product off the shelf."""
+    if shop.settings.inactive_products == "out_of_stock":
+        with shop.database.transaction() as connection:
+            outdate(connection, "balances", counts.changed)
+
+
+solteq_products = feed_asset(
+    PRODUCTS,
+    FEED,
     """The products as Solteq's back office has them: code, model number, name, VAT and prices.
 
     Reads what changed since the last read, with an overlap of five minutes because Solteq may deliver late and out
     of order; the newest version of each product is kept, deleted ones too. Table `snapshot.solteq_products`.
-    """
-    with shop.step(context, FLOW) as effort:
-        counts = read_feed(
-            shop.database,
-            shop.solteq,
-            product_feed(shop.settings),
-            flow=FLOW,
-            table=SOLTEQ_PRODUCTS,
-            frame=product_frame,
-            full=config.is_full(shop.database, FLOW),
-        )
-        if shop.settings.inactive_products == "out_of_stock":  # it is the stock flow that takes it off the shelf
-            with shop.database.transaction() as connection:
-                outdate(connection, "balances", counts.changed)
-    return dg.MaterializeResult(metadata=read_metadata(counts, effort))
+    """,
+    then=_tell_stock,
+)
 
 
 @dg.asset(group_name="store", kinds={"woocommerce", "duckdb"}, owners=OWNERS, code_version="1", op_tags=READ_FIRST)
@@ -136,69 +119,26 @@ def woo_catalogue(
     return dg.MaterializeResult(metadata=read_metadata(counts, effort))
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=PRODUCTS.compared,
-    check_specs=GUARD_RAILS.check_specs(),
-)
-def product_delta(
-    context: dg.AssetExecutionContext,
-    config: DeltaConfig,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
+product_delta = delta_asset(
+    PRODUCTS,
     """What has to be written to the web store, field by field, old → new, and why. Nothing is sent yet.
 
     Only fields that Solteq owns: SKU, prices, sale price and its window, tax class, GTIN, purchase price and the
     attributes that tell variants apart. Images and texts are never in it. Sale prices follow the campaigns as they were
     last read. Table `delta.product_delta`.
-    """
-    with shop.step(context, FLOW, PRICES) as effort:
-        with shop.database.transaction() as connection:
-            now = shop.clock()
-            comparison = compare(connection, shop.settings, now)
-            comparison.take_effect(connection)
-            store_delta(connection, config, FLOW, "product_delta", comparison)
-            changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, now, let_pass=config.let_pass)
-            active = count_rows(connection, f"SELECT count(*) FROM {SOLTEQ_PRODUCTS} WHERE active AND NOT deleted")
-        quarantined = warn_of_quarantine(context, shop.database, FLOW)
-    unchanged = max(active - changes.filter(changes["kind"] != "variable").height - quarantined, 0)
-    return dg.MaterializeResult(
-        metadata=delta_metadata(shop, changes, quarantined=quarantined, unchanged=unchanged, effort=effort),
-        check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
-    )
-
-
-@dg.asset(
-    group_name=GROUP,
-    kinds={"woocommerce"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=[product_delta],
+    """,
 )
-def woo_products(
-    context: dg.AssetExecutionContext,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
+woo_products = delivery_asset(
+    PRODUCTS,
     """The delta, sent to the web store: new products as drafts, changed prices, withdrawn products as drafts.
 
     Parents go before their variations, in batches of at most 100. Each write is in the ledger, `sync.deliveries`,
     before it leaves, and is settled when the store has answered. It gives way to campaigns that wait to write prices;
     the next run sends the rest.
-    """
-    with shop.step(context, FLOW, PRICES), shop.database.transaction() as connection:
-        refuse_older(connection, flow=FLOW, delta="product_delta", other="campaigns")
-    return send_delta(context, shop, flow=FLOW, delta="product_delta", stop=lambda: shop.leases.is_wanted(PRICES))
-
-
-@dg.asset_check(asset=woo_products)
-def catalogue_agrees(
-    shop: dg.ResourceParam[Shop],
-) -> dg.AssetCheckResult:
-    """After delivery the store holds what Solteq says, but for what is in quarantine."""
-    with shop.database.transaction() as connection:
-        return agreement(connection, FLOW, compare(connection, shop.settings, shop.clock()))
+    """,
+)
+catalogue_agrees = agreement_check(
+    PRODUCTS,
+    "catalogue_agrees",
+    "After delivery the store holds what Solteq says, but for what is in quarantine.",
+)

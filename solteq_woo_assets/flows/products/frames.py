@@ -6,11 +6,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from solteq_woo_assets.clients.solteq_documents import BalanceDocument, CampaignDocument, Document, ProductDocument
+from solteq_woo_assets.clients.solteq_documents import ProductDocument
 from solteq_woo_assets.clients.woo_documents import StoreProduct
-from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
-from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.products.rules import PURCHASE_PRICE_META, STORE_BALANCES_META
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
 
@@ -28,24 +26,6 @@ def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
     )
     columns["active"] = [document.active for document in documents]
     columns["deleted"] = [document.deleted for document in documents]
-    columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
-    return pl.DataFrame(columns, schema=schema)
-
-
-def balance_frame(documents: Sequence[BalanceDocument]) -> pl.DataFrame:
-    """Rows of ``snapshot.solteq_balances``."""
-    return _plain_frame(documents, SOLTEQ_BALANCES.schema)
-
-
-def campaign_frame(documents: Sequence[CampaignDocument]) -> pl.DataFrame:
-    """Rows of ``snapshot.solteq_campaigns``."""
-    return _plain_frame(documents, SOLTEQ_CAMPAIGNS.schema)
-
-
-def _plain_frame(documents: Sequence[Document], schema: pl.Schema) -> pl.DataFrame:
-    columns: dict[str, Any] = {
-        name: [getattr(document, name) for document in documents] for name in schema if name != "modified_at"
-    }
     columns["modified_at"] = [document.modified_at.replace(tzinfo=None) for document in documents]
     return pl.DataFrame(columns, schema=schema)
 

@@ -1,7 +1,7 @@
 """The differences between the two systems, why, and for how long: one table for all flows, with its history."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -9,6 +9,7 @@ import polars as pl
 
 from solteq_woo_assets.engine import quarantine
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.steps import (
     OWNERS,
@@ -17,55 +18,56 @@ from solteq_woo_assets.engine.steps import (
     markdown_table,
     without_refused,
 )
-from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.balances import assets as balances
 from solteq_woo_assets.flows.reconciliation.pruning import prune
 from solteq_woo_assets.flows.reconciliation.rules import SCHEMA, WHYS, differences
-from solteq_woo_assets.settings import Settings
-
-GROUP = "reconciliation"
 
 
-# It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
-@dg.asset(group_name=GROUP, kinds={"duckdb"}, owners=OWNERS, code_version="2", op_tags=REPORT_NEXT)
-def reconciliation(
-    context: dg.AssetExecutionContext,
-    shop: dg.ResourceParam[Shop],
-) -> dg.MaterializeResult:
-    """The differences between the two systems, field by field, and why, before they are put right.
+def reconciliation_of(flows: Sequence[Flow]) -> dg.AssetsDefinition:
+    """The reconciliation of these flows."""
 
-    Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and somebody
-    changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else, such as a
-    balance for its product. Quarantined: held back. Unread: a snapshot of the flow failed in this run, so the flow was
-    not compared; the other flows were. Each reconciliation adds its rows, of customers without values, and forgets
-    what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
-    Beside them, the orders that hold pieces from the shelf, the longest first: order, SKU, pieces, since when and why.
-    """
-    unread = _unread(_failed_steps(context))
-    for flow, name in unread:
-        context.log.warning(f"{flow} was not compared: {name} could not be read.")
-    with shop.step(context) as effort, shop.database.transaction() as connection:
-        found = _found(connection, shop.settings, shop.clock(), unread)
-        stored = _store(connection, found, context.run.run_id)
-        held = balances.held_pieces(connection, shop.settings)
-        pruned = prune(connection, shop.settings, utc_now())
+    # It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
+    @dg.asset(group_name="reconciliation", kinds={"duckdb"}, owners=OWNERS, code_version="2", op_tags=REPORT_NEXT)
+    def reconciliation(context: dg.AssetExecutionContext, shop: dg.ResourceParam[Shop]) -> dg.MaterializeResult:
+        """The differences between the two systems, field by field, and why, before they are put right.
+
+        Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and
+        somebody changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else,
+        such as a balance for its product. Quarantined: held back. Unread: a snapshot of the flow failed in this run, so
+        the flow was not compared; the other flows were. Each reconciliation adds its rows, of customers without values,
+        and forgets what is older than SOLTEQ_WOO_KEEP_…_DAYS say. Table `sync.reconciliation`.
+        Beside them, the orders that hold pieces from the shelf, the longest first: order, SKU, pieces, since when and
+        why.
+        """
+        unread = _unread(flows, _failed_steps(context))
+        for flow, name in unread:
+            context.log.warning(f"{flow} was not compared: {name} could not be read.")
+        with shop.step(context) as effort, shop.database.transaction() as connection:
+            found = _found(connection, shop, flows, unread)
+            stored = _store(connection, found, context.run.run_id)
+            held = balances.held_pieces(connection, shop.settings)
+            pruned = prune(connection, shop.settings, utc_now())
+        not_compared = ", ".join(sorted({flow for flow, _ in unread})) or "nothing"
+        told = {"not_compared": not_compared, "pruned": pruned, **effort.metadata()}
+        return dg.MaterializeResult(metadata=_metadata(stored, held) | told)
+
+    return reconciliation
+
+
+def _metadata(stored: pl.DataFrame, held: pl.DataFrame) -> dict[str, Any]:
+    """Counts and first rows of what differs, and of the orders that hold pieces."""
     counts = dict(stored["why"].value_counts().iter_rows())
     by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
     shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
-    return dg.MaterializeResult(
-        metadata={
-            "differing": stored.height,
-            **{why: counts.get(why, 0) for why in WHYS},
-            "surviving": _surviving(stored).height,
-            "not_compared": ", ".join(sorted({flow for flow, _ in unread})) or "nothing",
-            "pruned": pruned,
-            "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
-            "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
-            "pieces_held": float(held["pieces"].sum()),
-            "held_by": dg.MarkdownMetadataValue(markdown_table(held.head(PREVIEW_ROWS).cast(pl.String))),
-            **effort.metadata(),
-        }
-    )
+    return {
+        "differing": stored.height,
+        **{why: counts.get(why, 0) for why in WHYS},
+        "surviving": _surviving(stored).height,
+        "by_flow": dg.MarkdownMetadataValue(markdown_table(by_flow)),
+        "preview": dg.MarkdownMetadataValue(markdown_table(shown.head(PREVIEW_ROWS))),
+        "pieces_held": float(held["pieces"].sum()),
+        "held_by": dg.MarkdownMetadataValue(markdown_table(held.head(PREVIEW_ROWS).cast(pl.String))),
+    }
 
 
 def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
@@ -74,23 +76,23 @@ def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
     return {entry.step_key for entry in logged if entry.step_key}
 
 
-def _unread(failed: Collection[str]) -> list[tuple[str, str]]:
+def _unread(flows: Sequence[Flow], failed: Collection[str]) -> list[tuple[str, str]]:
     """The flows that cannot be compared, each with the snapshots that failed."""
-    return [(flow.name, name) for flow in FLOWS for name in sorted(flow.compared) if name in failed]
+    return [(flow.name, name) for flow in flows for name in sorted(flow.compared) if name in failed]
 
 
 def _found(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime, unread: Sequence[tuple[str, str]]
+    connection: duckdb.DuckDBPyConnection, shop: Shop, flows: Sequence[Flow], unread: Sequence[tuple[str, str]]
 ) -> pl.DataFrame:
     """The writes that each flow would make by the snapshots, and the records that it holds back.
 
     :param unread: flows that are left out, each with a snapshot that could not be read
     """
     rows: list[pl.DataFrame] = []
-    for flow in FLOWS:
+    for flow in flows:
         if flow.name in dict(unread):
             continue
-        comparison = flow.compare(connection, settings, now)
+        comparison = flow.compare(connection, shop.settings, shop.clock())
         quarantine.replace(connection, flow.name, "delta", comparison.held)
         rows.append(
             differences(
@@ -154,7 +156,7 @@ def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
     return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), ~told_elsewhere)
 
 
-@dg.asset_check(asset=reconciliation)
+@dg.asset_check(asset="reconciliation")
 def nothing_survives(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     """No difference is there that the reconciliation before this one saw, too, and that was not put right since."""
     with shop.database.transaction() as connection:

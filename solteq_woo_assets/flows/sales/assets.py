@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,12 +12,12 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import failures, quarantine
+from solteq_woo_assets.engine.assets import flow_asset
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.flow import Flow, Occasion
 from solteq_woo_assets.engine.pictures import sales_per_day
 from solteq_woo_assets.engine.shop import Shop, failing_in_words
 from solteq_woo_assets.engine.steps import (
-    OWNERS,
     READ_FIRST,
     count_rows,
     delivery_result,
@@ -47,7 +48,6 @@ GROUP = "sales_to_solteq"
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", timezone="Europe/Helsinki", end_offset=1)
 """Stands for the days of the shop's settings until the definitions are built."""
 DAYS_SHOWN = 30
-IN_ONE_RUN = dg.BackfillPolicy.single_run()
 RECONCILED_DAYS = 7
 """So many last days of sales are read whole, and asked for in Solteq, when everything is reconciled."""
 
@@ -102,6 +102,7 @@ SALES = Flow(
     source=SOURCE,
     tables=TABLES,
     compare=compare,
+    outbox=lambda shop: SalesOutbox(shop.solteq, shop.settings.shop),
     guard_rails=GUARD_RAILS,
     is_by_day=True,
     ops=_ops,
@@ -111,6 +112,9 @@ SALES = Flow(
 def days_of(settings: Settings) -> dg.DailyPartitionsDefinition:
     """The shop's days, today included."""
     return dg.DailyPartitionsDefinition(settings.sales_first_day.isoformat(), timezone=settings.timezone, end_offset=1)
+
+
+_by_day = partial(flow_asset, SALES, partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run())
 
 
 class SalesReadConfig(dg.Config):
@@ -135,16 +139,7 @@ class SalesDeltaConfig(dg.Config):
     """Ask Solteq what it has of the orders of so many last days, though the ledger knows something of them."""
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"woocommerce", "duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    partitions_def=DAYS,
-    backfill_policy=IN_ONE_RUN,
-    op_tags=READ_FIRST,
-)
+@_by_day("woocommerce", "duckdb", op_tags=READ_FIRST)
 def woo_sales(
     context: dg.AssetExecutionContext,
     config: SalesReadConfig,
@@ -198,17 +193,7 @@ def _first_partition(context: dg.AssetExecutionContext) -> date:
     return date.fromisoformat(first) if first else date.max
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=[woo_sales],
-    partitions_def=DAYS,
-    backfill_policy=IN_ONE_RUN,
-    check_specs=GUARD_RAILS.check_specs(),
-)
+@_by_day("duckdb", deps=[woo_sales], check_specs=GUARD_RAILS.check_specs())
 def sales_delta(
     context: dg.AssetExecutionContext,
     config: SalesDeltaConfig,
@@ -304,16 +289,7 @@ def no_document_twice(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset(
-    group_name=GROUP,
-    kinds={"solteq"},
-    owners=OWNERS,
-    code_version="1",
-    pool=FLOW,
-    deps=[sales_delta],
-    partitions_def=DAYS,
-    backfill_policy=IN_ONE_RUN,
-)
+@_by_day("solteq", deps=[sales_delta])
 def solteq_sales(
     context: dg.AssetExecutionContext,
     shop: dg.ResourceParam[Shop],
@@ -323,7 +299,7 @@ def solteq_sales(
     Each document is in `sync.sales` and in the ledger, `sync.deliveries`, before it leaves.
     """
     with shop.step(context, FLOW) as effort:
-        counts = send(context, shop, SalesOutbox(shop.solteq, shop.settings.shop), "documents")
+        counts = send(context, shop, SALES)
         days = [date.fromisoformat(key) for key in context.partition_keys]
         with shop.database.transaction() as connection:
             touched = sales_books.days_of_run(connection, context.run.run_id)

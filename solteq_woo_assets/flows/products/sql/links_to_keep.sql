@@ -21,3 +21,4 @@ SELECT
 FROM models
 JOIN held ON held.id = models.parent_id
 WHERE held.type = 'variable' AND NOT is_also_code AND NOT is_undecided
+ORDER BY key, woo_id
