@@ -54,10 +54,7 @@ def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
         ),
         default_status=dg.DefaultSensorStatus.RUNNING if is_sandbox else dg.DefaultSensorStatus.STOPPED,
     )
-    def evaluate(
-        context: dg.SensorEvaluationContext,
-        shop: dg.ResourceParam[Shop],
-    ) -> dg.RunRequest | dg.SkipReason:
+    def evaluate(context: dg.SensorEvaluationContext, shop: dg.ResourceParam[Shop]) -> dg.RunRequest | dg.SkipReason:
         shop.leases.admit()
         crashed = shop.leases.crashed_run(flow.lease_name)
         if crashed:

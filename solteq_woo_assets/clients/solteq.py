@@ -14,16 +14,8 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from solteq_woo_assets.clients.http import JsonSession, Wire
 from solteq_woo_assets.clients.solteq_access import ScopedApi, TokenCache
-from solteq_woo_assets.clients.solteq_customers import (
-    SolteqCustomers,
-)
-from solteq_woo_assets.clients.solteq_documents import (
-    D,
-    Feed,
-    FeedPage,
-    documents_of,
-    validated,
-)
+from solteq_woo_assets.clients.solteq_customers import SolteqCustomers
+from solteq_woo_assets.clients.solteq_documents import D, Feed, FeedPage, documents_of, validated
 from solteq_woo_assets.clients.solteq_sales import SolteqSales
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.settings import FEEDS, Endpoint

@@ -13,9 +13,7 @@ from requests_oauthlib import OAuth1
 from solteq_woo_assets.clients.bounds import number_or_none
 from solteq_woo_assets.clients.http import JsonSession, Params, Wire
 from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
-from solteq_woo_assets.clients.woo_customers import (
-    WooCustomers,
-)
+from solteq_woo_assets.clients.woo_customers import WooCustomers
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
     ProductBatch,

@@ -168,9 +168,7 @@ def _plain(value: str) -> str:
 
 PriceText = Annotated[str, Field(pattern=r"^[0-9]{1,10}\.[0-9]{2}$")]
 SaleTime = Annotated[
-    str,
-    Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$"),
-    AfterValidator(_iso_time),
+    str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$"), AfterValidator(_iso_time)
 ]
 
 

@@ -62,12 +62,7 @@ def suspect(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[W
 
 
 def waiting(
-    connection: duckdb.DuckDBPyConnection,
-    flow: str,
-    changes: pl.DataFrame,
-    now: datetime,
-    *,
-    but: Collection[str] = (),
+    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, now: datetime, *, but: Collection[str] = ()
 ) -> pl.DataFrame:
     """Let the writes wait that are not to be tried again yet: their action is wait, their reason says until when.
 

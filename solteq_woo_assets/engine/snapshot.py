@@ -293,11 +293,7 @@ def _fresh(connection: duckdb.DuckDBPyConnection, table: Table, invalid: Sequenc
 
 
 def count_news(
-    connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    rows: pl.DataFrame,
-    page: FeedPage,
-    erased: Erased = nobody,
+    connection: duckdb.DuckDBPyConnection, table: Table, rows: pl.DataFrame, page: FeedPage, erased: Erased = nobody
 ) -> int:
     """How many documents of a page a read would store: the sensor's question.
 

@@ -106,11 +106,7 @@ def held(connection: duckdb.DuckDBPyConnection, flow: str) -> dict[str, list[str
 
 
 def remember(
-    connection: duckdb.DuckDBPyConnection,
-    flow: str,
-    delta: str,
-    stopped: Mapping[str, Sequence[str]],
-    now: datetime,
+    connection: duckdb.DuckDBPyConnection, flow: str, delta: str, stopped: Mapping[str, Sequence[str]], now: datetime
 ) -> None:
     """Make the rows that each rail of a delta stops just these. Their actions in the delta are still those to be sent.
 
@@ -124,6 +120,5 @@ def remember(
                 {"rail": rail, "flow": flow},
             )
             connection.execute(
-                _REMEMBERED.format(delta=delta),
-                {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)},
+                _REMEMBERED.format(delta=delta), {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)}
             )

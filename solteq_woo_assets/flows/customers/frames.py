@@ -10,12 +10,7 @@ import simplejson
 from solteq_woo_assets.clients.solteq_customers import CustomerDocument, customer_type
 from solteq_woo_assets.clients.woo_customers import CustomerWrite, StoreCustomer, StoreOrder, is_mailable
 from solteq_woo_assets.flow import Change
-from solteq_woo_assets.flows.customers.people import (
-    NEEDS_PARSING,
-    Person,
-    canonical,
-    e164,
-)
+from solteq_woo_assets.flows.customers.people import NEEDS_PARSING, Person, canonical, e164
 from solteq_woo_assets.flows.customers.tables import (
     ADDRESS_PARTS,
     ADDRESSES,

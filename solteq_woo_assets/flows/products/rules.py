@@ -31,12 +31,7 @@ import simplejson
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
-from solteq_woo_assets.flows.campaigns.pricing import (
-    LOWEST_PRICE_META,
-    PricingRules,
-    next_edge,
-    price_products,
-)
+from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META, PricingRules, next_edge, price_products
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
 from solteq_woo_assets.flows.products.links import link
 from solteq_woo_assets.flows.products.matching import match_products
