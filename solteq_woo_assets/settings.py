@@ -348,12 +348,10 @@ class Settings(BaseSettings):
 
     @property
     def solteq_is_sandbox(self) -> bool:
-        """Whether the sandbox stands in for Solteq."""
         return self.solteq_api_url == SANDBOX["SOLTEQ_API_URL"]
 
     @property
     def woo_is_sandbox(self) -> bool:
-        """Whether the sandbox stands in for the store."""
         return self.woo_url == SANDBOX["WOO_URL"]
 
     def poll_seconds(self, flow: str) -> int:
@@ -406,7 +404,6 @@ class SettingText:
 
 
 def settings_texts() -> list[SettingText]:
-    """Every setting, in order."""
     return [
         SettingText(
             field,

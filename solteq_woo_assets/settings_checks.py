@@ -143,7 +143,6 @@ def file(value: Path) -> Path:
 
 
 def time_zone(value: str) -> str:
-    """A name of the TZ database."""
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError) as error:
@@ -159,7 +158,6 @@ def mail_address(value: str) -> str:
 
 
 def mail_addresses(value: list[str]) -> list[str]:
-    """E-mail addresses."""
     return [mail_address(each) for each in value]
 
 
@@ -178,7 +176,6 @@ def part_of_external_ids(value: str) -> str:
 
 
 def not_blank(value: str) -> str:
-    """A text that is not blank."""
     if not value.strip():
         raise ValueError("it must not be empty")
     return value.strip()

@@ -64,12 +64,10 @@ class Table:
         return self.schema_without()
 
     def schema_without(self, *names: str) -> pl.Schema:
-        """The schema of a frame without these columns."""
         return pl.Schema({name: column.type for name, column in self.columns.items() if name not in names})
 
     @property
     def ddl(self) -> str:
-        """The statement that makes the table."""
         columns = [
             f'"{name}" {sql_type(each.type)} {"PRIMARY KEY" if self.key == (name,) else ""} {each.constraint}'
             for name, each in self.columns.items()

@@ -89,8 +89,6 @@ def alert_sensors(settings: Settings, clock: Clock) -> list[dg.SensorDefinition]
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick of ``alerts_sensor``."""
-
     settings: Settings
     database: StateDatabase
     context: dg.SensorEvaluationContext
@@ -177,7 +175,6 @@ class Failure(NamedTuple):
 
 
 def why_failed(context: dg.RunFailureSensorContext) -> str:
-    """Why a run failed, in words."""
     steps = context.get_step_failure_events()
     if steps:
         failure = steps[0].step_failure_data

@@ -83,7 +83,6 @@ def _id_or_none(value: object) -> int:
 
 
 def id_or_zero(value: object) -> int:
-    """The id that a value is, or 0."""
     try:
         return _id_or_none(value)
     except ValueError:

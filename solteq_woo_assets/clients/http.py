@@ -182,7 +182,6 @@ class JsonSession:
         return ours + (self.clock_ahead or timedelta(0))
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
         self._session.close()
 
     def _exchange(self, request: _Request, *, repeatable: bool) -> JsonResponse:

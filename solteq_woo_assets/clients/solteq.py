@@ -117,7 +117,6 @@ class SolteqClient:
         return self._api.their_time(ours)
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
         self._api.close()
         self._identity.close()
 

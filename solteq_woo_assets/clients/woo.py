@@ -114,7 +114,6 @@ class WooClient:
         return self._session.their_time(ours)
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
         self._session.close()
 
     def read_products(self, *, modified_after: datetime | None = None, status: str = "any") -> Iterator[ProductPage]:

@@ -95,8 +95,6 @@ class TaxLine(_Row):
 
 
 class CouponLine(_Row):
-    """A coupon, and what it took off."""
-
     code: Text = ""
     discount: Amount
     discount_tax: Amount

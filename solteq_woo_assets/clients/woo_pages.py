@@ -142,7 +142,6 @@ class _OnlyId(BaseModel):
 
 
 def ids_of(session: JsonSession, path: str, params: Params) -> set[int]:
-    """The ids of a whole list."""
     found = pages(session, path, params, fields="id", read=_OnlyId.model_validate)
     return {row_id for page in found for row_id in page.ids}
 

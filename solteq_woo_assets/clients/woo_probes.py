@@ -57,7 +57,6 @@ class WooProbes:
         return str(found.get("value", ""))
 
     def tax_rates(self) -> list[TaxRate]:
-        """All of them."""
         found = pages(self._session, f"{_API}/taxes", {}, fields=_TAX_FIELDS, read=_tax_rate)
         return [rate for page in found for rate in page.rows]
 

@@ -96,13 +96,11 @@ class Share:
         return self.count > 0 and self.count + self.earlier > self.may
 
     def earlier_words(self, settings: Settings) -> str:
-        """Earlier writes, in words that follow the count."""
         if not self.earlier:
             return ""
         return f", and {self.earlier} more went so within the last {settings.guard_rail_hours} hours"
 
     def metadata(self, settings: Settings) -> dict[str, int]:
-        """For the check."""
         return {
             "due": self.count,
             "earlier_in_the_window": self.earlier,
@@ -182,7 +180,6 @@ class GuardRails:
 
     @property
     def names(self) -> list[str]:
-        """Of the rails."""
         return [rail.__name__ for rail in self.rails]
 
     def check_specs(self) -> list[dg.AssetCheckSpec]:

@@ -50,7 +50,6 @@ class DeliveryCounts:
         self.interrupted += other.interrupted
 
     def add(self, outcomes: Iterable[Outcome[Any, Any]]) -> None:
-        """Count outcomes."""
         for outcome in outcomes:
             if outcome.state == "delivered":
                 self.by_action[outcome.write.action] += 1

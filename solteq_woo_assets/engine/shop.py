@@ -20,8 +20,6 @@ from solteq_woo_assets.settings import Settings
 
 @dataclass
 class Effort:
-    """What a step cost."""
-
     requests: int = 0
     seconds: float = 0.0
 

@@ -47,7 +47,6 @@ class FeedTable:
         return Feed(self.name, *settings.solteq_feeds[self.name], self.document)
 
     def frame(self, documents: Sequence[Any]) -> pl.DataFrame:
-        """Documents as rows of the table."""
         return self.rows(documents) if self.rows else plain_frame(documents, self.table.schema)
 
     def read(self, shop: Shop, flow: str, *, full: bool = False) -> ReadCounts:

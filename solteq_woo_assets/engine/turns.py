@@ -57,7 +57,6 @@ class Turns(Generic[M]):
         return [Release(self._writes[n], fields) for n, fields in step.releases.items()] if step else []
 
     def size(self, write: Write[M]) -> int:
-        """The items that it takes in a request."""
         return 1 + len(self.releases(write))
 
     def note_release(self, release: Release[M]) -> None:
@@ -76,7 +75,6 @@ class Turns(Generic[M]):
         return write.delivery_id in self._released
 
     def note_outcomes(self, outcomes: Iterable[Outcome[M, Any]]) -> None:
-        """Note the outcomes of writes."""
         with self._lock:
             self._states |= {outcome.write.delivery_id: _state_of_values(outcome) for outcome in outcomes}
 

@@ -26,7 +26,6 @@ class StoreRows:
     code: str
 
     def key(self, row_id: int) -> str:
-        """The row's key in the quarantine."""
         return f"{self.noun} {row_id}" if row_id else f"{self.noun} (no id)"
 
     def hold(self, connection: duckdb.DuckDBPyConnection, read: Iterable[int], unreadable: Sequence[Unreadable]) -> int:

@@ -118,7 +118,6 @@ def _solteq_address(document: CustomerDocument, address: str) -> dict[str, str |
 
 
 def account_frame(customers: Sequence[StoreCustomer], tax_code_meta: str) -> pl.DataFrame:
-    """Rows of ``snapshot.woo_customer_accounts``."""
     rows = [_account_row(customer, tax_code_meta) for customer in customers]
     return pl.DataFrame(rows, schema=WOO_CUSTOMER_ACCOUNTS.schema)
 

@@ -14,7 +14,6 @@ from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOG
 
 
 def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
-    """Rows of ``snapshot.solteq_products``."""
     schema = SOLTEQ_PRODUCTS.schema
     plain = ("active", "deleted", "modified_at", "attributes")
     columns: dict[str, Any] = {
@@ -31,7 +30,6 @@ def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
 
 
 def catalogue_frame(products: Sequence[StoreProduct]) -> pl.DataFrame:
-    """Rows of ``snapshot.woo_catalogue``."""
     schema = WOO_CATALOGUE.schema
     computed = ("parent_id", "attributes", "purchase_price", "store_balances", "lowest_price_30d")
     columns: dict[str, Any] = {

@@ -33,8 +33,6 @@ TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
 
 @dataclass(frozen=True)
 class Parent:
-    """The parent of a variation."""
-
     parent_key: str | None
     parent_id: int | None
 
