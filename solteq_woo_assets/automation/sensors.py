@@ -40,8 +40,7 @@ def flow_sensors(settings: Settings, flows: Sequence[Flow]) -> list[dg.SensorDef
 
 
 def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
-    source, job = flow.source, flow.job
-    seconds = settings.poll_seconds(flow.name)
+    asks, job, seconds = flow.source.asks, flow.job, settings.poll_seconds(flow.name)
     is_sandbox = settings.solteq_is_sandbox and settings.woo_is_sandbox
 
     @dg.sensor(
@@ -49,7 +48,7 @@ def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
         job_name=job,
         minimum_interval_seconds=seconds,
         description=(
-            f"Asks {source.asks} every {seconds} s, and runs {job} when there are any. "
+            f"Asks {asks} every {seconds} s, and runs {job} when there are any. "
             f"Set by SOLTEQ_WOO_{flow.name.upper()}_POLL_SECONDS."
         ),
         default_status=dg.DefaultSensorStatus.RUNNING if is_sandbox else dg.DefaultSensorStatus.STOPPED,
@@ -61,36 +60,34 @@ def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
             report_crashed(context.instance, crashed)
 
         until = time.monotonic() + DAEMON_SECONDS - SPARE_SECONDS
-        while isinstance(answer := look(context, shop), dg.SkipReason):
+        while isinstance(answer := _look(context.instance, flow, shop), dg.SkipReason):
             if time.monotonic() + seconds >= until:
                 break
             time.sleep(seconds)  # asked for more often than Dagster comes round
         return answer
 
-    def look(context: dg.SensorEvaluationContext, shop: Shop) -> dg.RunRequest | dg.SkipReason:
-        if shop.leases.is_taken(flow.lease_name):
-            return dg.SkipReason(f"A run of {job} is under way.")
-        if flow.gives_way and shop.leases.is_taken(flow.shared_lease):
-            return dg.SkipReason(f"Another run writes {flow.shared_lease}.")
-        failures, last_end = _failures(context.instance, job)
-        pause = _pause(context.instance, job, seconds, failures, last_end)
-        if pause:
-            return dg.SkipReason(pause)
-        if failures:  # what it was for may be in the snapshot already, and then nobody says it again
-            return request("the last run failed", shop)
-        news = _left_over(flow, shop) or source.news(shop)
-        if not news:
-            return dg.SkipReason(f"Nothing new: asked {source.asks}.")
-        return request(news, shop)
-
-    def request(why: str, shop: Shop) -> dg.RunRequest:
-        return dg.RunRequest(
-            partition_key=today(settings, shop.clock()) if flow.is_by_day else None,
-            run_config={"ops": flow.ops_of("sensor", settings)},
-            tags={"solteq_woo/why": why[:200]},
-        )
-
     return evaluate
+
+
+def _look(instance: dg.DagsterInstance, flow: Flow, shop: Shop) -> dg.RunRequest | dg.SkipReason:
+    """Whether there is anything to do, asked once."""
+    if shop.leases.is_taken(flow.lease_name):
+        return dg.SkipReason(f"A run of {flow.job} is under way.")
+    if flow.gives_way and shop.leases.is_taken(flow.shared_lease):
+        return dg.SkipReason(f"Another run writes {flow.shared_lease}.")
+    failures, last_end = _failures(instance, flow.job)
+    pause = _pause(instance, flow.job, shop.settings.poll_seconds(flow.name), failures, last_end)
+    if pause:
+        return dg.SkipReason(pause)
+    # What a failed run was for may be in the snapshot already, and then nobody says it again.
+    why = "the last run failed" if failures else _left_over(flow, shop) or flow.source.news(shop)
+    if not why:
+        return dg.SkipReason(f"Nothing new: asked {flow.source.asks}.")
+    return dg.RunRequest(
+        partition_key=today(shop.settings, shop.clock()) if flow.is_by_day else None,
+        run_config={"ops": flow.ops_of("sensor", shop.settings)},
+        tags={"solteq_woo/why": why[:200]},
+    )
 
 
 def _failures(instance: dg.DagsterInstance, job: str) -> tuple[int, float | None]:

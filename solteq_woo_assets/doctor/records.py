@@ -10,7 +10,8 @@ import duckdb
 from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
 from solteq_woo_assets.engine.database import StateDatabase, rewrite_due
 from solteq_woo_assets.engine.sql import define_macros
-from solteq_woo_assets.flows.campaigns.pricing import PricingRules, judge_campaigns
+from solteq_woo_assets.flows.campaigns.pricing import judge_campaigns
+from solteq_woo_assets.flows.campaigns.source import pricing_rules
 from solteq_woo_assets.settings import Settings
 
 _EXAMPLES = 3
@@ -146,12 +147,7 @@ def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator
 
 
 def _campaigns(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Finding:
-    rules = PricingRules(
-        zone=ZoneInfo(settings.timezone),
-        web_store=settings.web_store,
-        campaign_choice=settings.campaign_choice,
-        harmless_fields=settings.harmless_campaign_fields,
-    )
+    rules = pricing_rules(connection, settings)
     judge_campaigns(connection, connection.table("snapshot.solteq_campaigns"), rules, now)
     rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()
     connection.execute("DROP TABLE windows; DROP TABLE campaigns_judged")
