@@ -96,7 +96,7 @@ class Tick:
     pause: timedelta
 
     def look(self, checks: Mapping[str, "Failure"]) -> None:
-        """Note which checks fail, and what fails no more."""
+        """Note the checks that fail, and the causes that recovered."""
         with remembered(self.database) as known:
             failing = [(alert.cause, alert.run_id) for alert in known.values() if not alert.over_at]
         over = {(cause, run_id) for cause, run_id in failing if cause not in checks and self._is_over(cause, run_id)}
@@ -111,7 +111,7 @@ class Tick:
                     known[key] = replace(alert, over_at=self.now)
 
     def _is_over(self, cause: str, run_id: str) -> bool:
-        """Whether a run of the job succeeded after this one failed, or nobody knows of this one any more."""
+        """Whether a run of the job succeeded after this one failed, or this one is deleted."""
         failed = self.context.instance.get_run_record_by_id(run_id)
         if failed is None or cause.startswith("check:"):
             return True
@@ -120,7 +120,7 @@ class Tick:
         return bool(succeeded) and (succeeded[0].end_time or 0.0) > (failed.end_time or 0.0)
 
     def tell(self) -> dg.SkipReason:
-        """Send what is due; a channel that does not work is left alone until the next tick.
+        """Send the messages that are due; a channel that does not work is left alone until the next tick.
 
         :raises AlertError: what could not be sent
         """
@@ -139,7 +139,7 @@ class Tick:
         return dg.SkipReason(f"{failing} causes of alerts at present; what was due is sent.")
 
     def _send(self, alert: "Alert") -> str:
-        """Send it, stored first as perhaps told: a crash must not tell it at every tick. The problem, in words."""
+        """Send it, stored first as perhaps told: a crash must not send it at every tick. The problem, in words."""
         perhaps = alert.told(self.now, may_have_arrived=True)
         keep_told(self.database, alert if alert.over_at else perhaps)
         arrived, words = channels(self.settings)[alert.channel](*message(alert, self.settings))
@@ -149,7 +149,7 @@ class Tick:
         return "" if arrived else words
 
     def tell_of_database(self, reason: str = "") -> dg.SkipReason:
-        """Say that no other alert can be sent and why, once a pause, or that it can be; the cursor knows the last time.
+        """Say that no other alert can be sent and why, once in a pause, or that they can; the cursor has the last time.
 
         :raises AlertError: no channel took it; one that does is enough, since there is nowhere to note which did
         """
@@ -185,7 +185,7 @@ def why_failed(context: dg.RunFailureSensorContext) -> str:
 
 
 def _in_words(error: SerializableErrorInfo | None) -> str:
-    """Our own errors' sentences; of any other error its class, below those in which Dagster wraps it."""
+    """The sentences of our own errors; the class of any other, below those in which Dagster wraps it."""
     while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
     if error is None:
@@ -245,7 +245,7 @@ class Alert:
     over_at: datetime | None = None
 
     def failed(self, failure: Failure) -> Self:
-        """It failed, once more or anew; a run that is known already says nothing new."""
+        """It failed, once more or anew. A known run changes nothing."""
         words, run_id, at = failure
         if run_id == self.run_id:
             return self
@@ -328,7 +328,7 @@ Outcome = tuple[bool | None, str]
 
 
 def channels(settings: Settings) -> dict[str, Callable[[str, str], Outcome]]:
-    """The ways out that are set, by their names in ``sync.alerts``: each sends a line and what follows it."""
+    """The channels that are set, by their names in ``sync.alerts``: each sends a subject and a text."""
     ways: dict[str, Callable[[str, str], Outcome]] = {}
     if settings.alert_email_to:
         ways["email"] = partial(_send_email, settings)
@@ -338,18 +338,18 @@ def channels(settings: Settings) -> dict[str, Callable[[str, str], Outcome]]:
 
 
 def send_test(settings: Settings) -> dict[str, str]:
-    """Send a message over each channel that is set; by the channel's name what went wrong, or nothing."""
+    """Send a message over each channel that is set; the problem by the channel's name, or nothing."""
     test = ("This is a test", "Alerts of the integration between Solteq and the web store arrive here.")
     return {name: send(*test)[1] for name, send in channels(settings).items()}
 
 
 def _headline(settings: Settings, subject: str) -> str:
-    """One line, whatever it was made of: a header must not hold another."""
+    """A subject on one line: a header must not hold another."""
     return " ".join(f"[{settings.shop}] {subject}".split())[:SUBJECT_CHARACTERS]
 
 
 def _send_to_webhook(settings: Settings, subject: str, text: str) -> Outcome:
-    """One POST of ``{"text": …}``, without Slack's special characters: ``<!channel>`` in a code shall call nobody."""
+    """One POST of ``{"text": …}``, without Slack's special characters: ``<!channel>`` in a code must call nobody."""
     said = f"*{_headline(settings, subject)}*\n{text}"
     said = said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     url = settings.alert_webhook_url.get_secret_value()
@@ -410,7 +410,7 @@ def _mail_server(settings: Settings) -> Iterator[smtplib.SMTP]:
             server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
         yield server
     finally:
-        with suppress(OSError):  # a bad good-bye makes nothing unsent
+        with suppress(OSError):  # the mail is sent by then
             server.quit()
         server.close()
 

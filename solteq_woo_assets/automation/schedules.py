@@ -65,7 +65,7 @@ def _common(job: str, setting: str, cron: str, settings: Settings) -> dict[str, 
 
 
 def default_schedule_status(settings: Settings) -> dg.DefaultScheduleStatus:
-    """On with the sandbox on both sides; on a real shop the user turns it on."""
+    """Schedules run with the sandbox on both sides; on a real shop the user turns them on."""
     if settings.solteq_is_sandbox and settings.woo_is_sandbox:
         return dg.DefaultScheduleStatus.RUNNING
     return dg.DefaultScheduleStatus.STOPPED

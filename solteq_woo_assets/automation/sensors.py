@@ -22,9 +22,9 @@ from solteq_woo_assets.settings import Settings
 LONGEST_PAUSE = timedelta(minutes=5)
 """A flow whose runs fail is tried again ever more slowly, up to this."""
 DAEMON_SECONDS = 5.0
-"""Dagster comes round to its sensors this often, whatever their interval; it has no setting for it."""
+"""Dagster looks at its sensors this often, whatever their interval; it has no setting for it."""
 SPARE_SECONDS = 0.5
-"""A tick that is not over when Dagster comes round is passed over, so it ends this much sooner."""
+"""Dagster passes over a sensor whose tick is not over when it looks, so a tick ends this much sooner."""
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -101,7 +101,7 @@ def _failures(instance: dg.DagsterInstance, job: str) -> tuple[int, float | None
 
 
 def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, last_end: float | None) -> str | None:
-    """Why no run is requested now, whatever is new: one is under way, or the last ones failed."""
+    """Why no run is requested now: one is under way, or the last ones failed."""
     if instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=UNDER_WAY)):
         return f"A run of {job} is under way."
     if not failures or last_end is None:
@@ -132,7 +132,7 @@ def _left_over(flow: Flow, shop: Shop) -> str | None:
 
 
 def _edge(connection: duckdb.DuckDBPyConnection, flow: Flow, now: datetime) -> str | None:
-    """That the same data give another comparison by now, in words, or ``None``."""
+    """Words about the same data giving another comparison by now, or ``None``."""
     rows = connection.execute(
         "SELECT next_edge FROM sync.comparisons WHERE flow = ? AND next_edge <= ?", [flow.name, now]
     ).fetchall()

@@ -35,7 +35,7 @@ SELECT
 
 
 def out_of_stock(delta: Delta) -> Verdict:
-    """Not too many of the products that are in stock go out of it within the window."""
+    """Not too many products in stock go out of stock within the window."""
     return count(
         delta,
         "out_of_stock",

@@ -55,7 +55,7 @@ def reconciliation_of(flows: Sequence[Flow]) -> dg.AssetsDefinition:
 
 
 def _metadata(stored: pl.DataFrame, held: pl.DataFrame) -> dict[str, Any]:
-    """Counts and first rows of what differs, and of the orders that hold pieces."""
+    """Counts and first rows of the differences, and of the orders that hold pieces."""
     counts = dict(stored["why"].value_counts().iter_rows())
     by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
     shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
@@ -120,7 +120,7 @@ def _found(
 
 
 def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:
-    """Add the rows of this reconciliation, with when the same difference was first seen without a break."""
+    """Add the rows of this reconciliation, and when each difference was first seen without a break."""
     now = utc_now()
     connection.register("found_now", found)
     stored = connection.sql(
@@ -151,14 +151,14 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
 
 
 def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
-    """Differences of the last reconciliation that the one before saw, too; what waits has its reason elsewhere."""
+    """Differences of the last reconciliation that the one before saw, too, except waiting ones."""
     told_elsewhere = pl.col("why").is_in(["waiting", "unread"])
     return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), ~told_elsewhere)
 
 
 @dg.asset_check(asset="reconciliation")
 def nothing_survives(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
-    """No difference is there that the reconciliation before this one saw, too, and that was not put right since."""
+    """No difference of the reconciliation before this one is still there."""
     with shop.database.transaction() as connection:
         newest = connection.sql(
             "FROM sync.reconciliation WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)"
