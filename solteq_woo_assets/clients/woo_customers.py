@@ -18,7 +18,7 @@ CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data
 """Fields to ask for when reading; on a batch they would hide the errors."""
 _PATH, _ORDERS_PATH = "wc/v3/customers", "wc/v3/orders"
 _NO_SUCH_ROLE = "rest_invalid_param"
-_GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
+GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 
 
 class StoreAddress(BaseModel):
@@ -214,7 +214,7 @@ class WooCustomers:
         try:
             self._session.send("DELETE", f"{_PATH}/{customer_id}", {}, params={"force": "true"})
         except WooError as error:
-            if error.code in _GONE:  # any other 404 says that WooCommerce is not there
+            if error.code in GONE:  # any other 404 says that WooCommerce is not there
                 return False
             raise
         return True

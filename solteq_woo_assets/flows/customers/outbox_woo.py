@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from solteq_woo_assets.clients.solteq_customers import CustomerDocument
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_batches import ItemRefused
-from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer
+from solteq_woo_assets.clients.woo_customers import GONE, CustomerBatch, CustomerWrite, StoreCustomer
 from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.handover import Claim
@@ -37,7 +37,6 @@ from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, forget_account
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""
-_GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 _REFUSED_FIELDS = {
     **dict.fromkeys(("woocommerce_rest_customer_invalid_email", "customer_invalid_email"), ("email", "billing_email")),
     "customer_invalid_billing_email": ("billing_email",),
@@ -147,7 +146,7 @@ class AccountOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
         return self._refused(write, answer)
 
     def _refused(self, write: Write, answer: ItemRefused) -> Outcome:
-        if answer.code in _GONE:
+        if answer.code in GONE:
             return Outcome(write, "retry", error="the account is gone from the store", is_gone=True)
         if answer.code == "registration-error-email-exists" and (held := self._holder(write)):
             reason = "somebody has an account with the e-mail address by now; the next run sees who"
