@@ -1,4 +1,4 @@
-"""Unique values that records hand on to each other: in which order the writes go, so that each finds its value free.
+"""The order of writes that hand unique values on to each other, so that each finds its value free.
 
 The other side keeps a value for one record at a time, and does writes one after the other. If A wants the value of B, B
 goes first. In a circle one record gives its value up before its own write, and gets an intermediate value (contract,
@@ -85,7 +85,7 @@ def values(changes: Iterable[Mapping[str, object]]) -> tuple[dict[str, str], dic
 
 
 def set_free(rows: Sequence[Iterable[Mapping[str, object]]], resting: Iterable[int]) -> set[int]:
-    """Refused writes that are worth another try: a write that is due gives up what they want.
+    """Refused writes that are worth another try, since a due write gives up the value that they want.
 
     :param rows: the changes of each row
     :param resting: positions of the rows that were refused and have not changed since
@@ -140,7 +140,7 @@ class _Planner:
         return [(holder, name) for holder, name in found if holder is not None and holder != position]
 
     def visit(self, first: int) -> None:
-        """Place a write and all that it waits for. Without recursion: a chain may have thousands."""
+        """Place a write after all that it waits for. Without recursion: a chain may have thousands."""
         if first in self._rounds:
             return
         self._under_way.add(first)

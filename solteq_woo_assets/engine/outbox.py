@@ -14,7 +14,7 @@ from solteq_woo_assets.errors import RemoteError
 
 
 class Outbox(ABC, Generic[M, R]):
-    """How the delta of a flow leaves. The engine calls from several threads what sends and reads, the rest from one."""
+    """Sends the delta of a flow. Methods that send and read are called from several threads."""
 
     flow: str
     side: str
@@ -33,7 +33,7 @@ class Outbox(ABC, Generic[M, R]):
     settled_together: int = 1
     """The number of answers that are stored together."""
     is_in_order: bool = False
-    """Whether the writes of a place go one after the other, so that what follows one that did not arrive waits."""
+    """Whether the writes of a place go one after the other, and wait behind one that did not arrive."""
     holds_fields: bool = False
     """Whether the other side may refuse fields of a write while it takes the rest."""
     keeps_values: bool = True
@@ -55,12 +55,12 @@ class Outbox(ABC, Generic[M, R]):
         return writes
 
     def enter(self, connection: duckdb.DuckDBPyConnection, run_id: str, writes: Sequence[Write[M]]) -> None:
-        """Store what is needed besides the ledger, in the transaction that enters writes there."""
+        """Store more than the ledger, in the transaction that enters writes there."""
 
     def places(
         self, database: StateDatabase, writes: Sequence[Write[M]]
     ) -> tuple[Iterable[Sequence[Write[M]]], Sequence[Outcome[M, R]]]:
-        """Writes by what may go in one request, and what became of those that cannot go."""
+        """Writes by what may go in one request, and the outcomes of those that cannot go."""
         del database
         return [writes], []
 
@@ -71,7 +71,7 @@ class Outbox(ABC, Generic[M, R]):
 
     @abstractmethod
     def post(self, bodies: Mapping[Write[M], Any], turns: Turns[M]) -> Sequence[tuple[Write[M], Any]]:
-        """Send writes in one request, and before it what others give up for them: the answer for each.
+        """Send writes in one request, and before it the releases for them: the answer for each.
 
         :raises RemoteError: nothing was done
         :raises OutcomeUnknownError: any of it may have been done
@@ -94,7 +94,7 @@ class Outbox(ABC, Generic[M, R]):
         """
 
     def give_back(self, release: Release[M]) -> bool:
-        """After a value was given up in vain: its own new one alone, or the old one back; whether there is one.
+        """After a value was given up in vain, send its own new one alone, or the old one; whether it has one.
 
         :raises IntegrationError: the other side went away
         """
@@ -103,4 +103,4 @@ class Outbox(ABC, Generic[M, R]):
 
     @abstractmethod
     def keep(self, connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[M, R]]) -> Sequence[Outcome[M, R]]:
-        """Store what the answers tell; the outcomes in the light of what is stored."""
+        """Store the answers; the outcomes as they are then."""

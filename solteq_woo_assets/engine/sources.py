@@ -1,4 +1,4 @@
-"""The feeds of Solteq: where each is kept, and what is new in it."""
+"""The feeds of Solteq: their tables, and the news in them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,14 +43,14 @@ class FeedTable:
     erased: Erased = nobody
 
     def feed(self, settings: Settings) -> Feed:
-        """The feed, where this tenant has it."""
+        """The feed of this tenant."""
         return Feed(self.name, *settings.solteq_feeds[self.name], self.document)
 
     def frame(self, documents: Sequence[Any]) -> pl.DataFrame:
         return self.rows(documents) if self.rows else plain_frame(documents, self.table.schema)
 
     def read(self, shop: Shop, flow: str, *, full: bool = False) -> ReadCounts:
-        """Read what changed, or everything.
+        """Read the changes, or everything.
 
         :param flow: whose quarantine keeps what cannot be read
         """
@@ -68,7 +68,7 @@ class FeedTable:
     def source(
         self, due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None] = lambda _connection, _now: None
     ) -> Source:
-        """What a sensor looks at: whether anything changed in the feed since the last read."""
+        """The source for a sensor: whether anything changed in the feed since the last read."""
         return Source(
             self.table.name,
             f"Solteq for changed {self.name}",

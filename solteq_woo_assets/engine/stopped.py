@@ -47,7 +47,7 @@ def passes_of(flow: str, rail: str) -> str:
 
 
 def without_passes(delta: str, flow: str, rail: str) -> str:
-    """SQL: the rows of a delta that are to be sent, but for those that somebody let pass. Takes ``$sent``."""
+    """SQL: the rows of a delta to send, without those that somebody let pass. Takes ``$sent``."""
     return f"(FROM delta.{delta} WHERE list_contains($sent, action) AND key NOT IN {passes_of(flow, rail)})"
 
 

@@ -1,4 +1,4 @@
-"""The tables that every flow stands on."""
+"""The engine's own tables."""
 
 from solteq_woo_assets.flow import CHANGES
 from solteq_woo_assets.table import COUNT, FLAG, INODE, NOT_NULL, TEXT, TEXTS, TIME, Column, Table

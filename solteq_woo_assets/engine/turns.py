@@ -1,4 +1,4 @@
-"""In which turn the writes of a delivery go, so that unique values can be handed on, and who gave up theirs for others.
+"""The turns of a delivery's writes, in which unique values are handed on, and the values that were given up.
 
 A write that others wait for may be told to give its value up before its own turn. That belongs to its own delivery: if
 it does not arrive in the end, it gets its new value alone, or its old one back (``Outbox.give_back``). If the run
@@ -79,15 +79,14 @@ class Turns(Generic[M]):
             self._states |= {outcome.write.delivery_id: _state_of_values(outcome) for outcome in outcomes}
 
     def waits_for_another(self, outcome: Outcome[M, Any]) -> bool:
-        """Whether it was refused while the value that it wants is still to be given up, by the next run or a later lot
-        of this one."""
+        """Whether it was refused while a later lot or the next run is still to give up the value that it wants."""
         step = self._steps.get(outcome.write.delivery_id)
         holders = [self._writes[holder].delivery_id for holder in step.holders] if step else []
         states = [self._states.get(holder, "" if holder in self._released else "retry") for holder in holders]
         return _state_of_values(outcome) == "refused" and not {"retry", "unsent"}.isdisjoint(states)
 
     def left_over(self) -> list[Release[M]]:
-        """Those who gave up a value for another and did not arrive themselves."""
+        """Writes that gave up a value for another and did not arrive themselves."""
         return [release for key, release in self._released.items() if self._states.get(key) != "delivered"]
 
 

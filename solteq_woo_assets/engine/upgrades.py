@@ -1,4 +1,4 @@
-"""The tables of a database as they are declared: made when they are missing, made anew when they are older."""
+"""Makes missing tables as they are declared, and older ones anew."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ _AFTER = {
 
 
 def bring_up(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], version: int | None) -> None:
-    """Make the tables that are missing; those of an earlier version become what they are today, and keep their rows.
+    """Make the tables that are missing. Those of an earlier version are made anew, and keep their rows.
 
     :param version: of the database; ``None`` when it is empty
     """

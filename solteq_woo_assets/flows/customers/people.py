@@ -24,11 +24,11 @@ _TAX_CODE = re.compile("FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")  # contract, Tax c
 _IGNORED_IN_CODES = re.compile(r"[\s.-]")
 
 Person = Mapping[str, str | None]
-"""Values by field; ``None`` where a system does not say, ``""`` where it says that there is none."""
+"""Values by field; ``None`` is not mentioned, ``""`` is empty."""
 
 
 def canonical(person: Person) -> tuple[dict[str, str | None], list[str]]:
-    """The person in the form that is compared, and remarks on what could not be parsed."""
+    """The person in the form that is compared, and remarks on values that could not be parsed."""
     values = {field: plain_text(person.get(field)) for field in PERSON_FIELDS}
     remarks: list[str] = []
     for address in ADDRESSES:
@@ -73,7 +73,7 @@ def e164(phone: str, country: str) -> str | None:
 
 
 def country_code(text: str) -> str:
-    """ISO 3166 alpha-2 in upper case, of a code or a name; what is neither stays as it is."""
+    """ISO 3166 alpha-2 in upper case, from a code or a name; any other text stays as it is."""
     return text.upper() if is_country(text.upper()) else _country_names().get(_folded(text), text)
 
 
@@ -118,7 +118,7 @@ def tax_code(text: str) -> str | None:
 
 
 def masked(field: str, value: str | None) -> str:
-    """A value as it may be shown: its first letters; of an e-mail address also the domain, of a country all."""
+    """A value as it may be shown: its first letters, the domain of an e-mail address, the whole of a country."""
     if not value:
         return ""
     if field.endswith("_country"):

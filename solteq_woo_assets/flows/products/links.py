@@ -1,4 +1,4 @@
-"""Which store product is which Solteq code, and the status it had before Solteq withdrew it."""
+"""Links of Solteq's codes with store products, and the products' status before Solteq withdrew them."""
 
 from collections.abc import Collection
 
@@ -21,7 +21,7 @@ LINK_SCHEMA = pl.Schema(
 
 
 def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
-    """Remember which store product a code is, and the status it had when it was withdrawn.
+    """Store the links of codes with store products, and the status of withdrawn ones.
 
     A document whose code changed keeps its link under the new code, and its prices keep their history; all rows are
     taken at once, so codes may be swapped. A store product is linked once.

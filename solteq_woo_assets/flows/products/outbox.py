@@ -1,4 +1,4 @@
-"""How changes of the store's products leave: in batches, products and parents before variations, read back in doubt."""
+"""Sends changes of the store's products: in batches, products and parents before variations, read back in doubt."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         claims: list[Claim] = []
         for write in writes:
             gives, wants = handover.values(write.changes)
-            if gives and not self.bodies([write], []):  # it stays here, and gives nothing up
+            if gives and not self.bodies([write], []):  # it is not sent, and gives nothing up
                 gives, wants = {}, {}
             if write.kind == "variation":
                 parent, parent_id = sku_key(write.more.parent_key), write.more.parent_id
@@ -207,7 +207,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return self._woo.takes_writes()
 
     def give_back(self, release: Release[Parent]) -> bool:
-        given = [self._gives_back(release.write, name) for name in release.fields]  # each of them, whatever comes
+        given = [self._gives_back(release.write, name) for name in release.fields]  # all of them, even if one fails
         return all(given)
 
     def _gives_back(self, write: Write, name: str) -> bool:
@@ -277,7 +277,7 @@ def _sku(write: Write) -> str:
 
 
 def _still_refused(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The next run knows no better where the delta knew already of the products that are in the way."""
+    """A retry would not help if the delta knew the products that are in the way."""
     found = [product.id for outcome in outcomes for product in outcome.found]
     rows = connection.execute("SELECT id FROM snapshot.woo_catalogue WHERE list_contains($1, id)", [found]).fetchall()
     known = {row[0] for row in rows}

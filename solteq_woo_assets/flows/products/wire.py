@@ -1,4 +1,4 @@
-"""A delta's changes as WooCommerce takes them, and back: does the store hold what was sent?"""
+"""A delta's changes as WooCommerce takes them, and whether the store holds them as they were sent."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
