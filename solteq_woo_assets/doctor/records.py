@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, rewrite_due
-from solteq_woo_assets.engine.sql import define_macros
-from solteq_woo_assets.flows.campaigns.pricing import judge_campaigns
+from solteq_woo_assets.flows.campaigns import pricing
 from solteq_woo_assets.flows.campaigns.source import pricing_rules
 from solteq_woo_assets.settings import Settings
 
@@ -47,7 +47,7 @@ WHERE ends > $now AND held <> 'off' AND field <> 'storeIds' ORDER BY id"""
 def vat_rates_in_use(database: StateDatabase, settings: Settings) -> Collection[Decimal]:
     """Those of the active products; those of the settings where no product has been read."""
     with database.transaction() as connection:
-        define_macros(connection, _FLOWS)
+        sql.define_macros(connection, _FLOWS)
         query = f"SELECT DISTINCT vat_rate FROM snapshot.solteq_products WHERE vat_rate IS NOT NULL AND {_ONLINE}"
         rates = [row[0] for row in connection.execute(query).fetchall()]
     return rates or list(settings.tax_classes)
@@ -59,7 +59,7 @@ def examine_records(database: StateDatabase, settings: Settings, now: datetime) 
     :param now: naive UTC
     """
     with database.transaction() as connection:
-        define_macros(connection, _FLOWS)
+        sql.define_macros(connection, _FLOWS)
         found = list(_findings(connection, settings, now))
     yield from found
 
@@ -148,9 +148,9 @@ def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator
 
 def _campaigns(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Finding:
     rules = pricing_rules(connection, settings)
-    judge_campaigns(connection, connection.table("snapshot.solteq_campaigns"), rules, now)
-    rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()
-    connection.execute("DROP TABLE windows; DROP TABLE campaigns_judged")
+    with sql.steps(connection, pricing.__name__, campaigns=connection.table("snapshot.solteq_campaigns")) as steps:
+        pricing.judge_campaigns(steps, rules, now)
+        rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()
     words = "running or to come that the store cannot express as a discount price"
     mend = "Make them simple public discounts in Solteq, or repeat them in the store by hand (docs/campaigns.md)."
     return _counted("campaigns", rows, words, mend) if rows else green("campaigns", "all that apply can be expressed")

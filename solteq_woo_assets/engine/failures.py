@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, changes_hash
 from solteq_woo_assets.engine.writes import M, Outcome, R, Write
 
@@ -34,20 +35,19 @@ def note(
     failed = [outcome for outcome in outcomes if outcome.code == CODE]
     if not failed:
         return list(outcomes)
-    rows = pl.DataFrame(  # noqa: F841  DuckDB reads it
-        [(o.write.key, changes_hash(o.write.changes)) for o in failed], schema=_ROWS, orient="row"
-    )
     same = "held.content = excluded.content"
-    runs = connection.execute(
-        "INSERT INTO sync.failures AS held "
-        "SELECT $flow, key, content, 1, $now, $now FROM rows ON CONFLICT (flow, key) DO UPDATE SET "
-        f"runs = CASE WHEN {same} THEN held.runs + 1 ELSE 1 END, "
-        f"since = CASE WHEN {same} THEN held.since ELSE excluded.since END, "
-        f"next_at = $now + to_hours(CASE WHEN {same} AND held.runs > 0 THEN least(1 << least(held.runs - 1, 10), 24) "
-        "ELSE 0 END), "
-        "content = excluded.content RETURNING key, runs",
-        {"flow": flow, "now": now},
-    ).fetchall()
+    rows = [(o.write.key, changes_hash(o.write.changes)) for o in failed]
+    with sql.reading(connection, failed=pl.DataFrame(rows, schema=_ROWS, orient="row")):
+        runs = connection.execute(
+            "INSERT INTO sync.failures AS held "
+            "SELECT $flow, key, content, 1, $now, $now FROM failed ON CONFLICT (flow, key) DO UPDATE SET "
+            f"runs = CASE WHEN {same} THEN held.runs + 1 ELSE 1 END, "
+            f"since = CASE WHEN {same} THEN held.since ELSE excluded.since END, "
+            f"next_at = $now + to_hours(CASE WHEN {same} AND held.runs > 0 "
+            "THEN least(1 << least(held.runs - 1, 10), 24) ELSE 0 END), "
+            "content = excluded.content RETURNING key, runs",
+            {"flow": flow, "now": now},
+        ).fetchall()
     shown = {key for key, times in runs if times >= SHOWN_AFTER}
     return [replace(o, state="refused") if o.code == CODE and o.write.key in shown else o for o in outcomes]
 

@@ -62,9 +62,16 @@ class Delta:
         """Since when the ledger counts. Nothing ends the window: a clock that was set back hides nothing."""
         return min(self.now, utc_now()) - timedelta(hours=self.settings.guard_rail_hours)
 
-    def rows(self, rail: str) -> str:
-        """SQL: the rows that are to be sent, but for those that somebody let pass. Takes ``$sent``."""
-        return stopped.without_passes(self.name, self.flow, rail)
+    def inputs(self, rail: str, actions: Sequence[str] = SENT_ACTIONS) -> dict[str, duckdb.DuckDBPyRelation]:
+        """What the query of a rail reads, by name.
+
+        ``own``: the rows with these actions, but for those that somebody let pass. ``passed``: the ids of deliveries
+        that somebody let pass.
+        """
+        return {
+            "own": stopped.without_passes(self.connection, self.name, self.flow, rail, actions),
+            "passed": stopped.passed_deliveries(self.connection, rail),
+        }
 
     def keys(self, query: str) -> list[str]:
         """The keys that a query gives of the rows that are to be sent."""
@@ -139,16 +146,14 @@ def count(
 ) -> Verdict:
     """Judge a delta by how many of its rows do something.
 
-    :param query: gives their keys, how many more did it within the window, and how many there are in all; with
-        ``{own}`` and ``{passed}``, and the parameters ``$begin`` and ``$sent``
+    :param query: gives their keys, how many more did it within the window, and how many there are in all; reads
+        :meth:`Delta.inputs` and the parameter ``$begin``
     :param words: what the delta does, with ``{count}`` and ``{of}``
     :param names: of both numbers, for the check
     :param actions: of the rows that count
     """
-    keys, earlier, of = delta.connection.execute(
-        query.format(own=delta.rows(rail), passed=stopped.passed_deliveries(rail)),
-        {"sent": list(actions), "begin": delta.begin},
-    ).fetchall()[0]
+    with sql.reading(delta.connection, **delta.inputs(rail, actions)):
+        keys, earlier, of = delta.connection.execute(query, {"begin": delta.begin}).fetchall()[0]
     keys = keys or []
     counted = share(len(keys), earlier, of, percent=limit.percent, few=limit.few)
     problem = (

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.writes import Outcome, Write
 from solteq_woo_assets.flow import Change
@@ -74,15 +75,15 @@ def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str,
 
 
 def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: Sequence[str]) -> int:
-    again = pl.DataFrame({"key": due}, schema={"key": pl.String})  # noqa: F841
-    rows = connection.execute(
-        "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
-        "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
-        "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
-        "ELSE 'the run was interrupted; found done in the store' END "
-        "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id, state",
-        {"flow": flow},
-    ).fetchall()
+    with sql.reading(connection, again=pl.DataFrame({"key": due}, schema={"key": pl.String})):
+        rows = connection.execute(
+            "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
+            "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
+            "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
+            "ELSE 'the run was interrupted; found done in the store' END "
+            "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id, state",
+            {"flow": flow},
+        ).fetchall()
     _use_passes(connection, [delivery_id for delivery_id, state in rows if state == "delivered"])
     return len(rows)
 
@@ -107,7 +108,7 @@ def enter(
     """Enter writes as pending, before they leave."""
     if not writes:
         return
-    entered = pl.DataFrame(  # noqa: F841
+    rows = pl.DataFrame(
         [
             {
                 "delivery_id": write.delivery_id,
@@ -128,17 +129,17 @@ def enter(
             "changes": pl.List(pl.Struct({"field": pl.String, "old": pl.String, "new": pl.String})),
         },
     )
-    connection.execute(
-        "INSERT INTO sync.deliveries "
-        "(delivery_id, run_id, flow, key, action, kind, woo_id, changes, state, created_at) "
-        "SELECT delivery_id, $run_id, $flow, key, action, kind, woo_id, changes, 'pending', $now FROM entered",
-        {"run_id": run_id, "flow": flow, "now": utc_now()},
-    )
-    connection.execute(
-        "UPDATE sync.stopped SET delivery_ids = list_append(delivery_ids, entered.delivery_id) FROM entered "
-        "WHERE stopped.flow = $flow AND stopped.key = entered.key AND let_pass_at IS NOT NULL AND used_at IS NULL",
-        {"flow": flow},
-    )
+    with sql.reading(connection, entered=rows):
+        connection.execute(
+            "INSERT INTO sync.deliveries BY NAME "
+            "SELECT *, $run_id AS run_id, $flow AS flow, 'pending' AS state, $now AS created_at FROM entered",
+            {"run_id": run_id, "flow": flow, "now": utc_now()},
+        )
+        connection.execute(
+            "UPDATE sync.stopped SET delivery_ids = list_append(delivery_ids, entered.delivery_id) FROM entered "
+            "WHERE stopped.flow = $flow AND stopped.key = entered.key AND let_pass_at IS NOT NULL AND used_at IS NULL",
+            {"flow": flow},
+        )
 
 
 def _without_values(change: Change) -> Change:
@@ -148,16 +149,13 @@ def _without_values(change: Change) -> Change:
 def settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[Any, Any]]) -> None:
     """Close the rows of the ledger."""
     rows = [(o.write.delivery_id, o.state, o.error or None, _store_id(o)) for o in outcomes]
-    settled = pl.DataFrame(  # noqa: F841
-        rows,
-        schema={"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64},
-        orient="row",
-    )
-    connection.execute(
-        "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
-        "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
-        "FROM settled WHERE row.delivery_id = settled.delivery_id"
-    )
+    schema = {"delivery_id": pl.String, "state": pl.String, "error": pl.String, "woo_id": pl.Int64}
+    with sql.reading(connection, settled=pl.DataFrame(rows, schema=schema, orient="row")):
+        connection.execute(
+            "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
+            "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
+            "FROM settled WHERE row.delivery_id = settled.delivery_id"
+        )
     _use_passes(connection, [outcome.write.delivery_id for outcome in outcomes if outcome.state == "delivered"])
 
 

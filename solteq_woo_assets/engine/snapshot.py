@@ -11,6 +11,7 @@ import polars as pl
 
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_documents import Feed, FeedPage, InvalidDocument, Tombstone
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
 from solteq_woo_assets.table import Table
@@ -119,20 +120,15 @@ def merge(
     """
     if rows.is_empty():
         return 0
-    newest = rows.with_row_index("arrival").sort(version, "arrival").unique(table.key, keep="last").drop("arrival")  # noqa: F841
-    columns = rows.columns
-    same_key = " AND ".join(f"held.{column} = newest.{column}" for column in table.key)
-    differs = " OR ".join(f'held."{column}" IS DISTINCT FROM newest."{column}"' for column in columns)
-    assignments = ", ".join(f'"{column}" = newest."{column}"' for column in columns)
-    names = ", ".join(f'"{column}"' for column in columns)
-    values = ", ".join(f'newest."{column}"' for column in columns)
-    merged = connection.execute(
-        f"MERGE INTO {table} AS held USING newest ON {same_key} "
-        f"WHEN MATCHED AND (newest.{version} >= held.{version} OR held.{version} < $replaced_before) AND ({differs}) "
-        f"THEN UPDATE SET {assignments} "
-        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({values})",
-        {"replaced_before": replaced_before},
-    ).fetchall()
+    newest = rows.with_row_index("arrival").sort(version, "arrival").unique(table.key, keep="last").drop("arrival")
+    differs = " OR ".join(f'held."{column}" IS DISTINCT FROM newest."{column}"' for column in rows.columns)
+    with sql.reading(connection, newest=newest):
+        merged = connection.execute(
+            f"MERGE INTO {table} AS held USING newest USING ({', '.join(table.key)}) "
+            f"WHEN MATCHED AND (newest.{version} >= held.{version} OR held.{version} < $replaced_before) "
+            f"AND ({differs}) THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME",
+            {"replaced_before": replaced_before},
+        ).fetchall()
     return merged[0][0]
 
 
@@ -234,17 +230,19 @@ def _mark_deleted(connection: duckdb.DuckDBPyConnection, table: Table, tombstone
     """Mark the rows of bare tombstones as deleted; how many were marked."""
     if not tombstones:
         return 0
-    named = pl.DataFrame(  # noqa: F841
+    named = pl.DataFrame(
         [(*tombstone.keys, tombstone.modified_at.replace(tzinfo=None)) for tombstone in tombstones],
         schema={**dict.fromkeys(table.key, pl.String), "modified_at": pl.Datetime("us")},
         orient="row",
     )
     same_key = " AND ".join(f"held.{key} = stone.{key}" for key in table.key)
-    marked = connection.execute(
-        f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
-        f"FROM (SELECT {', '.join(table.key)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
-        f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted RETURNING held.modified_at"
-    ).fetchall()
+    with sql.reading(connection, named=named):
+        marked = connection.execute(
+            f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
+            f"FROM (SELECT {', '.join(table.key)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
+            f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted "
+            "RETURNING held.modified_at"
+        ).fetchall()
     return len(marked)
 
 

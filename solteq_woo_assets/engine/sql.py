@@ -48,11 +48,15 @@ def _package_of(module: str) -> str:
 
 
 class Steps:
-    """The inputs and temporary tables of a comparison; see :func:`steps`."""
+    """The inputs and temporary tables of a comparison. Its queries know the macros of the engine; see :func:`steps`.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, package: str) -> None:
+    It is a block: at its end they are gone. After an error nothing is cleaned: the transaction has failed, and
+    its connection goes with it.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, module: str) -> None:
         self.connection = connection
-        self._package = package
+        self._package = _package_of(module)
         self._tables: list[str] = []
         self._inputs: list[str] = []
 
@@ -62,10 +66,21 @@ class Steps:
             self.connection.register(name, rows)
             self._inputs.append(name)
 
-    def table(self, name: str, /, **parameters: object) -> None:
-        """Make the temporary table that a query gives."""
-        self.connection.execute(f"CREATE TEMP TABLE {name} AS {query(self._package, name)}", parameters)
+    def view(self, name: str, /) -> None:
+        """Let queries read what a query gives, each time anew."""
+        self.add(**{name: self.connection.sql(query(self._package, name))})
+
+    def table(self, name: str, of: str = "", /, **parameters: object) -> None:
+        """Make the temporary table that a query gives.
+
+        :param of: the query, where it has another name than the table
+        """
+        self.connection.execute(f"CREATE TEMP TABLE {name} AS {query(self._package, of or name)}", parameters)
         self._tables.append(name)
+
+    def insert(self, name: str, /, **parameters: object) -> int:
+        """Add to a temporary table what its query gives now; how many rows that are."""
+        return self.connection.execute(f"INSERT INTO {name} {query(self._package, name)}", parameters).fetchall()[0][0]
 
     def run(self, name: str, /, **parameters: object) -> None:
         """Run a statement that changes tables."""
@@ -75,23 +90,23 @@ class Steps:
         """The rows that a query gives."""
         return self.connection.sql(query(self._package, name), params=parameters).pl()
 
-    def of(self, side: duckdb.DuckDBPyRelation, name: str, /) -> duckdb.DuckDBPyRelation:
-        """The result of a query that reads these rows as ``side``."""
-        rows = side.query("side", query(self._package, name))
-        if rows is None:
-            raise ValueError(f"{name}.sql gives no rows")
-        return rows
-
     def beside(self, module: str) -> "Steps":
         """The same steps with the queries beside another module: what they make stays until the end of the block."""
-        other = Steps(self.connection, _package_of(module))
+        other = Steps(self.connection, module)
         other._tables, other._inputs = self._tables, self._inputs
+        if other._package != self._package:
+            define_macros(self.connection, other._package)
         return other
 
-    def _forget(self) -> None:
+    def __enter__(self) -> "Steps":
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error:
+            return
         for name in reversed(self._tables):
             self.connection.execute(f"DROP TABLE {name}")
-        for name in self._inputs:
+        for name in reversed(self._inputs):
             self.connection.unregister(name)
 
 
@@ -105,16 +120,13 @@ def reading(connection: duckdb.DuckDBPyConnection, **inputs: Input) -> Iterator[
         connection.unregister(name)
 
 
-@contextmanager
-def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Iterator[Steps]:
-    """Run the queries beside a module, which gives its ``__name__``. At the end its tables and inputs are gone.
+def steps(connection: duckdb.DuckDBPyConnection, module: str, **inputs: Input) -> Steps:
+    """Run the queries beside a module, which gives its ``__name__``. They know the macros of the flows and of its flow.
 
     A block inside another one reads the inputs of the outer one and registers none of the same name.
-    After an error nothing is cleaned: the transaction has failed, and its connection goes with it.
     """
-    made = Steps(connection, _package_of(module))
     for package in (_package_of(_package_of(module)), _package_of(module)):
         define_macros(connection, package)
+    made = Steps(connection, module)
     made.add(**inputs)
-    yield made
-    made._forget()
+    return made

@@ -33,7 +33,7 @@ DELETE FROM sync.stopped WHERE flow = $flow AND (
 _REMEMBERED = f"""
 INSERT INTO sync.stopped (rail, flow, key, content, since)
 SELECT $rail, $flow, key, content, $now FROM (
-    SELECT DISTINCT ON (key) key, {_CONTENT} AS content FROM delta.{{delta}}
+    SELECT DISTINCT ON (key) key, {_CONTENT} AS content FROM due
     WHERE list_contains($sent, action) AND key IN (SELECT key FROM meant)
 ) ANTI JOIN (
     FROM sync.stopped WHERE rail = $rail AND flow = $flow AND let_pass_at IS NULL
@@ -41,19 +41,19 @@ SELECT $rail, $flow, key, content, $now FROM (
 """
 
 
-def passes_of(flow: str, rail: str) -> str:
-    """SQL: the keys that somebody let pass and that are yet to be delivered."""
-    return f"(SELECT key FROM sync.stopped WHERE rail = '{rail}' AND flow = '{flow}' AND {_MAY_GO})"
+def without_passes(
+    connection: duckdb.DuckDBPyConnection, delta: str, flow: str, rail: str, actions: Sequence[str] = SENT_ACTIONS
+) -> duckdb.DuckDBPyRelation:
+    """The rows of a delta with these actions, without those that somebody let pass and that are yet to be delivered."""
+    return connection.sql(
+        f"FROM delta.{delta} WHERE action IN {tuple(actions)} AND key NOT IN "
+        f"(SELECT key FROM sync.stopped WHERE rail = '{rail}' AND flow = '{flow}' AND {_MAY_GO})"
+    )
 
 
-def without_passes(delta: str, flow: str, rail: str) -> str:
-    """SQL: the rows of a delta to send, without those that somebody let pass. Takes ``$sent``."""
-    return f"(FROM delta.{delta} WHERE list_contains($sent, action) AND key NOT IN {passes_of(flow, rail)})"
-
-
-def passed_deliveries(rail: str) -> str:
-    """SQL: the ids of deliveries that somebody let pass."""
-    return f"(SELECT unnest(delivery_ids) FROM sync.stopped WHERE rail = '{rail}')"
+def passed_deliveries(connection: duckdb.DuckDBPyConnection, rail: str) -> duckdb.DuckDBPyRelation:
+    """The ids of deliveries that somebody let pass."""
+    return connection.sql(f"SELECT unnest(delivery_ids) FROM sync.stopped WHERE rail = '{rail}'")
 
 
 def frame(keys: Collection[str]) -> pl.DataFrame:
@@ -113,12 +113,11 @@ def remember(
     :param stopped: keys by rail, for each rail that somebody can let pass
     """
     for rail, keys in stopped.items():
-        with sql.reading(connection, meant=frame(keys)):
+        with sql.reading(connection, meant=frame(keys), due=connection.table(f"delta.{delta}")):
             connection.execute(
                 "DELETE FROM sync.stopped WHERE rail = $rail AND flow = $flow AND let_pass_at IS NULL "
                 "AND key NOT IN (SELECT key FROM meant)",
                 {"rail": rail, "flow": flow},
             )
-            connection.execute(
-                _REMEMBERED.format(delta=delta), {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)}
-            )
+            given = {"rail": rail, "flow": flow, "now": now, "sent": list(STOPPABLE)}
+            connection.execute(_REMEMBERED, given)

@@ -71,7 +71,8 @@ CREATE OR REPLACE TEMP MACRO sale_agrees(store, offer) AS
     AND store.date_on_sale_to_gmt IS NOT DISTINCT FROM offer.date_on_sale_to_gmt
     AND store.lowest_price_30d IS NOT DISTINCT FROM offer.lowest_price_30d;
 
--- The changes that make the store hold the offer, also those that change nothing. An emptied sale takes its dates along.
+-- The changes that make the store hold the offer, also those that change nothing. An emptied sale takes its dates
+-- along.
 CREATE OR REPLACE TEMP MACRO sale_changes(store, offer) AS [
     change('sale_price', coalesce(price_text(store.sale_price), ''), coalesce(price_text(offer.sale_price), '')),
     change('date_on_sale_from_gmt', time_text(store.date_on_sale_from_gmt), time_text(offer.date_on_sale_from_gmt)),

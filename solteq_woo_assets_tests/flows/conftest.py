@@ -11,6 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.balances.rules import StockRules, balance_delta
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
@@ -208,8 +209,8 @@ class Sides:
             self.connection.execute(f"DELETE FROM {table}")
 
     def _insert(self, table: Table, row: dict[str, Any]) -> None:
-        frame = pl.DataFrame([row], schema=table.schema)  # noqa: F841  DuckDB reads it by its name
-        self.connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM frame")
+        with sql.reading(self.connection, given=pl.DataFrame([row], schema=table.schema)):
+            self.connection.execute(f"INSERT INTO {table} BY NAME FROM given")
 
 
 def links_of(comparison: Comparison) -> pl.DataFrame:

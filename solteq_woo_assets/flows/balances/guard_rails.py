@@ -15,13 +15,13 @@ WITH earlier AS (
             woo_id, state, list_filter(changes, lambda c: c.field = 'stock_quantity')[1] AS quantity,
             list_contains(list_transform(changes, lambda c: c.field), 'manage_stock') AS was_not_counted
         FROM sync.deliveries
-        WHERE created_at >= $begin AND flow = 'balances' AND delivery_id NOT IN {{passed}}
+        WHERE created_at >= $begin AND flow = 'balances' AND delivery_id NOT IN (FROM passed)
     ) LEFT JOIN snapshot.woo_catalogue AS held ON held.id = woo_id
     WHERE quantity.new::BIGINT <= 0 AND (quantity.old::BIGINT > 0 OR was_not_counted)
         AND (state = 'pending' OR NOT {_IN_STOCK})
 ), changed AS (
     SELECT key, woo_id, list_filter(changes, lambda c: c.field = 'stock_quantity')[1].new::BIGINT AS quantity
-    FROM {{own}}
+    FROM own
 ), sold_out AS (
     SELECT key, woo_id FROM changed JOIN snapshot.woo_catalogue AS held ON held.id = woo_id
     WHERE {_IN_STOCK} AND quantity <= 0

@@ -7,25 +7,13 @@ that waits: the edge of a campaign is kept to the minute while a first sync take
 
 import dagster as dg
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.errors import StateError
 
 PRICES = "prices"
 """The lease."""
-
-# Of a product that is yet to be made, nobody has written a price; it is made with the newest.
-_OLDER = """
-SELECT count(*) FROM delta.{delta} AS due JOIN sync.comparisons AS made ON made.flow = $flow
-WHERE list_contains($sent, due.action) AND list_has_any(list_transform(due.changes, lambda c: c.field), $fields)
-    AND CASE WHEN due.woo_id IS NULL
-        THEN EXISTS (FROM sync.comparisons AS other WHERE other.flow = $other AND other.computed_at > made.computed_at)
-        ELSE EXISTS (FROM sync.deliveries AS written WHERE written.flow = $other AND written.woo_id = due.woo_id
-            AND written.state = 'delivered' AND written.created_at >= made.computed_at
-            AND list_has_any(list_transform(written.changes, lambda c: c.field), $fields))
-    END
-"""
 
 
 def refuse_older(_context: dg.AssetExecutionContext, shop: Shop, *, flow: str, delta: str, other: str) -> None:
@@ -36,9 +24,10 @@ def refuse_older(_context: dg.AssetExecutionContext, shop: Shop, *, flow: str, d
     :param other: the flow that writes prices, too
     :raises StateError: it is to be made again
     """
-    given = {"flow": flow, "other": other, "sent": list(SENT_ACTIONS), "fields": ["regular_price", "sale_price"]}
     with shop.database.transaction() as connection:
-        older = count_rows(connection, _OLDER.format(delta=delta), given)
+        due = connection.table(f"delta.{delta}")
+        with sql.steps(connection, __name__, due=due) as steps:
+            older = steps.frame("older_prices", flow=flow, other=other, sent=list(SENT_ACTIONS)).item()
     if older:
         raise StateError(
             f"{older} prices of {delta} are older than what {other} wrote since. Nothing is sent. Materialize {delta} "

@@ -6,20 +6,14 @@ import duckdb
 import polars as pl
 
 from solteq_woo_assets.engine import sql
-from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import Comparison
-from solteq_woo_assets.flows.campaigns.pricing import (
-    PricingRules,
-    next_edge,
-    price_products,
-)
+from solteq_woo_assets.flows.campaigns.pricing import PricingRules, next_edge, price_products
 from solteq_woo_assets.flows.campaigns.tables import CAMPAIGN_PRICE_DELTA
 from solteq_woo_assets.flows.products.matching import find_strangers
 
 Relation = duckdb.DuckDBPyRelation
 
 
-@leaves_nothing
 def campaign_price_delta(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -45,11 +39,9 @@ def campaign_price_delta(
     :param deliveries: rows of ``sync.deliveries``, to tell whose the store's sale price is
     :param now: in UTC, without a zone
     """
-    price_products(
-        connection, products=products, campaigns=campaigns, history=history, links=links, rules=rules, now=now
-    )
-    inputs = {"products": products, "catalogue": catalogue, "links": links, "deliveries": deliveries}
-    with sql.steps(connection, __name__, **inputs) as steps:
+    inputs = {"products": products, "campaigns": campaigns, "catalogue": catalogue, "history": history, "links": links}
+    with sql.steps(connection, __name__, **inputs, deliveries=deliveries) as steps:
+        price_products(steps, rules, now)
         steps.table("compared")
         steps.table("pairs")
         steps.add(strangers=find_strangers(connection))
@@ -58,9 +50,9 @@ def campaign_price_delta(
         skipped = steps.frame("skipped", now=now)
         held = steps.frame("quarantine", now=now)
         (numbers,) = steps.frame("numbers").to_dicts()
-    return Comparison(
-        changes=pl.concat([changes.cast(CAMPAIGN_PRICE_DELTA.schema), skipped.cast(CAMPAIGN_PRICE_DELTA.schema)]),
-        held=held,
-        next_edge=next_edge(connection),
-        numbers=numbers,
-    )
+        return Comparison(
+            changes=pl.concat([changes.cast(CAMPAIGN_PRICE_DELTA.schema), skipped.cast(CAMPAIGN_PRICE_DELTA.schema)]),
+            held=held,
+            next_edge=next_edge(steps),
+            numbers=numbers,
+        )

@@ -347,7 +347,7 @@ def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str
         comparison = compare_to_solteq(connection, settings, utc_now())
         with sql.reading(connection, changes=comparison.changes.filter(pl.col("key").is_in(keys))):
             connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [list(keys)])
-            connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME SELECT * FROM changes")
+            connection.execute("INSERT INTO delta.solteq_customer_delta BY NAME FROM changes")
 
 
 class ErasureConfig(dg.Config):

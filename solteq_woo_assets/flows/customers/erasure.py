@@ -6,12 +6,13 @@ brings the person back. The transaction that empties the tables also says that t
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
-import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.flows.customers.tables import ADDRESSES
 from solteq_woo_assets.flows.sales.frames import amounts_alone
@@ -73,6 +74,21 @@ class Erasure:
     def __bool__(self) -> bool:
         return bool(self.people or self.orders)
 
+    @property
+    def solteq_ids(self) -> list[str]:
+        """Of customers."""
+        return [each.solteq_id for each in self.people if each.solteq_id is not None]
+
+    @property
+    def woo_ids(self) -> list[int]:
+        """Of accounts."""
+        return [each.woo_id for each in self.people if each.woo_id is not None]
+
+    @property
+    def ids(self) -> dict[str, object]:
+        """Both, as parameters of queries."""
+        return {"solteq_ids": self.solteq_ids, "woo_ids": self.woo_ids}
+
     def words(self) -> list[str]:
         """Who goes, and what is touched; a line each."""
         lines = [f"{len(self.people)} people: {', '.join(map(str, self.people))}"] if self.people else []
@@ -111,74 +127,61 @@ def erase(database: StateDatabase, who: str) -> Erasure:
     return found
 
 
+def _column(connection: duckdb.DuckDBPyConnection, query: str, **parameters: object) -> list[Any]:
+    return [row[0] for row in connection.execute(query, parameters).fetchall()]
+
+
 def _find(connection: duckdb.DuckDBPyConnection, who: str) -> Erasure:
     if not who:
         return Erasure()
     if who.startswith(_ORDER):
-        orders = _orders(connection, "id::VARCHAR = $who", {"who": who.removeprefix(_ORDER)})
-        guests = _guests(connection, "order_id::VARCHAR = $who", {"who": who.removeprefix(_ORDER)})
+        order = who.removeprefix(_ORDER)
+        orders = _column(connection, "SELECT id FROM snapshot.woo_sales WHERE id::VARCHAR = $order", order=order)
+        guests = _column(
+            connection, "SELECT order_id FROM snapshot.woo_guests WHERE order_id::VARCHAR = $order", order=order
+        )
         return Erasure(orders=sorted({*orders, *guests}), guests=guests)
     people = _people(connection, who)
-    solteq_ids = [each.solteq_id for each in people if each.solteq_id is not None]
-    woo_ids = [each.woo_id for each in people if each.woo_id is not None]
-    known = _known_by(connection, solteq_ids, woo_ids)
-    emails = known["email"] | ({who.lower()} if "@" in who else set())
+    found = Erasure(people)
+    known = _known_by(connection, found.ids)
+    emails = list(known["email"] | ({who.lower()} if "@" in who else set()))
     names = _full_names(known)
-    guests = _guests(connection, "list_contains($emails, lower(email))", {"emails": list(emails)})
-    ordered = _orders(
+    guests = _column(
         connection,
-        "list_contains($woo_ids, customer_id) OR list_contains($emails, lower(email)) OR coalesce(customer_id, 0) = 0 "
-        "AND coalesce(email, '') = '' AND list_contains($names, lower(name))",
-        {"woo_ids": woo_ids, "emails": list(emails), "names": list(names)},
+        "SELECT order_id FROM snapshot.woo_guests WHERE list_contains($emails, lower(email)) ORDER BY 1",
+        emails=emails,
     )
-    orders = sorted({*guests, *ordered, *_became_customers(connection, solteq_ids)})
-    return Erasure(people, orders, guests, _others(connection, woo_ids, orders, emails, names))
+    ordered = _column(
+        connection,
+        "SELECT id FROM snapshot.woo_sales WHERE list_contains($woo_ids, customer_id) "
+        "OR list_contains($emails, lower(email)) OR coalesce(customer_id, 0) = 0 "
+        "AND coalesce(email, '') = '' AND list_contains($names, lower(name))",
+        woo_ids=found.woo_ids,
+        emails=emails,
+        names=names,
+    )
+    became_customers = _column(
+        connection,
+        "SELECT TRY_CAST(regexp_extract(external_id, ':guest:([0-9]+)$', 1) AS BIGINT) AS order_id FROM "
+        "(SELECT unnest(external_ids) AS external_id FROM snapshot.solteq_customers WHERE list_contains($ids, id)) "
+        "WHERE order_id IS NOT NULL",
+        ids=found.solteq_ids,
+    )
+    orders = sorted({*guests, *ordered, *became_customers})
+    return Erasure(people, orders, guests, _others(connection, found.woo_ids, orders, emails, names))
 
 
 def _people(connection: duckdb.DuckDBPyConnection, who: str) -> list[Person]:
     """Those that fit, each with whom it is linked, also those that were erased before."""
     account = who.removeprefix(_ACCOUNT) if who.startswith(_ACCOUNT) else ""
-    said = "lower($who) IN (SELECT lower(unnest(flatten([[change.old, change.new] FOR change IN changes]))))"
-    rows = connection.execute(
-        f"""
-        WITH named AS (
-            SELECT id AS solteq_id, NULL::BIGINT AS woo_id FROM snapshot.solteq_customers
-            WHERE id = $who OR lower(email) = lower($who)
-            UNION SELECT NULL, id FROM snapshot.woo_customer_accounts
-            WHERE id::VARCHAR = $account OR lower(email) = lower($who)
-            UNION SELECT solteq_id, woo_id FROM sync.customers
-            WHERE solteq_id = $who OR woo_id::VARCHAR = $account OR lower(email) = lower($who)
-            UNION SELECT solteq_id, woo_id FROM sync.customer_conflicts
-            WHERE solteq_id = $who OR woo_id::VARCHAR = $account OR lower(kept) = lower($who)
-                OR lower(lost) = lower($who)
-            UNION SELECT solteq_id, woo_id FROM delta.woo_customer_delta WHERE {said}
-            UNION SELECT solteq_id, woo_id FROM delta.solteq_customer_delta WHERE {said}
-            UNION SELECT key, NULL FROM sync.quarantine WHERE flow = 'customers_to_woo' AND key = $who
-            UNION SELECT NULL, $account::BIGINT FROM sync.quarantine
-            WHERE flow = 'customers_to_solteq' AND key IN ($account, 'account ' || $account)
-        )
-        SELECT DISTINCT coalesce(named.solteq_id, linked.solteq_id), coalesce(named.woo_id, linked.woo_id)
-        FROM named LEFT JOIN (
-            SELECT solteq_id, woo_id FROM sync.customers
-            -- Made by a write without an answer, and not linked yet.
-            UNION SELECT held_solteq_id, id FROM snapshot.woo_customer_accounts
-            WHERE id NOT IN (SELECT woo_id FROM sync.customers WHERE woo_id IS NOT NULL)
-        ) AS linked
-            ON linked.solteq_id = named.solteq_id OR linked.woo_id = named.woo_id
-        WHERE coalesce(named.solteq_id, linked.solteq_id) IS NOT NULL
-            OR coalesce(named.woo_id, linked.woo_id) IS NOT NULL
-        ORDER BY ALL
-        """,
-        {"who": who, "account": account if account.isdecimal() else None},
-    ).fetchall()
+    with sql.steps(connection, __name__) as steps:
+        rows = steps.frame("people", who=who, account=account if account.isdecimal() else None).rows()
     pairs = {row for row in rows if None not in row}
     paired = {side for pair in pairs for side in pair}
     return [Person(*row) for row in rows if row in pairs or not paired.intersection(row)]
 
 
-def _known_by(
-    connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str], woo_ids: Sequence[int]
-) -> dict[str, set[str]]:
+def _known_by(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> dict[str, set[str]]:
     """What these people are known by, lower case, by field: all that both sides say, and what they agreed on."""
     fields = ", ".join(_TELLING)
     more = "billing_email, billing_first_name, billing_last_name, shipping_first_name, shipping_last_name"
@@ -188,86 +191,63 @@ def _known_by(
         "WHERE list_contains($woo_ids, id) "
         f"UNION ALL BY NAME SELECT {fields}, solteq_phone_text, woo_phone_text FROM sync.customers "
         "WHERE list_contains($solteq_ids, solteq_id) OR list_contains($woo_ids, woo_id)",
-        params={"solteq_ids": solteq_ids, "woo_ids": woo_ids},
+        params=ids,
     ).pl()
     return {name: {value.strip().lower() for value in rows[name].drop_nulls()} - {""} for name in rows.columns}
 
 
-def _full_names(known: dict[str, set[str]]) -> set[str]:
+def _full_names(known: Mapping[str, set[str]]) -> list[str]:
     """First and last names as the store writes them under an order."""
     pairs = [("first_name", "last_name"), ("billing_first_name", "billing_last_name")]
-    return {f"{first} {last}" for names in pairs for first in known[names[0]] for last in known[names[1]]}
-
-
-def _orders(connection: duckdb.DuckDBPyConnection, condition: str, parameters: dict[str, object]) -> list[int]:
-    rows = connection.execute(f"SELECT id FROM snapshot.woo_sales WHERE {condition} ORDER BY id", parameters)
-    return [row[0] for row in rows.fetchall()]
-
-
-def _guests(connection: duckdb.DuckDBPyConnection, condition: str, parameters: dict[str, object]) -> list[int]:
-    rows = connection.execute(f"SELECT order_id FROM snapshot.woo_guests WHERE {condition} ORDER BY 1", parameters)
-    return [row[0] for row in rows.fetchall()]
-
-
-def _became_customers(connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str]) -> list[int]:
-    """The orders of guests who are these customers of Solteq by now."""
-    rows = connection.execute(
-        "SELECT DISTINCT TRY_CAST(regexp_extract(named.external_id, ':guest:([0-9]+)$', 1) AS BIGINT) AS order_id "
-        "FROM (SELECT unnest(external_ids) AS external_id FROM snapshot.solteq_customers "
-        "WHERE list_contains($ids, id)) AS named WHERE order_id IS NOT NULL",
-        {"ids": solteq_ids},
-    ).fetchall()
-    return [row[0] for row in rows]
+    return [f"{first} {last}" for names in pairs for first in known[names[0]] for last in known[names[1]]]
 
 
 def _others(
     connection: duckdb.DuckDBPyConnection,
     woo_ids: Sequence[int],
     orders: Sequence[int],
-    emails: Collection[str],
-    names: Collection[str],
+    emails: Sequence[str],
+    names: Sequence[str],
 ) -> list[str]:
     """Who has an e-mail address or a name of theirs, and may be somebody else."""
-    invoiced = connection.execute(
+    invoiced = _column(
+        connection,
         "SELECT id FROM snapshot.woo_customer_accounts WHERE NOT list_contains($ids, id) "
         "AND list_contains($emails, lower(billing_email)) ORDER BY id",
-        {"ids": woo_ids, "emails": list(emails)},
-    ).fetchall()
-    namesakes = connection.execute(
+        ids=woo_ids,
+        emails=emails,
+    )
+    namesakes = _column(
+        connection,
         "SELECT id FROM snapshot.woo_sales WHERE NOT list_contains($ids, id) AND coalesce(customer_id, 0) = 0 "
         "AND list_contains($names, lower(name)) ORDER BY id",
-        {"ids": orders, "names": list(names)},
-    ).fetchall()
+        ids=orders,
+        names=names,
+    )
     return [
-        *(f"account {row[0]} has the e-mail address on its invoices: woo:{row[0]}" for row in invoiced),
-        *(f"the guest of order {row[0]} has the name and another e-mail address: order:{row[0]}" for row in namesakes),
+        *(f"account {each} has the e-mail address on its invoices: woo:{each}" for each in invoiced),
+        *(f"the guest of order {each} has the name and another e-mail address: order:{each}" for each in namesakes),
     ]
 
 
 def _erase(connection: duckdb.DuckDBPyConnection, found: Erasure) -> None:
-    solteq_ids = [each.solteq_id for each in found.people if each.solteq_id is not None]
-    woo_ids = [each.woo_id for each in found.people if each.woo_id is not None]
-    ids: dict[str, object] = {"solteq_ids": solteq_ids, "woo_ids": woo_ids}
-    values = _values(connection, found, solteq_ids, woo_ids)
-    connection.execute("DELETE FROM snapshot.solteq_customers WHERE list_contains($ids, id)", {"ids": solteq_ids})
-    connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE list_contains($ids, id)", {"ids": woo_ids})
+    ids, solteq_ids, woo_ids = found.ids, found.solteq_ids, found.woo_ids
+    values = _values(connection, found)
+    connection.execute("DELETE FROM snapshot.solteq_customers WHERE list_contains($1, id)", [solteq_ids])
+    connection.execute("DELETE FROM snapshot.woo_customer_accounts WHERE list_contains($1, id)", [woo_ids])
     for table in _BY_PERSON:
         connection.execute(
             f"DELETE FROM {table} WHERE list_contains($solteq_ids, solteq_id) OR list_contains($woo_ids, woo_id)", ids
         )
     orders = [f"order {order_id}" for order_id in found.orders]
     keys = [*solteq_ids, *map(str, woo_ids), *(f"account {woo_id}" for woo_id in woo_ids), *orders]
+    theirs = "list_contains($flows, flow) AND list_contains($keys, key)"
+    named: dict[str, object] = {"flows": _FLOWS, "keys": keys}
     for table in _BY_KEY:
-        connection.execute(
-            f"DELETE FROM {table} WHERE list_contains($flows, flow) AND list_contains($keys, key)",
-            {"flows": _FLOWS, "keys": keys},
-        )
-    connection.execute(  # that something was sent stays: the guard rails count it
-        "UPDATE sync.deliveries SET changes = [], error = NULL WHERE list_contains($flows, flow) "
-        "AND list_contains($keys, key)",
-        {"flows": _FLOWS, "keys": keys},
-    )
-    connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($keys, key)", {"keys": orders})
+        connection.execute(f"DELETE FROM {table} WHERE {theirs}", named)
+    # That something was sent stays: the guard rails count it.
+    connection.execute(f"UPDATE sync.deliveries SET changes = [], error = NULL WHERE {theirs}", named)
+    connection.execute("DELETE FROM delta.solteq_customer_delta WHERE list_contains($1, key)", [orders])
     _erase_buyers(connection, found.orders)
     _sweep(connection, values)
     _remember(connection, found)
@@ -302,22 +282,22 @@ def _remember(connection: duckdb.DuckDBPyConnection, found: Erasure) -> None:
     )
 
 
-def _values(
-    connection: duckdb.DuckDBPyConnection, found: Erasure, solteq_ids: Sequence[str], woo_ids: Sequence[int]
-) -> set[str]:
+def _values(connection: duckdb.DuckDBPyConnection, found: Erasure) -> set[str]:
     """What could name them in texts, lower case."""
-    known = _known_by(connection, solteq_ids, woo_ids)
+    known = _known_by(connection, found.ids)
     of_orders = connection.sql(
         f"SELECT {', '.join(_TELLING)} FROM snapshot.woo_guests WHERE list_contains($ids, order_id) "
         "UNION ALL BY NAME SELECT email, name FROM snapshot.woo_sales WHERE list_contains($ids, id)",
         params={"ids": found.orders},
     ).pl()
-    lost = connection.execute(
+    lost = _column(
+        connection,
         "SELECT unnest([kept, lost]) FROM sync.customer_conflicts WHERE list_contains($fields, field) "
         "AND (list_contains($solteq_ids, solteq_id) OR list_contains($woo_ids, woo_id))",
-        {"fields": _TELLING, "solteq_ids": solteq_ids, "woo_ids": woo_ids},
-    ).fetchall()
-    said = [value for column in of_orders for value in column.drop_nulls()] + [row[0] for row in lost if row[0]]
+        fields=_TELLING,
+        **found.ids,
+    )
+    said = [value for column in of_orders for value in column.drop_nulls()] + [value for value in lost if value]
     values = set().union(*known.values(), (value.strip().lower() for value in said))
     return {value for value in values if len(value) >= _SHORTEST}
 
@@ -328,12 +308,12 @@ def _sweep(connection: duckdb.DuckDBPyConnection, values: Collection[str]) -> No
         return
     alternatives = "|".join(re.escape(value) for value in sorted(values, key=len, reverse=True))
     named = re.compile(rf"(?<!\w)({alternatives})(?!\w)", re.IGNORECASE)
-    swept = pl.DataFrame({"value": list(values)}, schema={"value": pl.String})  # noqa: F841  DuckDB reads it
     for table, columns in _TEXTS.items():
         for column in columns:
             rows = connection.execute(
-                f"SELECT rowid, {column} FROM {table} AS held WHERE EXISTS "
-                f"(FROM swept WHERE contains(lower(held.{column}), swept.value))"
+                f"SELECT rowid, {column} FROM {table} "
+                f"WHERE list_bool_or(list_transform($values, lambda v: contains(lower({column}), v)))",
+                {"values": list(values)},
             ).fetchall()
             for rowid, text in rows:
                 connection.execute(

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import simplejson
+from pydantic.alias_generators import to_camel
 
 from solteq_woo_assets.clients.solteq_customers import CustomerDocument, customer_type
 from solteq_woo_assets.clients.woo_customers import CustomerWrite, StoreCustomer, StoreOrder, is_mailable
@@ -22,22 +23,10 @@ from solteq_woo_assets.flows.customers.tables import (
 SOLTEQ_ID_META = "solteq_customer_id"
 """It has no underscore, which makes meta private: WooCommerce drops such meta of customers silently (recorded)."""
 
-
 _SOLTEQ_NAMES = {
-    "email": "email",
-    "first_name": "firstName",
-    "last_name": "lastName",
-    "company_name": "companyName",
-    "tax_code": "taxCode",
-    "phone": "phone",
+    field: to_camel(field) for field in ("email", "first_name", "last_name", "company_name", "tax_code", "phone")
 }
-_SOLTEQ_PARTS = {
-    "street": "street",
-    "street2": "street2",
-    "postal_code": "postalCode",
-    "city": "city",
-    "country": "country",
-}
+_SOLTEQ_PARTS = {part: to_camel(part) for part in ADDRESS_PARTS}
 _PART = re.compile(r"addresses\[(?P<number>[0-9]+)\]\.(?P<name>[a-zA-Z0-9]+)")
 _SOLTEQ_TYPES = {"billing": "Billing", "delivery": "Delivery"}
 _WOO_PARTS = {
@@ -131,9 +120,7 @@ def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
         "tax_code": account.meta.get(tax_code_meta, ""),
         "phone": account.billing.phone,
     }
-    for address in ADDRESSES:
-        held = getattr(account, _WOO_ADDRESSES[address])
-        person |= {f"{address}_{part}": getattr(held, _WOO_PARTS[part]) for part in ADDRESS_PARTS}
+    person |= _store_addresses(account)
     values, remarks = canonical(person)
     is_written = {address: person[f"{address}_country"] in ("", values[f"{address}_country"]) for address in ADDRESSES}
     return {
@@ -171,11 +158,15 @@ def _parsed(person: Person) -> dict[str, str | None]:
 def _ordered_by(order: StoreOrder) -> dict[str, str | None]:
     billing = order.billing
     person: dict[str, str | None] = {"email": billing.email, "phone": billing.phone, "company_name": billing.company}
-    person |= {"first_name": billing.first_name, "last_name": billing.last_name}
-    for address in ADDRESSES:
-        held = getattr(order, _WOO_ADDRESSES[address])
-        person |= {f"{address}_{part}": getattr(held, _WOO_PARTS[part]) for part in ADDRESS_PARTS}
-    return person
+    return person | {"first_name": billing.first_name, "last_name": billing.last_name} | _store_addresses(order)
+
+
+def _store_addresses(held: StoreCustomer | StoreOrder) -> dict[str, str | None]:
+    return {
+        f"{address}_{part}": getattr(getattr(held, _WOO_ADDRESSES[address]), _WOO_PARTS[part])
+        for address in ADDRESSES
+        for part in ADDRESS_PARTS
+    }
 
 
 def account_write(woo_id: int | None, changes: Iterable[Change], tax_code_meta: str) -> CustomerWrite:

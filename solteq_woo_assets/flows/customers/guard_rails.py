@@ -9,9 +9,9 @@ FEW_REMOVALS = 3
 _REMOVALS = """
 WITH earlier AS (
     SELECT DISTINCT woo_id FROM sync.deliveries LEFT JOIN snapshot.woo_customer_accounts AS held ON held.id = woo_id
-    WHERE created_at >= $begin AND flow = 'customers_to_woo' AND action = 'remove' AND delivery_id NOT IN {passed}
+    WHERE created_at >= $begin AND flow = 'customers_to_woo' AND action = 'remove' AND delivery_id NOT IN (FROM passed)
         AND (state = 'pending' OR held.id IS NULL)
-), removed AS (SELECT key, woo_id FROM {own} WHERE action = 'remove')
+), removed AS (SELECT key, woo_id FROM own WHERE action = 'remove')
 SELECT
     (SELECT list(key ORDER BY key) FROM removed),
     (SELECT count(*) FROM earlier WHERE woo_id NOT IN (SELECT woo_id FROM removed)),
@@ -37,7 +37,7 @@ WITH earlier AS (
         SELECT key FROM sync.stopped WHERE rail = 'partings' AND let_pass_at IS NOT NULL)
 )
 SELECT
-    (SELECT list(key ORDER BY key) FROM {own} WHERE action = 'part'),
+    (SELECT list(key ORDER BY key) FROM own WHERE action = 'part'),
     (SELECT count(*) FROM earlier),
     (SELECT count(*) FROM sync.customers WHERE state = 'linked') + (SELECT count(*) FROM earlier)
 """

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 import duckdb
 import polars as pl
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import utc_now
-from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import Comparison
 from solteq_woo_assets.flows.customers.rules import (
-    AGREED_FIELDS,
     CustomerRules,
     Merge,
     agreed_values,
@@ -59,15 +58,14 @@ class People:
 
     def apply(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Part and link who is to be, and remember what is agreed by now."""
-        _part(connection, _LINKS, self.parted)
-        _link(connection, _LINKS, self.linked)
+        _remember(connection, _LINKS, self.parted, "unlinked")
+        _remember(connection, _LINKS, self.linked, "linked")
         _agree(connection, self.merge.agreed)
         connection.execute(
             "DELETE FROM snapshot.woo_guests WHERE list_contains($1, order_id)", [list(self.known_guests)]
         )
 
 
-@leaves_nothing
 def look(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> People:
     """Find out who parts, who is who, what is agreed by now and what is left to write. Nothing is stored.
 
@@ -82,9 +80,9 @@ def look(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> People:
     parted = partings.filter(~pl.col("solteq_id").is_in(list(kept))).select("solteq_id", "woo_id", why="reason")
     known = _known_guests(connection)
     connection.execute(f"CREATE TEMP TABLE {_NOT_YET} AS FROM {_LINKS}")
-    _part(connection, _NOT_YET, parted)
+    _remember(connection, _NOT_YET, parted, "unlinked")
     linked = match_customers(connection, **sides, links=connection.table(_NOT_YET), shop=rules.shop)
-    _link(connection, _NOT_YET, linked)
+    _remember(connection, _NOT_YET, linked, "linked")
     merge = merge_customers(
         connection,
         **sides,
@@ -92,6 +90,7 @@ def look(connection: duckdb.DuckDBPyConnection, rules: CustomerRules) -> People:
         guests=connection.sql("FROM snapshot.woo_guests WHERE NOT list_contains($1, order_id)", params=[known]),
         rules=rules,
     )
+    connection.execute(f"DROP TABLE {_NOT_YET}")
     merge = replace(merge, to_woo=pl.concat([merge.to_woo, partings]))
     return People(merge, parted, linked, kept, known)
 
@@ -115,7 +114,7 @@ def stopped(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
 def link(connection: duckdb.DuckDBPyConnection, solteq_id: str, woo_id: int, why: str) -> None:
     """Remember that a customer and an account are one person."""
     row = {"solteq_id": [solteq_id], "woo_id": [woo_id], "why": [why]}
-    _link(connection, _LINKS, pl.DataFrame(row))
+    _remember(connection, _LINKS, pl.DataFrame(row), "linked")
 
 
 def agree(connection: duckdb.DuckDBPyConnection, solteq_ids: Sequence[str]) -> None:
@@ -141,32 +140,21 @@ def _known_guests(connection: duckdb.DuckDBPyConnection) -> list[int]:
     return [row[0] for row in rows]
 
 
-def _part(connection: duckdb.DuckDBPyConnection, table: str, parted: pl.DataFrame) -> None:
-    """Nothing personal stays of those that part."""
-    nothing = ", ".join(f"{field} = NULL" for field in AGREED_FIELDS)
-    connection.execute(
-        f"UPDATE {table} AS held SET state = 'unlinked', why = parted.why, since = $now, {nothing} FROM parted "
-        "WHERE held.solteq_id = parted.solteq_id AND held.woo_id = parted.woo_id",
-        {"now": utc_now()},
-    )
-
-
-def _link(connection: duckdb.DuckDBPyConnection, table: str, linked: pl.DataFrame) -> None:
-    """A new link takes the place of an old one that was parted."""
-    connection.execute(
-        f"DELETE FROM {table} WHERE solteq_id IN (SELECT solteq_id FROM linked) "
-        "OR woo_id IN (SELECT woo_id FROM linked)"
-    )
-    connection.execute(
-        f"INSERT INTO {table} (solteq_id, woo_id, state, why, since) "
-        "SELECT solteq_id, woo_id, 'linked', why, $now FROM linked",
-        {"now": utc_now()},
-    )
+def _remember(connection: duckdb.DuckDBPyConnection, table: str, people: pl.DataFrame, state: str) -> None:
+    """What is known now of these customers and accounts takes the place of what was; nothing personal stays of it."""
+    with sql.reading(connection, people=people):
+        connection.execute(
+            f"DELETE FROM {table} WHERE solteq_id IN (SELECT solteq_id FROM people) "
+            "OR woo_id IN (SELECT woo_id FROM people)"
+        )
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT solteq_id, woo_id, $state AS state, why, $now AS since FROM people",
+            {"state": state, "now": utc_now()},
+        )
 
 
 def _agree(connection: duckdb.DuckDBPyConnection, agreed: pl.DataFrame) -> None:
-    values = ", ".join(f"{field} = agreed.{field}" for field in AGREED_FIELDS)
-    connection.execute(
-        f"UPDATE {_LINKS} AS held SET {values} FROM agreed "
-        "WHERE held.solteq_id = agreed.solteq_id AND held.woo_id = agreed.woo_id"
-    )
+    with sql.reading(connection, agreed=agreed):
+        connection.execute(
+            f"MERGE INTO {_LINKS} USING agreed USING (solteq_id, woo_id) WHEN MATCHED THEN UPDATE BY NAME"
+        )

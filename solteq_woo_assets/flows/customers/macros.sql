@@ -37,6 +37,23 @@ CREATE OR REPLACE TEMP MACRO new_person(side) AS list_transform(
 CREATE OR REPLACE TEMP MACRO if_parsed(field, value, unparsed) AS
     CASE WHEN NOT list_contains(unparsed, field) THEN value END;
 
+-- The rows of a side, which is the name of a table, without values that cannot be parsed. unparsed: those fields, and
+-- others that go as they are.
+CREATE OR REPLACE TEMP MACRO parsed(side) AS TABLE
+SELECT
+    * REPLACE (
+        if_parsed('email', email, unparsed) AS email,
+        if_parsed('tax_code', tax_code, unparsed) AS tax_code,
+        if_parsed('billing_country', billing_country, unparsed) AS billing_country,
+        if_parsed('delivery_country', delivery_country, unparsed) AS delivery_country
+    )
+FROM (
+    SELECT
+        *,
+        list_transform(coalesce(remarks, []), lambda remark: split_part(remark, ' ', 1)) AS unparsed
+    FROM query_table(side)
+) AS remarked;
+
 -- The form of a value that is compared: shops write e-mail addresses and postal codes in more than one way.
 CREATE OR REPLACE TEMP MACRO comparable(field, value) AS CASE
     WHEN field = 'email' THEN lower(value)
@@ -94,3 +111,7 @@ CREATE OR REPLACE TEMP MACRO reason_of(teller, changes, conflicts) AS
             || ': the value of ' || teller || ' counts, the other one is kept in conflicts'
         ELSE ''
     END;
+
+-- Whether one of these changes is from or to a text. Case does not count.
+CREATE OR REPLACE TEMP MACRO says(changes, who) AS
+    list_contains(list_transform(flatten([[c.old, c.new] FOR c IN changes]), lambda value: lower(value)), lower(who));

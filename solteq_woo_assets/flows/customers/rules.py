@@ -23,7 +23,6 @@ Relation = duckdb.DuckDBPyRelation
 
 STAFF_ROLES = ("administrator", "editor", "author", "contributor", "shop_manager")
 """Of people who run a store, as WordPress and WooCommerce come; SOLTEQ_WOO_STAFF_ROLES adds to them."""
-AGREED_FIELDS = (*PERSON_FIELDS, "solteq_phone_text", "woo_phone_text")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class CustomerRules:
 class Merge:
     """What both sides agree on by now, and the writes to come.
 
-    ``agreed``: solteq_id, woo_id and ``AGREED_FIELDS`` of the links whose agreed version is another than before.
+    ``agreed``: solteq_id, woo_id and what is agreed, of the links whose agreed version is another than before.
     ``to_woo``, ``to_solteq``: rows of the deltas; their keys are Solteq's id, and the store's.
     ``to_woo_held``, ``to_solteq_held``: key, field, reason, code of records that are held back.
     ``in_step``: linked pairs without any difference.
@@ -146,8 +145,9 @@ def _steps(
     connection: duckdb.DuckDBPyConnection, customers: Relation, accounts: Relation, **more: Relation
 ) -> Iterator[sql.Steps]:
     """Both sides are silent on what cannot be parsed."""
-    with sql.steps(connection, __name__, **more) as steps:
-        steps.add(customers=steps.of(customers, "parsed"), accounts=steps.of(accounts, "parsed"))
+    with sql.steps(connection, __name__, customers_read=customers, accounts_read=accounts, **more) as steps:
+        for side in ("customers", "accounts"):
+            steps.add(**{side: connection.sql(f"FROM parsed('{side}_read')")})
         yield steps
 
 

@@ -10,6 +10,7 @@ from solteq_woo_assets.clients.solteq_customers import CustomerDocument
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_customers import StoreCustomer, StoreOrder
 from solteq_woo_assets.clients.woo_pages import Page, gathered
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import (
@@ -96,9 +97,12 @@ def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
     ordered = [order for order in orders if order.customer_id == 0 and order.status in PAID]
     with database.transaction() as connection:
         theirs = erased.orders(connection)
-        rows = guest_frame([order for order in ordered if order.id not in theirs])  # noqa: F841  DuckDB reads it
-        connection.execute("DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM rows)")
-        connection.execute("INSERT OR REPLACE INTO snapshot.woo_guests BY NAME SELECT * FROM rows")
+        guests = guest_frame([order for order in ordered if order.id not in theirs])
+        with sql.reading(connection, guests=guests):
+            connection.execute(
+                "DELETE FROM snapshot.woo_guests WHERE lower(email) IN (SELECT lower(email) FROM guests)"
+            )
+            connection.execute("INSERT OR REPLACE INTO snapshot.woo_guests BY NAME FROM guests")
 
 
 def _store_pages(
@@ -184,10 +188,10 @@ def read_staff(database: StateDatabase, woo: WooClient, further_roles: Sequence[
     """
     found = {role: woo.customers.in_role(role) for role in dict.fromkeys((*STAFF_ROLES, *further_roles))}
     staff = {woo_id: role for role in reversed(found) for woo_id in found[role] or ()}
-    rows = pl.DataFrame({"id": [*staff], "role": [*staff.values()]}, schema=WOO_STAFF.schema)  # noqa: F841
-    with database.transaction() as connection:
+    rows = pl.DataFrame({"id": [*staff], "role": [*staff.values()]}, schema=WOO_STAFF.schema)
+    with database.transaction() as connection, sql.reading(connection, staff=rows):
         connection.execute("DELETE FROM snapshot.woo_staff")
-        connection.execute("INSERT INTO snapshot.woo_staff BY NAME SELECT * FROM rows")
+        connection.execute("INSERT INTO snapshot.woo_staff BY NAME FROM staff")
     return [role for role in further_roles if found[role] is None]
 
 

@@ -6,9 +6,9 @@ from solteq_woo_assets.flows.campaigns.guard_rails import price_cuts
 _UNPUBLISHED = """
 WITH earlier AS (
     SELECT DISTINCT woo_id FROM sync.deliveries AS sent LEFT JOIN snapshot.woo_catalogue AS held ON held.id = woo_id
-    WHERE created_at >= $begin AND flow = 'products' AND action = 'withdraw' AND delivery_id NOT IN {passed}
+    WHERE created_at >= $begin AND flow = 'products' AND action = 'withdraw' AND delivery_id NOT IN (FROM passed)
         AND (state = 'pending' OR held.status <> 'publish')
-), withdrawn AS (SELECT key, woo_id FROM {own} WHERE action = 'withdraw')
+), withdrawn AS (SELECT key, woo_id FROM own WHERE action = 'withdraw')
 SELECT
     (SELECT list(key ORDER BY key) FROM withdrawn),
     (SELECT count(*) FROM earlier WHERE woo_id NOT IN (SELECT woo_id FROM withdrawn WHERE woo_id IS NOT NULL)),

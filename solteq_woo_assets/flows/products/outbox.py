@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_batches import ItemRefused
 from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct, sku_key
-from solteq_woo_assets.engine import handover, writes
+from solteq_woo_assets.engine import handover, sql, writes
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS
@@ -237,12 +237,12 @@ def _parents(database: StateDatabase, variations: Sequence[Write]) -> tuple[dict
     """The store's products by model number, and those of the variations' parents that can have variations."""
     if not variations:
         return {}, set()
-    wanted = pl.DataFrame(  # noqa: F841
+    wanted = pl.DataFrame(
         [(sku_key(write.more.parent_key), write.more.parent_id) for write in variations],
         schema={"key": pl.String, "id": pl.Int64},
         orient="row",
     )
-    with database.transaction() as connection:
+    with database.transaction() as connection, sql.reading(connection, wanted=wanted):
         known = dict(
             connection.execute(
                 "SELECT key, woo_id FROM sync.links WHERE kind = 'product' AND key IN (SELECT key FROM wanted)"
@@ -306,8 +306,9 @@ def _link(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) ->
                 "sku": sku_key(outcome.answer.sku),
             }
         )
-    told = pl.DataFrame(rows, schema=LINK_SCHEMA)  # noqa: F841  DuckDB reads it by its name
-    link(connection, connection.sql(_WITH_IDS).pl())
+    with sql.reading(connection, told=pl.DataFrame(rows, schema=LINK_SCHEMA)):
+        told = connection.sql(_WITH_IDS).pl()
+    link(connection, told)
 
 
 _WITH_IDS = """

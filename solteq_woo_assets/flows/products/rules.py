@@ -29,7 +29,6 @@ import polars as pl
 import simplejson
 
 from solteq_woo_assets.engine import sql
-from solteq_woo_assets.engine.temporary import leaves_nothing
 from solteq_woo_assets.flow import CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META, PricingRules, next_edge, price_products
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
@@ -56,7 +55,6 @@ class CatalogueRules:
     attribute_separator: str = "/"
 
 
-@leaves_nothing
 def product_delta(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -78,10 +76,9 @@ def product_delta(
     :param history: rows of ``sync.price_history``
     :param now: in UTC, without a zone
     """
-    with sql.steps(connection, __name__, products=products, catalogue=catalogue, links=links) as steps:
-        price_products(
-            connection, products=products, campaigns=campaigns, history=history, links=links, rules=pricing, now=now
-        )
+    inputs = {"products": products, "campaigns": campaigns, "catalogue": catalogue, "history": history, "links": links}
+    with sql.steps(connection, __name__, **inputs) as steps:
+        price_products(steps, pricing, now)
         if not pricing.campaigns_are_known:
             steps.run("sales_left_alone")
         steps.add(tax_classes=_tax_classes(rules))
@@ -99,7 +96,7 @@ def product_delta(
             changes=changes,
             held=held.unique(["key", "field"], maintain_order=True),
             effects=(partial(link, rows=steps.frame("links_to_keep")),),
-            next_edge=next_edge(connection),
+            next_edge=next_edge(steps),
         )
 
 

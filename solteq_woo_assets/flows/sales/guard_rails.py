@@ -1,8 +1,7 @@
 """Guard rail of sales: how many booked sales are reversed."""
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.guard_rails import KEYS_SHOWN, Delta, GuardRails, Verdict, share
-from solteq_woo_assets.engine.ledger import SENT_ACTIONS
-from solteq_woo_assets.engine.stopped import passed_deliveries
 
 # A document in sync.sales has left, or may have; what was adopted from Solteq was not sent from here.
 _REVERSALS = """
@@ -10,11 +9,11 @@ WITH sent AS (
     SELECT key, kind, state, delivery_id FROM sync.deliveries WHERE created_at >= $begin AND flow = 'sales'
 ), due AS (
     SELECT key, woo_id, coalesce(gone, status) AS why
-    FROM {own} JOIN snapshot.woo_sales AS sold ON sold.id = woo_id
+    FROM own JOIN snapshot.woo_sales AS sold ON sold.id = woo_id
     WHERE kind = 'refund' AND refund_id IS NULL AND key NOT IN (SELECT external_id FROM sync.sales)
 ), earlier AS (
     SELECT DISTINCT order_id FROM sync.sales JOIN sent ON sent.key = external_id
-    WHERE type = 'Refund' AND refund_id IS NULL AND delivery_id NOT IN {passed}
+    WHERE type = 'Refund' AND refund_id IS NULL AND delivery_id NOT IN (FROM passed)
 )
 SELECT
     (SELECT list(key ORDER BY key) FROM due), (SELECT count(DISTINCT woo_id) FROM due),
@@ -31,10 +30,8 @@ def reversals(delta: Delta) -> Verdict:
     By orders. What an earlier run sent without an answer was judged then.
     """
     settings = delta.settings
-    keys, count, gone, earlier, booked = delta.connection.execute(
-        _REVERSALS.format(own=delta.rows("reversals"), passed=passed_deliveries("reversals")),
-        {"sent": list(SENT_ACTIONS), "begin": delta.begin},
-    ).fetchall()[0]
+    with sql.reading(delta.connection, **delta.inputs("reversals")):
+        keys, count, gone, earlier, booked = delta.connection.execute(_REVERSALS, {"begin": delta.begin}).fetchall()[0]
     keys = keys or []
     counted = share(count, earlier, booked, percent=settings.reversals_percent, few=settings.reversals_at_once)
     problem = (

@@ -13,14 +13,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.engine.temporary import leaves_nothing
-from solteq_woo_assets.flows.campaigns.pricing import (
-    HELSINKI,
-    PricingRules,
-    next_edge,
-    price_products,
-    timeline,
-)
+from solteq_woo_assets.engine import sql
+from solteq_woo_assets.flows.campaigns import pricing
+from solteq_woo_assets.flows.campaigns.explanation import explain_prices
+from solteq_woo_assets.flows.campaigns.pricing import HELSINKI, PricingRules, lay_out_calendar, next_edge
 from solteq_woo_assets.flows.campaigns.windows import AHEAD, WEEKDAYS, instant_of
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets_tests.flows.conftest import Sides, rows
@@ -199,30 +195,28 @@ def fill(sides: Sides, catalogue: list[Product], calendar: list[Campaign]) -> li
 R = TypeVar("R")
 
 
+def inputs(sides: Sides) -> dict[str, duckdb.DuckDBPyRelation]:
+    """What prices are made of."""
+    tables = {
+        "products": "snapshot.solteq_products",
+        "campaigns": "snapshot.solteq_campaigns",
+        "history": "sync.price_history",
+        "links": "sync.links",
+    }
+    return {name: sides.connection.table(table) for name, table in tables.items()}
+
+
 def priced(
     sides: Sides,
     now: datetime,
-    read: Callable[[duckdb.DuckDBPyConnection], R],
+    read: Callable[[sql.Steps], R],
     rules: PricingRules = PricingRules(),  # noqa: B008  it is frozen
     ahead: timedelta = AHEAD,
 ) -> R:
     """What is found in the tables of prices, which are there for that long."""
-
-    @leaves_nothing
-    def found(connection: duckdb.DuckDBPyConnection) -> R:
-        price_products(
-            connection,
-            products=connection.table("snapshot.solteq_products"),
-            campaigns=connection.table("snapshot.solteq_campaigns"),
-            history=connection.table("sync.price_history"),
-            links=connection.table("sync.links"),
-            rules=rules,
-            now=now,
-            ahead=ahead,
-        )
-        return read(connection)
-
-    return found(sides.connection)
+    with sql.steps(sides.connection, pricing.__name__, **inputs(sides)) as steps:
+        pricing.price_products(steps, rules, now, ahead=ahead)
+        return read(steps)
 
 
 def on_the_wall(instant: datetime) -> datetime:
@@ -254,9 +248,12 @@ def test_the_calendar_gives_the_price_of_every_instant(
     now = instant_of(start + season, HELSINKI)
     until = now + timedelta(days=16)
 
-    def read(connection: duckdb.DuckDBPyConnection) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        offered = connection.sql("SELECT id, sale_price FROM offers").pl().to_dicts()
-        return timeline(connection, since=now, until=until).to_dicts(), offered
+    def read(steps: sql.Steps) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        lay_out_calendar(steps, now, until=until)
+        connection = steps.connection
+        return connection.table("calendar").pl().to_dicts(), connection.sql(
+            "SELECT id, sale_price FROM offers"
+        ).pl().to_dicts()
 
     segments, offers = priced(calendar_sides, now, read, PricingRules(campaign_choice=choice), until - now)
 
@@ -277,6 +274,34 @@ def test_the_calendar_gives_the_price_of_every_instant(
         # What is sent is the calendar's first segment.
         sent = [offer for offer in offers if offer["id"] == f"p-{product.code}"]
         assert [offer["sale_price"] for offer in sent] == [segment["price"] for segment in own[:1]] or not own
+
+
+_COUNTED = """
+SELECT DISTINCT trim(code), coalesce(name || ' (' || campaigns_judged.id || ')', 'its discounted price')
+FROM candidates JOIN sold USING (product) LEFT JOIN campaigns_judged USING (position) WHERE price IS NOT NULL
+"""
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    catalogue=st.lists(products, min_size=5, max_size=5),
+    calendar=st.lists(campaigns(), min_size=4, max_size=10),
+    start=st.integers(-12, 15 * 24).map(lambda number: FIRST + timedelta(hours=number)),
+    choice=st.sampled_from(["lowest", "priority"]),
+)
+def test_the_campaigns_that_are_said_to_count_are_those_that_make_the_price(
+    calendar_sides: Sides, catalogue: list[Product], calendar: list[Campaign], start: datetime, choice: Any
+) -> None:
+    fill(calendar_sides, catalogue, calendar)
+    now, rules = instant_of(start, HELSINKI), PricingRules(campaign_choice=choice)
+    verdicts = explain_prices(calendar_sides.connection, **inputs(calendar_sides), rules=rules, now=now).verdicts
+    said = {
+        (row["code"], row["campaign"])
+        for row in verdicts.to_dicts()
+        if row["verdict"] in ("sets the price", "is to come") or row["verdict"].startswith("is beaten by")
+    }
+    counted = priced(calendar_sides, now, lambda steps: steps.connection.execute(_COUNTED).fetchall(), rules)
+    assert said == set(counted)
 
 
 def half_hours(first: datetime) -> list[datetime]:
@@ -320,7 +345,9 @@ def test_a_store_that_gets_each_offer_at_its_edge_is_right_at_every_minute(
     for _ in range(20):
         if now is None:
             break
-        offers, following = priced(calendar_sides, now, lambda c: (c.execute(_OFFERED).fetchall(), next_edge(c)))
+        offers, following = priced(
+            calendar_sides, now, lambda steps: (steps.connection.execute(_OFFERED).fetchall(), next_edge(steps))
+        )
         assert following is None or following > now
         until = min(following or now + timedelta(days=20), now + timedelta(days=20))
         step = max((until - now) / 40, SECOND)
@@ -339,7 +366,7 @@ def test_campaigns_that_together_never_pause_are_written_once_a_week(calendar_si
     for day in range(14):
         now = instant_of(FIRST + timedelta(days=day, hours=9), HELSINKI)
         ((opens, closes),) = priced(
-            calendar_sides, now, lambda c: c.execute("SELECT opens, closes FROM offers").fetchall()
+            calendar_sides, now, lambda steps: steps.connection.execute("SELECT opens, closes FROM offers").fetchall()
         )
         assert (opens, closes > now + timedelta(days=13)) == (now, True)
         ends.add(closes)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine.sql import define_macros
-from solteq_woo_assets.flows.campaigns.pricing import campaign_price
 
 CENT = Decimal("0.01")
 money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
@@ -20,6 +19,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
         define_macros(opened)
         define_macros(opened, "solteq_woo_assets.flows")
+        define_macros(opened, "solteq_woo_assets.flows.campaigns")
         yield opened
 
 
@@ -48,7 +48,7 @@ def test_sale_price_is_a_real_discount_within_the_maximum(
     expected = price if 0 < price < sales.quantize(CENT, ROUND_HALF_UP) else None
     actual = evaluate(
         connection,
-        campaign_price("sales", "'fixedprice'", "discounted", "percent"),
+        "campaign_price(sales, 'fixedprice', discounted, percent)",
         sales=sales,
         discounted=discounted,
         percent=percent,

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import DeliveryCounts
 from solteq_woo_assets.errors import WooError
@@ -65,8 +66,8 @@ class Shelf:
             rows.append({"key": sku, "action": "create", "kind": kind, "parent_id": parent, "changes": changes})
             rows[-1]["reason"] = "test"
         random.Random(0).shuffle(rows)  # noqa: S311
-        frame = pl.DataFrame(rows, schema=CHANGES_SCHEMA)  # noqa: F841  DuckDB reads it
-        with self.shop.database.transaction() as connection:
+        frame = pl.DataFrame(rows, schema=CHANGES_SCHEMA)
+        with self.shop.database.transaction() as connection, sql.reading(connection, frame=frame):
             connection.execute("DELETE FROM delta.product_delta")
             connection.execute("INSERT INTO delta.product_delta BY NAME SELECT * FROM frame")
         return deliver(

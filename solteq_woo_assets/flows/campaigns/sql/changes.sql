@@ -56,11 +56,11 @@ SELECT
         CASE WHEN len(beaten) > 0 THEN '; beats ' || array_to_string(beaten, ', ') END
     ) AS reason,
     old_price,
-coalesce(wanted_sale_price, wanted_regular_price) AS new_price,
+    coalesce(wanted_sale_price, wanted_regular_price) AS new_price,
     CASE WHEN wanted_sale_price IS NOT NULL AND opens > $now THEN opens END AS valid_from,
-closes AS valid_to,
+    closes AS valid_to,
     campaign,
-beaten
+    beaten
 FROM named
 WHERE
     -- A hand's work on the sale of a product that is not active is the store's affair.
