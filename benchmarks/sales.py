@@ -23,6 +23,8 @@ from benchmarks.shops import Sandbox, environment, metadata, run_job, sandbox, s
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.woo_orders import ORDER_FIELDS, created_between
 from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.flows.sales.orders import ReceiptRules
+from solteq_woo_assets.flows.sales.plan import ways_of
 from solteq_woo_assets.flows.sales.snapshots import begin, read_days, start_of
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
@@ -44,17 +46,18 @@ PACED_SECONDS = 0.1
 REFUND_IDS = 10_000_000
 
 _KNOWN = (
-    """INSERT INTO snapshot.woo_sales SELECT i + 1000000 AS id, (i + 1000000)::VARCHAR,
-        DATE '2026-01-01' + (i % 300)::INTEGER, 'completed', 'EUR',
-        TIMESTAMP '2026-01-01 10:00:00' + to_days((i % 300)::INTEGER), TIMESTAMP '2026-11-01',
-        TIMESTAMP '2026-11-01', NULL, 10, 2.03, 0, '', '', NULL, 'same', TIMESTAMP '2026-11-01'
-        FROM range($orders) AS every(i)""",
-    """INSERT INTO snapshot.woo_sales_lines SELECT i + 1000000, NULL, 1, 'Product', 'Tuote', 'A1', 1, 7.97, 2.03, 7.97,
-        2.03, [1], NULL, 1 FROM range($orders) AS every(i)""",
-    "INSERT INTO sync.settled_orders SELECT id, concat_ws(' ', content, 'completed,processing keep') "
-    "FROM snapshot.woo_sales",
-    "INSERT INTO sync.watermarks (feed, position) VALUES ('sales.from', TIMESTAMP '2026-01-01'), "
-    "('snapshot.woo_sales', now()::TIMESTAMP - INTERVAL 5 MINUTE)",
+    """INSERT INTO snapshot.woo_sales BY NAME SELECT i + 1000000 AS id, id::VARCHAR AS number,
+        DATE '2026-01-01' + (i % 300)::INTEGER AS day, 'completed' AS status, 'EUR' AS currency,
+        TIMESTAMP '2026-01-01 10:00:00' + to_days((i % 300)::INTEGER) AS created_at,
+        TIMESTAMP '2026-11-01' AS modified_at, modified_at AS paid_at, modified_at AS read_at,
+        10 AS total, 2.03 AS total_tax, 0 AS customer_id, 'same' AS content FROM range($orders) AS every(i)""",
+    """INSERT INTO snapshot.woo_sales_lines BY NAME SELECT i + 1000000 AS order_id, 1 AS line_id, 'Product' AS kind,
+        'Tuote' AS name, 'A1' AS sku, 1 AS quantity, 7.97 AS subtotal, 2.03 AS subtotal_tax, 7.97 AS total,
+        2.03 AS total_tax, [1] AS rate_ids, 1 AS reduced_stock FROM range($orders) AS every(i)""",
+    "INSERT INTO sync.settled_orders SELECT id, concat_ws(' ', content, $ways) FROM snapshot.woo_sales",
+    "INSERT INTO sync.watermarks (feed, position, made_for) "
+    "VALUES ('sales.from', TIMESTAMP '2026-01-01', NULL), "
+    "('snapshot.woo_sales', now()::TIMESTAMP - INTERVAL 5 MINUTE, 'Europe/Helsinki 2026-01-01')",
 )
 
 
@@ -221,6 +224,8 @@ def _product(code: str) -> dict[str, Any]:
 
 
 def _fill_known(database: str, orders: int) -> None:
+    given = {"orders": orders, "ways": ways_of(ReceiptRules("", "", ZONE))}
     with state_database(Path(database)).transaction() as connection:
         for statement in _KNOWN:
-            connection.execute(statement, {"orders": orders} if "$orders" in statement else None)
+            named = {name: value for name, value in given.items() if f"${name}" in statement}
+            connection.execute(statement, named)

@@ -41,7 +41,7 @@ def _explain_order(number: str) -> None:
     if history is None:
         raise click.ClickException(f"Order {number} has not been read from the store.")
     console.print(f"[bold]Order {history.order_id} in the store[/bold], as it was read {history.read_at}")
-    for title, columns, rows in history.tables():
+    for title, (columns, rows) in history.tables.items():
         console.print(f"\n[bold]{title}[/bold]")
         print_table(columns, rows) if rows else console.print("Nothing.")
 

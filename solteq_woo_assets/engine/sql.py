@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -82,13 +83,17 @@ class Steps:
         """Add to a temporary table what its query gives now; how many rows that are."""
         return self.connection.execute(f"INSERT INTO {name} {query(self._package, name)}", parameters).fetchall()[0][0]
 
-    def run(self, name: str, /, **parameters: object) -> None:
-        """Run a statement that changes tables."""
-        self.connection.execute(query(self._package, name), parameters)
+    def run(self, name: str, /, **parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement that changes tables; what it returns."""
+        return self.connection.execute(query(self._package, name), parameters).fetchall()
 
     def frame(self, name: str, /, **parameters: object) -> pl.DataFrame:
         """The rows that a query gives."""
-        return self.connection.sql(query(self._package, name), params=parameters).pl()
+        return self.relation(name, **parameters).pl()
+
+    def relation(self, name: str, /, **parameters: object) -> duckdb.DuckDBPyRelation:
+        """What a query gives, to be read within the block."""
+        return self.connection.sql(query(self._package, name), params=parameters)
 
     def beside(self, module: str) -> "Steps":
         """The same steps with the queries beside another module: what they make stays until the end of the block."""

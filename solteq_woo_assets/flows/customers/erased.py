@@ -13,9 +13,6 @@ from solteq_woo_assets.engine.writes import M, Outcome, R
 
 CODE = "erased-still-there"
 STAGE = "feed"
-IS_ERASED = """(id IN (SELECT order_id FROM sync.erased_orders)
-    OR customer_id IN (SELECT woo_id FROM sync.customers WHERE state = 'erased'))"""
-"""SQL: whether an order of ``snapshot.woo_sales`` is that of an erased person."""
 
 
 def customers(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -14,7 +14,9 @@ import simplejson
 
 from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
 from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderLine, RefundDocument
-from solteq_woo_assets.flows.sales.orders import Line, Order, StoreRefund, Tax
+from solteq_woo_assets.engine import sql
+from solteq_woo_assets.flows.sales.orders import FEE, PRODUCT, SHIPPING, Line, Order, StoreRefund, Tax
+from solteq_woo_assets.flows.sales.receipts import Receipt, with_decimals
 from solteq_woo_assets.flows.sales.tables import (
     WOO_SALES,
     WOO_SALES_LINES,
@@ -30,10 +32,8 @@ RESTOCKED_META = "_restock_refunded_items"
 REFUNDED_LINE_META = "_refunded_item_id"
 
 PARTS = {
-    "woo_sales_lines": WOO_SALES_LINES,
-    "woo_sales_taxes": WOO_SALES_TAXES,
-    "woo_sales_refunds": WOO_SALES_REFUNDS,
-    "woo_sales_payments": WOO_SALES_PAYMENTS,
+    table.name.removeprefix("snapshot."): table
+    for table in (WOO_SALES_LINES, WOO_SALES_TAXES, WOO_SALES_REFUNDS, WOO_SALES_PAYMENTS)
 }
 """The tables beside ``snapshot.woo_sales``; all have ``order_id``."""
 
@@ -76,29 +76,18 @@ def _kept(column: Iterable[Any], kind: pa.DataType) -> Iterable[Any]:
 
 
 def _order(order: OrderDocument, parts: Mapping[str, Sequence[Any]], zone: ZoneInfo) -> tuple[Any, ...]:
-    row = (
-        order.id,
-        order.number or str(order.id),
-        local_day(order.date_created_gmt, zone),
-        order.status,
-        order.currency,
-        order.date_created_gmt,
-        order.date_modified_gmt,
-        order.date_paid_gmt,
-        order.date_completed_gmt,
-        order.total,
-        order.total_tax,
-        order.customer_id,
-        order.billing.email,
-        order.billing.name,
-        amounts_alone(_payment_meta(order)),
-        None,
-    )
+    meta = _payment_meta(order)
     # Not when it was modified: every write moves that, our own and those that change nothing (contract, 5).
     refunds = [(refund.id, refund.total) for refund in order.refunds]
-    paid = (order.date_paid_gmt, order.total, _payment_meta(order))
-    text = repr((order.status, order.currency, *paid, order.customer_id, parts, refunds))
-    return (*row, hashlib.sha256(text.encode()).hexdigest()[:16])
+    paid = (order.date_paid_gmt, order.total, meta)
+    content = repr((order.status, order.currency, *paid, order.customer_id, parts, refunds))
+    return (
+        *(order.id, order.number or str(order.id), local_day(order.date_created_gmt, zone)),
+        *(order.status, order.currency),
+        *(order.date_created_gmt, order.date_modified_gmt, order.date_paid_gmt, order.date_completed_gmt),
+        *(order.total, order.total_tax, order.customer_id, order.billing.email, order.billing.name),
+        *(amounts_alone(meta), None, hashlib.sha256(content.encode()).hexdigest()[:16]),
+    )
 
 
 def _payment_meta(order: OrderDocument) -> str | None:
@@ -166,45 +155,57 @@ def _coupons(order: OrderDocument) -> list[tuple[str, Decimal, Decimal]]:
 
 
 def _lines(document: OrderDocument | RefundDocument) -> Iterable[tuple[str, OrderLine]]:
-    for kind, lines in (
-        ("Product", document.line_items),
-        ("Shipping", document.shipping_lines),
-        ("Fee", document.fee_lines),
-    ):
-        for line in lines:
-            yield kind, line
+    kinds = ((PRODUCT, document.line_items), (SHIPPING, document.shipping_lines), (FEE, document.fee_lines))
+    return [(kind, line) for kind, lines in kinds for line in lines]
 
 
 def _line(order_id: int, refund_id: int | None, kind: str, line: OrderLine) -> tuple[Any, ...]:
     refunded = line.meta(REFUNDED_LINE_META) if refund_id else ""
     quantity = line.quantity
-    if refund_id and kind != "Product":  # the store does not say it
+    if refund_id and kind != PRODUCT:  # the store does not say it
         quantity = Decimal(-1 if line.total or line.total_tax else 0)
-    is_sold_piece = kind == "Product" and not refund_id
+    is_sold_piece = kind == PRODUCT and not refund_id
     meta = [line.meta(key) if is_sold_piece else "" for key in (REDUCED_STOCK_META, RESTOCKED_META)]
     stock = [max(number_or_none(text) or Decimal(0), Decimal(0)) for text in meta]
     taxes = [tax for tax in line.taxes if tax.total not in ("", None)]
     return (
-        order_id,
-        refund_id,
-        line.id,
-        kind,
-        line.name or line.method_title or "",
-        line.sku or "",
-        quantity,
+        *(order_id, refund_id, line.id, kind, line.name or line.method_title or "", line.sku or "", quantity),
         line.total if line.subtotal is None else line.subtotal,
         line.total_tax if line.subtotal_tax is None else line.subtotal_tax,
-        line.total,
-        line.total_tax,
+        *(line.total, line.total_tax),
         [tax.id for tax in taxes],
         [number_or_none(tax.total or "") or Decimal(0) for tax in taxes],
-        id_or_zero(refunded) or None,
-        *stock,
+        *(id_or_zero(refunded) or None, *stock),
     )
 
 
+def chosen_orders(steps: sql.Steps) -> list[dict[str, Any]]:
+    """Rows of the table ``chosen``, which has the columns of ``snapshot.woo_sales``, each with its ``order``."""
+    return [row | {"order": order_of(row)} for row in steps.frame("orders").to_dicts()]
+
+
+class Sent(NamedTuple):
+    """A document that was sent. ``is_current``: of the order's last version."""
+
+    receipt: Receipt
+    is_booked: bool
+    is_current: bool
+
+
+def sent_of(steps: sql.Steps) -> defaultdict[int, list[Sent]]:
+    """What the ledger has of the chosen orders, by order, as it left."""
+    sent: defaultdict[int, list[Sent]] = defaultdict(list)
+    for row in steps.frame("sent").to_dicts():
+        marks = {name: row.pop(name) for name in ("is_booked", "is_current")}
+        document = with_decimals(simplejson.loads(row.pop("document"), use_decimal=True))
+        notes = tuple(row.pop("notes") or ())
+        receipt = Receipt(**row, document=document, reason="", notes=notes)
+        sent[receipt.order_id].append(Sent(receipt, **marks))
+    return sent
+
+
 def order_of(row: Mapping[str, Any]) -> Order:
-    """An order for the rules, of a row of ``ORDERS_QUERY``."""
+    """An order for the rules, of a row of ``orders.sql``."""
     lines: dict[int | None, list[Line]] = {}
     for each in row["lines"] or []:
         refund_id = each.pop("refund_id")
@@ -226,36 +227,3 @@ def order_of(row: Mapping[str, Any]) -> Order:
         refunds=tuple(refunds),
         payment_meta=simplejson.loads(row["payment_meta"] or "{}", use_decimal=True),
     )
-
-
-ORDERS_QUERY = """
-SELECT
-    chosen.*, lines.lines, taxes.taxes, refunds.refunds, payments.payment
-FROM chosen
-LEFT JOIN (
-    SELECT order_id, list({
-        'refund_id': refund_id, 'id': line_id, 'kind': kind, 'name': name, 'sku': sku, 'quantity': quantity,
-        'subtotal': subtotal, 'subtotal_tax': subtotal_tax, 'total': total, 'total_tax': total_tax,
-        'rate_ids': rate_ids, 'rate_taxes': rate_taxes, 'refunded_line': refunded_line,
-        'reduced_stock': coalesce(reduced_stock, 0), 'restocked': restocked
-    } ORDER BY refund_id NULLS FIRST, kind = 'Fee', kind = 'Shipping', line_id) AS lines
-    FROM snapshot.woo_sales_lines WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
-) AS lines ON lines.order_id = chosen.id
-LEFT JOIN (
-    SELECT order_id, list({'rate_id': rate_id, 'percent': percent, 'total': total} ORDER BY rate_id) AS taxes
-    FROM snapshot.woo_sales_taxes WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
-) AS taxes ON taxes.order_id = chosen.id
-LEFT JOIN (
-    SELECT order_id, list({'refund_id': refund_id, 'created_at': created_at, 'amount': amount} ORDER BY refund_id)
-        AS refunds
-    FROM snapshot.woo_sales_refunds WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
-) AS refunds ON refunds.order_id = chosen.id
-LEFT JOIN (
-    SELECT order_id, any_value({
-        'payment_method': method, 'payment_method_title': title, 'transaction_id': reference
-    }) AS payment
-    FROM snapshot.woo_sales_payments WHERE order_id IN (SELECT id FROM chosen) GROUP BY ALL
-) AS payments ON payments.order_id = chosen.id
-ORDER BY chosen.id
-"""
-"""Orders with all that belongs to them, of a temporary table ``chosen`` with the columns of ``snapshot.woo_sales``."""

@@ -5,7 +5,7 @@ asked what it has of it. That is taken into ``sync.sales`` as if it had been sen
 there. What is not of this order is a conflict: ``sync.sales_conflicts``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,23 +13,21 @@ from typing import Any
 
 import duckdb
 import polars as pl
-import simplejson
 
 from solteq_woo_assets.clients.solteq_sales import HeldSale
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.flows.sales.adoption import AnotherOrder, differs, find_documents
-from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of
+from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules
-from solteq_woo_assets.flows.sales.plan import MARK, dump, ways_of
+from solteq_woo_assets.flows.sales.plan import dump, ways_of
 from solteq_woo_assets.flows.sales.receipts import Receipt, sale_id
-from solteq_woo_assets.flows.sales.snapshots import ORDERS, is_booked_here
+from solteq_woo_assets.flows.sales.snapshots import booking_begins
 from solteq_woo_assets.flows.sales.tables import SALES, SALES_LOOKUPS
 
 ORDERS_AT_ONCE = 500
 """Looked up before what was found is stored: so much is asked for again when Solteq goes away meanwhile."""
-_NOT_PAID_YET = "(status = 'pending' OR ends_with(status, 'draft'))"
-"""Orders of which Solteq cannot have anything, as long as nothing was refunded."""
 Find = Callable[[str], HeldSale | None]
 
 
@@ -118,67 +116,28 @@ def _look_up(look: _Look, find: Find, rules: ReceiptRules) -> None:
 
 
 def _lots(database: StateDatabase, rules: ReceiptRules, again: Again) -> Iterator[list[_Look]]:
+    asked = {"since": again.since, "orders": list(again.orders), "conflicts": again.conflicts}
     last = 0
     while True:
-        with database.transaction() as connection:
-            lot = list(_due(connection, rules, again, last))
-        if not lot:
+        with database.transaction() as connection, sql.steps(connection, __name__) as steps:
+            begins = booking_begins(connection, rules.zone)
+            steps.table("chosen", "to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked, **begins)
+            rows, sent = chosen_orders(steps), sent_of(steps)
+        if not rows:
             return
-        last = lot[-1].order.id
-        yield lot
+        last = rows[-1]["id"]
+        yield [_Look(row["order"], row["mark"], row["is_known"], _unanswered_sale(sent[row["id"]])) for row in rows]
 
 
-def _due(connection: duckdb.DuckDBPyConnection, rules: ReceiptRules, again: Again, last: int) -> Iterable[_Look]:
-    is_ours, ours = is_booked_here(connection, rules.zone)
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE chosen AS SELECT sold.* FROM (
-            SELECT *, {MARK} AS mark, id IN (SELECT order_id FROM sync.sales WHERE state = 'booked') AS is_known,
-                id IN (SELECT order_id FROM sync.sales WHERE state = 'pending') AS is_pending
-            FROM {ORDERS} WHERE {is_ours}
-        ) AS sold
-        LEFT JOIN sync.sales_lookups AS asked ON asked.order_id = sold.id
-        LEFT JOIN sync.sales_conflicts AS conflict ON conflict.order_id = sold.id
-        WHERE id > $last AND CASE
-            WHEN conflict.order_id IS NOT NULL THEN conflict.external_id IS NOT NULL AND ($conflicts OR {_IS_MEANT})
-            WHEN asked.order_id IS NOT NULL AND asked.content IS NULL THEN TRUE
-            WHEN day >= $since OR {_IS_MEANT} THEN TRUE
-            ELSE (is_pending OR NOT is_known) AND asked.content IS DISTINCT FROM mark
-                AND id NOT IN (SELECT order_id FROM sync.settled_orders AS settled WHERE settled.content = mark)
-                AND (NOT {_NOT_PAID_YET} OR id IN (SELECT order_id FROM snapshot.woo_sales_refunds))
-        END
-        ORDER BY id LIMIT {ORDERS_AT_ONCE}
-        """,
-        {
-            "ways": ways_of(rules),
-            "last": last,
-            "since": again.since,
-            "conflicts": again.conflicts,
-            "meant": list(again.orders),
-            **ours,
-        },
-    )
-    rows = connection.execute(
-        "SELECT order_id, document FROM sync.sales WHERE state = 'pending' AND type = 'Sale' AND version = 1 "
-        "AND order_id IN (SELECT id FROM chosen)"
-    ).fetchall()
-    sent = {order_id: simplejson.loads(document, use_decimal=True) for order_id, document in rows}
-    for row in connection.sql(ORDERS_QUERY).pl().to_dicts():
-        yield _Look(order_of(row), row["mark"], row["is_known"], sent.get(row["id"]))
-
-
-_IS_MEANT = "list_has_any($meant, [id::VARCHAR, number])"
+def _unanswered_sale(sent: Sequence[Sent]) -> Mapping[str, Any] | None:
+    """The order's first sale, if it left without an answer."""
+    of_first = [each for each in sent if each.receipt.type == "Sale" and each.receipt.version == 1]
+    return of_first[0].receipt.document if of_first and not of_first[0].is_booked else None
 
 
 def _store(connection: duckdb.DuckDBPyConnection, lot: Sequence[_Look], run_id: str) -> int:
     """Remember what was found; how many documents the ledger did not know."""
     now = utc_now()
-    looked_up = pl.DataFrame(  # noqa: F841  DuckDB reads it
-        [(look.order.id, look.mark) for look in lot if look.conflict is None],
-        schema=SALES_LOOKUPS.schema,
-        orient="row",
-    )
-    connection.execute("INSERT OR REPLACE INTO sync.sales_lookups SELECT * FROM looked_up")
     connection.execute(
         "DELETE FROM sync.sales_conflicts WHERE external_id IS NOT NULL AND list_contains($ids, order_id)",
         {"ids": [look.order.id for look in lot]},
@@ -189,10 +148,13 @@ def _store(connection: duckdb.DuckDBPyConnection, lot: Sequence[_Look], run_id: 
             "INSERT INTO sync.sales_conflicts VALUES (?, ?, ?, ?)", [order_id, conflict.external_id, reason, now]
         )
     entered = _enter(connection, [found for look in lot for found in look.found], run_id)
-    # What left without an answer and is not there is planned anew, as the order is now.
-    connection.execute(
-        "DELETE FROM sync.sales WHERE state = 'pending' AND order_id IN (SELECT order_id FROM looked_up)"
-    )
+    asked = [(look.order.id, look.mark) for look in lot if look.conflict is None]
+    with sql.reading(connection, looked_up=pl.DataFrame(asked, schema=SALES_LOOKUPS.schema, orient="row")):
+        connection.execute("INSERT OR REPLACE INTO sync.sales_lookups FROM looked_up")
+        # What left without an answer and is not there is planned anew, as the order is now.
+        connection.execute(
+            "DELETE FROM sync.sales WHERE state = 'pending' AND order_id IN (SELECT order_id FROM looked_up)"
+        )
     return entered
 
 
@@ -201,25 +163,17 @@ def _enter(connection: duckdb.DuckDBPyConnection, found: Sequence[tuple[Receipt,
 
     They were booked some time ago: balances that are read after this show them.
     """
-    now = utc_now()
-    rows = pl.DataFrame(  # noqa: F841
-        [
-            (
-                *(receipt.external_id, receipt.order_id, receipt.refund_id, receipt.version, receipt.type),
-                *(dump(receipt.document), receipt.content, list(receipt.notes), held.id, held.at - SOLTEQ_OVERLAP),
-            )
-            for receipt, held in found
-        ],
-        schema=SALES.schema_without("state", "run_id", "sent_at"),
-        orient="row",
-    )
-    entered = connection.execute(
-        "INSERT INTO sync.sales BY NAME SELECT *, 'booked' AS state, $run_id AS run_id, $now AS sent_at FROM rows "
-        "ON CONFLICT (external_id) DO UPDATE SET document = excluded.document, content = excluded.content, "
-        "notes = excluded.notes, state = 'booked', solteq_id = excluded.solteq_id, booked_at = excluded.booked_at "
-        "WHERE sync.sales.state <> 'booked' RETURNING order_id",
-        {"run_id": run_id, "now": now},
-    ).fetchall()
+    rows = [
+        (
+            *(receipt.external_id, receipt.order_id, receipt.refund_id, receipt.version, receipt.type),
+            *(dump(receipt.document), receipt.content, list(receipt.notes), held.id, held.at - SOLTEQ_OVERLAP),
+        )
+        for receipt, held in found
+    ]
+    schema = SALES.schema_without("state", "run_id", "sent_at")
+    with sql.Steps(connection, __name__) as steps:
+        steps.add(found=pl.DataFrame(rows, schema=schema, orient="row"))
+        entered = steps.run("enter_found", run_id=run_id, now=utc_now())
     connection.execute(
         "DELETE FROM sync.settled_orders WHERE list_contains($ids, order_id)", {"ids": [row[0] for row in entered]}
     )

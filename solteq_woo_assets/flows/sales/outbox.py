@@ -8,7 +8,6 @@ Each document is in ``sync.sales`` as pending before it leaves, entered with the
 run finds the pending documents, looks them up and carries on.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,16 +21,16 @@ import simplejson
 from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_customers import Refused
 from solteq_woo_assets.clients.solteq_sales import HeldSale
-from solteq_woo_assets.engine import failures, writes
+from solteq_woo_assets.engine import failures, sql, writes
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.outbox import Outbox
 from solteq_woo_assets.engine.turns import Turns
 from solteq_woo_assets.engine.writes import writes_of
 from solteq_woo_assets.errors import SolteqError
-from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.sales.adoption import differs
 from solteq_woo_assets.flows.sales.plan import settle
-from solteq_woo_assets.flows.sales.snapshots import FLOW, ORDERS
+from solteq_woo_assets.flows.sales.snapshots import FLOW
+from solteq_woo_assets.flows.sales.tables import SALES
 
 DOCUMENTS_AT_ONCE = 200
 """So many are entered and settled together: to open and close the database takes as long as to book a few."""
@@ -79,32 +78,24 @@ class SalesOutbox(Outbox[Document, HeldSale]):
         """Documents that left in this run and got no answer."""
 
     def due(self, connection: duckdb.DuckDBPyConnection) -> list[Write]:
-        rows = connection.sql(
-            "SELECT key, action, kind, woo_id, changes, "
-            "delta.refund_id, delta.version, day, delta.document, delta.content, delta.notes, settles, "
-            "held.external_id IS NOT NULL AS was_sent "
-            "FROM delta.sales_delta AS delta LEFT JOIN sync.sales AS held ON held.external_id = delta.key "
-            "WHERE action = 'create' AND held.state IS DISTINCT FROM 'booked' "
-            "ORDER BY woo_id IN (SELECT failing.woo_id FROM delta.sales_delta AS failing JOIN sync.failures AS failure "
-            f"ON failure.key = failing.key AND failure.flow = '{FLOW}'), "  # what failed goes last
-            "day, woo_id, delta.version, kind <> 'sale', delta.refund_id NULLS LAST"
-        )
-        return writes_of(rows, Document)
+        with sql.steps(connection, __name__) as steps:
+            return writes_of(steps.relation("due"), Document)
 
     def enter(self, connection: duckdb.DuckDBPyConnection, run_id: str, writes: Sequence[Write]) -> None:
-        self._customers = _customers(connection, writes, self._shop)
-        connection.executemany(
-            "INSERT INTO sync.sales (external_id, order_id, refund_id, version, type, document, content, notes, state, "
-            "run_id, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?) "
-            "ON CONFLICT (external_id) DO UPDATE SET run_id = excluded.run_id, sent_at = excluded.sent_at",
-            [
-                (
-                    *(write.key, write.woo_id, write.more.refund_id, write.more.version, write.kind.capitalize()),
-                    *(write.more.document, write.more.content, list(write.more.notes), run_id, utc_now()),
-                )
-                for write in writes
-            ],
-        )
+        rows = [
+            (
+                *(write.key, write.woo_id, write.more.refund_id, write.more.version, write.kind.capitalize()),
+                *(write.more.document, write.more.content, list(write.more.notes)),
+            )
+            for write in writes
+        ]
+        schema = SALES.schema_without("state", "solteq_id", "run_id", "sent_at", "booked_at")
+        with sql.steps(connection, __name__, documents=pl.DataFrame(rows, schema=schema, orient="row")) as steps:
+            steps.run("enter", run_id=run_id, now=utc_now())
+            self._customers = {
+                row.pop("order_id"): {name: value for name, value in row.items() if value}
+                for row in steps.frame("customers", shop=self._shop).to_dicts()
+            }
 
     def places(
         self, database: StateDatabase, writes: Sequence[Write]
@@ -171,32 +162,23 @@ class SalesOutbox(Outbox[Document, HeldSale]):
             {"keys": certainly_not},
         )
         _look_up_again(connection, [o.write.woo_id for o in outcomes if o.is_stale])
-        by_order: defaultdict[int, list[Outcome]] = defaultdict(list)
-        for outcome in outcomes:
-            by_order[outcome.write.woo_id or 0].append(outcome)
-        arrived = [
-            (order_id, of_order[0].write.more.settles)
-            for order_id, of_order in by_order.items()
-            if all(outcome.state == "delivered" for outcome in of_order)
-        ]
+        marks = {outcome.write.woo_id or 0: outcome.write.more.settles for outcome in outcomes}
+        failed = {outcome.write.woo_id for outcome in outcomes if outcome.state != "delivered"}
+        arrived = [(order_id, mark) for order_id, mark in marks.items() if order_id not in failed]
         settle(connection, arrived)
-        connection.execute(  # its other documents may have arrived before
-            "DELETE FROM sync.settled_orders WHERE list_contains($1, order_id)",
-            [list(by_order.keys() - {order_id for order_id, _ in arrived})],
-        )
+        # Other documents of these may have arrived before.
+        connection.execute("DELETE FROM sync.settled_orders WHERE list_contains($1, order_id)", [list(failed)])
         return outcomes
 
 
 def _book(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> None:
-    rows = pl.DataFrame(  # noqa: F841
-        [(o.write.key, o.answer.id, o.answer.at) for o in outcomes if o.state == "delivered" and o.answer],
-        schema={"external_id": pl.String, "solteq_id": pl.String, "at": pl.Datetime("us")},
-        orient="row",
-    )
-    connection.execute(
-        "UPDATE sync.sales AS held SET state = 'booked', solteq_id = rows.solteq_id, booked_at = rows.at "
-        "FROM rows WHERE held.external_id = rows.external_id"
-    )
+    rows = [(o.write.key, o.answer.id, o.answer.at) for o in outcomes if o.state == "delivered" and o.answer]
+    schema = pl.Schema({name: SALES.schema[name] for name in ("external_id", "solteq_id", "booked_at")})
+    with sql.reading(connection, booked=pl.DataFrame(rows, schema=schema, orient="row")):
+        connection.execute(
+            "UPDATE sync.sales AS sent SET state = 'booked', solteq_id = new.solteq_id, booked_at = new.booked_at "
+            "FROM booked AS new WHERE sent.external_id = new.external_id"
+        )
 
 
 def _look_up_again(connection: duckdb.DuckDBPyConnection, orders: Sequence[int | None]) -> None:
@@ -204,22 +186,3 @@ def _look_up_again(connection: duckdb.DuckDBPyConnection, orders: Sequence[int |
     for order_id in orders:
         connection.execute("INSERT OR REPLACE INTO sync.sales_lookups VALUES (?, NULL)", [order_id])
         connection.execute("DELETE FROM sync.sales WHERE state = 'pending' AND order_id = ?", [order_id])
-
-
-def _customers(connection: duckdb.DuckDBPyConnection, writes: Sequence[Write], shop: str) -> dict[int, dict[str, str]]:
-    """Who bought, by order, but for erased people; known to Solteq by the id that the customers' flow linked, unless it
-    was deleted there."""
-    rows = connection.execute(
-        "SELECT sold.id, sold.customer_id, sold.email, sold.name, link.solteq_id "
-        f"FROM {ORDERS} AS sold LEFT JOIN sync.customers AS link "
-        "ON link.woo_id = sold.customer_id AND link.state = 'linked' AND sold.customer_id > 0 "
-        "AND link.solteq_id NOT IN (SELECT id FROM snapshot.solteq_customers WHERE deleted) "
-        f"WHERE list_contains($ids, sold.id) AND NOT {erased.IS_ERASED}",
-        {"ids": list({write.woo_id for write in writes})},
-    ).fetchall()
-    customers: dict[int, dict[str, str]] = {}
-    for order_id, account, email, name, solteq_id in rows:
-        external_id = f"woo:{shop}:customer:{account}" if account else ""
-        said = {"id": solteq_id, "externalId": external_id, "email": email, "name": name}
-        customers[order_id] = {key: value for key, value in said.items() if value}
-    return customers

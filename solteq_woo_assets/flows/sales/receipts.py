@@ -66,21 +66,17 @@ def with_decimals(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def sale_id(shop: str, order_id: int, version: int) -> str:
     """The external id of a version's sale."""
-    return f"woo:{shop}:order:{order_id}{_numbered(version)}"
+    return f"woo:{shop}:order:{order_id}{f':version:{version}' if version > 1 else ''}"
 
 
 def refund_id(shop: str, store_refund_id: int, version: int) -> str:
     """The external id of a refund of the store, of one version."""
-    return f"woo:{shop}:refund:{store_refund_id}{_numbered(version)}"
+    return f"woo:{shop}:refund:{store_refund_id}{f':version:{version}' if version > 1 else ''}"
 
 
 def reversal_id(shop: str, order_id: int, version: int) -> str:
     """The external id of what ends a version."""
     return f"woo:{shop}:order:{order_id}:reversal:{version}"
-
-
-def _numbered(version: int) -> str:
-    return f":version:{version}" if version > 1 else ""
 
 
 def business_date(paid_at: datetime, zone: ZoneInfo, end_of_business_day: time) -> date:
@@ -98,26 +94,25 @@ def sale_content(order: Order) -> str:
     rates = {tax.rate_id: tax.percent for tax in order.taxes}
     parts = [str(order.currency), _plain(order.total)]
     for line in sorted(order.lines, key=lambda line: line.id):
-        amounts = (line.quantity, line.subtotal, line.subtotal_tax, line.total, line.total_tax)
         percents = [rates.get(rate_id, _ZERO) for rate_id in line.rate_ids]
-        parts.append(f"{line.id} {line.kind} {' '.join(map(_plain, (*amounts, *percents)))}")
+        numbers = (line.quantity, line.subtotal, line.subtotal_tax, line.total, line.total_tax, *percents)
+        parts.append(f"{line.id} {line.kind} {_plain(*numbers)}")
     return _fingerprint(parts)
 
 
 def refund_content(refund: StoreRefund) -> str:
     """Fingerprint of a refund of the store."""
-    parts = [_plain(refund.amount)]
-    for line in sorted(refund.lines, key=lambda line: line.id):
-        parts.append(f"{line.refunded_line} {' '.join(map(_plain, (line.quantity, line.total, line.total_tax)))}")
-    return _fingerprint(parts)
+    lines = sorted(refund.lines, key=lambda line: line.id)
+    parts = [f"{line.refunded_line} {_plain(line.quantity, line.total, line.total_tax)}" for line in lines]
+    return _fingerprint([_plain(refund.amount), *parts])
 
 
 def _fingerprint(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
+def _plain(*numbers: Decimal) -> str:
+    return " ".join(f"{number.normalize():f}" for number in numbers)
 
 
 def sale_receipt(order: Order, version: int, rules: ReceiptRules, why: str = "") -> Receipt:
@@ -133,15 +128,10 @@ def sale_receipt(order: Order, version: int, rules: ReceiptRules, why: str = "")
     # A version that corrects another one carries the day of the correction: no closed month changes afterwards.
     day = _day(order.found_at if version > 1 else paid_at, rules)
     external_id = sale_id(rules.shop, order.id, version)
-    document = {
-        "externalId": external_id,
-        "type": "Sale",
-        **_head(order, paid_at, day, rules),
-        "lines": lines,
-        "payments": payments,
-        "totals": _totals(lines),
-    }
-    _check(document, goods)
+    document = _document("Sale", external_id, order, paid_at, day, lines, payments, rules)
+    vat = sum((tax.total for tax in goods.taxes), _ZERO)
+    if (document["totals"]["gross"], document["totals"]["vat"]) != (goods.total, vat):  # whatever the store did to it
+        raise Unbookable("total", "its sums do not agree", "order-sums-differ")
     if order.paid_at is None:
         notes.append("the store has no time of payment")
     return Receipt(external_id, order.id, "Sale", version, document, sale_content(order), why, notes=tuple(notes))
@@ -151,14 +141,32 @@ def _day(at: datetime, rules: ReceiptRules) -> str:
     return business_date(at, rules.zone, rules.end_of_business_day).isoformat()
 
 
-def _head(order: Order, at: datetime, day: str, rules: ReceiptRules) -> dict[str, Any]:
+def _document(
+    kind: str,
+    external_id: str,
+    order: Order,
+    at: datetime,
+    day: str,
+    lines: Sequence[Mapping[str, Any]],
+    payments: Sequence[Payment],
+    rules: ReceiptRules,
+    sale: Receipt | None = None,
+) -> dict[str, Any]:
+    """:param sale: of a refund"""
+    gross, vat, discount = (sum((line[name] for line in lines), _ZERO) for name in ("total", "vatAmount", "discount"))
     return {
+        "externalId": external_id,
+        "type": kind,
+        **({"refersTo": sale.external_id} if sale and sale.version != OLD else {}),
         "orderNumber": order.number,
         "businessDate": day,
         "paidAt": f"{at.isoformat()}Z",
         "storeId": rules.web_store,
         "currency": order.currency,
         "pricesIncludeVat": True,
+        "lines": lines,
+        "payments": payments,
+        "totals": {"gross": gross, "net": gross - vat, "vat": vat, "discount": discount},
     }
 
 
@@ -209,21 +217,19 @@ def _carry_rounding(order: Order, parts: list[Part], notes: list[str]) -> None:
     """Put the store's own rounding differences on lines: of VAT by rate, then of the total (contract, 23)."""
     most = CENT * (len(parts) + 1)
     for percent in sorted({tax.percent for tax in order.taxes}):
-        due = sum((tax.total for tax in order.taxes if tax.percent == percent), _ZERO)
         of_rate = [part for part in parts if part.rate == percent]
+        due = sum((tax.total for tax in order.taxes if tax.percent == percent), _ZERO)
         difference = due - sum((part.vat for part in of_rate), _ZERO)
         if difference and (not of_rate or abs(difference) > most):
             reason = f"its VAT of {_plain(percent)} % and that of its lines differ by {difference}"
             raise Unbookable("tax_lines", reason, "order-sums-differ")
-        if difference:
-            # The last line that can bear it: VAT that exceeds its line would be nonsense.
+        if difference:  # VAT that exceeds its line would be nonsense
             bearing = [part for part in of_rate if 0 <= part.vat + difference <= part.gross]
             (bearing or of_rate)[-1].vat += difference
             notes.append(f"{difference} of rounded VAT of {_plain(percent)} % is carried on a line")
     difference = order.total - sum((part.gross for part in parts), _ZERO)
     if difference and (not parts or abs(difference) > most):
-        reason = f"its total and its lines differ by {difference}"
-        raise Unbookable("total", reason, "order-sums-differ")
+        raise Unbookable("total", f"its total and its lines differ by {difference}", "order-sums-differ")
     if difference:
         largest = max(part.rate for part in parts)
         of_rate = [part for part in parts if part.rate == largest]
@@ -234,33 +240,19 @@ def _carry_rounding(order: Order, parts: list[Part], notes: list[str]) -> None:
 
 def _document_line(part: Part) -> dict[str, Any]:
     unit = ((part.gross + part.discount) / part.quantity).quantize(_UNIT, ROUND_HALF_UP)
-    line = {"lineId": part.line_id, "kind": part.kind, "productCode": part.code, "name": part.name or part.kind}
-    numbers = {
-        "quantity": _tidy(part.quantity),
-        "unitPrice": _tidy(unit),
+    line = {
+        "lineId": part.line_id,
+        "kind": part.kind,
+        "productCode": part.code,
+        "name": part.name or part.kind,
+        "quantity": Decimal(_plain(part.quantity)),  # without zeros at the end, and without an exponent
+        "unitPrice": Decimal(_plain(unit)),
         "discount": part.discount.quantize(CENT),
-        "vatRate": _tidy(part.rate),
+        "vatRate": Decimal(_plain(part.rate)),
         "vatAmount": part.vat.quantize(CENT),
         "total": part.gross.quantize(CENT),
     }
-    return {name: value for name, value in line.items() if value is not None} | numbers
-
-
-def _tidy(number: Decimal) -> Decimal:
-    """Without zeros at the end, and without an exponent."""
-    return Decimal(_plain(number))
-
-
-def _totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
-    gross, vat, discount = (sum((line[name] for line in lines), _ZERO) for name in ("total", "vatAmount", "discount"))
-    return {"gross": gross, "net": gross - vat, "vat": vat, "discount": discount}
-
-
-def _check(document: Mapping[str, Any], order: Order) -> None:
-    """A document whose sums disagree is never sent, whatever the store did to its order."""
-    vat = sum((tax.total for tax in order.taxes), _ZERO)
-    if (document["totals"]["gross"], document["totals"]["vat"]) != (order.total, vat):
-        raise Unbookable("total", "its sums do not agree", "order-sums-differ")
+    return {name: value for name, value in line.items() if value is not None}
 
 
 def refund_receipt(
@@ -287,13 +279,12 @@ def refund_receipt(
     for part in remainder.spread(left):
         line_id = f"refund-{refund.id}-{_plain(part.rate)}"
         lines.append(_refund_line(replace(part, line_id=line_id, kind=FEE, name="Refund")))
-    paid = payments.give_back(-_totals(lines)["gross"], given)
-    external_id = refund_id(rules.shop, refund.id, sale.version)
+    paid = payments.give_back(-sum((line["total"] for line in lines), _ZERO), given)
     day = _day(refund.created_at, rules)
     if sale.version > 1:  # it belongs to a correction, or follows one
         day = max(day, sale.document["businessDate"])
-    document = _refund_document(order, refund.created_at, day, sale, lines, paid, rules)
-    document = {"externalId": external_id, **document}
+    external_id = refund_id(rules.shop, refund.id, sale.version)
+    document = _document("Refund", external_id, order, refund.created_at, day, lines, paid, rules, sale)
     content, why = refund_content(refund), "refunded in the store"
     return Receipt(external_id, order.id, "Refund", sale.version, document, content, why, refund.id, tuple(notes))
 
@@ -308,8 +299,8 @@ def reversal_receipt(
     lines = [_refund_line(part, order.status != REFUNDED) for part in remainder.all_of_it()]
     paid = payments.give_back(remainder.gross, {})
     external_id = reversal_id(rules.shop, order.id, sale.version)
-    document = _refund_document(order, order.found_at, _day(order.found_at, rules), sale, lines, paid, rules)
-    document = {"externalId": external_id, **document}
+    day = _day(order.found_at, rules)
+    document = _document("Refund", external_id, order, order.found_at, day, lines, paid, rules, sale)
     return Receipt(external_id, order.id, "Refund", sale.version, document, sale.content, why)
 
 
@@ -350,23 +341,3 @@ def _refund_line(part: Part, restock: bool | None = None) -> dict[str, Any]:
         part = replace(part, kind=FEE, code=None, quantity=Decimal(1))
     line = _document_line(-part)
     return line if restock is None or part.kind != PRODUCT else line | {"restock": restock}
-
-
-def _refund_document(
-    order: Order,
-    at: datetime,
-    day: str,
-    sale: Receipt,
-    lines: Sequence[dict[str, Any]],
-    payments: Sequence[Payment],
-    rules: ReceiptRules,
-) -> dict[str, Any]:
-    refers_to = {} if sale.version == OLD else {"refersTo": sale.external_id}
-    return {
-        "type": "Refund",
-        **refers_to,
-        **_head(order, at, day, rules),
-        "lines": lines,
-        "payments": payments,
-        "totals": _totals(lines),
-    }

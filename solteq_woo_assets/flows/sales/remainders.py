@@ -42,19 +42,7 @@ class Remainder:
     """
 
     def __init__(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        self._lines = {
-            line["lineId"]: Part(
-                line["vatRate"],
-                line["quantity"],
-                line["total"],
-                line["vatAmount"],
-                line_id=line["lineId"],
-                kind=line["kind"],
-                code=line.get("productCode"),
-                name=line["name"],
-            )
-            for line in lines
-        }
+        self._lines = {line["lineId"]: _part(line) for line in lines}
         self._rates: dict[Decimal, list[Decimal]] = {}
         for part in self._lines.values():
             left = self._rates.setdefault(part.rate, [_ZERO, _ZERO])
@@ -144,6 +132,12 @@ class Remainder:
         by_line = {part.line_id: part for part in parts}
         in_order = [by_line[line_id] for line_id in self._lines]
         return [part for part in in_order if part.gross or part.vat or (part.quantity and part.kind == PRODUCT)]
+
+
+def _part(line: Mapping[str, Any]) -> Part:
+    numbers = (line["vatRate"], line["quantity"], line["total"], line["vatAmount"])
+    names = {"line_id": line["lineId"], "kind": line["kind"], "code": line.get("productCode"), "name": line["name"]}
+    return Part(*numbers, **names)
 
 
 def order_line(line_id: str) -> str:

@@ -29,11 +29,16 @@ from solteq_woo_assets.flows.sales.restocking import restocked
 REVERSED_STATUSES = ("cancelled", "failed")
 
 
-def is_sale(order: Order, rules: ReceiptRules) -> bool:
-    """Whether the order's status is a sale's; a refunded order was one if it was paid."""
-    if order.gone:
+def is_sale(order: Order, rules: ReceiptRules, *, is_booked: bool = False) -> bool:
+    """Whether the store holds the order as a sale. In queries it is the macro ``is_sale``; a test compares them.
+
+    Its status is that of a sale, or it was refunded after it was paid. What is booked stays a sale until the store
+    ends it, whatever its status.
+    """
+    if order.gone or is_ended(order, rules):
         return False
-    return order.status in rules.sale_statuses or (order.status == REFUNDED and order.paid_at is not None)
+    was_paid = order.status == REFUNDED and order.paid_at is not None
+    return is_booked or order.status in rules.sale_statuses or was_paid
 
 
 def is_ended(order: Order, rules: ReceiptRules) -> bool:
@@ -59,10 +64,9 @@ def due_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRules) -
     if order.gone:
         why = f"{order.gone} in the store after it was booked"
         return active.reversal(order, rules, why) if active and rules.deleted_orders == "reverse" else []
-    is_over = is_ended(order, rules)
     if active is None:
-        return _first_or_again(order, booked, rules) if is_sale(order, rules) and not is_over else []
-    if is_over:
+        return _first_or_again(order, booked, rules) if is_sale(order, rules) else []
+    if is_ended(order, rules):
         refunds = active.refunds(order, rules) if active.is_of(order) else []
         return [*refunds, *active.after(refunds).reversal(order, rules, f"{order.status} after it was booked")]
     if active.is_of(order):
@@ -84,7 +88,7 @@ def standing_receipts(order: Order, booked: Sequence[Receipt], rules: ReceiptRul
     :raises Unbookable: the order makes no sound document
     """
     active = _active(booked)
-    if order.gone or is_ended(order, rules) or not (active or is_sale(order, rules)):
+    if not is_sale(order, rules, is_booked=active is not None):
         return []
     if active and active.is_paid_by_method_alone(order):  # as it was booked, though a setting may have changed since
         rules = replace(rules, payment_fees={}, payment_meta={})

@@ -6,14 +6,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import duckdb
+import polars as pl
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.clients.woo_pages import Page, Unreadable, gathered
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.engine.unreadable import StoreRows
-from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.sales.frames import PARTS, local_day, sales_frames
 
 FLOW = "sales"
@@ -49,22 +50,10 @@ def books_sales(connection: duckdb.DuckDBPyConnection) -> bool:
     return first_day(connection) is not None and watermark(connection, SHADOW) is None
 
 
-def is_booked_here(
-    connection: duckdb.DuckDBPyConnection, zone: ZoneInfo
-) -> tuple[str, dict[str, date | datetime | None]]:
-    """Which rows of ``snapshot.woo_sales`` are to be booked, as a condition and its parameters.
-
-    Those made since the first day, on a day that was backfilled, or booked already (a refund of an older order is no
-    sale, of version 0; its reversal is the end of what others booked); and an older order that is paid
-    since then, say by an invoice: who booked before has nothing to do with it any more. Not so with cash on delivery,
-    which is a sale when it is made, and which the store calls paid when it is completed.
-    """
+def booking_begins(connection: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> dict[str, date | datetime | None]:
+    """The parameters ``$begins``, the first day, and ``$begins_at`` of queries that say ``is_booked_here``."""
     begins = first_day(connection)
-    condition = """(day >= $begins OR day IN (SELECT day FROM sync.sales_days)
-        OR id IN (SELECT order_id FROM sync.sales WHERE version > 0 OR refund_id IS NULL)
-        OR (paid_at >= $begins_at
-            AND id NOT IN (SELECT order_id FROM snapshot.woo_sales_payments WHERE method = 'cod')))"""
-    return condition, {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
+    return {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
 
 
 def begin(
@@ -84,10 +73,10 @@ def begin(
         connection.execute("DELETE FROM sync.sales_days")
     known = first_day(connection)
     if known is None and is_shadow:
-        _move(connection, SHADOW, now, None)
+        _move(connection, SHADOW, now)
     begins = sales_from or known or local_day(now, zone)
     if begins != known:
-        _move(connection, FIRST_DAY, datetime.combine(begins, time()), None)
+        _move(connection, FIRST_DAY, datetime.combine(begins, time()))
 
 
 def read_changed(
@@ -139,7 +128,7 @@ def read_days(
 ) -> SalesRead:
     """Read whole days, from first to last, and find what is gone of them. They are to be booked from now on."""
     started = utc_now()
-    reader = _Reader(database, woo, zone, started, full=True)
+    reader = _Reader(database, woo, zone, started, SalesRead(full=True))
     reader.keep_days(first, last, in_flight)
     with database.transaction() as connection:
         connection.execute(
@@ -150,18 +139,16 @@ def read_days(
     return reader.told()
 
 
+@dataclass
 class _Reader:
     """One read: it stores orders in lots, and counts."""
 
-    def __init__(
-        self, database: StateDatabase, woo: WooClient, zone: ZoneInfo, started: datetime, *, full: bool = False
-    ) -> None:
-        self._database = database
-        self._woo = woo
-        self._zone = zone
-        self._started = started
-        self._counts = SalesRead(full=full)
-        self.newest: datetime | None = None
+    _database: StateDatabase
+    _woo: WooClient
+    _zone: ZoneInfo
+    _started: datetime
+    _counts: SalesRead = field(default_factory=SalesRead)
+    newest: datetime | None = None
 
     def told(self) -> SalesRead:
         """What was read."""
@@ -235,35 +222,39 @@ class _Reader:
     def keep_bin(self) -> None:
         """Mark what is in the bin, and read what left it."""
         binned = self._woo.orders.binned()
-        with self._database.transaction() as connection:
-            self._counts.removed += _mark(connection, binned, "binned")
-            rows = connection.execute(f"SELECT id FROM {ORDERS} WHERE gone = 'binned'").fetchall()
-        self._see_again({row[0] for row in rows} - binned, binned)
+        self._mark(binned, "binned")
+        self._see_again(self._ids("gone = 'binned'") - binned, binned)
 
     def keep_days(self, first: date, last: date, in_flight: int) -> None:
         """Read days whole, and find out what became of their orders that are not there any more."""
         start, end = start_of(first, self._zone), start_of(last + timedelta(days=1), self._zone)
         seen = self.keep(self._woo.orders.created(start, end, in_flight=in_flight))
-        with self._database.transaction() as connection:
-            rows = connection.execute(
-                f"SELECT id FROM {ORDERS} WHERE day BETWEEN $first AND $last AND gone IS NULL",
-                {"first": first, "last": last},
-            ).fetchall()
-        missing = {row[0] for row in rows} - seen
+        missing = self._ids("day BETWEEN ? AND ? AND gone IS NULL", first, last) - seen
         if missing:
             binned = self._woo.orders.binned()
-            with self._database.transaction() as connection:
-                self._counts.removed += _mark(connection, missing & binned, "binned")
+            self._mark(missing & binned, "binned")
             self._see_again(missing - binned, binned)
 
     def _see_again(self, ids: Collection[int], binned: Collection[int]) -> None:
         """Ask for orders by name before they are taken for deleted: a list can leave out what is there."""
-        if not ids:
-            return
-        seen = self.keep(self._woo.orders.by_id(sorted(ids)))
+        if ids:
+            seen = self.keep(self._woo.orders.by_id(sorted(ids)))
+            self._mark(set(ids) - seen - set(binned), "deleted")
+
+    def _ids(self, condition: str, *parameters: object) -> set[int]:
         with self._database.transaction() as connection:
-            gone = set(ids) - seen - set(binned)
-            self._counts.removed += _mark(connection, gone, "deleted")
+            rows = connection.execute(f"SELECT id FROM {ORDERS} WHERE {condition}", parameters).fetchall()
+        return {row[0] for row in rows}
+
+    def _mark(self, ids: Collection[int], gone: str) -> None:
+        """Say of orders that the store lists them no more."""
+        with self._database.transaction() as connection:
+            marked = connection.execute(
+                f"UPDATE {ORDERS} SET gone = $gone, read_at = $now "
+                "WHERE list_contains($ids, id) AND gone IS DISTINCT FROM $gone RETURNING id",
+                {"ids": list(ids), "gone": gone, "now": utc_now()},
+            ).fetchall()
+        self._counts.removed += len(marked)
 
 
 def store_orders(
@@ -281,35 +272,39 @@ def store_orders(
     now = utc_now()  # of the transaction, not of the read: a comparison made meanwhile has not seen them
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
     frames = sales_frames(list(newest.values()), refunds, zone)
-    connection.register("orders_of_store", frames["woo_sales"])
+    named = [refund.id for order in orders for refund in order.refunds]
+    with sql.steps(connection, __name__, orders_of_store=frames["woo_sales"]) as steps:
+        steps.table("fresh", now=now)
+        steps.table("changed", now=now)
+        for table in PARTS:
+            _replace_parts(connection, table, frames[table], named)
+        steps.run("remember_erased", now=now)
+        connection.execute("UPDATE fresh SET email = NULL, name = NULL WHERE is_erased(id, customer_id)")
+        connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME FROM fresh")
+        return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
+
+
+_DELETED_REFUNDS = "NOT list_contains($named, refund_id)"
+_GONE = {"woo_sales_lines": f"(refund_id IS NULL OR {_DELETED_REFUNDS})", "woo_sales_refunds": _DELETED_REFUNDS}
+"""Which rows of changed orders go; all of them, if not said. A refund is never edited, so its rows stay."""
+
+
+def _replace_parts(
+    connection: duckdb.DuckDBPyConnection, table: str, parts: pl.DataFrame, named: Sequence[int]
+) -> None:
+    """Store what belongs to changed orders in a table beside them.
+
+    :param named: the refunds that the orders have; they name no more what was deleted in the store
+    """
+    gone = _GONE.get(table, "TRUE")
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE fresh AS "
-        "SELECT new.*, CASE WHEN held.content = new.content AND held.gone IS NULL "
-        f"THEN held.read_at ELSE $now END AS read_at FROM orders_of_store AS new LEFT JOIN {ORDERS} AS held USING (id) "
-        "WHERE held.id IS NULL OR new.modified_at >= held.modified_at OR held.gone IS NOT NULL",
-        {"now": now},
+        f"DELETE FROM snapshot.{table} WHERE order_id IN (SELECT id FROM changed) AND {gone}",
+        {"named": list(named)} if "$named" in gone else {},
     )
-    connection.execute("CREATE OR REPLACE TEMP TABLE changed AS SELECT id FROM fresh WHERE read_at = ?", [now])
-    for table in PARTS:
-        connection.register("parts_of_orders", frames[table])
-        if table == "woo_sales_refunds":
-            _forget_refunds(connection, orders)
-        elif table == "woo_sales_lines":
-            connection.execute(
-                f"DELETE FROM snapshot.{table} WHERE refund_id IS NULL AND order_id IN (SELECT id FROM changed)"
-            )
-        else:
-            connection.execute(f"DELETE FROM snapshot.{table} WHERE order_id IN (SELECT id FROM changed)")
+    with sql.reading(connection, parts=parts):
         connection.execute(
-            f"INSERT OR REPLACE INTO snapshot.{table} BY NAME "
-            "SELECT * FROM parts_of_orders WHERE order_id IN (SELECT id FROM changed)"
+            f"INSERT OR REPLACE INTO snapshot.{table} BY NAME FROM parts WHERE order_id IN (SELECT id FROM changed)"
         )
-    connection.execute(
-        f"INSERT OR IGNORE INTO sync.erased_orders SELECT id, $now FROM fresh WHERE {erased.IS_ERASED}", {"now": now}
-    )  # by itself: the store takes the account off its orders when it is deleted there
-    connection.execute(f"UPDATE fresh SET email = NULL, name = NULL WHERE {erased.IS_ERASED}")
-    connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME SELECT * FROM fresh")
-    return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
 
 
 def _remember_not_stored(
@@ -347,27 +342,6 @@ def _set_apart_replaced(connection: duckdb.DuckDBPyConnection, orders: Sequence[
     return [order for order in orders if order not in replaced]
 
 
-def _forget_refunds(connection: duckdb.DuckDBPyConnection, orders: Sequence[OrderDocument]) -> None:
-    """Drop refunds that were deleted in the store: its orders name them no more."""
-    named = [refund.id for order in orders for refund in order.refunds]
-    for table in ("woo_sales_refunds", "woo_sales_lines"):
-        connection.execute(
-            f"DELETE FROM snapshot.{table} WHERE refund_id IS NOT NULL AND order_id IN (SELECT id FROM changed) "
-            "AND NOT list_contains($named, refund_id)",
-            {"named": named},
-        )
-
-
-def _mark(connection: duckdb.DuckDBPyConnection, ids: Collection[int], gone: str) -> int:
-    """Say of orders that the store lists them no more; of how many that is news."""
-    rows = connection.execute(
-        f"UPDATE {ORDERS} SET gone = $gone, read_at = $now "
-        "WHERE list_contains($ids, id) AND gone IS DISTINCT FROM $gone RETURNING id",
-        {"ids": list(ids), "gone": gone, "now": utc_now()},
-    ).fetchall()
-    return len(rows)
-
-
 def order_key(order_id: int) -> str:
     """What an order is called in the quarantine."""
     return STORE_ORDERS.key(order_id)
@@ -377,12 +351,10 @@ def _move(
     connection: duckdb.DuckDBPyConnection,
     feed: str,
     position: datetime,
-    newest: datetime | None,
+    newest: datetime | None = None,
     made_for: str | None = None,
 ) -> None:
     connection.execute(
-        "INSERT INTO sync.watermarks (feed, position, newest, made_for) "
-        "VALUES ($feed, $position, $newest, $made_for) ON CONFLICT (feed) DO UPDATE "
-        "SET position = EXCLUDED.position, newest = EXCLUDED.newest, made_for = EXCLUDED.made_for",
-        {"feed": feed, "position": position, "newest": newest, "made_for": made_for},
+        "INSERT OR REPLACE INTO sync.watermarks (feed, position, newest, made_for) VALUES (?, ?, ?, ?)",
+        [feed, position, newest, made_for],
     )

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import watermark
@@ -19,15 +20,8 @@ def _changed_orders(shop: Shop) -> str | None:
     if before is None:  # it was, a moment ago
         return None
     recent = shop.woo.orders.modified(before.position)
-    with shop.database.transaction() as connection:
-        known = dict(
-            connection.execute(
-                f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains($ids, id) AND gone IS NULL UNION ALL "
-                "SELECT order_id, TRY_CAST(modified AS TIMESTAMP) FROM sync.orders_not_stored "
-                "WHERE list_contains($ids, order_id)",
-                {"ids": list(recent)},
-            ).fetchall()
-        )
+    with shop.database.transaction() as connection, sql.Steps(connection, __name__) as steps:
+        known = dict(steps.frame("seen", ids=list(recent)).iter_rows())
     changed = sum(known.get(order_id) != modified for order_id, modified in recent.items())
     return f"{changed} new or changed orders in the store" if changed else None
 

@@ -42,6 +42,17 @@ def test_a_paid_order_is_booked_once(shop: Shop) -> None:
     assert shop.tick("sales") == (False, "Nothing new: asked the store for changed orders.")
 
 
+def test_a_customer_is_named_though_somebody_without_an_account_was_erased(shop: Shop) -> None:
+    shop.sync_sales()
+    shop.rows(
+        "INSERT INTO sync.customers (solteq_id, state, why, since) VALUES ('c-1', 'erased', '', now()::TIMESTAMP)"
+    )
+    shop.order(order_line("A1", "24.90"))
+    shop.sync_sales()
+    (booked,) = shop.booked()
+    assert booked["customer"] == {"email": "aino@example.com", "name": "Aino Esimerkki"}
+
+
 @pytest.mark.parametrize(
     "fault",
     [{"drop": "before"}, {"drop": "after"}, {"status": 500}, {"status": 503}, {"status": 429}],

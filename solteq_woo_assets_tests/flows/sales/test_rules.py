@@ -8,29 +8,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
+from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.problems import PROBLEMS
-from solteq_woo_assets.flows.sales.frames import ORDERS_QUERY, order_of, sales_frames
+from solteq_woo_assets.flows.sales.books import orders_by_day
+from solteq_woo_assets.flows.sales.frames import order_of, sales_frames
 from solteq_woo_assets.flows.sales.orders import Line, Order, ReceiptRules, StoreRefund, Tax, Unbookable
 from solteq_woo_assets.flows.sales.receipts import Receipt, business_date
 from solteq_woo_assets.flows.sales.remainders import in_proportion
 from solteq_woo_assets.flows.sales.rules import (
     due_receipts,
     is_deleted_after_booking,
+    is_sale,
     old_order_receipts,
     old_refunds_deleted,
     standing_receipts,
 )
+from solteq_woo_assets.flows.tables import state_database
 
+SALES = "solteq_woo_assets.flows.sales"
 HELSINKI = ZoneInfo("Europe/Helsinki")
 RULES = ReceiptRules("shop", "verkko", HELSINKI, payment_types={"paytrail": "Card", "bacs": "Invoice"})
 CENT = Decimal("0.01")
@@ -169,7 +176,7 @@ def through_the_tables(document: OrderDocument, refunds: Sequence[RefundDocument
             connection.register("frame", frame)
             connection.execute(f"CREATE TABLE snapshot.{table} AS FROM frame")
         connection.execute("CREATE TEMP TABLE chosen AS SELECT *, modified_at AS read_at FROM snapshot.woo_sales")
-        (row,) = connection.sql(ORDERS_QUERY).pl().to_dicts()
+        (row,) = connection.sql(sql.query(SALES, "orders")).pl().to_dicts()
     return order_of(row)
 
 
@@ -894,3 +901,40 @@ def test_an_old_order_is_never_refunded_beyond_its_total() -> None:
     assert old_refunds_deleted(after, booked) == booked
     ended = old_order_receipts(after, booked, RULES, OLD_DAY)
     assert sums([*booked, *ended])[0] == -20
+
+
+def test_queries_and_rules_agree_on_when_an_order_is_a_sale(tmp_path: Path) -> None:
+    """The documents ask the rules; the numbers of a day and the stock under way ask the macro."""
+    statuses = ("processing", "completed", "refunded", "cancelled", "failed", "on-hold", "pending")
+    states = list(product(statuses, (None, "binned"), (None, PAID), (Decimal(0), Decimal(5)), (False, True)))
+    names = ("status", "gone", "paid_at", "total", "is_booked")
+    rows = pl.DataFrame(states, schema=names, orient="row").with_row_index("place")
+    with state_database(tmp_path / "state.duckdb").transaction() as connection:
+        sql.define_macros(connection, SALES)
+        with sql.reading(connection, states=rows):
+            query = f"SELECT is_sale({', '.join(names)}, $sale_statuses) FROM states ORDER BY place"
+            said = connection.execute(query, {"sale_statuses": list(RULES.sale_statuses)}).fetchall()
+    for (status, gone, paid_at, total, is_booked), (is_one,) in zip(states, said, strict=True):
+        shown = order(status=status, gone=gone, paid_at=paid_at, total=total)
+        assert is_sale(shown, RULES, is_booked=is_booked) is is_one, shown
+
+
+@pytest.mark.parametrize(("total", "sales"), [(Decimal(0), 0), (Decimal(5), 1)])
+def test_a_booked_order_is_a_sale_of_its_day_until_all_of_it_is_refunded_without_a_refund(
+    tmp_path: Path, total: Decimal, sales: int
+) -> None:
+    """The store makes no refund of what a gift card paid: the sale is reversed, and the day has one less."""
+    day = date(2026, 11, 23)
+    with state_database(tmp_path / "state.duckdb").transaction() as connection:
+        connection.execute(
+            "INSERT INTO snapshot.woo_sales BY NAME SELECT 7 AS id, $day AS day, 'refunded' AS status, $at AS paid_at, "
+            "$at AS created_at, $at AS modified_at, $at AS read_at, '' AS content, $total AS total",
+            {"day": day, "at": PAID, "total": total},
+        )
+        connection.execute(
+            "INSERT INTO sync.sales BY NAME SELECT 'woo:shop:order:7' AS external_id, 7 AS order_id, 1 AS version, "
+            "'Sale' AS type, '{}' AS document, '' AS content, [] AS notes, 'booked' AS state, '' AS run_id, "
+            "$at AS sent_at",
+            {"at": PAID},
+        )
+        assert orders_by_day(connection, [day], RULES)[day]["sales"] == sales

@@ -1,0 +1,1 @@
+SELECT id FROM fresh WHERE read_at = $now

@@ -1,0 +1,1 @@
+SELECT * FROM candidates WHERE id > $last ORDER BY id LIMIT $most

@@ -1,0 +1,7 @@
+-- Solteq's spelling of the SKUs of the chosen orders.
+SELECT sku_key(code) AS sku_key, arg_max(trim(code), modified_at) AS code
+FROM snapshot.solteq_products
+WHERE NOT deleted AND sku_key(code) IN (
+    SELECT sku_key(sku) FROM snapshot.woo_sales_lines WHERE order_id IN (SELECT id FROM chosen)
+)
+GROUP BY ALL

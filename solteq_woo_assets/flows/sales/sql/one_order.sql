@@ -1,0 +1,1 @@
+FROM snapshot.woo_sales WHERE id = $id
