@@ -39,7 +39,10 @@ def failing_in_words() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Shop:
-    """The resource of every asset. ``leases``: the flows that this run holds. ``clock``: the time for campaigns."""
+    """The resource of every asset. ``leases``: the flows that this run holds. ``clock``: the time for campaigns.
+
+    It is no ``ConfigurableResource``: its parts are clients and a database, and none is a value that a launchpad sets.
+    """
 
     settings: Settings
     database: StateDatabase
