@@ -1,8 +1,10 @@
 """A shop to test with: both sandboxes over real HTTP, a database, and the jobs."""
 
+import gc
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -11,9 +13,11 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import dagster as dg
+import hypothesis
 import pytest
 import requests
 import simplejson
+import stamina
 from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from requests_oauthlib import OAuth1
@@ -24,19 +28,26 @@ from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
-from solteq_woo_assets.engine.database import Clock, utc_now
+from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
+from solteq_woo_assets.engine.flow import Flow
+from solteq_woo_assets.engine.shop import Shop as OpenShop
 from solteq_woo_assets.engine.shop import opened
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
+from solteq_woo_assets_tests.databases import make_database
 from solteq_woo_assets_tests.engine.flows import Run, run_assets
-from solteq_woo_assets_tests.servers import KeptServer
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
-from solteq_woo_sandbox.server import running
+
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 CHANGED_SALES = {"ops": {"woo_sales": {"config": {"changed_only": True}}}}
 """The config of a run of the sales' job that is not for whole days."""
+SESSION = requests.Session()
+"""Of whoever is neither we nor the other side: connections are kept."""
 SHARED = Path(__file__).parents[2] / "shared"
 
 
@@ -78,15 +89,21 @@ class Control:
 
     def _call(self, method: str, path: str, body: Any) -> requests.Response:
         data = None if body is None else simplejson.dumps(body, use_decimal=True)
-        answer = requests.request(
-            method,
-            f"{self.url}/_sandbox/{path}",
-            data=data,
-            headers={"Content-Type": "application/json"},
-            timeout=60,
-        )
+        headers = {"Content-Type": "application/json"}
+        answer = SESSION.request(method, f"{self.url}/_sandbox/{path}", data=data, headers=headers, timeout=60)
         answer.raise_for_status()
         return answer
+
+
+_BUILT: list[tuple[Settings, Sequence[Flow], dg.Definitions]] = []
+"""Definitions by what they are made of: making them takes a quarter of a second."""
+_ASKING: list["Shop"] = []
+
+
+@dg.resource
+def _shop_that_asks() -> Iterator[OpenShop]:
+    with _ASKING[0].opened() as shop:
+        yield shop
 
 
 class Shop:
@@ -94,15 +111,38 @@ class Shop:
 
     def __init__(self, folder: Path, solteq_url: str, woo_url: str) -> None:
         self.folder = folder
-        self.settings_type, self.flows = Settings, FLOWS
+        self.settings_type: type[Settings] = Settings
+        self.flows: Sequence[Flow] = FLOWS
         self.solteq = Control(solteq_url)
         self.woo = Control(woo_url)
         self.settings = self.with_settings()
-        self.database = state_database(self.settings.database)
-        self.instance: dg.DagsterInstance | None = None
         self.clock: Clock = utc_now
         self._edits = 0
-        self._built: tuple[Settings, dg.Definitions] | None = None
+        self._opened: StateDatabase | None = None
+        self._instance: dg.DagsterInstance | None = None
+        self._closing = ExitStack()
+
+    @property
+    def database(self) -> StateDatabase:
+        """The database, wherever the settings say that it is."""
+        if self._opened is None or self._opened.path != self.settings.database:
+            self._opened = state_database(self.settings.database, self.flows)
+        return self._opened
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        """Dagster's storage, from when it is asked for."""
+        if self._instance is None:
+            self._instance = self._closing.enter_context(dg.DagsterInstance.ephemeral())
+        return self._instance
+
+    @instance.setter
+    def instance(self, instance: dg.DagsterInstance | None) -> None:
+        self._instance = instance
+
+    def close(self) -> None:
+        """Give back what is its own."""
+        self._closing.close()
 
     def with_settings(self, **changes: Any) -> Settings:
         """Settings of this shop, with changes; they hold for the runs that follow."""
@@ -186,10 +226,23 @@ class Shop:
         return self._sync(job, woo_customer_accounts={"full": full})
 
     def definitions(self) -> dg.Definitions:
-        """Everything that Dagster loads, as it is until the settings are others."""
-        if self._built is None or self._built[0] is not self.settings:
-            self._built = self.settings, build_definitions(self.settings, self._now, self.flows)
-        return self._built[1]
+        """Everything that Dagster loads, for this shop until another asks for its own."""
+        _ASKING[:] = [self]
+        elsewhere = self.settings.model_copy(update={"database": Path("nowhere")})
+        for settings, flows, built in _BUILT:
+            if settings == elsewhere and flows is self.flows:
+                return built
+        told = build_definitions(elsewhere, flows=self.flows)
+        parts = {name: getattr(told, name) for name in ("assets", "asset_checks", "jobs", "schedules", "sensors")}
+        built = dg.Definitions(**parts, resources={"shop": _shop_that_asks}, executor=told.executor)
+        _BUILT.append((elsewhere, self.flows, built))
+        return built
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenShop]:
+        """As a run has it."""
+        with opened(self.settings, self.database, self._now) as shop:
+            yield shop
 
     def _now(self) -> datetime:
         return self.clock()
@@ -240,8 +293,8 @@ class Shop:
             return metadata(result)
         days = days or (today(self.settings, self.clock()),)
         names = [name for name in flow.assets if name != flow.delivery or self.settings.mode == "live"]
-        with opened(self.settings, state_database(self.settings.database), self._now) as shop:
-            told = run_assets(names, shop, Run(str(uuid4()), list(days), configs, self.instance))
+        with self.opened() as shop:
+            told = run_assets(names, shop, Run(str(uuid4()), list(days), configs, self._instance))
         return {name: _shown(numbers) for name, numbers in told.items()}
 
     def tick(self, flow: str) -> tuple[bool, str]:
@@ -285,7 +338,7 @@ class Shop:
     def _ask_store(self, method: str, path: str, **arguments: Any) -> None:
         secret = OAuth1(woo_sandbox.CONSUMER_KEY, woo_sandbox.CONSUMER_SECRET, signature_method="HMAC-SHA256")
         url = f"{self.woo.url}/wp-json/wc/v3/{path}"
-        requests.request(method, url, auth=secret, timeout=60, **arguments).raise_for_status()
+        SESSION.request(method, url, auth=secret, timeout=60, **arguments).raise_for_status()
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows of the database."""
@@ -447,26 +500,29 @@ def metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
-def kept_servers() -> Iterator[tuple[KeptServer, KeptServer]]:
-    """The servers of both sandboxes."""
-    solteq, woo = KeptServer(), KeptServer()
-    with running(solteq) as solteq.url, running(woo) as woo.url:
-        yield solteq, woo
-
-
 @pytest.fixture
-def shop(tmp_path: Path, kept_servers: tuple[KeptServer, KeptServer]) -> Iterator[Shop]:
+def shop(tmp_path: Path) -> Iterator[Shop]:
     """A shop with nothing in it."""
-    solteq, woo = kept_servers
     with (
-        solteq.serving(solteq_sandbox.create_app(tmp_path / "solteq.sqlite", seed=0)),
-        woo.serving(woo_sandbox.create_app(tmp_path / "woo.sqlite")),
-        dg.DagsterInstance.ephemeral() as instance,
+        running(solteq_sandbox.create_app(tmp_path / "solteq.sqlite", seed=0)) as solteq,
+        running(woo_sandbox.create_app(tmp_path / "woo.sqlite")) as woo,
+        closing(Shop(tmp_path, solteq, woo)) as made,
     ):
-        built = Shop(tmp_path, solteq.url, woo.url)
-        built.instance = instance
-        yield built
+        make_database(made.settings.database)
+        yield made
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no search for garbage has to look at it again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """As many tries as asked for, without the pauses between them."""
+    with stamina.set_testing(True, attempts=10, cap=True):
+        yield
 
 
 @pytest.fixture

@@ -1,30 +1,39 @@
-"""Servers that outlive a test: a server takes a third of a second to stop, an app takes none."""
+"""Servers that outlive a test: a server takes a third of a second to stop, to put another app behind it takes none."""
 
-import asyncio
+import atexit
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
-import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.lifespan.on import LifespanOn
+
+from solteq_woo_sandbox import server
+
+_all = ExitStack()
+atexit.register(_all.close)
 
 
-class KeptServer:
-    """An app for ``running``, behind which each test puts an app of its own."""
+class _KeptServer:
+    """An app behind which each test puts its own. None of those needs to hear of the server's start and end."""
 
-    url: str
-    _app: ASGIApp
+    app: ASGIApp
+
+    def __init__(self) -> None:
+        self.url = _all.enter_context(server.running(self))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":  # the apps' own come and go with them
-            await self._app(scope, receive, send)
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
 
-    @contextmanager
-    def serving(self, app: ASGIApp) -> Iterator[None]:
-        """Answer with this app while the block lasts."""
-        lifespan = LifespanOn(uvicorn.Config(app, log_config=None))
-        with asyncio.Runner() as runner:
-            runner.run(lifespan.startup())
-            self._app = app
-            yield
-            runner.run(lifespan.shutdown())
+
+_free: list[_KeptServer] = []
+
+
+@contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """The app on loopback while the block lasts; gives its URL."""
+    kept = _free.pop() if _free else _KeptServer()
+    kept.app = app
+    try:
+        yield kept.url
+    finally:
+        _free.append(kept)

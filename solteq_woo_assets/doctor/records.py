@@ -15,7 +15,6 @@ from solteq_woo_assets.flows.campaigns.source import pricing_rules
 from solteq_woo_assets.settings import Settings
 
 _EXAMPLES = 3
-_FLOWS = "solteq_woo_assets.flows"
 _ONLINE = "active AND NOT deleted AND trim(code) <> '' AND NOT is_never_sold_online(product_type)"
 
 # A variation without a SKU shows its parent's: WooCommerce lets it inherit that (WC_Product_Variation, get_sku).
@@ -47,7 +46,6 @@ WHERE ends > $now AND held <> 'off' AND field <> 'storeIds' ORDER BY id"""
 def vat_rates_in_use(database: StateDatabase, settings: Settings) -> Collection[Decimal]:
     """Those of the active products; those of the settings where no product has been read."""
     with database.transaction() as connection:
-        sql.define_macros(connection, _FLOWS)
         query = f"SELECT DISTINCT vat_rate FROM snapshot.solteq_products WHERE vat_rate IS NOT NULL AND {_ONLINE}"
         rates = [row[0] for row in connection.execute(query).fetchall()]
     return rates or list(settings.tax_classes)
@@ -59,7 +57,6 @@ def examine_records(database: StateDatabase, settings: Settings, now: datetime) 
     :param now: naive UTC
     """
     with database.transaction() as connection:
-        sql.define_macros(connection, _FLOWS)
         found = list(_findings(connection, settings, now))
     yield from found
 

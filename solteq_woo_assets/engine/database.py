@@ -66,10 +66,19 @@ class StateDatabase:
     one that fails, so that nothing of the failure stays. A setting would outlive its transaction: it is refused.
 
     :param tables: what is kept beside the tables that every flow stands on; made where they are missing
+    :param macros: packages whose macros its connections know
     """
 
-    def __init__(self, path: Path, tables: Iterable[Table] = (), *, lock_seconds: float = LOCK_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        tables: Iterable[Table] = (),
+        macros: Iterable[str] = ("solteq_woo_assets.engine",),
+        *,
+        lock_seconds: float = LOCK_SECONDS,
+    ) -> None:
         self.path = Path(path)
+        self.macros = tuple(macros)
         self.tables = tuple(dict.fromkeys((*TABLES, *tables)))
         self._lock_seconds = lock_seconds
         self._is_whole = False
@@ -160,7 +169,8 @@ class StateDatabase:
             with self._locked():
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix=_COPY, dir=self._private)))
                 stack.enter_context(FileLock(folder / _IN_USE, mode=0o600))
-                copy = StateDatabase(folder / self.path.name, self.tables, lock_seconds=self._lock_seconds)
+                path = folder / self.path.name
+                copy = StateDatabase(path, self.tables, self.macros, lock_seconds=self._lock_seconds)
                 if self.path.exists():
                     self._copy_to(copy.path)
             stack.callback(_stop_idle)  # one may have the copy open
@@ -233,7 +243,7 @@ class StateDatabase:
         self._clear()
         engine = duckdb.connect(":memory:", config={"temp_directory": str(self._private)})
         engine.execute("SET enable_progress_bar = false")  # it would print into the log and the terminal
-        define_macros(engine)
+        define_macros(engine, *self.macros)
         engine.execute("SET lock_configuration = true")
         return engine
 

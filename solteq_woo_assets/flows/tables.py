@@ -18,8 +18,10 @@ def tables_of(flows: Sequence[Flow]) -> tuple[Table, ...]:
 
 
 TABLES = tables_of(FLOWS)
+MACROS = ("solteq_woo_assets.engine", "solteq_woo_assets.flows")
+"""Packages whose macros every query may use."""
 
 
 def state_database(path: Path, flows: Sequence[Flow] = FLOWS, *, lock_seconds: float = LOCK_SECONDS) -> StateDatabase:
     """The database of these flows."""
-    return StateDatabase(path, tables_of(flows), lock_seconds=lock_seconds)
+    return StateDatabase(path, tables_of(flows), MACROS, lock_seconds=lock_seconds)

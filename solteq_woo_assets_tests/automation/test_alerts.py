@@ -52,10 +52,11 @@ class Watched:
     def set(self, **settings: Any) -> None:
         """Settings that hold from here on."""
         self.settings = self.shop.with_settings(**settings)
+        self.definitions = build_definitions(self.settings, lambda: self.now)
 
     def tick(self, name: str) -> str:
         """A tick of a sensor; what it says."""
-        definitions = build_definitions(self.settings, lambda: self.now)
+        definitions = self.definitions
         with dg.build_sensor_context(
             instance=self.shop.instance,
             repository_def=definitions.get_repository_def(),

@@ -14,8 +14,8 @@ from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.errors import SolteqError
 from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line, product_document
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
-from solteq_woo_sandbox.server import running
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 

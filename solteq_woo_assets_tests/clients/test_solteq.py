@@ -25,7 +25,7 @@ from solteq_woo_assets.flows.products.frames import product_frame
 from solteq_woo_assets_tests.clients.feeds import BALANCES, CAMPAIGNS, PRODUCTS
 from solteq_woo_assets_tests.clients.wire import Answer, Wire, json_answer, serving
 from solteq_woo_assets_tests.conftest import campaign_document, without
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.solteq import CLIENT_ID, CLIENT_SECRET, create_app
 
 SECRET = "do-not+show/this"

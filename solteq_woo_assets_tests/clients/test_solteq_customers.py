@@ -23,8 +23,8 @@ from solteq_woo_assets.flows.customers.frames import customer_frame
 from solteq_woo_assets_tests.clients.feeds import CUSTOMERS
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import customer_document, without
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as sandbox
-from solteq_woo_sandbox.server import running
 
 AINO = "aino.esimerkki@example.com"
 AINO_DOCUMENT: Mapping[str, Any] = {

@@ -21,7 +21,7 @@ from solteq_woo_assets.clients.woo_batches import ItemRefused
 from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreFacts, StoreProduct
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 
 SECRET = "cs_not/to+be&shown"

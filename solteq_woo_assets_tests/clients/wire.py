@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 
 _TRANSPORT = "solteq_woo_sandbox.transport"
 

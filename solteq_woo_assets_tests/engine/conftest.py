@@ -1,4 +1,4 @@
-"""A shop to be copied, and no waiting between tries."""
+"""A shop to be copied."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,25 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import stamina
-from hypothesis import settings
 
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_assets_tests.engine.flows import run_flows
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
 from solteq_woo_sandbox.catalogue import gtin
-from solteq_woo_sandbox.server import running
-
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
-
-
-@pytest.fixture(autouse=True)
-def no_waiting() -> Iterator[None]:
-    """As many tries as asked for, without the pauses between them."""
-    with stamina.set_testing(True, attempts=10, cap=True):
-        yield
 
 
 @dataclass

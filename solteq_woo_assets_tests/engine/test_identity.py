@@ -13,9 +13,9 @@ from solteq_woo_assets.flows.all import FLOWS
 from solteq_woo_assets.flows.rebinding import forgotten
 from solteq_woo_assets.flows.tables import TABLES, state_database
 from solteq_woo_assets_tests.conftest import CHANGED_SALES, CommandLine, Shop, environment_of, order_line
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
-from solteq_woo_sandbox.server import running
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from solteq_woo_assets_tests.conftest import Shop, order_line
 from solteq_woo_assets_tests.engine.flows import run_flows
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
-from solteq_woo_sandbox.server import running
 
 pytestmark = pytest.mark.slow
 

@@ -20,11 +20,11 @@ from solteq_woo_assets.flows.campaigns.rules import campaign_price_delta
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.flows.products.rules import CatalogueRules, product_delta
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
-from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.table import Table
-from solteq_woo_assets_tests.engine.conftest import no_waiting, template
+from solteq_woo_assets_tests.databases import make_database
+from solteq_woo_assets_tests.engine.conftest import template
 
-__all__ = ["no_waiting", "template"]
+__all__ = ["template"]
 
 RULES = CatalogueRules(
     new_product_status="draft",
@@ -230,5 +230,5 @@ def rows(changes: pl.DataFrame) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def sides(tmp_path: Path) -> Iterator[Sides]:
-    with state_database(tmp_path / "state.duckdb").transaction() as connection:
+    with make_database(tmp_path / "state.duckdb").transaction() as connection:
         yield Sides(connection)

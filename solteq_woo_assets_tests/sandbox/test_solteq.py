@@ -16,8 +16,8 @@ import simplejson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import catalogue
-from solteq_woo_sandbox.server import running
 from solteq_woo_sandbox.solteq import CLIENT_ID, CLIENT_SECRET, FEEDS, create_app
 
 SCOPES = "catalog-api stock-api customer-api discount-api"

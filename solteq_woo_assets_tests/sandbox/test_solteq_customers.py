@@ -9,8 +9,8 @@ import pytest
 import requests
 import simplejson
 
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import catalogue
-from solteq_woo_sandbox.server import running
 from solteq_woo_sandbox.solteq import CLIENT_ID, CLIENT_SECRET, FEEDS, create_app
 
 PATH = FEEDS["customers"][0]

@@ -11,8 +11,8 @@ import requests
 import simplejson
 
 from solteq_woo_assets_tests.conftest import balance_document, product_document
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq
-from solteq_woo_sandbox.server import running
 
 SALE: dict[str, Any] = {
     "externalId": "woo:shop:order:1",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 from solteq_woo_sandbox.woo_products import HAND_EDITS
 

@@ -9,7 +9,7 @@ import requests
 from oauthlib.oauth1 import Client
 from requests_oauthlib import OAuth1
 
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 
 HTTPS = {"X-Forwarded-Proto": "https"}

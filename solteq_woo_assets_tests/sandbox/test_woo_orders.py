@@ -12,7 +12,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 from solteq_woo_sandbox.woo_discounts import apply_coupons
 from solteq_woo_sandbox.woo_store import DEFAULT_SETTINGS

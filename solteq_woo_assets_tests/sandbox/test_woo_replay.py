@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from solteq_woo_assets_tests.sandbox.woo_recordings import ABSENT, KEY, RECORDINGS, Replay, differences, steps_of
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.woo import CONSUMER_KEY, CONSUMER_SECRET, create_app
 
 SCENARIOS = ("store", "products", "products_batch", "products_modified", "variable_products", "customers", "orders")

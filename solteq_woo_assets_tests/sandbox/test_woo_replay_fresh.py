@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from solteq_woo_assets_tests.sandbox.woo_recordings import ABSENT, RECORDINGS, Replay, Step, steps_of
-from solteq_woo_sandbox.server import running
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox.woo import create_app
 
 pytestmark = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=ABSENT)

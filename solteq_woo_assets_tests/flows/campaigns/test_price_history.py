@@ -16,7 +16,7 @@ from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue
-from solteq_woo_assets.flows.tables import TABLES
+from solteq_woo_assets.flows.tables import MACROS, TABLES
 
 START = datetime(2026, 3, 1)  # noqa: DTZ001  as the database keeps it
 SECOND = timedelta(seconds=1)
@@ -77,7 +77,7 @@ class Store:
 def memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """The tables, in memory."""
     with duckdb.connect() as connection:
-        define_macros(connection)
+        define_macros(connection, *MACROS)
         bring_up(connection, TABLES, None)
         yield connection
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.engine.sql import define_macros
+from solteq_woo_assets.flows.tables import MACROS
 
 CENT = Decimal("0.01")
 money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
@@ -17,9 +18,7 @@ money = st.decimals(Decimal("0.0001"), Decimal(99999), places=4)
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
-        define_macros(opened)
-        define_macros(opened, "solteq_woo_assets.flows")
-        define_macros(opened, "solteq_woo_assets.flows.campaigns")
+        define_macros(opened, *MACROS, "solteq_woo_assets.flows.campaigns")
         yield opened
 
 

@@ -126,7 +126,6 @@ def left(folder: Path) -> dict[str, list[str]]:
 def full(shop: Shop, tmp_path: Path) -> Shop:
     """A database in a folder of its own, with the person everywhere in it."""
     shop.with_settings(database=tmp_path / "full" / "state.duckdb")
-    shop.database = state_database(shop.settings.database)
     write_everywhere(shop.database)
     return shop
 

@@ -12,7 +12,7 @@ from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.customers import links as customer_links
 from solteq_woo_assets.flows.customers.rules import CustomerRules, Merge
 from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS
-from solteq_woo_assets.flows.tables import state_database
+from solteq_woo_assets_tests.databases import make_database
 from solteq_woo_assets_tests.flows.conftest import NOW
 
 RULES = CustomerRules(shop="shop")
@@ -71,7 +71,7 @@ def people(connection: duckdb.DuckDBPyConnection) -> People:
 
 @pytest.fixture
 def connection(tmp_path: Any) -> Iterator[duckdb.DuckDBPyConnection]:
-    with state_database(tmp_path / "state.duckdb").transaction() as connection:
+    with make_database(tmp_path / "state.duckdb").transaction() as connection:
         yield connection
 
 
@@ -724,7 +724,6 @@ def test_a_type_changed_in_solteq_alone_writes_nothing(people: People, kinds: tu
 
 
 def test_the_queries_name_the_fields_of_a_person_in_one_order(people: People) -> None:
-    define_macros(people.connection)
     define_macros(people.connection, "solteq_woo_assets.flows.customers")
     person = ", ".join(f"'{field}' AS {field}" for field in PERSON_FIELDS)
     query = f"SELECT person_fields(), person(side, phone, side, NULL) FROM (SELECT {person}) AS side"

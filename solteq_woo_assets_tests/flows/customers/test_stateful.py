@@ -17,9 +17,9 @@ from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_assets_tests.engine.flows import run_flows
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
-from solteq_woo_sandbox.server import running
 
 TO_WOO, TO_SOLTEQ = "customers_to_woo", "customers_to_solteq"
 VALUES: dict[str, list[str]] = {

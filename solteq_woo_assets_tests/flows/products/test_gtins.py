@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from solteq_woo_assets.engine.sql import define_macros
+from solteq_woo_assets.flows.tables import MACROS
 from solteq_woo_assets_tests.flows.conftest import Sides, rows
 
 OF_A_COMPANY = "is not given to products worldwide"
@@ -15,8 +16,7 @@ NO_LENGTH = "is not 8, 12, 13 or 14 digits"
 def judged(given: str) -> tuple[str | None, str | None]:
     """The number with its zeroes, and what is wrong with it."""
     with duckdb.connect() as connection:
-        define_macros(connection)
-        define_macros(connection, "solteq_woo_assets.flows")
+        define_macros(connection, *MACROS)
         query = "SELECT padded_gtin($given) AS padded, gtin_fault(padded)"
         return connection.execute(query, {"given": given}).fetchall()[0]
 

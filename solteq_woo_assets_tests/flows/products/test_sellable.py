@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.flows.balances.rules import StockRules
 from solteq_woo_assets_tests.flows.conftest import RULES, Sides, links_of, rows
 
@@ -164,7 +163,6 @@ def test_of_a_code_on_two_products_the_page_stays_while_it_shows_the_price_of_on
 )
 def test_both_flows_mean_the_same_by_it(sides: Sides, fields: dict[str, object]) -> None:
     sold(sides, product=fields)
-    define_macros(sides.connection, "solteq_woo_assets.flows")
     query = "SELECT is_sold_online(product_type, sales_price) FROM snapshot.solteq_products"
     is_sold = sides.connection.execute(query).fetchall()
     actions = sides.product_delta().changes["action"].to_list()

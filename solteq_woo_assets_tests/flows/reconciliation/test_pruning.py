@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from solteq_woo_assets.flows.reconciliation.pruning import prune
-from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.conftest import Shop
+from solteq_woo_assets_tests.databases import make_database
 
 NOW = datetime(2026, 11, 23, 10)  # noqa: DTZ001  UTC, as the database keeps it
 SETTINGS = Settings.model_construct(keep_history_days=90, keep_price_history_days=396, keep_sales_days=3653)
@@ -19,7 +19,7 @@ SETTINGS = Settings.model_construct(keep_history_days=90, keep_price_history_day
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with state_database(tmp_path / "state.duckdb").transaction() as connection:
+    with make_database(tmp_path / "state.duckdb").transaction() as connection:
         yield connection
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from solteq_woo_assets.doctor.examination import examine
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import woo as woo_sandbox
-from solteq_woo_sandbox.server import running
 
 HUNDRED, EIGHTY = order_line("A1", "100.00"), order_line("A1", "80.00")
 

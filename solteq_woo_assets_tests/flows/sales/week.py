@@ -22,9 +22,9 @@ import dagster as dg
 from solteq_woo_assets_tests.conftest import Shop, order_line
 from solteq_woo_assets_tests.engine.flows import run_flows, run_sales_until
 from solteq_woo_assets_tests.engine.processes import exit_code, started
+from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import solteq as solteq_sandbox
 from solteq_woo_sandbox import woo as woo_sandbox
-from solteq_woo_sandbox.server import running
 
 PRODUCTS = 20
 PIECES = 200
