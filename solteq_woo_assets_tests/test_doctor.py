@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from solteq_woo_assets.cli import main, terminal
 from solteq_woo_assets.clients.woo_probes import TaxRate
-from solteq_woo_assets.doctor import Finding, examine
 from solteq_woo_assets.doctor.clocks import clock, time_zone
 from solteq_woo_assets.doctor.database import free_space
+from solteq_woo_assets.doctor.examination import examine
+from solteq_woo_assets.doctor.findings import Finding
 from solteq_woo_assets.doctor.taxes import vat_rate
 from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.upgrades import VERSION

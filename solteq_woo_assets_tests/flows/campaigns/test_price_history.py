@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue

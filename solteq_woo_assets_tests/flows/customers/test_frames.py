@@ -9,8 +9,8 @@ import simplejson
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import StoreCustomer
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers import links as customer_links

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 import simplejson
 
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets_tests.conftest import (
     CommandLine,
     Shop,
