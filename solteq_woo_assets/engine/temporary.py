@@ -1,4 +1,4 @@
-"""What is made for a while only: temporary tables, and frames that are registered for a query."""
+"""Temporary tables, and frames that are registered for a query."""
 
 from collections.abc import Callable
 from functools import wraps
