@@ -18,7 +18,7 @@ from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.flows.sales.receipts import Receipt
 from solteq_woo_assets.flows.sales.rules import due_receipts, standing_receipts
-from solteq_woo_assets.flows.sales.snapshots import ORDERS, booking_begins
+from solteq_woo_assets.flows.sales.snapshots import ORDERS, add_orders
 
 ORDERS_AT_ONCE = 5_000
 DIFFERENCES_SHOWN = 50
@@ -62,6 +62,7 @@ def booked_by_day(connection: duckdb.DuckDBPyConnection, days: Collection[date])
 
 def _by_day(connection: duckdb.DuckDBPyConnection, query: str, days: Collection[date], **parameters: Any) -> Numbers:
     with sql.steps(connection, __name__) as steps:
+        steps.view("standing_sales")
         found = steps.frame(query, days=list(days), **parameters)
     numbers = {row.pop("day"): row for row in found.to_dicts()}
     return {day: numbers.get(day) or dict.fromkeys(found.columns[1:], 0) for day in days}
@@ -166,7 +167,7 @@ def compare(
         standing, due = _should_be(order, [each.receipt for each in sent], rules) if is_ours else ([], [])
         if day in days and is_ours:
             should = _sums((receipt, receipt.refund_id is not None) for receipt in standing)
-            has = _sums((each.receipt, bool(standing) and _is_current_refund(each)) for each in held)
+            has = _sums((each.receipt, bool(standing) and each.is_current_refund) for each in held)
             agreement.compare_order(day, order.id, should, has, is_sale=bool(standing))
         should = _by_date([*_with_amounts(sent, standing), *due])
         agreement.compare_dates(days, day, order.id, should, _by_date([each.receipt for each in held]))
@@ -216,11 +217,6 @@ def _with_amounts(sent: Iterable[Sent], standing: Iterable[Receipt]) -> Iterator
         yield replace(receipt, document={**receipt.document, "totals": totals}) if totals else receipt
 
 
-def _is_current_refund(sent: Sent) -> bool:
-    """Whether it is a refund of the store, in the order's last version."""
-    return sent.is_current and sent.receipt.refund_id is not None
-
-
 def _read_back(booked: Iterable[Sent], find: Find) -> list[Sent]:
     """With the documents as Solteq has them, without those that it has not."""
     found: list[Sent] = []
@@ -243,9 +239,9 @@ def _orders_of(
     last = 0
     while True:
         with database.transaction() as connection, sql.steps(connection, __name__) as steps:
-            begins = booking_begins(connection, zone)
+            add_orders(steps, zone)
             asked = {"days": list(days), "sent_from": sent_from, "last": last, "most": ORDERS_AT_ONCE}
-            steps.table("chosen", "to_compare", **asked, **begins)
+            steps.table("chosen", "to_compare", **asked)
             rows, sent = chosen_orders(steps), sent_of(steps)
         if not rows:
             return

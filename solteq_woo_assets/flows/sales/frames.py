@@ -191,6 +191,11 @@ class Sent(NamedTuple):
     is_booked: bool
     is_current: bool
 
+    @property
+    def is_current_refund(self) -> bool:
+        """Whether it is a refund of the store, in the order's last version."""
+        return self.is_current and self.receipt.refund_id is not None
+
 
 def sent_of(steps: sql.Steps) -> defaultdict[int, list[Sent]]:
     """What the ledger has of the chosen orders, by order, as it left."""

@@ -23,7 +23,7 @@ from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules
 from solteq_woo_assets.flows.sales.plan import dump, ways_of
 from solteq_woo_assets.flows.sales.receipts import Receipt, sale_id
-from solteq_woo_assets.flows.sales.snapshots import booking_begins
+from solteq_woo_assets.flows.sales.snapshots import add_orders
 from solteq_woo_assets.flows.sales.tables import SALES, SALES_LOOKUPS
 
 ORDERS_AT_ONCE = 500
@@ -47,9 +47,8 @@ class Again:
 
 @dataclass
 class Adoption:
-    """What came of looking: orders looked up, documents that the ledger did not know, orders in conflict."""
+    """What came of looking: documents that the ledger did not know, orders in conflict."""
 
-    looked_up: int = 0
     documents: int = 0
     conflicts: int = 0
 
@@ -84,7 +83,6 @@ def adopt(
             list(pool.map(lambda look: _look_up(look, find, rules), lot))
             with database.transaction() as connection:
                 told.documents += _store(connection, lot, run_id)
-            told.looked_up += len(lot)
             told.conflicts += sum(look.conflict is not None for look in lot)
     return told
 
@@ -120,8 +118,8 @@ def _lots(database: StateDatabase, rules: ReceiptRules, again: Again) -> Iterato
     last = 0
     while True:
         with database.transaction() as connection, sql.steps(connection, __name__) as steps:
-            begins = booking_begins(connection, rules.zone)
-            steps.table("chosen", "to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked, **begins)
+            add_orders(steps, rules.zone)
+            steps.table("chosen", "to_look_up", ways=ways_of(rules), last=last, most=ORDERS_AT_ONCE, **asked)
             rows, sent = chosen_orders(steps), sent_of(steps)
         if not rows:
             return

@@ -10,7 +10,6 @@ run finds the pending documents, looks them up and carries on.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -42,7 +41,6 @@ class Document:
 
     refund_id: int | None
     version: int
-    day: date
     document: str
     content: str
     notes: Sequence[str]
@@ -92,6 +90,7 @@ class SalesOutbox(Outbox[Document, HeldSale]):
         schema = SALES.schema_without("state", "solteq_id", "run_id", "sent_at", "booked_at")
         with sql.steps(connection, __name__, documents=pl.DataFrame(rows, schema=schema, orient="row")) as steps:
             steps.run("enter", run_id=run_id, now=utc_now())
+            steps.view("erased_accounts")
             self._customers = {
                 row.pop("order_id"): {name: value for name, value in row.items() if value}
                 for row in steps.frame("customers", shop=self._shop).to_dicts()

@@ -25,7 +25,7 @@ from solteq_woo_assets.flows.sales.rules import (
     old_order_receipts,
     old_refunds_deleted,
 )
-from solteq_woo_assets.flows.sales.snapshots import booking_begins, order_key
+from solteq_woo_assets.flows.sales.snapshots import add_orders, order_key
 from solteq_woo_assets.flows.sales.tables import SALES_DELTA, SETTLED_ORDERS
 
 ORDERS_AT_ONCE = 5_000
@@ -87,7 +87,8 @@ class _Candidate(NamedTuple):
 
 def _candidates(steps: sql.Steps, rules: ReceiptRules) -> Iterator[_Candidate]:
     connection = steps.connection
-    steps.table("candidates", ways=ways_of(rules), **booking_begins(connection, rules.zone))
+    add_orders(steps, rules.zone)
+    steps.table("candidates", ways=ways_of(rules))
     codes_are_known = watermark(connection, "snapshot.solteq_products") is not None
     last = 0
     while True:

@@ -4,9 +4,9 @@ A line remembers the pieces that refunds put back (``_restock_refunded_items``),
 itself does not say it (contract, 36, 37, 43).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from itertools import combinations
+from itertools import chain, combinations
 
 from solteq_woo_assets.flows.sales.orders import PRODUCT, Order
 
@@ -50,7 +50,7 @@ def _pieces(order: Order, line_id: int) -> dict[int, Decimal]:
 
 def _adding_up(pieces: Mapping[int, Decimal], total: Decimal) -> set[int]:
     if len(pieces) <= _SEARCHED:
-        for some in _combinations(pieces):
+        for some in chain.from_iterable(combinations(pieces, size) for size in range(len(pieces) + 1)):
             if sum((pieces[refund_id] for refund_id in some), _ZERO) == total:
                 return set(some)
     chosen: set[int] = set()
@@ -59,9 +59,3 @@ def _adding_up(pieces: Mapping[int, Decimal], total: Decimal) -> set[int]:
             chosen.add(refund_id)
             total -= count
     return chosen
-
-
-def _combinations(ids: Iterable[int]) -> Iterable[tuple[int, ...]]:
-    every = list(ids)
-    for size in range(len(every) + 1):
-        yield from combinations(every, size)

@@ -16,6 +16,7 @@ from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
 from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.sales.frames import PARTS, local_day, sales_frames
+from solteq_woo_assets.table import DAY, TIME
 
 FLOW = "sales"
 ORDERS = "snapshot.woo_sales"
@@ -50,10 +51,12 @@ def books_sales(connection: duckdb.DuckDBPyConnection) -> bool:
     return first_day(connection) is not None and watermark(connection, SHADOW) is None
 
 
-def booking_begins(connection: duckdb.DuckDBPyConnection, zone: ZoneInfo) -> dict[str, date | datetime | None]:
-    """The parameters ``$begins``, the first day, and ``$begins_at`` of queries that say ``is_booked_here``."""
-    begins = first_day(connection)
-    return {"begins": begins, "begins_at": start_of(begins, zone) if begins else None}
+def add_orders(steps: sql.Steps, zone: ZoneInfo) -> None:
+    """Let queries read ``orders_of_store``, which says what is to be booked here, and ``begins``, the first day."""
+    day = first_day(steps.connection)
+    at = start_of(day, zone) if day else None
+    steps.add(begins=pl.DataFrame([(day, at)], schema={"day": DAY, "instant": TIME}, orient="row"))
+    steps.view("orders_of_store")
 
 
 def begin(
@@ -273,13 +276,16 @@ def store_orders(
     newest = {order.id: order for order in sorted(orders, key=lambda order: order.date_modified_gmt)}
     frames = sales_frames(list(newest.values()), refunds, zone)
     named = [refund.id for order in orders for refund in order.refunds]
-    with sql.steps(connection, __name__, orders_of_store=frames["woo_sales"]) as steps:
+    with sql.steps(connection, __name__, arrived=frames["woo_sales"]) as steps:
         steps.table("fresh", now=now)
         steps.table("changed", now=now)
         for table in PARTS:
             _replace_parts(connection, table, frames[table], named)
+        steps.view("erased_accounts")
         steps.run("remember_erased", now=now)
-        connection.execute("UPDATE fresh SET email = NULL, name = NULL WHERE is_erased(id, customer_id)")
+        connection.execute(
+            "UPDATE fresh SET email = NULL, name = NULL WHERE id IN (SELECT order_id FROM sync.erased_orders)"
+        )
         connection.execute(f"INSERT OR REPLACE INTO {ORDERS} BY NAME FROM fresh")
         return connection.execute("SELECT count(*) FROM changed").fetchall()[0][0]
 

@@ -1,8 +1,6 @@
 """Pieces that were sold in the store and that Solteq's balances may not show yet."""
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import polars as pl
@@ -13,7 +11,7 @@ from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP
 from solteq_woo_assets.flows.sales.booked_elsewhere import moved_pieces
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.plan import plan
-from solteq_woo_assets.flows.sales.snapshots import booking_begins
+from solteq_woo_assets.flows.sales.snapshots import add_orders
 from solteq_woo_assets.flows.sales.tables import SALES_UNDER_WAY
 
 BALANCES = "snapshot.solteq_balances"
@@ -33,11 +31,16 @@ def store_sales_under_way(connection: duckdb.DuckDBPyConnection, rules: ReceiptR
     shown_until = _shown_until(connection)
     changes = due.changes.select("key", "woo_id", "document")
     with sql.steps(connection, __name__, changes=changes, held_back=due.held) as steps:
-        begins = booking_begins(connection, rules.zone)
-        steps.table("holding", sale_statuses=list(rules.sale_statuses), shown_until=shown_until, **begins)
-        documents = steps.frame("documents_of_holding").iter_rows()
+        add_orders(steps, rules.zone)
+        steps.view("standing_sales")
+        steps.table("holding", sale_statuses=list(rules.sale_statuses), shown_until=shown_until)
+        moved = [
+            (order_id, line_id, external_id, sku, pieces, booked_at)
+            for order_id, external_id, document, booked_at in steps.frame("documents_of_holding").iter_rows()
+            for (line_id, sku), pieces in moved_pieces(simplejson.loads(document, use_decimal=True)).items()
+        ]
         schema = SALES_UNDER_WAY.schema_without("is_shown", "since", "why")
-        steps.add(moved=pl.DataFrame(_moved(documents), schema=schema, orient="row"))
+        steps.add(moved=pl.DataFrame(moved, schema=schema, orient="row"))
         steps.table("under_way", shown_until=shown_until)
         connection.execute("DELETE FROM snapshot.sales_under_way")
         connection.execute("INSERT INTO snapshot.sales_under_way BY NAME FROM under_way")
@@ -49,12 +52,3 @@ def _shown_until(connection: duckdb.DuckDBPyConnection) -> datetime:
     rows = connection.execute("SELECT read_at_there FROM sync.watermarks WHERE feed = ?", [BALANCES]).fetchall()
     read_at = rows[0][0] if rows else None
     return read_at - SOLTEQ_OVERLAP if read_at else datetime(2000, 1, 1)  # noqa: DTZ001
-
-
-def _moved(documents: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Rows of what documents take from Solteq's balances."""
-    return [
-        (order_id, line_id, external_id, sku, pieces, booked_at)
-        for order_id, external_id, document, booked_at in documents
-        for (line_id, sku), pieces in moved_pieces(simplejson.loads(document, use_decimal=True)).items()
-    ]

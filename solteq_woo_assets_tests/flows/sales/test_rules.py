@@ -909,11 +909,10 @@ def test_queries_and_rules_agree_on_when_an_order_is_a_sale(tmp_path: Path) -> N
     states = list(product(statuses, (None, "binned"), (None, PAID), (Decimal(0), Decimal(5)), (False, True)))
     names = ("status", "gone", "paid_at", "total", "is_booked")
     rows = pl.DataFrame(states, schema=names, orient="row").with_row_index("place")
-    with state_database(tmp_path / "state.duckdb").transaction() as connection:
-        sql.define_macros(connection, SALES)
-        with sql.reading(connection, states=rows):
-            query = f"SELECT is_sale({', '.join(names)}, $sale_statuses) FROM states ORDER BY place"
-            said = connection.execute(query, {"sale_statuses": list(RULES.sale_statuses)}).fetchall()
+    database = state_database(tmp_path / "state.duckdb")
+    with database.transaction() as connection, sql.steps(connection, f"{SALES}.rules", states=rows):
+        query = f"SELECT is_sale({', '.join(names)}, $sale_statuses) FROM states ORDER BY place"
+        said = connection.execute(query, {"sale_statuses": list(RULES.sale_statuses)}).fetchall()
     for (status, gone, paid_at, total, is_booked), (is_one,) in zip(states, said, strict=True):
         shown = order(status=status, gone=gone, paid_at=paid_at, total=total)
         assert is_sale(shown, RULES, is_booked=is_booked) is is_one, shown

@@ -1,6 +1,6 @@
 -- Documents on their way, those of an order one after the other. Orders at which Solteq failed go last.
 SELECT
-    key, action, kind, woo_id, changes, delta.refund_id, delta.version, day,
+    key, action, kind, woo_id, changes, delta.refund_id, delta.version,
     delta.document, delta.content, delta.notes, settles,
     sent.external_id IS NOT NULL AS was_sent
 FROM delta.sales_delta AS delta

@@ -2,6 +2,6 @@
 SELECT
     new.*,
     CASE WHEN held.content = new.content AND held.gone IS NULL THEN held.read_at ELSE $now END AS read_at
-FROM orders_of_store AS new
+FROM arrived AS new
 LEFT JOIN snapshot.woo_sales AS held USING (id)
 WHERE held.id IS NULL OR new.modified_at >= held.modified_at OR held.gone IS NOT NULL

@@ -17,12 +17,11 @@ refused AS (
 sold AS (
     SELECT
         *,
-        is_sale(status, gone, paid_at, total, has_standing_sale(id), $sale_statuses) AS is_sale,
+        is_sale(status, gone, paid_at, total, id IN (FROM standing_sales), $sale_statuses) AS is_sale,
         is_sale(status, NULL, paid_at, total, FALSE, $sale_statuses) AS was_sale,  -- before it was gone, say
-        is_booked_here(id, day, paid_at, $begins, $begins_at) AS is_ours,
         id IN (SELECT woo_id FROM due) AS is_due,
         id IN (SELECT order_id FROM snapshot.woo_sales_lines WHERE refund_id IS NULL AND reduced_stock > 0) AS has_taken
-    FROM snapshot.woo_sales
+    FROM orders_of_store
 )
 
 SELECT
@@ -44,4 +43,4 @@ WHERE
     OR held.key IS NOT NULL
     OR id IN (SELECT order_id FROM sync.sales WHERE state = 'booked' AND booked_at > $shown_until)
     OR (has_taken AND is_ours AND NOT is_sale)
-    OR (has_taken AND NOT is_ours AND NOT was_sale AND paid_at IS NULL AND NOT is_cash_on_delivery(id))
+    OR (has_taken AND NOT is_ours AND NOT was_sale AND paid_at IS NULL AND NOT is_cash_on_delivery)

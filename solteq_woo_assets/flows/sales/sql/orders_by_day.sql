@@ -2,7 +2,7 @@
 WITH sold AS (
     SELECT
         *,
-        is_sale(status, gone, paid_at, total, has_standing_sale(id), $sale_statuses) AS is_sale
+        is_sale(status, gone, paid_at, total, id IN (FROM standing_sales), $sale_statuses) AS is_sale
     FROM snapshot.woo_sales
     WHERE day IN (SELECT unnest($days))
 ),

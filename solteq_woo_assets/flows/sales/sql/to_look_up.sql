@@ -9,8 +9,8 @@ WITH sold AS (
         -- Solteq cannot have anything of these, as long as nothing was refunded.
         (status = 'pending' OR ends_with(status, 'draft'))
         AND id NOT IN (SELECT order_id FROM snapshot.woo_sales_refunds) AS is_not_paid_yet
-    FROM snapshot.woo_sales
-    WHERE id > $last AND is_booked_here(id, day, paid_at, $begins, $begins_at)
+    FROM orders_of_store
+    WHERE id > $last AND is_ours
 )
 
 SELECT sold.*
