@@ -33,8 +33,9 @@ Levels = dict[str, str]
 
 @pytest.fixture
 def pair(shop: Shop) -> Shop:
-    """A shop whose store has a tax class with the right rate for every VAT rate in the settings."""
+    """A shop whose store has a tax class with the right rate for every VAT rate in the settings, before any run."""
     shop.with_settings(tax_classes=RATES)
+    shop.database.path.unlink()
     return shop
 
 

@@ -204,6 +204,7 @@ def held(product: StoreProduct) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_by_hand")
 def test_sample_catalogue_arrives_field_by_field(
     shop: Shop, rows: list[Row], solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch

@@ -395,6 +395,7 @@ def test_only_owned_fields_reach_the_store(template: Template, monkeypatch: pyte
             assert {meta["key"] for meta in body.get("meta_data", [])} <= {"_solteq_store_balances"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transactions", [1, 4, 8, 11, 13])
 def test_a_disk_that_fills_up_on_the_way_fails_in_words_and_the_next_run_carries_on(
     template: Template, transactions: int
