@@ -19,7 +19,7 @@ GROUPS = {
     "products_poll_seconds": "When flows run",
     "alert_email_to": "Alerts",
     "dagster_url": "The Dagster UI",
-    "solteq_feeds": "Where Solteq keeps what",
+    "solteq_feeds": "Solteq's feeds",
 }
 """Headings of the settings page, by the setting with which each begins."""
 
@@ -69,7 +69,7 @@ def problems_page() -> str:
         "Why a record is held back, and what to do. `solteq-woo quarantine list` names each by its code.",
         "Made from `solteq_woo_assets/engine/problems.py`.",
         "",
-        "| code | what is wrong |",
+        "| code | problem |",
         "| --- | --- |",
         *(f"| [`{problem.code}`]({problem.code}.md) | {problem.title} |" for problem in PROBLEMS.values()),
         "",

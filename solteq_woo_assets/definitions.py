@@ -59,5 +59,5 @@ def build_definitions(settings: Settings, clock: Clock = utc_now, flows: Sequenc
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What Dagster loads; the settings are read then, not when the module is imported."""
+    """The definitions for Dagster. The settings are read by then, not when the module is imported."""
     return build_definitions(Settings.load())

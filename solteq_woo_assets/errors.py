@@ -45,13 +45,7 @@ class RemoteError(IntegrationError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        body: object = None,
-        mend: str = "",
+        self, message: str, *, status: int | None = None, code: str | None = None, body: object = None, mend: str = ""
     ) -> None:
         super().__init__(message)
         self.status = status

@@ -1,4 +1,4 @@
-"""What a flow is."""
+"""Types of a flow: its changes and its comparison."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,16 +44,16 @@ HELD_SCHEMA = pl.Schema(dict.fromkeys(("key", "field", "reason", "code"), pl.Str
 """Records that are held back; ``code`` is of the catalogue of problems."""
 
 Effect = Callable[[duckdb.DuckDBPyConnection], None]
-"""Writes to the tables of a flow what its comparison found out, such as a link."""
+"""Stores a result of a comparison, such as a link, in the flow's tables."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a flow would write, by what was last read of both sides. To make one changes nothing in the database.
+    """The writes that a flow would make, by the last read of both sides. Making one changes nothing in the database.
 
-    ``changes`` begins with ``CHANGES_SCHEMA``, ``held`` has ``HELD_SCHEMA``. ``effects``: what the delta asset applies
-    in the transaction that stores the delta. ``next_edge``: when the same data give another comparison, if they do,
-    in UTC without a zone. ``compared``: how many records it looked at. ``numbers``: what the UI tells besides.
+    ``changes`` begins with ``CHANGES_SCHEMA``, ``held`` has ``HELD_SCHEMA``. ``effects``: writes that the delta asset
+    applies in the transaction that stores the delta. ``next_edge``: when the same data give another comparison, if they
+    do, in UTC without a zone. ``compared``: how many records it looked at. ``numbers``: more numbers for the UI.
     """
 
     changes: pl.DataFrame
@@ -64,6 +64,6 @@ class Comparison:
     numbers: Mapping[str, int] = field(default_factory=dict)
 
     def take_effect(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Store what was found out: for the delta asset alone, in the transaction that stores the delta."""
+        """Apply the effects: for the delta asset alone, in the transaction that stores the delta."""
         for effect in self.effects:
             effect(connection)

@@ -36,9 +36,9 @@ SANDBOX = {
     "WOO_CONSUMER_KEY": "ck_sandbox",
     "WOO_CONSUMER_SECRET": "cs_sandbox",
 }
-"""Where the sandbox listens, and its credentials; it holds only made-up data, so they are no secret."""
+"""The sandbox's addresses and credentials. It holds only made-up data, so they are no secret."""
 SANDBOX_DATA = Path(".sandbox")
-"""Where the sandbox keeps its data, and where the database is while it stands in."""
+"""The folder of the sandbox's data, and of the database while the sandbox stands in."""
 DATABASE = Path("solteq_woo.duckdb")
 
 _NOT_SET = Path()
@@ -61,14 +61,14 @@ _CREDENTIALS = {
     "SOLTEQ_API_URL": ["SOLTEQ_IDENTITY_URL", "SOLTEQ_CLIENT_ID", "SOLTEQ_CLIENT_SECRET"],
     "WOO_URL": ["WOO_CONSUMER_KEY", "WOO_CONSUMER_SECRET"],
 }
-"""What an address needs."""
+"""The credentials that go with an address."""
 _ADDRESS_OF = {"solteq": "SOLTEQ_API_URL", "woo": "WOO_URL"}
 _FIRST_WOOCOMMERCE = date(2011, 1, 1)
 """WooCommerce is not older, and each day is a partition."""
 
 
 class Settings(BaseSettings):
-    """What the user decides. Names without a prefix are the two systems; the rest begin with ``SOLTEQ_WOO_``."""
+    """All settings. Names without a prefix are those of the two systems; the rest begin with ``SOLTEQ_WOO_``."""
 
     model_config = SettingsConfigDict(
         env_prefix="SOLTEQ_WOO_",
@@ -124,12 +124,12 @@ class Settings(BaseSettings):
     new_product_status: Literal["draft", "pending", "private", "publish"] = "draft"
     """Status of a product that this integration creates. Draft: images and texts are added in the store first."""
     inactive_products: Literal["draft", "out_of_stock", "leave"] = "draft"
-    """What becomes of a store product that is inactive or deleted in Solteq, or may not be sold online any more. It is
-    never deleted. What has no stock to run out of, such as a service, becomes a draft with out_of_stock, too."""
+    """What happens to a store product that is inactive or deleted in Solteq, or may not be sold online any more. It is
+    never deleted. With out_of_stock, a product without stock, such as a service, becomes a draft."""
     binned_products: Literal["restore", "leave"] = "restore"
-    """What becomes of a product that is in the store's bin and active in Solteq; leave reports it."""
+    """What happens to a product that is in the store's bin and active in Solteq; leave reports it."""
     attribute_separator: str = Field(default="/", pattern=r"^[^|\\<>&%]+$")
-    """What stands for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts at those."""
+    """The text sent for | and \\ in attributes of variants, as in Black|White: WooCommerce splits or cuts there."""
     tax_classes: Annotated[dict[VatRate, str], NoDecode, BeforeValidator(checks.tax_classes)] = {
         Decimal("25.5"): "",
         Decimal("13.5"): "reduced-rate",
@@ -160,9 +160,9 @@ class Settings(BaseSettings):
     ]
     """Fields of Solteq's campaigns that restrict nothing, comma-separated. One with another unknown field is held."""
     guard_rail_hours: int = Field(default=24, ge=1, le=168)
-    """Guard rails count what was sent within so many last hours together with what is to be sent, over all runs."""
+    """Guard rails add the writes of this number of last hours to the coming ones, over all runs."""
     price_cut_percent: Percent = 50
-    """Price cuts by more than this, in percent, are stopped when they are of too many products."""
+    """Price cuts by more than this, in percent, are stopped when they concern too many products."""
     price_cut_products_percent: Percent = 20
     """Too many: more than this share of the store's products, in percent. 100 never stops any. One product may
     always be cut."""
@@ -175,16 +175,16 @@ class Settings(BaseSettings):
     """Products that leave the shelf because Solteq has them no more are stopped when they are more than this share of
     the published ones, in percent, and more than ten."""
     customer_accounts: Literal["existing", "groups", "all"] = "existing"
-    """Which Solteq customers get an account in the store: only those who have one already; those with an e-mail address
-    in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
+    """The Solteq customers who get an account in the store: only those who have one already; those with an e-mail
+    address in one of SOLTEQ_WOO_CUSTOMER_ACCOUNT_GROUPS; or all with an e-mail address."""
     customer_account_groups: Listed = []
     """Names of Solteq customer groups, comma-separated, whose customers get an account."""
     guest_customers: bool = False
-    """Make a Solteq customer of who ordered in the store without an account, and paid."""
+    """Make a Solteq customer of each guest who ordered in the store, and paid."""
     customer_conflicts: Literal["solteq", "woocommerce", "newest"] = "solteq"
-    """Whose value counts where both sides changed the same field of a customer."""
+    """The side whose value counts when both changed the same field of a customer."""
     deleted_customers: Literal["keep", "remove"] = "keep"
-    """What becomes of the store account of a customer who is deleted in Solteq. Removed is for good."""
+    """What happens to the store account of a customer who is deleted in Solteq. Removed is for good."""
     customer_removals_percent: Percent = 5
     """Removals of accounts are stopped when they are more than this share of the store's accounts, in percent, and more
     than three; so are partings of customers from their accounts when they are more than this share of the linked ones
@@ -220,18 +220,18 @@ class Settings(BaseSettings):
     sales_first_day: date = date(2024, 1, 1)
     """The first day of sales that can be backfilled in the Dagster UI."""
     sales_recheck_days: int = Field(default=7, ge=0, le=366)
-    """So many last days of orders are read whole when the schedule comes round, whatever the store says has changed."""
+    """The number of last days whose orders each scheduled run reads whole, even if the store reports no change."""
     deleted_orders: Literal["keep", "reverse"] = "keep"
-    """What becomes of a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
+    """What happens to a booked sale whose order is deleted in the store: kept and reported, or refunded in full."""
     old_order_refunds: Literal["report", "book"] = "report"
-    """What becomes of a refund or cancellation of an order whose sale was booked before the first day, not from here:
+    """What happens to a refund or cancellation of an order whose sale was booked before the first day, not from here:
     reported in quarantine, or booked as a refund that names the order's number."""
     reversals_at_once: int = Field(default=20, ge=0, le=1_000_000)
-    """So many booked sales may always be reversed within SOLTEQ_WOO_GUARD_RAIL_HOURS: of orders cancelled, edited or
-    deleted."""
+    """The number of booked sales that may always be reversed within SOLTEQ_WOO_GUARD_RAIL_HOURS, because their orders
+    were cancelled, edited or deleted."""
     reversals_percent: Percent = 10
-    """More reversals than that are stopped when they are also more than this share of the sales booked meanwhile, in
-    percent."""
+    """More reversals than SOLTEQ_WOO_REVERSALS_AT_ONCE are stopped when they are also more than this share of the sales
+    booked meanwhile, in percent."""
     requests_in_flight: int = Field(default=2, ge=1, le=16)
     """Requests under way at once per system. As many as the store's server has cores."""
 
@@ -275,7 +275,7 @@ class Settings(BaseSettings):
     write of each field is always kept."""
 
     alert_email_to: Annotated[Listed, AfterValidator(checks.mail_addresses)] = []
-    """Who gets an e-mail when something is wrong, and when it is over, comma-separated. Empty: nobody."""
+    """Addresses that get an e-mail when something is wrong, and when it is over, comma-separated. Empty: none."""
     alert_email_from: Annotated[str, AfterValidator(checks.mail_address)] = ""
     """Sender of these e-mails."""
     smtp_host: Annotated[str, AfterValidator(checks.host)] = "localhost"
@@ -291,13 +291,13 @@ class Settings(BaseSettings):
     alert_webhook_url: Annotated[SecretStr, AfterValidator(checks.secret_address)] = SecretStr("")
     """Address that gets {"text": …} by POST when something is wrong, such as a Slack incoming webhook. Empty: none."""
     alert_pause_minutes: int = Field(default=60, ge=1, le=44_640)
-    """The same cause is told at most once in so many minutes."""
+    """The same cause sends at most one alert in this number of minutes."""
     dagster_url: Address = "http://127.0.0.1:3000"
     """Address of the Dagster UI, for links in alerts."""
 
     solteq_feeds: Annotated[dict[str, Endpoint], NoDecode, BeforeValidator(checks.feeds)] = FEEDS
-    """Where Solteq keeps what: FEED=PATH SCOPE, comma-separated, with the path below the API address and the OAuth2
-    scope. A feed that is not named keeps its default. Customers and sales are written there, too."""
+    """Paths and scopes of Solteq's feeds: FEED=PATH SCOPE, comma-separated, with the path below the API address and the
+    OAuth2 scope. A feed that is not named keeps its default. Customers and sales are written there, too."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -316,7 +316,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sandbox_stands_in(self) -> Self:
-        """Both sides have an address, or none, unless ``sandbox`` names the one that has none."""
+        """Either both sides have an address, or none has, unless ``sandbox`` names the one that has none."""
         absent = [name for name in _CREDENTIALS if self._text(name) in ("", SANDBOX[name])]
         if self.sandbox and absent != [_ADDRESS_OF[self.sandbox]]:
             address = _ADDRESS_OF[self.sandbox]
@@ -348,12 +348,10 @@ class Settings(BaseSettings):
 
     @property
     def solteq_is_sandbox(self) -> bool:
-        """Whether the sandbox stands in for Solteq."""
         return self.solteq_api_url == SANDBOX["SOLTEQ_API_URL"]
 
     @property
     def woo_is_sandbox(self) -> bool:
-        """Whether the sandbox stands in for the store."""
         return self.woo_url == SANDBOX["WOO_URL"]
 
     def poll_seconds(self, flow: str) -> int:
@@ -406,7 +404,6 @@ class SettingText:
 
 
 def settings_texts() -> list[SettingText]:
-    """Every setting, in order."""
     return [
         SettingText(
             field,

@@ -1,4 +1,4 @@
-"""What a value of a setting may be. Every refusal is in words that never repeat the value, which may be a secret."""
+"""Checks of the settings' values. A refusal never repeats the value, which may be a secret."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +44,7 @@ def staff_roles(value: list[str]) -> list[str]:
 def pairs(value: object, form: str) -> object:
     """``paytrail=Card,bacs=Invoice`` as a mapping.
 
-    :param form: how to write it, for who wrote it otherwise
+    :param form: the right form, for the refusal
     """
     if not isinstance(value, str):
         return value
@@ -88,7 +88,7 @@ def host(value: str) -> str:
 
 
 class Endpoint(NamedTuple):
-    """Where Solteq has something: the path below the API's address, and the scope that a token must be allowed for."""
+    """A path below the API's address, and the scope that a token must be allowed for."""
 
     path: str
     scope: str
@@ -101,7 +101,7 @@ FEEDS = {
     "campaigns": Endpoint("discount/v1-ext/campaigns", "discount-api"),
     "sales": Endpoint("order/v1-ext/sales", "order-api"),
 }
-"""What Solteq has where, unless the setting says otherwise."""
+"""The defaults of SOLTEQ_WOO_SOLTEQ_FEEDS."""
 
 
 def feeds(value: object) -> object:
@@ -143,7 +143,6 @@ def file(value: Path) -> Path:
 
 
 def time_zone(value: str) -> str:
-    """A name of the TZ database."""
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError) as error:
@@ -159,7 +158,6 @@ def mail_address(value: str) -> str:
 
 
 def mail_addresses(value: list[str]) -> list[str]:
-    """E-mail addresses."""
     return [mail_address(each) for each in value]
 
 
@@ -171,14 +169,13 @@ def secret_address(value: SecretStr) -> SecretStr:
 
 
 def part_of_external_ids(value: str) -> str:
-    """What may stand between the colons of ``woo:<shop>:order:<id>``."""
+    """Letters that may stand between the colons of ``woo:<shop>:order:<id>``."""
     if not re.fullmatch(r"[\w.-]+", value):
         raise ValueError("letters, digits, dots, hyphens and underscores alone: it is a part of external ids")
     return value
 
 
 def not_blank(value: str) -> str:
-    """Something."""
     if not value.strip():
         raise ValueError("it must not be empty")
     return value.strip()
@@ -197,7 +194,7 @@ def statuses(value: list[str]) -> list[str]:
 
 
 def cron(value: str) -> str:
-    """What Dagster takes for a schedule; empty is none."""
+    """A cron expression that Dagster takes; empty is none."""
     try:
         if value:
             dg.ScheduleDefinition(name="probe", job_name="probe", cron_schedule=value)
@@ -207,7 +204,7 @@ def cron(value: str) -> str:
 
 
 def unknown_names(environment: Mapping[str, str], known: Iterable[str]) -> Iterator[str]:
-    """What is wrong with variables that look like ours and are not: a misspelled setting would count for nothing.
+    """Problems of variables that look like settings and are none: a misspelled setting would have no effect.
 
     Every name that begins with ``SOLTEQ_WOO_`` is ours. One that begins with ``SOLTEQ_`` or ``WOO_`` may be another
     program's: it is taken for ours when it is nearly the name of a setting that is not set.

@@ -1,4 +1,4 @@
-"""What a table is. Its DDL, the schemas of frames, its key and what the UI shows of it come from one declaration."""
+"""The declaration of a table. Its DDL, the schemas of frames, its key and its texts in the UI come from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,16 +60,14 @@ class Table:
 
     @property
     def schema(self) -> pl.Schema:
-        """Of frames with all columns."""
+        """The schema of a frame with all columns."""
         return self.schema_without()
 
     def schema_without(self, *names: str) -> pl.Schema:
-        """Of frames without these columns."""
         return pl.Schema({name: column.type for name, column in self.columns.items() if name not in names})
 
     @property
     def ddl(self) -> str:
-        """The statement that makes the table."""
         columns = [
             f'"{name}" {sql_type(each.type)} {"PRIMARY KEY" if self.key == (name,) else ""} {each.constraint}'
             for name, each in self.columns.items()

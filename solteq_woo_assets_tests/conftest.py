@@ -25,7 +25,8 @@ from requests_oauthlib import OAuth1
 from solteq_woo_assets.automation.jobs import today
 from solteq_woo_assets.cli import main
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
-from solteq_woo_assets.clients.woo import StoreCustomer, StoreProduct
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.flow import Flow
@@ -212,7 +213,7 @@ class Shop:
         """The store's accounts by id, as its own API tells."""
         client = woo_client(self.settings)
         try:
-            return {account.id: account for page in client.customers.read() for account in page.customers}
+            return {account.id: account for page in client.customers.read() for account in page.rows}
         finally:
             client.close()
 
@@ -320,7 +321,7 @@ class Shop:
             pages = [*client.read_products(status=status), *client.read_variations()]
         finally:
             client.close()
-        return {product.sku: product for page in pages for product in page.products}
+        return {product.sku: product for page in pages for product in page.rows}
 
     def make(self, *, of: StoreProduct | None = None, **fields: Any) -> None:
         """What the store's people do when they make a product of their own, or a variation of one."""

@@ -185,15 +185,15 @@ def test_a_side_that_is_away_is_1_in_words(shop: Shop, solteq_woo: CommandLine, 
     assert hint in result.output.replace("\n", "")
     assert "Traceback" not in result.output
     getattr(shop, side).heal()
-    assert solteq_woo("sync").exit_code == 0
+    assert solteq_woo("sync", "products").exit_code == 0
 
 
 def test_a_failed_flow_does_not_keep_the_others_from_running(shop: Shop, solteq_woo: CommandLine) -> None:
     shop.product("A1")
-    assert solteq_woo("sync").exit_code == 0
+    assert solteq_woo("sync", "products", "balances").exit_code == 0
     shop.balance("A1", 5)
     shop.solteq.fault(path="/catalog/", times=None, status=401)
-    assert solteq_woo("sync").exit_code == 1
+    assert solteq_woo("sync", "products", "balances").exit_code == 1
     assert shop.store()["A1"].stock_quantity == 5
 
 
@@ -212,19 +212,21 @@ def test_names_that_look_like_markup_are_shown_as_they_are(shop: Shop, solteq_wo
 def test_dry_run_shows_the_delta_and_sends_nothing(shop: Shop, solteq_woo: CommandLine) -> None:
     shop.product("A1", salesPrice=19.9)
     shop.balance("A1", 5)
-    result = solteq_woo("sync", "--dry-run")
+    result = solteq_woo("sync", "products", "balances", "--dry-run")
     assert result.exit_code == 0, result.output
     assert shop.woo.writes() == []
     shown = result.output.replace("\n", " ")
     assert "19.90" in shown
     assert "new in Solteq" in shown
     assert "not in the store yet" in shown
-    assert solteq_woo("sync").exit_code == 0
+    assert solteq_woo("sync", "products", "balances").exit_code == 0
     assert shop.store()["A1"].stock_quantity == 5
 
 
+@pytest.mark.slow
 def test_dry_run_keeps_nothing(shop: Shop, solteq_woo: CommandLine) -> None:
     """What it reads, links and parts is gone with it, also on a fresh machine and where the store is away."""
+    shop.database.path.unlink()
     shop.product("A1")
     solteq_woo("sync", "--dry-run")
     assert not shop.settings.database.exists()
@@ -281,7 +283,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_guard_rail_says_how_to_let_pass_and_is_let_pass(shop: Shop, solteq_woo: CommandLine) -> None:
     shop.product("A1")
     shop.product("A2")
-    solteq_woo("sync")
+    solteq_woo("sync", "products")
     shop.campaign("slip", "A1", "A2", value=90)
     stopped = solteq_woo("sync", "campaigns")
     assert stopped.exit_code == 1
@@ -291,7 +293,7 @@ def test_a_guard_rail_says_how_to_let_pass_and_is_let_pass(shop: Shop, solteq_wo
     )
     assert "--let-pass" in stopped.output
     assert shop.store()["A1"].sale_price is None
-    assert solteq_woo("sync", "--let-pass").exit_code == 0
+    assert solteq_woo("sync", "campaigns", "--let-pass").exit_code == 0
     assert shop.store()["A1"].sale_price == 1
 
 
@@ -302,7 +304,7 @@ def test_explain_tells_the_campaigns_the_calendar_what_was_sent_and_what_the_sto
     shop.product("A1", discountedPrice=9, productGroup="Kahvi")
     shop.campaign("c-1", "A1", name="Kuukauden löytö", validTo="2998-01-01T00:00:00")
     shop.campaign("c-2", "Kahvi", level="ProductGroup", name="Jäsenille", customerGroups=["K"])
-    solteq_woo("sync")
+    solteq_woo("sync", "campaigns", "products")
     shop.woo.patch(f"products/{shop.store()['A1'].id}", {"sale_price": "7.77", "status": "publish"})
     result = solteq_woo("explain", " a1 ")
     assert result.exit_code == 0, result.output
@@ -335,7 +337,7 @@ def test_preview_shows_the_delta_of_another_time_and_keeps_and_sends_nothing(
 ) -> None:
     shop.product("A1")
     shop.campaign("c", "A1", name="Uusivuosi", validFrom="2998-01-01T00:00:00", validTo="2998-01-02T00:00:00")
-    solteq_woo("sync")
+    solteq_woo("sync", "campaigns", "products")
     shop.woo.asked()
     kept = shop.rows("FROM delta.campaign_price_delta")
     during = solteq_woo("preview", "campaigns", "--at", "2998-01-01T12:00")
@@ -454,6 +456,7 @@ def test_the_module_is_the_command(no_settings: Path) -> None:
 # Secrets
 
 
+@pytest.mark.slow
 def test_secrets_are_nowhere(shop: Shop, solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not in what is printed, not in the database, not in Dagster's storage; also when the other side repeats them."""
     home = shop.folder / "dagster"
@@ -491,6 +494,7 @@ def _contents(path: Path) -> Iterator[str]:
 # The sandbox
 
 
+@pytest.mark.slow
 def test_what_the_sandbox_prints_makes_a_dotenv_that_works(no_settings: Path) -> None:
     port = free_port()
     arguments = ("both", "--port", str(port), "--seed", "0", "--data", "deep/data")
@@ -526,6 +530,7 @@ def test_one_system_alone(no_settings: Path, system: str, names: list[str]) -> N
         assert f":{port}" in lines[0]
 
 
+@pytest.mark.slow
 def test_the_seed_makes_the_catalogue(no_settings: Path) -> None:
     """The same seed, the same shop."""
     catalogues: list[str] = []
@@ -573,6 +578,7 @@ def test_a_sandbox_that_is_not_installed_is_named(no_settings: Path, monkeypatch
         assert "The sandbox is not installed (solteq_woo_sandbox is missing). Install solteq-woo" in result.stderr
 
 
+@pytest.mark.slow
 def test_without_addresses_the_sandbox_stands_in(no_settings: Path, sandbox_ports: int) -> None:
     """The first thing that someone tries, in an empty folder; the made-up shop has a few bad records on purpose."""
     first = CliRunner().invoke(main, ["sync"])
@@ -642,6 +648,7 @@ def test_what_is_dismissed_is_told_no_more_until_it_changes(held: Shop, solteq_w
 @pytest.mark.parametrize("command", [("quarantine", "retry", "NOSUCH"), ("retry", "sales", "99999")])
 def test_what_is_not_there_is_not_tried_again(shop: Shop, solteq_woo: CommandLine, command: tuple[str, ...]) -> None:
     """It says so and sends nothing; on a new machine it makes no database."""
+    shop.database.path.unlink()
     fresh = solteq_woo(*command)
     assert (fresh.exit_code, "There is no database yet" in fresh.output) == (1, True), fresh.output
     assert not shop.settings.database.exists()

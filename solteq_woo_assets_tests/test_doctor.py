@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from solteq_woo_assets.cli import main, terminal
 from solteq_woo_assets.clients.woo_probes import TaxRate
-from solteq_woo_assets.doctor import Finding, examine
 from solteq_woo_assets.doctor.clocks import clock, time_zone
 from solteq_woo_assets.doctor.database import free_space
+from solteq_woo_assets.doctor.examination import examine
+from solteq_woo_assets.doctor.findings import Finding
 from solteq_woo_assets.doctor.taxes import vat_rate
 from solteq_woo_assets.engine.database import Clock, utc_now
 from solteq_woo_assets.engine.upgrades import VERSION
@@ -32,8 +33,9 @@ Levels = dict[str, str]
 
 @pytest.fixture
 def pair(shop: Shop) -> Shop:
-    """A shop whose store has a tax class with the right rate for every VAT rate in the settings."""
+    """A shop whose store has a tax class with the right rate for every VAT rate in the settings, before any run."""
     shop.with_settings(tax_classes=RATES)
+    shop.database.path.unlink()
     return shop
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, balance_document, product_document
 
 VAT_RATES = {"": 25.5, "reduced-rate": 13.5, "zero-rate": 0}
@@ -204,6 +204,7 @@ def held(product: StoreProduct) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_by_hand")
 def test_sample_catalogue_arrives_field_by_field(
     shop: Shop, rows: list[Row], solteq_woo: CommandLine, monkeypatch: pytest.MonkeyPatch

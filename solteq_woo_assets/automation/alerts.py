@@ -5,12 +5,13 @@ Two sensors, which exist when a channel is set. They write nothing to the shop, 
 - ``failed_runs_sensor``, Dagster's run-failure sensor, only notes what failed. Dagster goes on to the next event
   whatever becomes of it, so that nothing is sent from there.
 - ``alerts_sensor`` looks at the last verdict of every asset check and whether what failed has succeeded since, and
-  sends what is due. What cannot be sent stays due: the tick fails and says why, the next one tries again. A run-success
+  sends the messages that are due. A message that cannot be sent stays due: the tick fails and says why, and the next
+  one tries again. A run-success
   sensor would leave a line in the log of every run, and an event that it missed would leave a cause open for ever.
 
-Severity WARN alerts nobody. Messages hold our own sentences; of another library's exception only the class. Its words
-may hold anything: the webhook's address, which is a secret, or what the mail server said, which may name people.
-A database that cannot be opened, so that nothing else can be noted, is told, too.
+Severity WARN alerts nobody. Messages hold our own sentences, and only the class of another library's exception: its
+words may hold the webhook's address, which is a secret, or words of the mail server, which may name people. A message
+is also sent when the database cannot be opened, so that nothing can be noted.
 """
 
 import smtplib
@@ -88,8 +89,6 @@ def alert_sensors(settings: Settings, clock: Clock) -> list[dg.SensorDefinition]
 
 @dataclass(frozen=True)
 class Tick:
-    """One tick of ``alerts_sensor``."""
-
     settings: Settings
     database: StateDatabase
     context: dg.SensorEvaluationContext
@@ -97,7 +96,7 @@ class Tick:
     pause: timedelta
 
     def look(self, checks: Mapping[str, "Failure"]) -> None:
-        """Note which checks fail, and what fails no more."""
+        """Note the checks that fail, and the causes that recovered."""
         with remembered(self.database) as known:
             failing = [(alert.cause, alert.run_id) for alert in known.values() if not alert.over_at]
         over = {(cause, run_id) for cause, run_id in failing if cause not in checks and self._is_over(cause, run_id)}
@@ -112,7 +111,7 @@ class Tick:
                     known[key] = replace(alert, over_at=self.now)
 
     def _is_over(self, cause: str, run_id: str) -> bool:
-        """Whether a run of the job succeeded after this one failed, or nobody knows of this one any more."""
+        """Whether a run of the job succeeded after this one failed, or this one is deleted."""
         failed = self.context.instance.get_run_record_by_id(run_id)
         if failed is None or cause.startswith("check:"):
             return True
@@ -121,7 +120,7 @@ class Tick:
         return bool(succeeded) and (succeeded[0].end_time or 0.0) > (failed.end_time or 0.0)
 
     def tell(self) -> dg.SkipReason:
-        """Send what is due; a channel that does not work is left alone until the next tick.
+        """Send the messages that are due; a channel that does not work is left alone until the next tick.
 
         :raises AlertError: what could not be sent
         """
@@ -140,7 +139,7 @@ class Tick:
         return dg.SkipReason(f"{failing} causes of alerts at present; what was due is sent.")
 
     def _send(self, alert: "Alert") -> str:
-        """Send it, stored first as perhaps told: a crash must not tell it at every tick. The problem, in words."""
+        """Send it, stored first as perhaps told: a crash must not send it at every tick. The problem, in words."""
         perhaps = alert.told(self.now, may_have_arrived=True)
         keep_told(self.database, alert if alert.over_at else perhaps)
         arrived, words = channels(self.settings)[alert.channel](*message(alert, self.settings))
@@ -150,7 +149,7 @@ class Tick:
         return "" if arrived else words
 
     def tell_of_database(self, reason: str = "") -> dg.SkipReason:
-        """Say that no other alert can be sent and why, once a pause, or that it can be; the cursor knows the last time.
+        """Say that no other alert can be sent and why, once in a pause, or that they can; the cursor has the last time.
 
         :raises AlertError: no channel took it; one that does is enough, since there is nowhere to note which did
         """
@@ -176,7 +175,6 @@ class Failure(NamedTuple):
 
 
 def why_failed(context: dg.RunFailureSensorContext) -> str:
-    """Why a run failed, in words."""
     steps = context.get_step_failure_events()
     if steps:
         failure = steps[0].step_failure_data
@@ -187,7 +185,7 @@ def why_failed(context: dg.RunFailureSensorContext) -> str:
 
 
 def _in_words(error: SerializableErrorInfo | None) -> str:
-    """Our own errors' sentences; of any other error its class, below those in which Dagster wraps it."""
+    """The sentences of our own errors; the class of any other, below those in which Dagster wraps it."""
     while error and error.cause and (error.cls_name or "").startswith("Dagster"):
         error = error.cause
     if error is None:
@@ -221,10 +219,10 @@ def failing_checks(context: dg.SensorEvaluationContext) -> dict[str, Failure]:
     return failing
 
 
-# Whom to tell what when:
+# When a message is due:
 # - A failure is told unless the same cause was told less than a pause ago. While it lasts it is told again when it has
 #   failed again, once a pause at most.
-# - That it is over is told at once, when somebody was told that it began. What is over before that is not told.
+# - Its end is told at once, if its beginning was told.
 # - Failed again within the pause: told when the pause ends, if it still lasts.
 
 UNCERTAIN = ""  # stands for the run that was told of when nobody knows whether the message arrived
@@ -234,7 +232,7 @@ UNCERTAIN = ""  # stands for the run that was told of when nobody knows whether 
 class Alert:
     """A cause on a channel, so that a channel that is down neither stops the other nor makes it tell twice.
 
-    A row of ``sync.alerts``. Times are naive UTC. What was told counts by the run that failed, not by the clock.
+    A row of ``sync.alerts``. Times are naive UTC. The run that failed says whether it was told, not the clock.
     """
 
     cause: str
@@ -247,21 +245,21 @@ class Alert:
     over_at: datetime | None = None
 
     def failed(self, failure: Failure) -> Self:
-        """It failed, once more or anew; a run that is known already says nothing new."""
+        """It failed, once more or anew. A known run changes nothing."""
         words, run_id, at = failure
         if run_id == self.run_id:
             return self
         return replace(self, words=words, run_id=run_id, since=at if self.over_at else self.since, over_at=None)
 
     def told(self, at: datetime, *, may_have_arrived: bool = False) -> Self:
-        """What was due has been said; it may have arrived when it left and no answer came."""
+        """The due message was sent; ``may_have_arrived``: no answer came."""
         if self.over_at:
             return replace(self, told_run_id=None)
         return replace(self, told_at=at, told_run_id=UNCERTAIN if may_have_arrived else self.run_id)
 
 
 def due(alert: Alert, now: datetime, pause: timedelta) -> Literal["failing", "over", "forget"] | None:
-    """What is to be done about it now, or ``None``."""
+    """The action that is due now, or ``None``."""
     if alert.over_at and alert.told_run_id is not None:
         return "over"
     if alert.told_at is not None and alert.told_at <= now < alert.told_at + pause:
@@ -276,7 +274,7 @@ Known = dict[tuple[str, str], Alert]
 
 @contextmanager
 def remembered(database: StateDatabase) -> Iterator[Known]:
-    """What is wrong and who was told, by cause and channel, the longest first; what is changed in it is stored."""
+    """Alerts by cause and channel, the oldest first. Changes in the block are stored at its end."""
     columns = ", ".join(field.name for field in fields(Alert))
     with database.transaction() as connection:
         rows = connection.execute(f"SELECT {columns} FROM sync.alerts ORDER BY since, cause, channel").fetchall()
@@ -306,7 +304,7 @@ def keep_told(database: StateDatabase, alert: Alert) -> None:
 
 
 def message(alert: Alert, settings: Settings) -> tuple[str, str]:
-    """What people read of a cause: a line, and what follows it."""
+    """The subject and the text of a message."""
     kind, _, what = alert.cause.partition(":")
     fails, works = "failed", "works again"
     if kind == "check":
@@ -326,11 +324,11 @@ def _local(instant: datetime, settings: Settings) -> str:
 
 
 Outcome = tuple[bool | None, str]
-"""Whether a message arrived, ``None`` when nobody knows, and what is to be said of that."""
+"""Whether a message arrived, ``None`` when it is not known, and words about it."""
 
 
 def channels(settings: Settings) -> dict[str, Callable[[str, str], Outcome]]:
-    """The ways out that are set, by their names in ``sync.alerts``: each sends a line and what follows it."""
+    """The channels that are set, by their names in ``sync.alerts``: each sends a subject and a text."""
     ways: dict[str, Callable[[str, str], Outcome]] = {}
     if settings.alert_email_to:
         ways["email"] = partial(_send_email, settings)
@@ -340,18 +338,18 @@ def channels(settings: Settings) -> dict[str, Callable[[str, str], Outcome]]:
 
 
 def send_test(settings: Settings) -> dict[str, str]:
-    """Send a message over each channel that is set; by the channel's name what went wrong, or nothing."""
+    """Send a message over each channel that is set; the problem by the channel's name, or nothing."""
     test = ("This is a test", "Alerts of the integration between Solteq and the web store arrive here.")
     return {name: send(*test)[1] for name, send in channels(settings).items()}
 
 
 def _headline(settings: Settings, subject: str) -> str:
-    """One line, whatever it was made of: a header must not hold another."""
+    """A subject on one line: a header must not hold another."""
     return " ".join(f"[{settings.shop}] {subject}".split())[:SUBJECT_CHARACTERS]
 
 
 def _send_to_webhook(settings: Settings, subject: str, text: str) -> Outcome:
-    """One POST of ``{"text": …}``, without Slack's special characters: ``<!channel>`` in a code shall call nobody."""
+    """One POST of ``{"text": …}``, without Slack's special characters: ``<!channel>`` in a code must call nobody."""
     said = f"*{_headline(settings, subject)}*\n{text}"
     said = said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     url = settings.alert_webhook_url.get_secret_value()
@@ -412,7 +410,7 @@ def _mail_server(settings: Settings) -> Iterator[smtplib.SMTP]:
             server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
         yield server
     finally:
-        with suppress(OSError):  # a bad good-bye makes nothing unsent
+        with suppress(OSError):  # the mail is sent by then
             server.quit()
         server.close()
 
@@ -436,7 +434,7 @@ _PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (UnicodeError, "was not asked: SOLTEQ_WOO_SMTP_USER or SOLTEQ_WOO_SMTP_PASSWORD has a letter beyond ASCII"),
     (OSError, "cannot be reached ({reason}): check SOLTEQ_WOO_SMTP_HOST and SOLTEQ_WOO_SMTP_PORT"),
 )
-"""What went wrong with the mail server, as the end of a sentence about it; the first kind that fits."""
+"""The problem with the mail server, as the end of a sentence about it. The first kind that fits counts."""
 
 
 def _what_failed(error: Exception) -> str:

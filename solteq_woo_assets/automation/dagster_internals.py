@@ -1,4 +1,4 @@
-"""What we need of Dagster that has no public name. Another release may move it: then this file alone changes.
+"""Names of Dagster that are not public. If another release moves them, this file alone changes.
 
 ``cron_string_iterator``: the ticks of a schedule, as Dagster's own daemon counts them.
 """

@@ -25,7 +25,7 @@ def ERASE_CUSTOMER() -> None:
 
 
 def today(settings: Settings, now: datetime) -> str:
-    """The partition of a run by day when nobody says otherwise.
+    """The default partition of a run by day.
 
     :param now: naive UTC
     """

@@ -43,7 +43,7 @@ def _accounts_schedule(settings: Settings) -> dg.ScheduleDefinition:
 def _schedule(
     job: str, setting: str, cron: str, settings: Settings, ops: Mapping[str, Any], is_by_day: bool
 ) -> dg.ScheduleDefinition:
-    """Of a job that runs for a day, the run is for today."""
+    """The run of a partitioned job is for today."""
 
     def request(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         at = context.scheduled_execution_time.astimezone(UTC).replace(tzinfo=None)
@@ -65,7 +65,7 @@ def _common(job: str, setting: str, cron: str, settings: Settings) -> dict[str, 
 
 
 def default_schedule_status(settings: Settings) -> dg.DefaultScheduleStatus:
-    """On with the sandbox on both sides; on a real shop the user turns it on."""
+    """Schedules run with the sandbox on both sides; on a real shop the user turns them on."""
     if settings.solteq_is_sandbox and settings.woo_is_sandbox:
         return dg.DefaultScheduleStatus.RUNNING
     return dg.DefaultScheduleStatus.STOPPED

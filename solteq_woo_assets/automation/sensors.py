@@ -1,6 +1,6 @@
 """A sensor a flow: it asks one cheap question, and requests a run when there is something new.
 
-A sensor only says *when* to look. What to do is decided by the run, which compares everything. When a system or the
+A sensor only says *when* to look. The run compares everything and decides what to do. When a system or the
 database cannot be asked, the tick fails with the reason, where the UI shows it.
 """
 
@@ -22,9 +22,9 @@ from solteq_woo_assets.settings import Settings
 LONGEST_PAUSE = timedelta(minutes=5)
 """A flow whose runs fail is tried again ever more slowly, up to this."""
 DAEMON_SECONDS = 5.0
-"""Dagster comes round to its sensors this often, whatever their interval; it has no setting for it."""
+"""Dagster looks at its sensors this often, whatever their interval; it has no setting for it."""
 SPARE_SECONDS = 0.5
-"""A tick that is not over when Dagster comes round is passed over, so it ends this much sooner."""
+"""Dagster passes over a sensor whose tick is not over when it looks, so a tick ends this much sooner."""
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -53,10 +53,7 @@ def _sensor(flow: Flow, settings: Settings) -> dg.SensorDefinition:
         ),
         default_status=dg.DefaultSensorStatus.RUNNING if is_sandbox else dg.DefaultSensorStatus.STOPPED,
     )
-    def evaluate(
-        context: dg.SensorEvaluationContext,
-        shop: dg.ResourceParam[Shop],
-    ) -> dg.RunRequest | dg.SkipReason:
+    def evaluate(context: dg.SensorEvaluationContext, shop: dg.ResourceParam[Shop]) -> dg.RunRequest | dg.SkipReason:
         shop.leases.admit()
         crashed = shop.leases.crashed_run(flow.lease_name)
         if crashed:
@@ -104,7 +101,7 @@ def _failures(instance: dg.DagsterInstance, job: str) -> tuple[int, float | None
 
 
 def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, last_end: float | None) -> str | None:
-    """Why no run is requested now, whatever is new: one is under way, or the last ones failed."""
+    """Why no run is requested now: one is under way, or the last ones failed."""
     if instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=UNDER_WAY)):
         return f"A run of {job} is under way."
     if not failures or last_end is None:
@@ -117,7 +114,7 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
 
 
 def _left_over(flow: Flow, shop: Shop) -> str | None:
-    """What there is to do without any news, in words, or ``None``."""
+    """Work that is due without any news, in words, or ``None``."""
     with shop.database.transaction() as connection:
         before = watermark(connection, flow.source.table)
         if before is None:
@@ -135,7 +132,7 @@ def _left_over(flow: Flow, shop: Shop) -> str | None:
 
 
 def _edge(connection: duckdb.DuckDBPyConnection, flow: Flow, now: datetime) -> str | None:
-    """That the same data give another comparison by now, in words, or ``None``."""
+    """Words about the same data giving another comparison by now, or ``None``."""
     rows = connection.execute(
         "SELECT next_edge FROM sync.comparisons WHERE flow = ? AND next_edge <= ?", [flow.name, now]
     ).fetchall()
@@ -143,7 +140,7 @@ def _edge(connection: duckdb.DuckDBPyConnection, flow: Flow, now: datetime) -> s
 
 
 def _not_sent(connection: duckdb.DuckDBPyConnection, flow: Flow) -> str | None:
-    """What of the last delta has not arrived, in words, or ``None``."""
+    """Rows of the last delta that have not arrived, in words, or ``None``."""
     again = count_rows(
         connection,
         "SELECT count(*) FROM sync.deliveries WHERE flow = ? AND state IN ('pending', 'retry', 'unsent')",

@@ -12,7 +12,7 @@ from solteq_woo_assets.engine.steps import count_rows
 def without_deliveries(
     assets: Iterable[dg.AssetsDefinition | dg.AssetSpec], deliveries: Collection[str]
 ) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The assets, with the deliveries only named in the lineage: nothing can run them."""
+    """The assets; the lineage names the deliveries, but nothing can run them."""
     kept: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for asset in assets:
         specs = [asset] if isinstance(asset, dg.AssetSpec) else list(asset.specs)

@@ -1,4 +1,4 @@
-"""What the Dagster UI shows of each asset besides its code: its table, its direction, and how old it may be."""
+"""Metadata of the assets for the Dagster UI: the table, the direction, and how old each may be."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,11 +18,11 @@ from solteq_woo_assets.table import Table, sql_type
 LATE = timedelta(minutes=10)
 """A run takes a while."""
 TICKS = 1500
-"""So many ticks show a schedule's longest pause, of one that rests at night, too."""
+"""The number of ticks that shows a schedule's longest pause, also when it rests at night."""
 
 
 def shown(settings: Settings, flows: Sequence[Flow]) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
-    """What adds to an asset's spec what the UI shows of it."""
+    """Adds the metadata to an asset's spec."""
     tables = tables_of(flows)
     deliveries = {flow.delivery for flow in flows}
     directions = {flow.group: flow.direction for flow in flows}
@@ -62,7 +62,7 @@ SYSTEMS = {"solteq": "Solteq Commerce Cloud", "woocommerce": "the web store"}
 
 
 def outside(flows: Sequence[Flow]) -> list[dg.AssetSpec]:
-    """What is read and written in the two systems: where the lineage begins and ends.
+    """The resources of the two systems that are read and written: the ends of the lineage.
 
     What is written has another name than what is read of it, since Dagster's lineage has no circles.
     """
@@ -95,7 +95,7 @@ def _table(name: str, tables: Sequence[Table]) -> Table:
 
 
 def _crons(asset: str, settings: Settings, flows: Sequence[Flow]) -> list[str]:
-    """The schedules that materialize an asset in any case; the reconciliation makes what is of no flow."""
+    """The schedules that materialize an asset in any case; the reconciliation makes assets of no flow."""
     crons = [settings.cron(flow.name) for flow in flows if asset in flow.assets] or [settings.reconcile_cron]
     return [cron for cron in crons if cron]
 

@@ -12,7 +12,8 @@ from rich.text import Text
 from solteq_woo_assets.automation.alerts import send_test
 from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console
-from solteq_woo_assets.doctor import Finding, examine, is_ill
+from solteq_woo_assets.doctor.examination import examine
+from solteq_woo_assets.doctor.findings import Finding, is_ill
 from solteq_woo_assets.errors import ConfigurationError
 from solteq_woo_assets.settings import Settings
 

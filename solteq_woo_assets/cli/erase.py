@@ -21,9 +21,9 @@ from solteq_woo_assets.flows.sales import assets as sales
 def erase(customer: str, yes: bool) -> None:
     """Erase everything personal of one customer from this integration's database.
 
-    Says who goes, by ids, and asks. Solteq and the store are not touched: erase there first, or the person goes on
-    being a customer there. The ids stay here, so that no later run brings the person back. An erasure that was cut
-    short is carried on.
+    Lists the people by id, and asks. Solteq and the store stay as they are: erase there first, or the person stays a
+    customer there. The ids stay here, so that no later run brings the person back. An erasure that was cut short is
+    carried on.
     """
     if not customer.strip():
         raise click.ClickException("Nobody was erased: --customer is empty.")
@@ -32,7 +32,7 @@ def erase(customer: str, yes: bool) -> None:
     for line in (*found.words(), *(f"Stays: {other}" for other in found.others)):
         console.print(line, highlight=False, markup=False)
     if found and not yes:
-        click.confirm("Is all that is personal of them to be erased here for good?", abort=True)
+        click.confirm("Erase all their personal data here for good?", abort=True)
     with FlowLeases(database) as leases:
         for flow in (customers.FLOW, sales.FLOW):
             leases.take(flow, "erase")
@@ -44,6 +44,6 @@ def erase(customer: str, yes: bool) -> None:
     for person in found.people:
         console.print(f"Erased: {person}.", highlight=False)
     if found.orders:
-        console.print(f"Erased: who bought, of {len(found.orders)} orders.", highlight=False)
+        console.print(f"Erased: the buyers of {len(found.orders)} orders.", highlight=False)
     if not found and not since:
-        raise click.ClickException("Nobody is known by that.")
+        raise click.ClickException("The database knows nobody by that.")

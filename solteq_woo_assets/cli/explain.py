@@ -9,8 +9,7 @@ from solteq_woo_assets.cli.sandbox import standing_in
 from solteq_woo_assets.cli.terminal import console, print_table
 from solteq_woo_assets.cli.times import instant, local
 from solteq_woo_assets.clients.connections import woo_client
-from solteq_woo_assets.clients.woo import StoreProduct
-from solteq_woo_assets.clients.woo_documents import sku_key
+from solteq_woo_assets.clients.woo_documents import StoreProduct, sku_key
 from solteq_woo_assets.flows.campaigns import assets as campaigns
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.flows.sales import history as sales_history
@@ -18,13 +17,13 @@ from solteq_woo_assets.flows.sales import history as sales_history
 
 @click.command()
 @click.argument("what", nargs=-1, required=True, metavar="SKU | order NUMBER")
-@click.option("--at", metavar="TIME", help="Of a price: local time such as 2026-11-27T00:00. Default: now.")
+@click.option("--at", metavar="TIME", help="Time of the price: local time such as 2026-11-27T00:00. Default: now.")
 def explain(what: tuple[str, ...], at: str | None) -> None:
     """Say why a price is what it is, or what became of an order.
 
-    Of a product: campaigns, the calendar of 60 days, what shoppers were shown, what was sent in which run, by what was
-    last read from Solteq; and what the store holds now. Of an order: what the store has, by what was last read, what
-    was sent when, and what Solteq answered.
+    For a product, by the last read of Solteq: campaigns, the calendar of 60 days, prices shown to shoppers, writes with
+    their runs, and the store's values now. For an order: the store's data by the last read, each write and Solteq's
+    answers.
     """
     match what:
         case ("order", number):
@@ -57,7 +56,7 @@ def _explain_price(sku: str, at: str | None) -> None:
         shown = connection.sql(_SHOWN, params=parameters).fetchall()
         sent = connection.sql(_SENT, params=parameters).fetchall()
     if explanation.prices.is_empty():
-        raise click.ClickException(f"{sku} is not on sale in Solteq, by what was last read.")
+        raise click.ClickException(f"{sku} is not on sale in Solteq, by the last read.")
     console.print(f"[bold]The price at {local(now, settings)}[/bold]")
     columns = ["code", "sales price", "sale price", "set by", "lowest price of 30 days"]
     print_table(columns, explanation.prices.rows())

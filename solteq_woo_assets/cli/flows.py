@@ -1,4 +1,4 @@
-"""Run flows in this process, look ahead, and send again what was refused."""
+"""Run flows in this process, preview campaigns, and send refused sales again."""
 
 import sys
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ BOTH_WAYS = "customers"
 @click.command()
 @click.argument("flows", nargs=-1, type=click.Choice([*(flow.name for flow in FLOWS), BOTH_WAYS]), metavar="[FLOW]...")
 @click.option("--dry-run", is_flag=True, help="Show what would be written. Nothing is sent or kept.")
-@click.option("--let-pass", is_flag=True, help="Send also what guard rails had stopped before.")
+@click.option("--let-pass", is_flag=True, help="Also send the rows that guard rails stopped before.")
 def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
     """Run flows in this process, all of them or those that are named.
 
@@ -56,7 +56,7 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
         if dry_run:
             copy = stack.enter_context(state_database(settings.database).copied())
             settings = settings.model_copy(update={"database": copy.path})
-            instance = stack.enter_context(dg.DagsterInstance.ephemeral())  # it is no news for anybody's UI
+            instance = stack.enter_context(dg.DagsterInstance.ephemeral())  # a dry run is in no UI
         else:
             instance = stack.enter_context(dagster_instance())
         complete = _run_flows(settings, instance, chosen, dry_run=dry_run, let_pass=let_pass)
@@ -68,7 +68,7 @@ def sync(flows: tuple[str, ...], dry_run: bool, let_pass: bool) -> None:
 def _run_flows(
     settings: Settings, instance: dg.DagsterInstance, flows: Sequence[Flow], *, dry_run: bool, let_pass: bool
 ) -> bool:
-    """Run these flows one after the other; whether everything was delivered that was to be."""
+    """Run these flows one after the other; whether everything was delivered."""
     definitions = definitions_of(settings)
     is_shown = dry_run or settings.mode == "shadow"
     how = " (dry run)" if dry_run else " (shadow mode: nothing is sent)" if is_shown else ""
@@ -93,7 +93,7 @@ def _run_flows(
 def preview(flow: str, at: str | None) -> None:
     """Show the campaign delta of another time.
 
-    By what was last read of both sides; nothing is kept or sent.
+    Goes by the last read of both sides; nothing is kept or sent.
     """
     settings = load_settings()
     now = instant(at, settings)
@@ -109,7 +109,7 @@ def preview(flow: str, at: str | None) -> None:
 
 @click.group()
 def retry() -> None:
-    """Send again what was refused."""
+    """Send refused documents again."""
 
 
 @retry.command("sales")

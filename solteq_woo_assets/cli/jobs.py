@@ -10,9 +10,7 @@ import click
 import dagster as dg
 
 from solteq_woo_assets.automation.jobs import today
-from solteq_woo_assets.cli.terminal import (
-    terminal_logger,
-)
+from solteq_woo_assets.cli.terminal import terminal_logger
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.definitions import build_definitions
 from solteq_woo_assets.engine.database import StateDatabase, utc_now

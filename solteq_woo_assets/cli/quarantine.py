@@ -1,4 +1,4 @@
-"""The quarantine: what is held back and why, to be tried again or let be."""
+"""The quarantine: records that are held back, to be tried again or dismissed."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ COLUMNS = ("flow", "key", "problem", "held back because", "since")
 
 @click.group()
 def quarantine() -> None:
-    """See what is held back, try it again, or let it be."""
+    """See the records that are held back, try them again, or let them be."""
 
 
 @quarantine.command("list")
@@ -48,7 +48,7 @@ def list_records(with_dismissed: bool) -> None:
 @quarantine.command()
 @click.argument("key")
 def show(key: str) -> None:
-    """Show all that is known of a record: what is wrong, what it means, what to do, and the document."""
+    """Show a record: its problem, what that means, what to do, and the document."""
     rows = _read(
         "SELECT flow, stage, field, reason, mend, code, strftime(first_seen, '%Y-%m-%d %H:%M UTC'), "
         "strftime(last_seen, '%Y-%m-%d %H:%M UTC'), strftime(dismissed_at, '%Y-%m-%d %H:%M UTC'), raw "
@@ -79,7 +79,7 @@ def show(key: str) -> None:
 @quarantine.command()
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 def retry(keys: tuple[str, ...]) -> None:
-    """Try again what is held back: everything, or these keys, by the flows that hold them alone.
+    """Try records again: all, or these keys, only by the flows that hold them.
 
     Reads a feed in full when a document of it could not be read. Exits with 1 when anything is refused again, or when a
     key is not held back: then nothing is tried.
@@ -127,18 +127,18 @@ def _again(settings: Settings, flows: Sequence[Flow], delta: Mapping[str, object
 
 @quarantine.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
-@click.option("--flow", help="Of this flow alone, when several hold the key back.")
+@click.option("--flow", help="Only in this flow, when several hold the key back.")
 @click.option(
     "--booked-elsewhere/--not-booked",
     "elsewhere",
     default=None,
-    help="Of a sale: whether it was booked in Solteq by other means. Asked for when left out.",
+    help="Whether a sale was booked in Solteq by other means. Without it the command asks.",
 )
 def dismiss(keys: Sequence[str], flow: str | None, elsewhere: bool | None) -> None:
-    """Let records be: they stay held back, but are not counted or told any more until they change.
+    """Let records be: they stay held back, but are not counted or reported any more until they change.
 
-    A sale that was booked in Solteq by other means is not booked again, and its pieces are in Solteq's balances: they
-    are held from the shelf no more. An order that only holds pieces can be dismissed so, too.
+    A sale that was booked in Solteq by other means is not booked again. Its pieces are in Solteq's balances, so they go
+    back on the shelf. An order that only holds pieces can be dismissed in the same way.
     """
     database = existing_database(load_settings())
     answers = [_dismiss(database, key, flow, elsewhere) for key in keys]
@@ -148,7 +148,7 @@ def dismiss(keys: Sequence[str], flow: str | None, elsewhere: bool | None) -> No
 
 
 def _dismiss(database: StateDatabase, key: str, flow: str | None, elsewhere: bool | None) -> str | None:
-    """What became of a record, in words; ``None`` when there is none."""
+    """The result in words; ``None`` when there is no such record."""
     with database.transaction() as connection:
         orders = booked_elsewhere.orders_of(connection, key) if flow in (None, FLOW) else []
         pieces = booked_elsewhere.pieces_held(connection, orders)

@@ -14,12 +14,12 @@ from solteq_woo_assets.flows import rebinding
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="They are the same systems under another name or address: forget nothing.")
+@click.option("--keep", is_flag=True, help="Forget nothing: these are the same systems under another name or address.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rebind(keep: bool, yes: bool) -> None:
-    """Let the database belong to the systems and the shop of the settings, and forget what held for others.
+    """Let the database belong to the systems and the shop of the settings, and forget the data of others.
 
-    Says what it will forget, and asks. What both systems hold is not touched.
+    Says what it will forget, and asks. Both systems stay as they are.
     """
     settings = load_settings()
     database = existing_database(settings)

@@ -16,9 +16,9 @@ from solteq_woo_assets.flows.products import links
 def same_product(codes: tuple[str, ...], for_all: bool) -> None:
     """Let the store's products be the new documents of Solteq with these codes.
 
-    A code that comes back on another document is a new product, and the page of the old one leaves the shelf. Where it
-    is the same product, say so here before the new one is in the store: its page goes on. The next run writes what
-    differs.
+    A code that comes back on another document is a new product, and the page of the old one leaves the shelf. If it is
+    the same product, say so here before the new one is in the store: its page goes on. The next run writes the
+    differences.
     """
     if bool(codes) == for_all:
         raise click.UsageError("Give codes, or --all.")

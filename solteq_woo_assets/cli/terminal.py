@@ -1,4 +1,4 @@
-"""What commands print."""
+"""The output of commands."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ console = Console(stderr=True)
 
 
 class _TerminalHandler(logging.Handler):
-    """Steps as they begin, and what they say."""
+    """Prints steps as they begin, and their messages."""
 
     def emit(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
@@ -53,7 +53,7 @@ def terminal_logger(_context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def print_summary(result: dg.ExecuteInProcessResult) -> None:
-    """What each asset of a run brought, and what it cost."""
+    """Print the result and the cost of each asset of a run."""
     rows: list[Sequence[str]] = []
     for event in result.get_asset_materialization_events():
         metadata = {
@@ -69,7 +69,7 @@ def print_summary(result: dg.ExecuteInProcessResult) -> None:
 
 
 def print_delta(changes: pl.DataFrame) -> None:
-    """The first rows of a delta, writes before what only waits."""
+    """Print the first rows of a delta, writes before rows that only wait."""
     ordered = changes.sort(pl.col("action").is_in(["wait", "skip"]), "key").head(ROWS_SHOWN).to_dicts()
     rows = [
         (
@@ -86,7 +86,7 @@ def print_delta(changes: pl.DataFrame) -> None:
 
 
 def print_quarantine(settings: Settings) -> None:
-    """What is held back and nobody has dismissed."""
+    """Print the records that are held back and not dismissed."""
     with state_database(settings.database).transaction() as connection:
         rows = connection.execute(
             "SELECT flow, key, field, reason, mend FROM sync.quarantine WHERE dismissed_at IS NULL ORDER BY flow, key"
@@ -99,7 +99,7 @@ def print_quarantine(settings: Settings) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
-    """Rows as they are: a product's name may hold what rich takes for markup, and nothing is cut off."""
+    """Print rows as they are: a product's name may look like markup, and nothing is cut off."""
     if not rows:
         return
     table = Table(box=None, pad_edge=False)

@@ -1,6 +1,6 @@
-"""What a number, an id, a time or a name of either system may be at most: what lies beyond, no column holds.
+"""Bounds of numbers, ids, times and names of both systems. No column holds values beyond them.
 
-Every document model is made of these, so that a record beyond the bounds is unreadable, and the others go on.
+Every document model is made of these, so a record beyond the bounds is unreadable, and the others go on.
 """
 
 import re
@@ -49,7 +49,7 @@ def number_of(value: object) -> Decimal:
 
 
 def number_or_none(value: object) -> Decimal | None:
-    """The same, and ``None`` for what is none."""
+    """The same, and ``None`` for a value that is no number."""
     try:
         return number_of(value)
     except ValueError:
@@ -83,7 +83,6 @@ def _id_or_none(value: object) -> int:
 
 
 def id_or_zero(value: object) -> int:
-    """The id that a value is, or 0."""
     try:
         return _id_or_none(value)
     except ValueError:
@@ -98,7 +97,7 @@ def in_calendar(instant: datetime) -> datetime:
 
 
 def store_time(value: object) -> datetime | None:
-    """A time of WooCommerce in naive UTC. Of what has no date WordPress says ``-0001-11-30T00:00:00`` or zeros.
+    """A time of WooCommerce in naive UTC. WordPress writes ``-0001-11-30T00:00:00`` or zeros for no date.
 
     :raises ValueError: it is no time, or beyond the bounds
     """
@@ -115,7 +114,7 @@ def store_time(value: object) -> datetime | None:
 
 
 def words_of(problem: str) -> str:
-    """What is wrong with a field, from pydantic's words. Ours never repeat the value."""
+    """The problem of a field, in pydantic's words. Ours never repeat the value."""
     return problem.removeprefix("Value error, ")
 
 
@@ -125,7 +124,7 @@ Id = Annotated[int, PlainValidator(_id)]
 OptionalId = Annotated[int, PlainValidator(_id_or_none)]
 """An id of WooCommerce, or 0 for none."""
 Key = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_KEY)]
-"""What identifies a document."""
+"""The identity of a document."""
 # Imports leave records without a time of change; WooCommerce gives null for it.
 StoreTime = Annotated[datetime, BeforeValidator(lambda value: store_time(value) or datetime(1970, 1, 1))]  # noqa: DTZ001
 OptionalStoreTime = Annotated[datetime | None, BeforeValidator(store_time)]

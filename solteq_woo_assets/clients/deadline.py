@@ -93,12 +93,10 @@ class DeadlineAdapter(HTTPAdapter):
     """The transport of a session whose requests can have a deadline."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """See requests."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """See requests."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
         return manager

@@ -1,4 +1,4 @@
-"""What went wrong on the wire, in words fit for a message: short, without secrets and personal data."""
+"""Failures on the wire, in words for a message: short, without secrets and personal data."""
 
 import html
 import re
@@ -47,7 +47,7 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(error: requests.RequestException, read_seconds: float) -> Diagnosis:
-    """What an exception of requests means, without the address and query that its own text repeats."""
+    """The meaning of an exception of requests, without the address and query that its own text repeats."""
     reason = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     if isinstance(error, requests.exceptions.SSLError):
         return _broken_tls(reason)
@@ -74,7 +74,7 @@ def _broken_tls(reason: Any) -> Diagnosis:
 
 
 def retry_after_seconds(value: str | None, now: datetime) -> float | None:
-    """What a ``Retry-After`` header asks for, in seconds or as a date, two minutes at most; else ``None``."""
+    """The seconds that a ``Retry-After`` header asks for, two minutes at most; ``None`` without one."""
     value = (value or "").strip()
     if re.fullmatch(r"[0-9]+", value):
         return min(float(value), MAX_RETRY_AFTER_SECONDS)

@@ -34,7 +34,7 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 ANSWER_SECONDS = 600.0
 """For a minute of silence and then the largest answer, at 120 kB a second. No store is slower; a broken one may be."""
 MOST_CLOCK_SKEW = timedelta(hours=1)
-"""So far apart, the clocks make nonsense of what is read: nothing is."""
+"""Nothing is read when the clocks are further apart."""
 
 _CHUNK_BYTES = 256 * 1024
 _OK, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 200, 300, 400, 500
@@ -74,7 +74,7 @@ class _Request:
 
 
 class Wire(TypedDict, total=False):
-    """What a client may be told of its wire. See :class:`JsonSession`."""
+    """Options of a client's wire. See :class:`JsonSession`."""
 
     in_flight: int
     read_seconds: float
@@ -177,12 +177,11 @@ class JsonSession:
     def their_time(self, ours: datetime) -> datetime:
         """An instant of our clock by the other side's, as its answers tell it; ours where they do not.
 
-        What is compared with times of the other side is measured so. Both naive UTC.
+        Times of ours are compared with those of the other side in this form. Both naive UTC.
         """
         return ours + (self.clock_ahead or timedelta(0))
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
         self._session.close()
 
     def _exchange(self, request: _Request, *, repeatable: bool) -> JsonResponse:
@@ -204,7 +203,7 @@ class JsonSession:
                 with attempt:
                     return self._once(request)
         except Failure as failure:
-            # What is left out, the library's own exception, would show the address with its query.
+            # The library's own exception is left out: it would show the address with its query.
             if repeatable or failure.not_done:
                 raise failure.error from None
             raise OutcomeUnknownError(

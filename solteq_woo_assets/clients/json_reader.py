@@ -1,4 +1,4 @@
-"""Answers in JSON, read so that one value that nothing can hold spoils its own record and no other."""
+"""Answers in JSON. A value that cannot be read spoils its own record and no other."""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -12,7 +12,7 @@ _SHOWN = 40
 
 
 class NoValue:
-    """Stands where an answer has what nothing can hold, such as a number of 5,000 digits. No field takes it."""
+    """Stands for a value that cannot be read, such as a number of 5,000 digits. No field takes it."""
 
     def __init__(self, text: str) -> None:
         self._text = text[:_SHOWN]
@@ -22,7 +22,7 @@ class NoValue:
 
 
 def read_json(content: bytes) -> Any:
-    """What an answer says. Numbers with a fraction or an exponent are :class:`~decimal.Decimal`.
+    """The value of an answer. Numbers with a fraction or an exponent are :class:`~decimal.Decimal`.
 
     :raises ValueError: it is no JSON
     """

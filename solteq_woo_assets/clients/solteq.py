@@ -14,47 +14,11 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from solteq_woo_assets.clients.http import JsonSession, Wire
 from solteq_woo_assets.clients.solteq_access import ScopedApi, TokenCache
-from solteq_woo_assets.clients.solteq_customers import (
-    CustomerDocument,
-    Gone,
-    Refused,
-    SolteqCustomers,
-    Stale,
-    Taken,
-)
-from solteq_woo_assets.clients.solteq_documents import (
-    BalanceDocument,
-    CampaignDocument,
-    D,
-    Document,
-    Feed,
-    FeedPage,
-    InvalidDocument,
-    ProductDocument,
-    Tombstone,
-    validated,
-)
-from solteq_woo_assets.clients.solteq_sales import HeldSale, SolteqSales
+from solteq_woo_assets.clients.solteq_customers import SolteqCustomers
+from solteq_woo_assets.clients.solteq_documents import D, Feed, FeedPage, documents_of, validated
+from solteq_woo_assets.clients.solteq_sales import SolteqSales
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.settings import FEEDS, Endpoint
-
-__all__ = [
-    "BalanceDocument",
-    "CampaignDocument",
-    "CustomerDocument",
-    "Document",
-    "Feed",
-    "FeedPage",
-    "Gone",
-    "HeldSale",
-    "InvalidDocument",
-    "ProductDocument",
-    "Refused",
-    "SolteqClient",
-    "Stale",
-    "Taken",
-    "Tombstone",
-]
 
 TOKEN_REPEATS = 5
 """How often one continuation token may come back before the feed is taken to run in circles."""
@@ -63,7 +27,7 @@ EMPTY_PAGES = 1000
 
 _NAMES_OF_TENANT = ("tenant_id", "tenantId", "tenant", "tid", "company_id", "companyId", "company")
 TENANT_CLAIMS = (*_NAMES_OF_TENANT, *(f"client_{name}" for name in _NAMES_OF_TENANT))
-"""What identity servers call the claim that names the customer; IdentityServer puts ``client_`` before a client's."""
+"""Names of the claim that names the tenant; IdentityServer puts ``client_`` before a client's."""
 
 _UNSTATED_LIFE_SECONDS = 300
 _CREDENTIALS = "Check SOLTEQ_CLIENT_ID and SOLTEQ_CLIENT_SECRET"
@@ -93,7 +57,7 @@ class SolteqClient:
     """Reads the feeds. Thread-safe.
 
     :param timezone: of the shop, a TZ database name
-    :param feeds: where Solteq has what; customers and sales are written there, too
+    :param feeds: paths and scopes; customers and sales are written there, too
     :raises ConfigurationError: an address over which the secret would travel in the clear
     """
 
@@ -136,7 +100,7 @@ class SolteqClient:
         self._tokens.get(scope)
 
     def tenant(self, scope: str) -> str | None:
-        """Whose data this is, by the claims of the access token; ``None`` when it names nobody.
+        """The tenant by the claims of the access token; ``None`` when it names none.
 
         :raises SolteqError: there is no token to be had
         """
@@ -153,7 +117,6 @@ class SolteqClient:
         return self._api.their_time(ours)
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
         self._api.close()
         self._identity.close()
 
@@ -174,7 +137,7 @@ class SolteqClient:
         seen: Counter[str] = Counter()
         empty = 0
         while True:
-            documents, token = _page(feed, api.get(feed.path, params).body)
+            documents, token = documents_of(api.get(feed.path, params).body, feed.path)
             if documents:
                 yield validated(feed.document, documents)
             if not token:
@@ -187,7 +150,7 @@ class SolteqClient:
             params["continuationToken"] = token
 
     def answers_for(self, feed: Feed) -> str:
-        """What decides what a feed answers with: where it is, and the time zone that it is asked for."""
+        """The path of a feed and the time zone of its question, which decide its answer."""
         return f"{feed.path} {self._timezone}"
 
     def newest_page(self, feed: Feed[D], *, modified_since: datetime, page_size: int = 100) -> FeedPage[D]:
@@ -218,7 +181,7 @@ class _Token(BaseModel):
 
 
 def _claims(token: SecretStr) -> Mapping[str, Any]:
-    """What a JWT says, read without checking who signed it: it came from the identity server itself."""
+    """The claims of a JWT. Its signature is not checked, since it came from the identity server itself."""
     _, _, payload = token.get_secret_value().partition(".")
     payload = payload.partition(".")[0]
     try:
@@ -248,14 +211,3 @@ def _utc(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueError("modified_since needs a time zone")
     return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-
-
-def _page(feed: Feed[D], body: Any) -> tuple[list[Any], str | None]:
-    documents = body.get("documents") if isinstance(body, dict) else None
-    token = body.get("continuationToken") if isinstance(body, dict) else None
-    if not isinstance(documents, list) or not isinstance(token, str | None):
-        raise SolteqError(
-            f"Solteq: GET {feed.path}: the answer is no page: it lacks a list of documents or has an odd "
-            "continuation token. Check the feed's path."
-        )
-    return documents, token

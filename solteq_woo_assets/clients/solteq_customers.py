@@ -10,9 +10,10 @@ import simplejson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
+from solteq_woo_assets.clients.bounds import Key
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.solteq_access import ScopedApi
-from solteq_woo_assets.clients.solteq_documents import Document, Key, documents_of, validated
+from solteq_woo_assets.clients.solteq_documents import Document, documents_of, validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 
 _MARKS = "['\"‘’“”„«»]"
@@ -36,7 +37,7 @@ class _Part(BaseModel):
 
 
 class Address(_Part):
-    """Where a customer is, or where parcels go. Without a type it is neither, and is carried along."""
+    """A billing or delivery address. Without a type it is neither, and is carried along."""
 
     type: Text = None
     street: Text = None
@@ -47,7 +48,7 @@ class Address(_Part):
 
 
 class Identifier(_Part):
-    """What a customer is called elsewhere, such as ``ExternalID``."""
+    """A customer's name in another system, such as ``ExternalID``."""
 
     type: Text = None
     value: Text = None
@@ -56,8 +57,8 @@ class Identifier(_Part):
 class CustomerDocument(Document):
     """A customer, private or a company.
 
-    What the document does not mention and what it says is null are both ``None``; ``model_fields_set`` tells them
-    apart. Never shown: ``raw`` and the fields with personal data are left out of its text.
+    A field that is missing or null is ``None``; ``model_fields_set`` tells the two apart. Its text leaves out ``raw``
+    and the fields with personal data.
 
     :param raw: the JSON as Solteq sent it, whole, because a write replaces all of it
     """
@@ -101,7 +102,7 @@ def _kept(value: Any) -> str | None:
 
 
 def customer_type(document: Mapping[str, Any]) -> Any:
-    """Of a document on the wire; one that does not say is a company when it has what a company must have."""
+    """The type of a document on the wire. Without one it is a company if it has a company's name and tax code."""
     is_company = document.get("companyName") and document.get("taxCode")
     return document.get("type") or ("Company" if is_company else "Private")
 
@@ -164,7 +165,7 @@ class SolteqCustomers:
     def replace(
         self, customer_id: str, document: Mapping[str, Any], if_match: str
     ) -> CustomerDocument | Taken | Stale | Gone | Refused:
-        """Another version of a customer; what the document leaves out is gone.
+        """Another version of a customer; fields that the document leaves out are gone.
 
         :param if_match: the ``modifiedAt`` of the version that is replaced, as Solteq wrote it
         :raises SolteqError: Solteq is away; nothing was done
@@ -203,10 +204,9 @@ class SolteqCustomers:
     def _found(self, kind: str, value: str, is_meant: Callable[[CustomerDocument], bool]) -> CustomerDocument | None:
         if not value.strip():  # would be asking for everybody
             return None
-        body = self._api.get(self._path, {kind: value}).body
-        documents = documents_of(body, f"Solteq: GET {self._path}: the answer is no page. Check the feed's path.")
+        documents, _ = documents_of(self._api.get(self._path, {kind: value}).body, self._path)
         found = [held for held in validated(CustomerDocument, documents).documents if not held.deleted]
-        # A Solteq that does not know the parameter gives its feed: the first in it is a stranger.
+        # A Solteq that does not know the parameter gives its feed, which begins with anybody.
         if not all(map(is_meant, found)):
             raise SolteqError(
                 f"Solteq: GET {self._path}: the look-up by {kind} gives customers who were not asked for. "

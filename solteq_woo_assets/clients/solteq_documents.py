@@ -64,7 +64,7 @@ def _quantity(value: object) -> Decimal:
 
 
 def _read(parse: Callable[[str], object], value: object) -> object:
-    """What a text says; ``None`` where it says nothing of the kind."""
+    """The parsed text; ``None`` if it cannot be parsed."""
     try:
         return parse(value) if isinstance(value, str) else value
     except ValueError:
@@ -79,7 +79,7 @@ def _instant(value: object) -> datetime:
 
 
 def _local_time(value: object) -> datetime | None:
-    """Years that no calendar reaches are how some systems write an open end."""
+    """Some systems write an open end as a year beyond the calendar."""
     if value is None:
         return None
     local = _read(datetime.fromisoformat, value)
@@ -94,7 +94,7 @@ def _value(value: object) -> object:
 
 
 def _values(value: object) -> object:
-    """Attributes; one without a value is none."""
+    """Attributes that have a value."""
     if not isinstance(value, dict):
         return {} if value is None else value
     return {name: each for name, each in value.items() if each is not None}
@@ -120,12 +120,12 @@ def _time_of_day(value: object) -> time | None:
 
 
 def _or(default: object) -> BeforeValidator:
-    """What a field means that is null."""
+    """The meaning of null in a field."""
     return BeforeValidator(lambda value: default if value is None else value)
 
 
 def _text_or(default: str) -> BeforeValidator:
-    """What a text means that is null or blank."""
+    """The meaning of a null or blank text."""
     return BeforeValidator(
         lambda value: default if value is None or (isinstance(value, str) and not value.strip()) else value
     )
@@ -146,29 +146,29 @@ Texts = Annotated[list[str], _or([])]
 
 
 class Document(BaseModel):
-    """What the feeds' documents share. Built from the wire's names or from its own.
+    """The base of the feeds' documents. Built from the wire's names or from its own.
 
-    What has a default may be missing or null (contract, Required).
+    A field with a default may be missing or null (contract, Required).
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     keys: ClassVar[tuple[str, ...]]
-    """The wire's names of what identifies a document, for messages about one that cannot be read."""
+    """The wire's names of the identity, for messages about a document that cannot be read."""
     is_personal: ClassVar[bool] = False
-    """Whether it is about a person: of one that cannot be read nothing is kept then but a fingerprint."""
+    """Whether it is about a person: then only a fingerprint is kept of one that cannot be read."""
 
     deleted: Annotated[StrictBool, _or(False)] = False
     modified_at: Instant
 
     @property
     def tombstone(self) -> "Tombstone | None":
-        """Of a deleted document whose last full version is still good for the rest."""
+        """For a deleted document that says little more; its last full version is still good for the rest."""
         return None
 
     @classmethod
     def key_of(cls, raw: object) -> str | None:
-        """What identifies a raw document, as far as it can be told."""
+        """The identity of a raw document, if it can be read."""
         if not isinstance(raw, dict):
             return None
         parts = [part for name in cls.keys if isinstance(part := raw.get(name), str) and part]
@@ -214,7 +214,7 @@ class ProductDocument(Document):
 class ValidHours(BaseModel):
     """Hours of the day, local to the shop; ``to`` is exclusive, and midnight is the end of the day.
 
-    What ends before it begins goes on over midnight.
+    Hours that end before they begin go on over midnight.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -232,8 +232,8 @@ class ValidHours(BaseModel):
 class CampaignDocument(Document):
     """A discount for a period. Times are local to the shop, without a zone, in whole seconds.
 
-    ``value`` is a percentage, an amount off or a price, by ``discount_type``. What a campaign of another type than
-    Simple means, ``type`` alone says: of those, ``discount_type`` and ``value`` may be left out.
+    ``value`` is a percentage, an amount off or a price, by ``discount_type``. A campaign of another type than Simple
+    may lack both.
 
     :param valid_from: inclusive; ``None`` is since ever
     :param valid_to: exclusive; ``None`` is without an end
@@ -304,7 +304,7 @@ D = TypeVar("D", bound=Document)
 
 @dataclass(frozen=True)
 class Feed(Generic[D]):
-    """Where a kind of document is read.
+    """A source of documents of one kind.
 
     :param path: below the API's address: ``<service>/v1-ext/<rest>``
     :param scope: what a token must be allowed for
@@ -320,7 +320,7 @@ class Feed(Generic[D]):
 class InvalidDocument:
     """A document that breaks the contract.
 
-    :param key: what identifies it, if that can be read
+    :param key: its identity, if that can be read
     :param field: the first wrong field, by its name on the wire
     :param raw: the document as JSON, of a person its SHA-256
     :param modified_at: its version, if that can be read
@@ -337,7 +337,7 @@ class InvalidDocument:
 class Tombstone:
     """A deleted document that says little more than that; its last full version is still good for the rest.
 
-    :param keys: what identifies it, in the order of the document's ``keys``
+    :param keys: its identity, in the order of the document's ``keys``
     """
 
     keys: tuple[str, ...]
@@ -358,16 +358,19 @@ def _list_of(document: type[D]) -> TypeAdapter[list[D]]:
     return TypeAdapter(list[document])  # pyright: ignore[reportInvalidTypeForm] - made at run time
 
 
-def documents_of(body: Any, problem: str) -> list[Any]:
-    """The documents of a page.
+def documents_of(body: Any, path: str) -> tuple[list[Any], str | None]:
+    """The documents of a page, and the token of the next one.
 
-    :param problem: what is raised when there are none
     :raises SolteqError: it is no page
     """
     documents = body.get("documents") if isinstance(body, dict) else None
-    if not isinstance(documents, list):
-        raise SolteqError(problem)
-    return documents
+    token = body.get("continuationToken") if isinstance(body, dict) else None
+    if not isinstance(documents, list) or not isinstance(token, str | None):
+        raise SolteqError(
+            f"Solteq: GET {path}: the answer is no page: it lacks a list of documents or has an odd continuation "
+            "token. Check the path (setting SOLTEQ_WOO_SOLTEQ_FEEDS)."
+        )
+    return documents, token
 
 
 def validated(document: type[D], raw: list[Any]) -> FeedPage[D]:

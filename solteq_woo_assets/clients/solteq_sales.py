@@ -63,8 +63,7 @@ class SolteqSales:
         :raises SolteqError: Solteq is away, or answers with another document
         """
         answer = self._api.get(self._path, {"externalId": external_id})
-        problem = f"Solteq: GET {self._path}: the answer is no page. Check the sales' path."
-        for document in documents_of(answer.body, problem):
+        for document in documents_of(answer.body, self._path)[0]:
             # A Solteq that does not know the parameter gives whatever it has.
             if not isinstance(document, dict) or document.get("externalId") != external_id:
                 raise SolteqError(

@@ -13,49 +13,28 @@ from requests_oauthlib import OAuth1
 from solteq_woo_assets.clients.bounds import number_or_none
 from solteq_woo_assets.clients.http import JsonSession, Params, Wire
 from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
-from solteq_woo_assets.clients.woo_customers import (
-    CustomerBatch,
-    CustomerPage,
-    CustomerWrite,
-    StoreCustomer,
-    StoreOrder,
-    WooCustomers,
-)
+from solteq_woo_assets.clients.woo_customers import WooCustomers
 from solteq_woo_assets.clients.woo_documents import (
     STORE_PRODUCT_FIELDS,
-    Batch,
-    ProductPage,
-    ProductWrite,
+    ProductBatch,
     StoreFacts,
     StoreProduct,
-    Unreadable,
-    read_row,
     sku_key,
-    sorted_out,
 )
-from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderPage, RefundDocument, WooOrders
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, chunks_of_ids, list_of, modified_after, object_at, pages
+from solteq_woo_assets.clients.woo_orders import WooOrders
+from solteq_woo_assets.clients.woo_pages import (
+    PAGE_ROWS,
+    Page,
+    chunks_of_ids,
+    list_of,
+    modified_after,
+    object_at,
+    pages,
+)
 from solteq_woo_assets.clients.woo_probes import WooProbes
 from solteq_woo_assets.errors import ConfigurationError, WooError
 
-__all__ = [
-    "Batch",
-    "CustomerBatch",
-    "CustomerPage",
-    "CustomerWrite",
-    "ItemRefused",
-    "OrderDocument",
-    "OrderPage",
-    "ProductPage",
-    "ProductWrite",
-    "RefundDocument",
-    "StoreCustomer",
-    "StoreFacts",
-    "StoreOrder",
-    "StoreProduct",
-    "Unreadable",
-    "WooClient",
-]
+ProductPage = Page[StoreProduct]
 
 _SKU_CHARACTERS = 1500  # of a URL, encoded: far below what servers refuse with 414
 _API = "wc/v3"
@@ -135,7 +114,6 @@ class WooClient:
         return self._session.their_time(ours)
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
         self._session.close()
 
     def read_products(self, *, modified_after: datetime | None = None, status: str = "any") -> Iterator[ProductPage]:
@@ -156,35 +134,29 @@ class WooClient:
         """One product's variations by id; ``trash`` is the bin."""
         return self._pages(f"{_API}/products/{parent_id}/variations", _filter(None, status), parent_id)
 
-    def read_by_id(
-        self, ids: Sequence[int], *, parent_id: int | None = None, status: str = "any"
-    ) -> list[StoreProduct]:
-        """Those of the ids that the store has, but for what cannot be read.
+    def read_by_id(self, ids: Sequence[int], *, parent_id: int | None = None) -> list[StoreProduct]:
+        """The products of these ids that the store has and that can be read.
 
         :param parent_id: of the variations that these are; products are found without it
         """
         path = f"{_API}/products" if parent_id is None else f"{_API}/products/{parent_id}/variations"
-        found: list[StoreProduct] = []
-        for some in chunks_of_ids(ids):
-            params = {"include": some, **_filter(None, status)}
-            for page in self._pages(path, params, parent_id):
-                found += page.products
-        return found
+        found = (self._pages(path, {"include": some}, parent_id) for some in chunks_of_ids(ids))
+        return [product for some in found for page in some for product in page.rows]
 
     def find_by_sku(self, skus: Sequence[str], *, status: str = "any") -> list[StoreProduct]:
         """Products and variations with these SKUs, in any case; ``status="trash"`` looks in the bin.
 
-        What cannot be read is left out.
+        Products that cannot be read are left out.
         """
         found: list[StoreProduct] = []
         for some in _sku_chunks(skus):
             for page in self._pages(f"{_API}/products", {"sku": ",".join(some), **_filter(None, status)}):
                 # A SKU with a comma is looked up whole and in parts, so it travels alone and its parts are dropped.
                 wanted = sku_key(some[0]) if "," in some[0] else None
-                found += [product for product in page.products if wanted in (None, sku_key(product.sku))]
+                found += [product for product in page.rows if wanted in (None, sku_key(product.sku))]
         return found
 
-    def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
+    def write(self, batch: ProductBatch) -> list[StoreProduct | ItemRefused]:
         """Send a batch: what became of each item, creates first, in the order given.
 
         :raises WooError: nothing was done; status 413 means that the store takes fewer items
@@ -199,7 +171,7 @@ class WooClient:
         return takes_writes(self._session, f"{_API}/products/batch")
 
     def store_facts(self) -> StoreFacts:
-        """What the store's settings say about prices, stock, time and tax classes."""
+        """Settings of the store about prices, stock, time and tax classes."""
         index = object_at(self._session, "", {"_fields": "timezone_string,gmt_offset"})
         path, setting = f"{_API}/taxes/classes", self.probes.setting
         classes = list_of(self._session.get(path, {"_fields": "slug"}).body, path)
@@ -213,12 +185,7 @@ class WooClient:
 
     def _pages(self, path: str, params: Params, parent_id: int | None = None) -> Iterator[ProductPage]:
         read = partial(StoreProduct.from_wire, parent_id=parent_id)
-
-        def rows(body: Any) -> list[StoreProduct | Unreadable]:
-            return [read_row(read, raw) for raw in list_of(body, path)]
-
-        for page in pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, rows=rows):
-            yield ProductPage(*sorted_out(page))
+        return pages(self._session, path, params, fields=STORE_PRODUCT_FIELDS, read=read)
 
 
 def _filter(changed_since: datetime | None, status: str) -> dict[str, str]:

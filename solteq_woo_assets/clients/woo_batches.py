@@ -1,16 +1,15 @@
 """Answers to batches: 200 with failures inside, item by item (contract, 10)."""
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from solteq_woo_assets.clients.failures import shown
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession
-from solteq_woo_assets.clients.woo_documents import Unreadable, read_row
+from solteq_woo_assets.clients.woo_documents import Batch
+from solteq_woo_assets.clients.woo_pages import R, Read, Unreadable, read_row
 from solteq_woo_assets.errors import OutcomeUnknownError, WooError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -26,30 +25,10 @@ class ItemRefused:
     status: int | None
 
 
-class Write(Protocol):
-    """An item of a batch; without an id it creates."""
-
-    @property
-    def id(self) -> int | None: ...
-    def to_wire(self) -> dict[str, Any]: ...
-
-
-class Batch(Protocol):
-    """What was sent."""
-
-    @property
-    def creates(self) -> Sequence[Write]: ...
-    @property
-    def updates(self) -> Sequence[Write]: ...
-
-
-def send_batch(
-    session: JsonSession, path: str, batch: Batch, what: str, read: Callable[[Any], T]
-) -> list[T | ItemRefused]:
+def send_batch(session: JsonSession, path: str, batch: Batch[Any], what: str, read: Read[R]) -> list[R | ItemRefused]:
     """Send a batch: what became of each item, creates first, in the order given.
 
     :param what: an item is, such as ``product``
-    :param read: makes a record of an item's JSON
     :raises WooError: nothing was done; status 413 means that the store takes fewer items
     :raises OutcomeUnknownError: any of it may have been done
     """
@@ -64,10 +43,10 @@ def send_batch(
         raise OutcomeUnknownError(f"{error} The batch left: read back before sending it again.") from error
 
 
-def _outcomes(batch: Batch, response: JsonResponse, what: str, read: Callable[[Any], T]) -> list[T | ItemRefused]:
+def _outcomes(batch: Batch[Any], response: JsonResponse, what: str, read: Read[R]) -> list[R | ItemRefused]:
     """:raises WooError: the answer does not tell"""
     body = response.body if isinstance(response.body, dict) else {}
-    found: list[T | ItemRefused] = []
+    found: list[R | ItemRefused] = []
     for verb, writes in (("create", batch.creates), ("update", batch.updates)):
         items = body.get(verb, [])
         if not isinstance(items, list) or len(items) != len(writes):

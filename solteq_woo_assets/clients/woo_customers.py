@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -11,19 +10,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime
 from solteq_woo_assets.clients.http import JsonSession, Params
 from solteq_woo_assets.clients.woo_batches import ItemRefused, send_batch, takes_writes
-from solteq_woo_assets.clients.woo_documents import BATCH_ITEMS, Text, Unreadable, read_row, sorted_out
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, chunks_of_ids, list_of, modified_after, pages
+from solteq_woo_assets.clients.woo_documents import Batch, Text
+from solteq_woo_assets.clients.woo_pages import PAGE_ROWS, Page, chunks_of_ids, ids_of, modified_after, page_of, pages
 from solteq_woo_assets.errors import WooError
 
 CUSTOMER_FIELDS = "id,email,role,first_name,last_name,billing,shipping,meta_data,date_created_gmt,date_modified_gmt"
-"""What to ask for when reading; on a batch it would hide the errors."""
+"""Fields to ask for when reading; on a batch they would hide the errors."""
 _PATH, _ORDERS_PATH = "wc/v3/customers", "wc/v3/orders"
 _NO_SUCH_ROLE = "rest_invalid_param"
-_GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
+GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 
 
 class StoreAddress(BaseModel):
-    """Where an invoice or a parcel goes. A shipping address has no e-mail."""
+    """The address of an invoice or a parcel. A shipping address has no e-mail."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,7 +43,7 @@ Stored = Annotated[StoreAddress, BeforeValidator(lambda value: value if isinstan
 
 
 class StoreCustomer(BaseModel):
-    """An account of the store, of any role. Times are naive UTC. Never shown: personal data is left out of its text.
+    """An account of the store, of any role. Times are naive UTC. Its text leaves out personal data.
 
     :param meta: text by key; keys with an underscore are never among them, WooCommerce hides those of customers
     """
@@ -76,32 +75,12 @@ class StoreCustomer(BaseModel):
         return cls.model_validate({**raw, **dates, "meta": meta})
 
 
-@dataclass(frozen=True)
-class CustomerPage:
-    """Some of the store's accounts; one that cannot be read does not stop the others."""
-
-    customers: list[StoreCustomer]
-    unreadable: list[Unreadable]
-
-    @property
-    def ids(self) -> set[int]:
-        """Of all that are there, as far as they can be told."""
-        return {row.id for row in (*self.customers, *self.unreadable)} - {0}
-
-
-@dataclass(frozen=True)
-class _Member:
-    """Somebody in a role; 0 is nobody who can be told."""
-
-    id: int
-
-
 _LONGEST_ADDRESS = 100  # a column of WordPress holds no more
 _ADDRESS = re.compile(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]+@(?!-)[a-zA-Z0-9-]+(?<!-)(\.(?!-)[a-zA-Z0-9-]+(?<!-))+")
 
 
 class StoreOrder(BaseModel):
-    """Who ordered. A guest has no account: ``customer_id`` is 0."""
+    """The buyer of an order. A guest has no account: ``customer_id`` is 0."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -113,8 +92,8 @@ class StoreOrder(BaseModel):
 
 
 def is_mailable(value: str) -> bool:
-    """Whether WordPress takes it for an address. Of another one an update drops the letters that it does not know and
-    keeps the rest, which may be somebody else's, or empties the address (contract, 12)."""
+    """Whether WordPress takes it for an address. From another text an update drops the letters that it does not know,
+    and keeps the rest, which may be somebody else's, or empties the address (contract, 12)."""
     return 6 <= len(value) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(value) is not None  # noqa: PLR2004  # WordPress's
 
 
@@ -126,7 +105,7 @@ def _mailable(value: str) -> str:
 
 
 class CustomerWrite(BaseModel):
-    """What is to be created or changed of an account; what is left out stays.
+    """An account to create, or the fields of one to change. Other fields stay.
 
     :param id: ``None`` creates
     :param meta: ``None`` takes a key away
@@ -157,19 +136,7 @@ class CustomerWrite(BaseModel):
         return body
 
 
-@dataclass(frozen=True)
-class CustomerBatch:
-    """Up to a hundred writes."""
-
-    creates: Sequence[CustomerWrite] = field(default_factory=list)
-    updates: Sequence[CustomerWrite] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if len(self) > BATCH_ITEMS:
-            raise ValueError(f"a batch has {BATCH_ITEMS} items at most")
-
-    def __len__(self) -> int:
-        return len(self.creates) + len(self.updates)
+CustomerBatch = Batch[CustomerWrite]
 
 
 class WooCustomers:
@@ -178,42 +145,40 @@ class WooCustomers:
     def __init__(self, session: JsonSession) -> None:
         self._session = session
 
-    def read(self) -> Iterator[CustomerPage]:
+    def read(self) -> Iterator[Page[StoreCustomer]]:
         """All accounts by id, of every role."""
-        for page in pages(self._session, _PATH, {"role": "all"}, fields=CUSTOMER_FIELDS, rows=_rows):
-            yield CustomerPage(*sorted_out(page))
+        everybody = {"role": "all"}
+        return pages(self._session, _PATH, everybody, fields=CUSTOMER_FIELDS, read=StoreCustomer.from_wire)
 
-    def newest(self, limit: int = PAGE_ROWS) -> CustomerPage:
+    def newest(self, limit: int) -> Page[StoreCustomer]:
         """The accounts that were registered last, the newest first."""
-        params = {"role": "all", "orderby": "registered_date", "order": "desc", "per_page": limit}
-        return self._page(params)
+        return self._page({"orderby": "registered_date", "order": "desc", "per_page": limit})
 
-    def by_id(self, ids: Sequence[int]) -> CustomerPage:
+    def by_id(self, ids: Sequence[int]) -> Page[StoreCustomer]:
         """Those of the ids that the store has."""
-        found = CustomerPage([], [])
+        found = Page[StoreCustomer]()
         for some in chunks_of_ids(ids):
-            page = self._page({"role": "all", "include": some, "per_page": PAGE_ROWS})
-            found.customers.extend(page.customers)
-            found.unreadable.extend(page.unreadable)
+            page = self._page({"include": some, "per_page": PAGE_ROWS})
+            found.add((*page.rows, *page.unreadable))
         return found
 
     def orders(self, since: datetime, *, with_addresses: bool) -> list[StoreOrder]:
-        """Whose orders are new or changed since then; what cannot be read is left to the sales flow, which holds it.
+        """Orders that are new or changed since then. The sales flow holds those that cannot be read.
 
-        :param with_addresses: those of guests stand nowhere else
+        :param with_addresses: guests have them only here
         """
         fields = "id,customer_id,status,billing,shipping" if with_addresses else "id,customer_id"
-        found = pages(self._session, _ORDERS_PATH, modified_after(since), fields=fields, rows=_orders)
-        return [order for page in found for order in page if isinstance(order, StoreOrder)]
+        read = StoreOrder.model_validate
+        found = pages(self._session, _ORDERS_PATH, modified_after(since), fields=fields, read=read)
+        return [order for page in found for order in page.rows]
 
     def in_role(self, role: str) -> set[int] | None:
-        """Who has this role, whatever other roles they have; a role that the store does not have is ``None``.
+        """The accounts with this role, also beside other roles; ``None`` if the store does not have the role.
 
         An account shows one of its roles (contract, 74).
         """
-        found = pages(self._session, _PATH, {"role": role}, fields="id", rows=_members)
         try:
-            return {member.id for page in found for member in page} - {0}
+            return ids_of(self._session, _PATH, {"role": role})
         except WooError as error:
             if error.code == _NO_SUCH_ROLE:
                 return None
@@ -221,7 +186,7 @@ class WooCustomers:
 
     def by_email(self, email: str) -> list[StoreCustomer]:
         """The account with this e-mail address, in any case; none where it cannot be read."""
-        found = self._page({"role": "all", "email": email}).customers
+        found = self._page({"email": email}).rows
         # The store takes an asterisk, which an address may hold, for any letters.
         return [account for account in found if account.email.lower() == email.lower()]
 
@@ -249,23 +214,11 @@ class WooCustomers:
         try:
             self._session.send("DELETE", f"{_PATH}/{customer_id}", {}, params={"force": "true"})
         except WooError as error:
-            if error.code in _GONE:  # any other 404 says that WooCommerce is not there
+            if error.code in GONE:  # any other 404 says that WooCommerce is not there
                 return False
             raise
         return True
 
-    def _page(self, params: Params) -> CustomerPage:
-        return CustomerPage(*sorted_out(_rows(self._session.get(_PATH, {**params, "_fields": CUSTOMER_FIELDS}).body)))
-
-
-def _members(body: Any) -> list[_Member]:
-    ids = [raw.get("id") if isinstance(raw, dict) else None for raw in list_of(body, _PATH)]
-    return [_Member(each if isinstance(each, int) else 0) for each in ids]
-
-
-def _orders(body: Any) -> list[StoreOrder | Unreadable]:
-    return [read_row(StoreOrder.model_validate, raw) for raw in list_of(body, _ORDERS_PATH)]
-
-
-def _rows(body: Any) -> list[StoreCustomer | Unreadable]:
-    return [read_row(StoreCustomer.from_wire, raw) for raw in list_of(body, _PATH)]
+    def _page(self, params: Params) -> Page[StoreCustomer]:
+        answer = self._session.get(_PATH, {"role": "all", **params, "_fields": CUSTOMER_FIELDS})
+        return page_of(answer.body, _PATH, StoreCustomer.from_wire)

@@ -1,12 +1,11 @@
 """WooCommerce's products and variations: as they are read, and as they are written."""
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -16,21 +15,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     field_serializer,
     model_validator,
 )
 
-from solteq_woo_assets.clients.bounds import (
-    LONGEST_KEY,
-    Id,
-    OptionalId,
-    StoreTime,
-    id_or_zero,
-    number_or_none,
-    store_time,
-    words_of,
-)
+from solteq_woo_assets.clients.bounds import Id, OptionalId, StoreTime, id_or_zero, number_or_none, store_time
 
 META_PREFIX = "_solteq_"
 BATCH_ITEMS = 100
@@ -41,11 +30,11 @@ STORE_PRODUCT_FIELDS = (
     "date_on_sale_to_gmt,tax_class,manage_stock,stock_quantity,stock_status,attributes,meta_data,"
     "cost_of_goods_sold,date_modified_gmt"
 )
-"""What to ask for when reading; on a batch it would hide the errors."""
+"""Fields to ask for when reading; on a batch they would hide the errors."""
 
 
 def _sale_time(value: object) -> datetime | None:
-    """What is no time is none; the delta puts it right. One before all calendars is long past."""
+    """A value that is no time counts as none, and the delta puts it right. A time before all calendars is long past."""
     try:
         return store_time(value)
     except ValueError:
@@ -53,7 +42,7 @@ def _sale_time(value: object) -> datetime | None:
 
 
 def _pieces(value: object) -> int | None:
-    """Fractions come from plugins; they are rounded down, as ours are. What is no number is none."""
+    """Fractions come from plugins, and are rounded down, as ours are. A value that is no number counts as none."""
     number = number_or_none(value)
     return None if number is None else int(number.to_integral_value(ROUND_FLOOR))
 
@@ -70,7 +59,7 @@ def _or_empty(value: object) -> object:
     return "" if value is None else value
 
 
-# A price field is free text in the store; what is no number is no price.
+# A price field is free text in the store; a text that is no number counts as no price.
 Price = Annotated[Decimal | None, PlainValidator(number_or_none)]
 SaleEdge = Annotated[datetime | None, PlainValidator(_sale_time)]
 Text = Annotated[str, BeforeValidator(_or_empty)]
@@ -88,7 +77,7 @@ def sku_key(sku: str | None) -> str:
 
 
 class StoreAttribute(BaseModel):
-    """What tells variants apart, or describes a product. A variation has one option; ``id`` 0 is the product's own."""
+    """It tells variants apart, or describes a product. A variation has one option; ``id`` 0 is the product's own."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -150,63 +139,6 @@ class StoreProduct(BaseModel):
         return cls.model_validate(fields)
 
 
-@dataclass(frozen=True)
-class Unreadable:
-    """A row of the store that makes no record. What it holds is not told.
-
-    :param id: 0 where it has none
-    :param modified: when the store says that it was modified; empty where it says no time
-    """
-
-    id: int
-    field: str
-    problem: str
-    modified: str = dataclasses.field(default="", compare=False)
-
-    @classmethod
-    def of(cls, raw: object, error: ValidationError) -> Self:
-        """From the first wrong field."""
-        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        row = raw if isinstance(raw, dict) else {}
-        time = re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", str(row.get("date_modified_gmt")))
-        return cls(id_or_zero(row.get("id")), _place(problem["loc"]), words_of(problem["msg"]), time[0] if time else "")
-
-
-R = TypeVar("R")
-
-
-def read_row(read: Callable[[Any], R], raw: Any) -> R | Unreadable:
-    """A record, or why it makes none."""
-    try:
-        return read(raw)
-    except ValidationError as error:
-        return Unreadable.of(raw, error)
-
-
-def sorted_out(rows: Iterable[R | Unreadable]) -> tuple[list[R], list[Unreadable]]:
-    """What can be read, and what cannot."""
-    read: list[R] = []
-    unreadable: list[Unreadable] = []
-    for row in rows:
-        if isinstance(row, Unreadable):
-            unreadable.append(row)
-        else:
-            read.append(row)
-    return read, unreadable
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)[:LONGEST_KEY] or "(all)"
-
-
-@dataclass(frozen=True)
-class ProductPage:
-    """Some of the store's products; one that cannot be read does not stop the others."""
-
-    products: list[StoreProduct]
-    unreadable: list[Unreadable]
-
-
 def _meta(meta_data: object) -> dict[str, str]:
     items = [item for item in meta_data if isinstance(item, dict)] if isinstance(meta_data, list) else []
     return {
@@ -236,9 +168,7 @@ def _plain(value: str) -> str:
 
 PriceText = Annotated[str, Field(pattern=r"^[0-9]{1,10}\.[0-9]{2}$")]
 SaleTime = Annotated[
-    str,
-    Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$"),
-    AfterValidator(_iso_time),
+    str, Field(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$"), AfterValidator(_iso_time)
 ]
 
 
@@ -274,10 +204,10 @@ class MetaWrite(_Strict):
 
 
 class ProductWrite(_Strict):
-    """The only fields that are ever sent to the store, in the only forms that it takes as they are meant.
+    """The only fields that are ever sent to the store, in forms that it does not mangle.
 
     WooCommerce does not validate the items of a batch: it makes 15 of ``"1,5"``, 0 of ``"abc"``, 2 of 2.9 and a draft
-    of an unknown status. What is set is sent, the rest is left out.
+    of an unknown status. Only fields that are set are sent.
     """
 
     id: int | None = Field(default=None, gt=0)
@@ -312,22 +242,31 @@ class ProductWrite(_Strict):
         return {"values": [{"defined_value": cost}]}
 
     def to_wire(self) -> dict[str, Any]:
-        """What is sent."""
+        """As WooCommerce takes it."""
         return self.model_dump(exclude_unset=True)
 
 
+class Write(Protocol):
+    """An item of a batch; without an id it creates."""
+
+    @property
+    def id(self) -> int | None: ...
+    def to_wire(self) -> dict[str, Any]: ...
+
+
+W = TypeVar("W", bound=Write)
+
+
 @dataclass(frozen=True)
-class Batch:
+class Batch(Generic[W]):
     """Up to 100 writes that go together. The store makes what is new first; updates are done in order, and one id may
     stand among them more than once (contract, 73).
 
-    :param parent_id: of the variations that these are; ``None`` for products
-    :raises ValueError: too many, an id too many or missing, or a variation with what only a product has
+    :raises ValueError: too many, or an id too many or missing
     """
 
-    creates: Sequence[ProductWrite]
-    updates: Sequence[ProductWrite]
-    parent_id: int | None = None
+    creates: Sequence[W] = ()
+    updates: Sequence[W] = ()
 
     def __post_init__(self) -> None:
         if len(self) > BATCH_ITEMS:
@@ -336,18 +275,32 @@ class Batch:
             raise ValueError("what is created has no id yet")
         if any(write.id is None for write in self.updates):
             raise ValueError("each update needs an id")
-        if self.parent_id is not None:
-            for write in (*self.creates, *self.updates):
-                if misplaced := write.model_fields_set & {"name", "type"}:
-                    raise ValueError(f"a variation has no {' and no '.join(sorted(misplaced))} of its own")
 
     def __len__(self) -> int:
         return len(self.creates) + len(self.updates)
 
 
 @dataclass(frozen=True)
+class ProductBatch(Batch[ProductWrite]):
+    """A batch of products, or of the variations of one.
+
+    :param parent_id: of the variations; ``None`` for products
+    :raises ValueError: also where a variation has what only a product has
+    """
+
+    parent_id: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.parent_id is not None:
+            for write in (*self.creates, *self.updates):
+                if misplaced := write.model_fields_set & {"name", "type"}:
+                    raise ValueError(f"a variation has no {' and no '.join(sorted(misplaced))} of its own")
+
+
+@dataclass(frozen=True)
 class StoreFacts:
-    """What the store's settings say.
+    """Settings of the store.
 
     :param timezone: a TZ database name, or an offset such as ``+02:00``
     :param tax_classes: slugs; the standard class is ``standard``

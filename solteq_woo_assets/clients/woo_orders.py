@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -13,13 +12,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from solteq_woo_assets.clients.bounds import Amount, Id, OptionalId, OptionalStoreTime, StoreTime
 from solteq_woo_assets.clients.http import JsonResponse, JsonSession, Params
-from solteq_woo_assets.clients.woo_documents import Unreadable, read_row, sorted_out
 from solteq_woo_assets.clients.woo_pages import (
     PAGE_ROWS,
+    Page,
     chunks_of_ids,
+    ids_of,
     in_seconds,
-    list_of,
     modified_after,
+    page_of,
     pages,
     total_of,
 )
@@ -58,7 +58,7 @@ class LineTax(_Row):
 
 
 class Meta(_Row):
-    """What a plugin or WooCommerce itself remembers of an order or a line."""
+    """A meta value of an order or a line, by a plugin or WooCommerce itself."""
 
     key: Text = ""
     value: Any = None
@@ -95,8 +95,6 @@ class TaxLine(_Row):
 
 
 class CouponLine(_Row):
-    """A coupon, and what it took off."""
-
     code: Text = ""
     discount: Amount
     discount_tax: Amount
@@ -110,7 +108,7 @@ class RefundReference(_Row):
 
 
 class Billing(_Row):
-    """Whom the bill is for; personal."""
+    """The receiver of the bill; personal."""
 
     first_name: Text = Field(default="", repr=False)
     last_name: Text = Field(default="", repr=False)
@@ -164,26 +162,10 @@ class RefundDocument(_Lines):
     amount: Amount
 
 
-@dataclass
-class OrderPage:
-    """Orders that could be read, and those that could not."""
-
-    orders: list[OrderDocument] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-
-
-@dataclass
-class RefundPage:
-    """Refunds that could be read, and those that could not."""
-
-    refunds: list[RefundDocument] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
-
-
 class WooOrders:
     """Reads orders and refunds. Thread-safe.
 
-    :param meta_keys: of the orders' meta, what is read; of all else nothing is asked for or kept
+    :param meta_keys: of the orders' meta that is read; no other is kept
     """
 
     def __init__(self, session: JsonSession, meta_keys: Collection[str] = ()) -> None:
@@ -191,11 +173,11 @@ class WooOrders:
         self._meta_keys = frozenset(meta_keys)
         self._fields = f"{ORDER_FIELDS},meta_data" if meta_keys else ORDER_FIELDS
 
-    def changed(self, since: datetime) -> Iterator[OrderPage]:
+    def changed(self, since: datetime) -> Iterator[Page[OrderDocument]]:
         """Orders of any status that are new or changed since then, but for binned ones (contract, 2)."""
-        yield from self._pages(modified_after(since))
+        return self._pages(modified_after(since))
 
-    def created(self, start: datetime, end: datetime, *, in_flight: int) -> Iterator[OrderPage]:
+    def created(self, start: datetime, end: datetime, *, in_flight: int) -> Iterator[Page[OrderDocument]]:
         """Orders of any status that were made from ``start`` to before ``end``, naive UTC, but for binned ones.
 
         Pages are read side by side. If the number of orders changes meanwhile, a page may have missed one: then all
@@ -205,39 +187,38 @@ class WooOrders:
         first = self._page(window, 0)
         total = _total(first)
         offsets = range(PAGE_ROWS, total, PAGE_ROWS)
-        yield self._sorted(_rows(first.body))
+        yield self._orders(first)
         steady = True
         with ThreadPoolExecutor(in_flight, thread_name_prefix="orders") as pool:
             for response in _ahead(pool, lambda offset: self._page(window, offset), offsets):
                 steady &= bool(response.body) and _total(response) == total
                 if not response.body:  # fewer than was said: the rest is not asked for
                     break
-                yield self._sorted(_rows(response.body))
+                yield self._orders(response)
         if not steady:
             yield from self._pages(window)
 
-    def by_id(self, ids: Sequence[int], status: str = "any") -> Iterator[OrderPage]:
-        """Those of the ids that the store lists; ``trash`` looks in the bin."""
+    def by_id(self, ids: Sequence[int]) -> Iterator[Page[OrderDocument]]:
+        """The orders of these ids that the store lists."""
         for some in chunks_of_ids(ids):
-            yield self._sorted(_rows(self._page({"include": some, "status": status}, 0).body))
+            yield self._orders(self._page({"include": some}, 0))
 
     def modified(self, since: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
 
-        The question of a sensor: what is new is in it, however many orders changed before.
+        The question of a sensor: new changes are in it, however many orders changed before.
         """
         params = {**modified_after(since), "status": "any"}
         window: Params = {"per_page": PAGE_ROWS, "orderby": "modified", "order": "desc"}
         answer = self._session.get(_PATH, {**params, **window, "_fields": "id,date_modified_gmt"})
-        rows = [read_row(_Modified.model_validate, raw) for raw in list_of(answer.body, _PATH)]
-        return {row.id: row.date_modified_gmt for row in rows if isinstance(row, _Modified)}
+        found = page_of(answer.body, _PATH, _Modified.model_validate)
+        return {row.id: row.date_modified_gmt for row in found.rows}
 
     def binned(self) -> set[int]:
         """The ids of all orders in the bin, which no other list shows (contract, 6)."""
-        found = pages(self._session, _PATH, {"status": "trash"}, fields="id", rows=_ids)
-        return {row.id for page in found for row in page if isinstance(row, _Short)}
+        return ids_of(self._session, _PATH, {"status": "trash"})
 
-    def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[RefundPage]:
+    def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[Page[RefundDocument]]:
         """Refunds by their ids.
 
         :param orders: the orders of these refunds, asked for where the release has no store-wide list
@@ -245,49 +226,46 @@ class WooOrders:
         try:
             for some in chunks_of_ids(ids):
                 params = {"include": some, "per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
-                yield RefundPage(*sorted_out(_refunds(self._session.get(_REFUNDS_PATH, params).body)))
+                yield page_of(self._session.get(_REFUNDS_PATH, params).body, _REFUNDS_PATH, _refund)
         except WooError as error:
             if error.status != _NOT_FOUND:
                 raise
             for order_id in orders():
                 yield self._refunds_of(order_id)
 
-    def refunded_since(self, created_after: datetime) -> Iterator[RefundPage]:
+    def refunded_since(self, created_after: datetime) -> Iterator[Page[RefundDocument]]:
         """The store's refunds since then: some releases do not move the order's time (contract, 6).
 
         Nothing where the release has no store-wide list.
         """
         params: Params = {"after": in_seconds(created_after), "dates_are_gmt": "true", "dp": _DECIMALS}
         try:
-            for page in pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, rows=_refunds):
-                yield RefundPage(*sorted_out(page))
+            yield from pages(self._session, _REFUNDS_PATH, params, fields=_REFUND_FIELDS, read=_refund)
         except WooError as error:
             if error.status != _NOT_FOUND:
                 raise
 
-    def _refunds_of(self, order_id: int) -> RefundPage:
+    def _refunds_of(self, order_id: int) -> Page[RefundDocument]:
+        path = f"{_PATH}/{order_id}/refunds"
         params = {"per_page": PAGE_ROWS, "dp": _DECIMALS, "_fields": _REFUND_FIELDS}
-        refunds, unreadable = sorted_out(_refunds(self._session.get(f"{_PATH}/{order_id}/refunds", params).body))
-        return RefundPage([refund.model_copy(update={"parent_id": order_id}) for refund in refunds], unreadable)
+        found = page_of(self._session.get(path, params).body, path, _refund)
+        return Page([refund.model_copy(update={"parent_id": order_id}) for refund in found.rows], found.unreadable)
 
-    def _pages(self, params: Params) -> Iterator[OrderPage]:
+    def _pages(self, params: Params) -> Iterator[Page[OrderDocument]]:
         params = {"status": "any", "dp": _DECIMALS, **params}
-        for page in pages(self._session, _PATH, params, fields=self._fields, rows=_rows):
-            yield self._sorted(page)
+        return pages(self._session, _PATH, params, fields=self._fields, read=self._order)
 
     def _page(self, params: Params, offset: int) -> JsonResponse:
         window: Params = {"per_page": PAGE_ROWS, "offset": offset, "orderby": "id", "order": "asc"}
         return self._session.get(_PATH, {"status": "any", "dp": _DECIMALS, **params, **window, "_fields": self._fields})
 
-    def _sorted(self, rows: Sequence[OrderDocument | Unreadable]) -> OrderPage:
-        orders, unreadable = sorted_out(rows)
-        if self._meta_keys:
-            orders = [self._without_other_meta(order) for order in orders]
-        return OrderPage(orders, unreadable)
+    def _orders(self, response: JsonResponse) -> Page[OrderDocument]:
+        return page_of(response.body, _PATH, self._order)
 
-    def _without_other_meta(self, order: OrderDocument) -> OrderDocument:
+    def _order(self, raw: Any) -> OrderDocument:
+        order = OrderDocument.model_validate(raw)
         kept = [each for each in order.meta_data if each.key in self._meta_keys]
-        return order.model_copy(update={"meta_data": kept})
+        return order.model_copy(update={"meta_data": kept}) if order.meta_data else order
 
 
 def created_between(start: datetime, end: datetime) -> dict[str, str]:
@@ -318,21 +296,9 @@ def _total(response: JsonResponse) -> int:
     return total
 
 
-def _rows(body: Any) -> list[OrderDocument | Unreadable]:
-    return [read_row(OrderDocument.model_validate, raw) for raw in list_of(body, _PATH)]
-
-
-class _Short(_Row):
+class _Modified(_Row):
     id: Id
-
-
-class _Modified(_Short):
     date_modified_gmt: StoreTime
 
 
-def _ids(body: Any) -> list[_Short | Unreadable]:
-    return [read_row(_Short.model_validate, raw) for raw in list_of(body, _PATH)]
-
-
-def _refunds(body: Any) -> list[RefundDocument | Unreadable]:
-    return [read_row(RefundDocument.model_validate, raw) for raw in list_of(body, _REFUNDS_PATH)]
+_refund = RefundDocument.model_validate

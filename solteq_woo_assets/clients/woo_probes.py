@@ -1,4 +1,4 @@
-"""Questions about a store itself, asked without changing anything there: what ``solteq-woo doctor`` wants to know."""
+"""Questions of ``solteq-woo doctor`` to a store, which change nothing there."""
 
 import re
 from collections.abc import Mapping
@@ -35,13 +35,13 @@ class TaxRate:
 
 
 class WooProbes:
-    """Asks, and never changes anything. Thread-safe."""
+    """Asks without changing anything. Thread-safe."""
 
     def __init__(self, session: JsonSession) -> None:
         self._session = session
 
     def index(self) -> Mapping[str, Any]:
-        """What the store tells every visitor: its address, its time zone and the APIs that it has.
+        """The store's public index: its address, its time zone and its APIs.
 
         :raises WooError: it is away, or something else answers under ``/wp-json``
         """
@@ -57,9 +57,8 @@ class WooProbes:
         return str(found.get("value", ""))
 
     def tax_rates(self) -> list[TaxRate]:
-        """All of them."""
-        found = pages(self._session, f"{_API}/taxes", {}, fields=_TAX_FIELDS, rows=_tax_rates)
-        return [rate for page in found for rate in page]
+        found = pages(self._session, f"{_API}/taxes", {}, fields=_TAX_FIELDS, read=_tax_rate)
+        return [rate for page in found for rate in page.rows]
 
     def posts_nothing(self) -> None:
         """An empty batch: 200 and nothing done (recorded, products_batch "empty batch").
@@ -87,7 +86,7 @@ class WooProbes:
 
         Asked with one more than the usual, of a product that is not there: WooCommerce counts before it looks at any
         item, and answers 413 with its limit (recorded; class-wc-rest-controller, check_batch_limit, which has a
-        filter). Where the limit is higher, each item is refused by itself.
+        filter). If the limit is higher, each item is refused by itself.
 
         :raises WooError: it does not say
         """
@@ -106,24 +105,20 @@ class WooProbes:
         try:
             self._session.send(method, path, body)
         except OutcomeUnknownError as error:
-            # There is nothing whose outcome could be unknown.
+            # Nothing was to be done, so no outcome is unknown.
             raise error.__cause__ if isinstance(error.__cause__, WooError) else WooError(str(error)) from None
 
 
-def _tax_rates(body: Any) -> list[TaxRate]:
-    if not isinstance(body, list) or not all(isinstance(raw, dict) for raw in body):
+def _tax_rate(raw: Any) -> TaxRate:
+    if not isinstance(raw, dict):
         raise WooError(f"WooCommerce: GET {_API}/taxes: the answer is no list of rates")
-    narrowing = ("state", "postcode", "city", "postcodes", "cities")
-    return [
-        TaxRate(
-            id=int(raw.get("id") or 0),
-            country=str(raw.get("country") or ""),
-            tax_class=str(raw.get("class") or "standard"),
-            rate=_percent(raw.get("rate")),
-            is_narrow=any(raw.get(name) for name in narrowing),
-        )
-        for raw in body
-    ]
+    return TaxRate(
+        id=int(raw.get("id") or 0),
+        country=str(raw.get("country") or ""),
+        tax_class=str(raw.get("class") or "standard"),
+        rate=_percent(raw.get("rate")),
+        is_narrow=any(raw.get(name) for name in ("state", "postcode", "city", "postcodes", "cities")),
+    )
 
 
 def _percent(text: Any) -> Decimal:

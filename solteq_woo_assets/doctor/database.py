@@ -59,7 +59,7 @@ def _file(database: StateDatabase, folder: Path) -> tuple[Finding, bool]:
 
 
 def free_space(free: int) -> Finding:
-    """What is left on the disk, in bytes."""
+    """A finding about the free bytes on the disk."""
     check, words = "database disk", f"{free / (1 << 30):.1f} GiB are free"
     mend = "Free some space, or move the database (SOLTEQ_WOO_DATABASE)."
     if free < TOO_LITTLE:

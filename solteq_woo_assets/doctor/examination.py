@@ -18,7 +18,7 @@ from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 
 _ONCE: Wire = {"attempts": 1, "read_seconds": 30.0, "most_clock_skew": None}
-"""Somebody is waiting, and trouble that passes is worth a line, too; so is a clock at which the flows stop."""
+"""No retries: somebody is waiting, and passing trouble is worth a line. A wrong clock does not stop the doctor."""
 
 
 def examine(settings: Settings, clock: Clock = utc_now) -> Iterator[Finding]:

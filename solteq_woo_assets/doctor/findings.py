@@ -1,6 +1,6 @@
-"""What the doctor says: a line about one thing, green, yellow or red, with what to do about it."""
+"""A finding of the doctor: a line about one thing, green, yellow or red, with its mend."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,13 +32,22 @@ def green(check: str, words: str) -> Finding:
 
 
 def yellow(check: str, words: str, mend: str = "") -> Finding:
-    """It works, and somebody should know; or nobody could look."""
+    """It works, but not quite as it should; or it could not be looked at."""
     return Finding(check, "yellow", words, mend)
 
 
 def red(check: str, words: str, mend: str) -> Finding:
-    """It does not work, or does so wrongly."""
+    """It does not work, or works wrongly."""
     return Finding(check, "red", words, mend)
+
+
+def refusal_of(ask: Callable[[], object]) -> RemoteError | None:
+    """The other side's refusal of a question; ``None`` when it answers."""
+    try:
+        ask()
+    except RemoteError as error:
+        return error
+    return None
 
 
 def of_error(check: str, error: IntegrationError, mend: str = "") -> Finding:

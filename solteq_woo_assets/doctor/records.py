@@ -1,4 +1,4 @@
-"""What the last reads say of products, SKUs and campaigns: a whole read of a large store would take minutes."""
+"""Findings about products, SKUs and campaigns by the last reads: a whole read of a large store would take minutes."""
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ from solteq_woo_assets.doctor.findings import Finding, green, red, yellow
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, rewrite_due
 from solteq_woo_assets.flows.campaigns import pricing
+from solteq_woo_assets.flows.campaigns.source import pricing_rules
 from solteq_woo_assets.settings import Settings
 
 _EXAMPLES = 3
@@ -37,7 +38,7 @@ _MISSING = f"""SELECT DISTINCT sku FROM ({_SOLD})
 WHERE sku NOT IN (SELECT sku_key(sku) FROM snapshot.woo_catalogue WHERE sku IS NOT NULL) ORDER BY sku"""
 _CODES_TWICE = f"SELECT sku FROM ({_SOLD}) GROUP BY sku HAVING count(*) > 1 ORDER BY sku"
 
-# Those for other stores have no business in this one; all others that set no price do somebody's work for nothing.
+# Campaigns for other stores are left out.
 _CAMPAIGNS = """SELECT name || ': ' || reason FROM campaigns_judged
 WHERE ends > $now AND held <> 'off' AND field <> 'storeIds' ORDER BY id"""
 
@@ -74,7 +75,7 @@ def _findings(connection: duckdb.DuckDBPyConnection, settings: Settings, now: da
     read_at = {feed.removeprefix("snapshot."): at for feed, at in rows}
     if "woo_catalogue" in read_at and "solteq_products" in read_at:
         at = min(read_at["woo_catalogue"], read_at["solteq_products"])
-        yield green("records", f"the lines on SKUs go by what was read {_local(at, settings)}")
+        yield green("records", f"the lines on SKUs go by the read of {_local(at, settings)}")
         connection.execute(_LIVE)
         yield from _skus(connection, settings)
         connection.execute("DROP TABLE live")
@@ -94,8 +95,8 @@ def _erasure(connection: duckdb.DuckDBPyConnection) -> Finding:
     check = "erasure"
     since = rewrite_due(connection)
     if since is None:
-        return green(check, "nothing erased is left in the bytes of the database")
-    words = f"the bytes of what was erased have been in the database since {since:%Y-%m-%d %H:%M} UTC"
+        return green(check, "no erased data is left in the bytes of the database")
+    words = f"bytes of erased data have been in the database since {since:%Y-%m-%d %H:%M} UTC"
     return red(check, words, "Free as much disk as the database takes, then run any flow, or solteq-woo erase again.")
 
 
@@ -106,8 +107,8 @@ def _conflicts(connection: duckdb.DuckDBPyConnection) -> Finding:
     ).fetchall()
     if not rows:
         return green(check, "none")
-    shown = _counted(check, rows, "orders are held back, since others are in their place", "")
-    return red(check, shown.words, "solteq-woo quarantine show says of each what to do.")
+    shown = _counted(check, rows, "orders are held back, since other orders are in their place", "")
+    return red(check, shown.words, "solteq-woo quarantine show says what to do about each.")
 
 
 def _stock_stores(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Finding:
@@ -143,12 +144,7 @@ def _skus(connection: duckdb.DuckDBPyConnection, settings: Settings) -> Iterator
 
 
 def _campaigns(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Finding:
-    rules = pricing.PricingRules(
-        zone=ZoneInfo(settings.timezone),
-        web_store=settings.web_store,
-        campaign_choice=settings.campaign_choice,
-        harmless_fields=settings.harmless_campaign_fields,
-    )
+    rules = pricing_rules(connection, settings)
     with sql.steps(connection, pricing.__name__, campaigns=connection.table("snapshot.solteq_campaigns")) as steps:
         pricing.judge_campaigns(steps, rules, now)
         rows = connection.execute(_CAMPAIGNS, {"now": now}).fetchall()

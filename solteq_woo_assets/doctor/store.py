@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator
 from decimal import Decimal
 
-from solteq_woo_assets.clients.woo import StoreFacts, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import StoreFacts
 from solteq_woo_assets.doctor import taxes
 from solteq_woo_assets.doctor.clocks import clock as clock_finding
 from solteq_woo_assets.doctor.clocks import time_zone
-from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red
+from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red, refusal_of
 from solteq_woo_assets.doctor.writes import examine_writes
 from solteq_woo_assets.engine.database import Clock
 from solteq_woo_assets.errors import WooError
@@ -22,7 +23,7 @@ _WRITES = ("store POST", "store PUT", "store write permission", "store batches")
 def examine_store(
     settings: Settings, woo: WooClient, vat_rates: Collection[Decimal], clock: Clock
 ) -> Iterator[Finding]:
-    """From the outside in: what is wrong is said once, and what depends on it is not looked at.
+    """From the outside in. A problem is said once, and lines that depend on it are not looked at.
 
     :param vat_rates: those in use
     """
@@ -35,7 +36,9 @@ def examine_store(
         yield not_looked_at("store sign-in", "the store's API did not answer", "store time zone", *_SET_UP, *_WRITES)
         return
     has_woo = "wc/v3" in (index.get("namespaces") or [])
-    problem = _sign_in(woo) if has_woo else None  # it tells the clock, too: no cache keeps such an answer
+    problem = (
+        refusal_of(woo.probes.signs_in) if has_woo else None
+    )  # it tells the clock, too: no cache keeps such an answer
     now = clock()
     yield green("store", "its API answers")
     yield green("store permalinks", "are pretty: the API is under /wp-json")
@@ -54,20 +57,12 @@ def examine_store(
     yield from examine_writes(settings, woo)
 
 
-def _sign_in(woo: WooClient) -> WooError | None:
-    try:
-        woo.probes.signs_in()
-    except WooError as error:
-        return error
-    return None
-
-
 def _outside(error: WooError) -> Finding:
     if error.status == _NOT_FOUND and not error.code:
         return red(
             "store permalinks",
             "the server answers, and has nothing under /wp-json",
-            "Choose any permalinks but Plain (WordPress > Settings > Permalinks). Else check WOO_URL.",
+            "Choose any permalinks but Plain (WordPress > Settings > Permalinks). Otherwise check WOO_URL.",
         )
     if error.code and error.status in _CLOSED:
         return red(
@@ -95,7 +90,7 @@ def _set_up(settings: Settings, woo: WooClient, vat_rates: Collection[Decimal]) 
 
 
 def _staff_roles(settings: Settings, woo: WooClient) -> Iterator[Finding]:
-    """The roles of the setting: one that the store does not have keeps nobody out."""
+    """A role of the setting that the store does not have keeps nobody out."""
     try:
         unknown = [role for role in settings.staff_roles if woo.customers.in_role(role) is None]
     except WooError as error:
@@ -109,24 +104,17 @@ def _staff_roles(settings: Settings, woo: WooClient) -> Iterator[Finding]:
 
 
 def set_up(facts: StoreFacts, *, taxed: bool) -> Iterator[Finding]:
-    """What would make every price or every quantity wrong."""
+    """Settings of the store that would make every price or every quantity wrong."""
     settings = "WooCommerce > Settings"
-    if facts.currency == "EUR":
-        yield green("store currency", "is EUR, as Solteq's")
-    else:
-        words = f"is {facts.currency}, Solteq's prices are EUR"
-        yield red("store currency", words, f"Change it in {settings} > General.")
-    if facts.prices_include_tax:
-        yield green("store prices", "are with VAT, as Solteq's")
-    else:
-        mend = f'Choose "Yes, I will enter prices inclusive of tax" in {settings} > Tax.'
-        yield red("store prices", "are taken without VAT, Solteq's include it", mend)
-    if facts.manage_stock:
-        yield green("store stock", "is managed by the store")
-    else:
-        yield red("store stock", "is not managed", f"Turn it on in {settings} > Products > Inventory.")
-    if taxed:
-        yield green("store taxes", "are calculated")
-    else:
-        mend = f"Turn on taxes in {settings} > General."
-        yield red("store taxes", "are not calculated: web sales would be booked without VAT", mend)
+    inclusive = f'Choose "Yes, I will enter prices inclusive of tax" in {settings} > Tax.'
+    untaxed = "are not calculated: web sales would be booked without VAT"
+    for check, is_right, right, wrong, mend in (
+        ("store currency", facts.currency == "EUR", "is EUR, as Solteq's",
+            f"is {facts.currency}, Solteq's prices are EUR", f"Change it in {settings} > General."),
+        ("store prices", facts.prices_include_tax, "are with VAT, as Solteq's",
+            "are taken without VAT, Solteq's include it", inclusive),
+        ("store stock", facts.manage_stock, "is managed by the store",
+            "is not managed", f"Turn it on in {settings} > Products > Inventory."),
+        ("store taxes", taxed, "are calculated", untaxed, f"Turn on taxes in {settings} > General."),
+    ):  # fmt: skip
+        yield green(check, right) if is_right else red(check, wrong, mend)

@@ -45,7 +45,7 @@ def vat_rate(
 
 
 def _charged(name: str, rates: Sequence[TaxRate], country: str) -> set[Decimal]:
-    """What a class charges at home: its country's rates go before those for everywhere, wide ones before narrow."""
+    """The rates of a class at home. Its country's rates go before those for everywhere, wide ones before narrow."""
     of_class = [rate for rate in rates if rate.tax_class == name and rate.country in (country, "")]
     found = [rate for rate in of_class if rate.country == country] or of_class
     found = [rate for rate in found if not rate.is_narrow] or found
@@ -53,5 +53,5 @@ def _charged(name: str, rates: Sequence[TaxRate], country: str) -> set[Decimal]:
 
 
 def percent(rate: Decimal) -> str:
-    """Without zeros that say nothing."""
+    """Without trailing zeros."""
     return f"{rate.normalize():f}"

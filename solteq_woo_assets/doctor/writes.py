@@ -1,15 +1,15 @@
 """Whether the store takes writes, found out by writes that do nothing (``clients/woo_probes.py`` says why they do not).
 
-A refusal in WordPress's own words has a code. What has none comes from something that stands in front of it: a
-firewall, a security plugin or the web server, which often let reads pass and stop PUT and POST.
+A refusal in WordPress's own words has a code. A refusal without one comes from a firewall, a security plugin or the web
+server in front of it, which often let reads pass and stop PUT and POST.
 """
 
 from collections.abc import Iterator
 
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_probes import USUAL_BATCH
-from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red, yellow
-from solteq_woo_assets.errors import WooError
+from solteq_woo_assets.doctor.findings import Finding, green, not_looked_at, of_error, red, refusal_of, yellow
+from solteq_woo_assets.errors import RemoteError, WooError
 from solteq_woo_assets.settings import Settings
 
 _REFUSALS = (401, 403)
@@ -22,14 +22,14 @@ _LET_THROUGH = (
 
 def examine_writes(settings: Settings, woo: WooClient) -> Iterator[Finding]:
     """POST, which every delivery uses, PUT, the key's permission, and how much a batch may hold."""
-    problem = _posts(woo)
+    problem = refusal_of(woo.probes.posts_nothing)
     if problem and not problem.code:
         yield _blocked("store POST", problem)
-        yield from _put(woo)
+        yield _put(woo)
         yield not_looked_at("store write permission", "POST does not get through", "store batches")
         return
     yield green("store POST", "gets through")
-    yield from _put(woo)
+    yield _put(woo)
     if problem:
         yield _not_permitted(problem, is_shadow=settings.mode == "shadow")
         yield not_looked_at("store batches", "nothing may be written")
@@ -38,36 +38,25 @@ def examine_writes(settings: Settings, woo: WooClient) -> Iterator[Finding]:
     yield _batches(woo)
 
 
-def _posts(woo: WooClient) -> WooError | None:
-    try:
-        woo.probes.posts_nothing()
-    except WooError as error:
-        return error
-    return None
+def _put(woo: WooClient) -> Finding:
+    """Never red: we send nothing to the store by PUT."""
+    error = refusal_of(woo.probes.puts_nothing)
+    if error is None or error.code:
+        return green("store PUT", "gets through")
+    blocked = _blocked("store PUT", error)
+    words = f"{blocked.words} (this integration itself writes to the store by POST alone)"
+    return yellow("store PUT", words, blocked.mend)
 
 
-def _put(woo: WooClient) -> Iterator[Finding]:
-    """Nothing of ours is sent to the store by PUT, so it does not make the pair ill."""
-    try:
-        woo.probes.puts_nothing()
-    except WooError as error:
-        if not error.code:
-            blocked = _blocked("store PUT", error)
-            words = f"{blocked.words} (this integration itself writes to the store by POST alone)"
-            yield yellow("store PUT", words, blocked.mend)
-            return
-    yield green("store PUT", "gets through")
-
-
-def _blocked(check: str, error: WooError) -> Finding:
+def _blocked(check: str, error: RemoteError) -> Finding:
     words = str(error).removesuffix(error.mend).strip()
     if error.status is None:
         return red(check, words, error.mend or _LET_THROUGH)
     return red(check, words, _LET_THROUGH)
 
 
-def _not_permitted(error: WooError, *, is_shadow: bool) -> Finding:
-    """The same key has just read: so a refusal is about writing."""
+def _not_permitted(error: RemoteError, *, is_shadow: bool) -> Finding:
+    """The same key has just read, so a refusal is about writing."""
     check = "store write permission"
     if error.status not in _REFUSALS:
         return of_error(check, error)

@@ -1,4 +1,4 @@
-"""The assets that every flow has: what a feed brings, the delta, the delivery, and the check that both sides agree.
+"""The assets that every flow has: a feed's snapshot, the delta, the delivery, and the check that both sides agree.
 
 A flow that does more in one of them writes its own, with ``flow_asset`` and the parts of ``engine/steps.py``.
 """
@@ -31,13 +31,13 @@ from solteq_woo_assets.engine.steps import (
 from solteq_woo_assets.settings import Settings
 
 Remarks = Callable[[duckdb.DuckDBPyConnection, Settings, MadeDelta], Mapping[str, Any]]
-"""What the UI tells of a delta besides the usual, in the transaction that stored it."""
+"""More metadata of a delta, made in the transaction that stored it."""
 
 
 def flow_asset(
     flow: Flow, *kinds: str, **given: Any
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
-    """Dagster's ``asset``, with what all assets of a flow have in common.
+    """Dagster's ``asset``, with the common settings of a flow's assets.
 
     :param given: what else the asset has
     """
@@ -84,7 +84,7 @@ def feed_asset(
 def delta_asset(
     flow: Flow, description: str, remarks: Remarks = lambda _connection, _settings, _made: {}
 ) -> dg.AssetsDefinition:
-    """What a flow would write, judged by its guard rails and stored."""
+    """The writes that a flow would make, judged by its guard rails and stored."""
     rails = flow.guard_rails
 
     @flow_asset(

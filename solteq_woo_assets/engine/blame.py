@@ -1,7 +1,7 @@
-"""What is to blame when writes fail: they, or the other side.
+"""Whether failed writes or the other side is to blame.
 
-A write that fails alone is to blame only while the other side takes others, or a write of nothing. Else it is the other
-side that is away, or that refuses us.
+A write that fails alone is to blame only while the other side takes others, or an empty write. Otherwise the other
+side is away, or refuses us.
 """
 
 import threading
@@ -13,7 +13,7 @@ from solteq_woo_assets.engine.writes import M, Outcome, R, Write
 from solteq_woo_assets.errors import IntegrationError, RemoteError
 
 DOUBT_AFTER = 5
-"""So many writes that fail one by one and nothing that passes: it is the other side that fails, not they."""
+"""After this number of writes that fail one by one, with none that passes, the other side is to blame."""
 TOO_LARGE = 413
 _INVALID = {400, TOO_LARGE, 422}
 _US = {401, 407, 408, 429}
@@ -63,7 +63,7 @@ class Blame(Generic[M, R]):
             self._has_rights = True
 
     def verdict(self) -> tuple[list[Outcome[M, R]], RemoteError | None]:
-        """What became of the writes that failed alone and are to blame for it; the error when the other side is."""
+        """The outcomes of writes that failed alone and are to blame; the error when the other side is."""
         if not self.alone:
             return [], None
         last = self.alone[-1][1]

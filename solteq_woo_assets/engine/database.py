@@ -18,9 +18,9 @@ from solteq_woo_assets.errors import StateError
 from solteq_woo_assets.table import Table
 
 LOCK_SECONDS = 60.0
-"""How long to wait for the database. A transaction holds it for milliseconds; eight processes waited 0.6 s at worst."""
+"""A transaction holds the database for milliseconds; eight processes waited 0.6 s at worst."""
 
-_SMALL = 8 * 2**20
+_SMALL = 16 * 2**20
 """Size in bytes of a file, up to which its engine is kept: that of a larger one would keep hundreds of MB of memory."""
 
 _STORAGE_ERRORS = (
@@ -31,7 +31,7 @@ _STORAGE_ERRORS = (
 )
 
 Clock = Callable[[], datetime]
-"""The present, in UTC without a zone. What depends on it takes one, so that a test can set it."""
+"""Gives the present, in UTC without a zone. A test can set it."""
 
 
 def utc_now() -> datetime:
@@ -40,7 +40,7 @@ def utc_now() -> datetime:
 
 
 _COPY, _IN_USE = "copy-", "lock"
-"""What the folder of a copy is called, and the file in it that who uses it has locked."""
+"""The beginning of the name of a copy's folder, and the file in it that its user has locked."""
 
 _idle: dict[str, duckdb.DuckDBPyConnection] = {}
 """The engine of the last transaction, for the next one of the same database. Threads take it out while they use it."""
@@ -114,10 +114,10 @@ class StateDatabase:
             return _version(connection)
 
     def finish_erasure(self) -> datetime | None:
-        """Write the file anew if what was erased may still be in its bytes.
+        """Write the file anew if erased data may still be in its bytes.
 
         :return: since when that was due; ``None`` when it was not
-        :raises StateError: it cannot be; the next run tries again
+        :raises StateError: it could not be written; the next run tries again
         """
         with self.transaction() as connection:
             since = rewrite_due(connection)
@@ -126,15 +126,15 @@ class StateDatabase:
                 self.rewrite()
             except StateError as error:
                 raise StateError(
-                    "What was erased is out of the tables, but its bytes may still be in the file, which could not be "
+                    "The erased data is out of the tables, but its bytes may still be in the file, which could not be "
                     f"written anew. The next run of any flow tries again, and so does solteq-woo erase. {error}"
                 ) from error
         return since
 
     def rewrite(self) -> None:
-        """Write the file anew: what was deleted stays in the bytes of the old one until they are used again.
+        """Write the file anew: the old one keeps the bytes of deleted rows until they are used again.
 
-        Cut short anywhere, the old file is whole, and ``sync.rewrite_due`` says what is to be done.
+        If it is cut short, the old file is whole, and ``sync.rewrite_due`` says that it is still due.
 
         :raises StateError: the file cannot be locked, opened or written; it is as it was
         """
@@ -231,7 +231,7 @@ class StateDatabase:
         return Path(f"{self.path.absolute()}.tmp")
 
     def _clear(self) -> None:
-        """Remove what a crash left: copies, and rows that did not fit into memory. Whoever has the lock is alone."""
+        """Remove copies and spilled rows that a crash left. The holder of the lock is alone."""
         for left in self._private.glob("*"):
             if left.is_file():
                 left.unlink()
@@ -279,7 +279,7 @@ class StateDatabase:
 
 
 def rewrite_due(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """Since when there is an erasure whose bytes are still in the file; ``None`` when there is none."""
+    """Since when bytes of an erasure are still in the file; ``None`` when there are none."""
     return connection.execute("SELECT min(since) FROM sync.rewrite_due").fetchall()[0][0]
 
 

@@ -6,8 +6,8 @@ The order of things is what makes it safe to be killed at any point:
    was done, and what still is goes out again.
 2. Writes go into the ledger as pending, in one transaction: all of them, or a portion right before it leaves.
 3. Lots leave side by side, who gives up a unique value before who takes it. A lot that fails as a whole is halved until
-   the bad write stands alone. What an answer tells is stored in the transaction that settles it in the ledger.
-4. What never left is marked unsent.
+   the bad write stands alone. An answer is stored in the transaction that settles it in the ledger.
+4. Writes that never left are marked unsent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ def deliver(
     tell: Callable[[int, int], None] = lambda done, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> DeliveryCounts:
-    """Send what is due, and settle it.
+    """Send the due writes, and settle them.
 
     :param tell: called with the number of writes settled and of all
     :param stop: asked before each lot; once it says so, no more lots leave, and what is left is marked unsent
@@ -57,7 +57,7 @@ def deliver(
 
 
 class _Delivery(Generic[M, R]):
-    """One delivery, in one thread but for what its sender does."""
+    """One delivery. Its sender has threads, the rest is in one."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class _Delivery(Generic[M, R]):
                 failures.suspect(connection, self._outbox.flow, suspects, utc_now())
             raise
         self._settle_unsent()
-        self.counts.unsent += self._due - self._settled - len(self._open)  # what was not even entered
+        self.counts.unsent += self._due - self._settled - len(self._open)  # those that were not entered
         if in_vain:  # none of them rests with an intermediate value
             with self._database.transaction() as connection:
                 release(connection, self._outbox.flow, "delivery", _keys(in_vain))
@@ -129,7 +129,7 @@ class _Delivery(Generic[M, R]):
                 yield portion
 
     def _lots(self, place: Sequence[Write[M]]) -> Iterator[Sequence[Write[M]]]:
-        """As many as the host takes by then; those that are bound to go together are in the first lot."""
+        """Lots of the size that the host takes; bound writes are in the first."""
         if self._outbox.is_in_order:
             yield place
             return
@@ -211,7 +211,7 @@ class _Delivery(Generic[M, R]):
 def _hold(
     connection: duckdb.DuckDBPyConnection, outbox: Outbox[Any, Any], outcomes: Iterable[Outcome[Any, Any]]
 ) -> None:
-    """Hold what was refused, whole or field by field, and let go of what arrived."""
+    """Hold refused writes, whole or field by field, and let go of those that arrived."""
     settled = [outcome for outcome in outcomes if outcome.state in ("delivered", "refused")]
     rows: list[tuple[str, ...]] = []
     for outcome in settled:

@@ -1,4 +1,4 @@
-"""Writes at which the other side fails though it takes others: remembered in ``sync.failures``, tried ever more rarely.
+"""Writes at which the other side fails while it takes others: kept in ``sync.failures``, and tried ever more rarely.
 
 The next run sends it again, since the other side may have gone away in the middle of this one. What fails then, too, is
 sent again after an hour, after two more, four and so on, but at least once a day. After the third failing run it is
@@ -26,7 +26,7 @@ _ROWS = pl.Schema({"key": pl.String, "content": pl.String})
 def note(
     connection: duckdb.DuckDBPyConnection, flow: str, outcomes: Sequence[Outcome[M, R]], now: datetime
 ) -> list[Outcome[M, R]]:
-    """Remember what failed, and forget what has an answer.
+    """Store the writes that failed, and forget those that have an answer.
 
     :return: the outcomes, refused where the write failed in so many runs that people are to be told
     """
@@ -53,7 +53,7 @@ def note(
 
 
 def suspect(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[Write[Any]], now: datetime) -> None:
-    """Remember what failed while nothing passed: it goes last the next time, lest it always keeps others waiting."""
+    """Store the writes that failed while none passed: they go last the next time, so that others do not wait."""
     for write in writes:
         connection.execute(
             "INSERT INTO sync.failures VALUES ($1, $2, $3, 0, $4, $4) ON CONFLICT DO NOTHING",
@@ -62,12 +62,7 @@ def suspect(connection: duckdb.DuckDBPyConnection, flow: str, writes: Sequence[W
 
 
 def waiting(
-    connection: duckdb.DuckDBPyConnection,
-    flow: str,
-    changes: pl.DataFrame,
-    now: datetime,
-    *,
-    but: Collection[str] = (),
+    connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, now: datetime, *, but: Collection[str] = ()
 ) -> pl.DataFrame:
     """Let the writes wait that are not to be tried again yet: their action is wait, their reason says until when.
 
@@ -98,7 +93,7 @@ def waiting(
 
 
 def keep_only(connection: duckdb.DuckDBPyConnection, flow: str, due: pl.DataFrame) -> None:
-    """Forget the failures of what is not due any more.
+    """Forget the failures of writes that are not due any more.
 
     :param due: a frame with the column key
     """

@@ -1,4 +1,4 @@
-"""What a flow is: one value.
+"""A flow as one value.
 
 Jobs, sensors, schedules, freshness, shadow mode, the reconciliation and the command line are made from it.
 """
@@ -26,7 +26,7 @@ Occasion = Literal["sensor", "schedule", "reconcile", "retry"]
 
 @dataclass(frozen=True)
 class Source:
-    """What a flow's sensor looks at.
+    """The source that a flow's sensor watches.
 
     ``table``: the snapshot whose watermark tells what was read. ``asks``: whom it asks for what, in words.
     ``news``: what is new there, in words. ``due``: what there is to do at an instant without any news, in words.
@@ -99,12 +99,12 @@ class Flow:
 
     @property
     def assets(self) -> tuple[str, ...]:
-        """All that its job makes, in order."""
+        """The assets of its job, in order."""
         return (*self.snapshots, *self.derived, self.delta, self.delivery)
 
     @property
     def full_reads(self) -> tuple[str, ...]:
-        """The snapshots that can be read in full; of one by day, a backfill of days is that."""
+        """The snapshots that can be read in full; a partitioned one is backfilled instead."""
         return () if self.is_by_day else tuple(self.snapshots)
 
     def ops_of(self, occasion: Occasion, settings: Settings) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Flow:
         usual: dict[str, Any] = {}
         if occasion == "reconcile":
             usual |= {name: {"config": {"full": True}} for name in self.full_reads}
-        elif occasion == "retry":  # it is a feed of Solteq that holds back what it cannot read
+        elif occasion == "retry":  # a feed of Solteq holds back documents that it cannot read
             feeds = [name for name in self.full_reads if name.startswith("solteq_")]
             usual |= {name: {"config": {"retry_quarantined": True}} for name in feeds}
         if occasion in ("reconcile", "retry"):

@@ -1,11 +1,11 @@
 """Guard rails: a slip in the back office should not reach the shoppers.
 
-They judge a delta in the transaction that stores it, so that no delivery meets a row that was not judged. What goes
-too far is stopped, with what hangs on it; all other rows go on. The check of the rail says so. Each flow has its own
-rails, in its ``guard_rails.py``.
+They judge a delta in the transaction that stores it, so that no delivery meets a row that was not judged. Rows
+that go too far are stopped, with those that depend on them; all other rows go on. The check of the rail says so. Each
+flow has its own rails, in its ``guard_rails.py``.
 
-A rail counts over a window, ``SOLTEQ_WOO_GUARD_RAIL_HOURS``: what is to be sent, and what was sent within it and is
-still so, by whichever flow. In how many runs it comes makes no difference. What somebody let pass does not count.
+A rail counts over a window, ``SOLTEQ_WOO_GUARD_RAIL_HOURS``: the rows to be sent, and those sent within it that
+still hold, by any flow and in any number of runs. Rows that somebody let pass do not count.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ from solteq_woo_assets.settings import Settings
 LET_PASS_TAG = "solteq_woo/let_pass"  # noqa: S105  no password
 KEYS_SHOWN = 20
 FEW = 10
-"""So many products are never too many to leave the shelf, nor so many customers to part: in a small shop each is a
-large share."""
+"""Up to this number of products may always leave the shelf, and of customers be parted: in a small shop each is a large
+share."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a guard rail says of a delta.
+    """The verdict of a guard rail on a delta.
 
     :param problems: in what the delta goes too far, in words; none: in nothing
     :param keys: the rows that do
@@ -103,13 +103,11 @@ class Share:
         return self.count > 0 and self.count + self.earlier > self.may
 
     def earlier_words(self, settings: Settings) -> str:
-        """What went through earlier, to be told after the count."""
         if not self.earlier:
             return ""
         return f", and {self.earlier} more went so within the last {settings.guard_rail_hours} hours"
 
     def metadata(self, settings: Settings) -> dict[str, int]:
-        """For the check."""
         return {
             "due": self.count,
             "earlier_in_the_window": self.earlier,
@@ -168,7 +166,7 @@ def count(
 
 
 def wrong(rail: str, keys: Sequence[str], what: str) -> Verdict:
-    """Of rows that nobody can mean."""
+    """The verdict on rows that are wrong in any case."""
     problems = [f"{len(keys)} of its rows {what} ({', '.join(keys[:KEYS_SHOWN])})"] if keys else []
     return Verdict(rail, problems, keys, {"count": len(keys), "keys": list(keys[:KEYS_SHOWN])}, may_pass=False)
 
@@ -187,7 +185,6 @@ class GuardRails:
 
     @property
     def names(self) -> list[str]:
-        """Of the rails."""
         return [rail.__name__ for rail in self.rails]
 
     def check_specs(self) -> list[dg.AssetCheckSpec]:
@@ -233,7 +230,7 @@ class GuardRails:
         return connection.table(f"delta.{self.delta}").pl(), verdicts
 
     def _stops(self, connection: duckdb.DuckDBPyConnection, verdict: Verdict, stays: Collection[str]) -> set[str]:
-        """What a rail stops: its rows with those that would be wrong without them, and what was stopped and stays."""
+        """The rows that a rail stops: its own, those that would be wrong without them, and those that stay stopped."""
         keys = verdict.keys if verdict.problems else []
         if not keys and not stays:
             return set()
@@ -268,7 +265,7 @@ def _result(context: dg.AssetExecutionContext, delta: str, verdict: Verdict, *, 
         _tag(context, f"{delta}: {verdict.rail}")
         context.log.warning(f"Let pass by {verdict.rail}: {len(verdict.let_pass)} rows of {delta}.")
     problems = "; ".join(verdict.problems)
-    unseen = "What was stopped before, and is as it was, passes; these are new or have changed. " if is_asked else ""
+    unseen = "Rows that were stopped before and are unchanged pass; these are new or have changed. " if is_asked else ""
     words = (
         f"These writes are stopped, the others are sent: {problems}. {unseen}If that is meant, run the job from the "
         f"launchpad with ops: {{{delta}: {{config: {{let_pass: [{verdict.rail}]}}}}}}, or solteq-woo sync with "

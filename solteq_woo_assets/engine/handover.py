@@ -1,8 +1,8 @@
-"""Unique values that records hand on to each other: in which order the writes go, so that each finds its value free.
+"""The order of writes that hand unique values on to each other, so that each finds its value free.
 
-The other side keeps a value for one record at a time, and does writes one after the other. Where A wants what B has, B
-goes first. Where they form a circle, one of them gives its value up before its own write: it gets an intermediate one
-(contract, 73). Who wants what somebody without a write has is refused, and is none of this module's business.
+The other side keeps a value for one record at a time, and does writes one after the other. If A wants the value of B, B
+goes first. In a circle one record gives its value up before its own write, and gets an intermediate value (contract,
+73). If a record without a write holds the value, the other side refuses it; this module does nothing about that.
 """
 
 from collections import Counter, defaultdict
@@ -22,7 +22,7 @@ _NOWHERE = "@solteq-woo.invalid"
 
 
 def intermediate(field_name: str, woo_id: int) -> str:
-    """What a record of the store holds between its old value and its new one.
+    """The value of a record between its old one and its new one.
 
     A variation without a SKU shows its parent's, and an account must have an address, so these are never empty.
     """
@@ -85,7 +85,7 @@ def values(changes: Iterable[Mapping[str, object]]) -> tuple[dict[str, str], dic
 
 
 def set_free(rows: Sequence[Iterable[Mapping[str, object]]], resting: Iterable[int]) -> set[int]:
-    """Refused writes that are worth another try: a write that is due gives up what they want.
+    """Refused writes that are worth another try, since a due write gives up the value that they want.
 
     :param rows: the changes of each row
     :param resting: positions of the rows that were refused and have not changed since
@@ -109,7 +109,7 @@ def set_free(rows: Sequence[Iterable[Mapping[str, object]]], resting: Iterable[i
 def plan(claims: Sequence[Claim], most: int) -> list[Step]:
     """Every write once, in the order in which they go.
 
-    :param most: of the items that are bound to go together, those that a request takes
+    :param most: the items that a request takes, of those that are bound to go together
     """
     planner = _Planner(claims, most)
     for position in range(len(claims)):
@@ -118,7 +118,7 @@ def plan(claims: Sequence[Claim], most: int) -> list[Step]:
 
 
 class _Planner:
-    """Goes from each write to those that it waits for, and puts them first."""
+    """Places each write after those that it waits for."""
 
     def __init__(self, claims: Sequence[Claim], most: int) -> None:
         self._claims = claims
@@ -134,13 +134,13 @@ class _Planner:
         self.steps: list[Step] = []
 
     def _waits_for(self, position: int) -> list[tuple[int, str]]:
-        """Who has what it wants, and in which field."""
+        """The claims that hold the values that it wants, with the fields."""
         wants = self._claims[position].wants.items()
         found = [(self._holders.get(each), each[0]) for each in wants]
         return [(holder, name) for holder, name in found if holder is not None and holder != position]
 
     def visit(self, first: int) -> None:
-        """Place a write and all that it waits for. Without recursion: a chain may have thousands."""
+        """Place a write after all that it waits for. Without recursion: a chain may have thousands."""
         if first in self._rounds:
             return
         self._under_way.add(first)

@@ -1,8 +1,8 @@
 """A database belongs to the two systems and the shop that it was made with.
 
-What is in it, snapshots, links and the ledger of sales, holds for them alone. Each side is known by what it says of
-itself: Solteq by the tenant in its access token, the store by the address and the time zone in its index. A side that
-says nothing is known by its address. It is asked when the settings lead somewhere new, and once a day.
+Its snapshots, links and ledger hold for them alone. Solteq is known by the tenant in its access token, the store by the
+address and the time zone in its index. A side that says neither is known by its address. It is asked when the settings
+change, and once a day.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Side:
     :param setting: that leads to it
     :param address: host and path; of the shop its name
     :param access: fingerprint of the address and the credentials' name
-    :param ask: what it says of itself, ``None`` for nothing
+    :param ask: asks for its name of itself; ``None`` when it says none
     """
 
     name: str
@@ -47,8 +47,8 @@ class Side:
 class Met:
     """A side as it was found now.
 
-    :param known: who it was before, in words; ``None`` when the database is new to it
-    :param says: what it says of itself
+    :param known: the side before, in words; ``None`` when the database is new to it
+    :param says: its name of itself
     """
 
     side: Side
@@ -57,7 +57,7 @@ class Met:
     is_stranger: bool = False
 
     def words(self) -> str:
-        """Of a stranger: whom the database was made with, and whom it meets."""
+        """The stranger, and the side that the database was made with."""
         if self.side.name == "shop":
             return f"it was made for the shop {self.known}, and {self.side.setting} is now {self.side.address}"
         met = self.says or self.side.address
@@ -121,7 +121,7 @@ class Identity:
         self._sides = both
 
     def check(self) -> None:
-        """Let nobody in whom the database does not know; a new database remembers who was there first.
+        """Refuse a side that the database does not know; a new database remembers the first ones.
 
         :raises ForeignDatabaseError: which database met whom, and what to do
         :raises IntegrationError: a side that has to be asked is away

@@ -38,7 +38,7 @@ class DeliveryCounts:
 
     @property
     def undelivered(self) -> int:
-        """Writes that were to go and did not arrive."""
+        """Writes that did not arrive."""
         return self.refused + self.retry + self.waiting + self.unsent
 
     def merge(self, other: "DeliveryCounts") -> None:
@@ -51,7 +51,6 @@ class DeliveryCounts:
         self.interrupted += other.interrupted
 
     def add(self, outcomes: Iterable[Outcome[Any, Any]]) -> None:
-        """Count outcomes."""
         for outcome in outcomes:
             if outcome.state == "delivered":
                 self.by_action[outcome.write.action] += 1
@@ -60,13 +59,13 @@ class DeliveryCounts:
 
 
 def changes_hash(changes: Iterable[Change]) -> str:
-    """A short fingerprint of what a write would set; a refused write is not sent again while it is the same."""
+    """A short fingerprint of a write's values; a refused write is not sent again while it is the same."""
     text = "\n".join(sorted(f"{change['field']}={change['new']}" for change in changes))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str, due: Sequence[str]) -> int:
-    """Close what earlier runs left open; how many writes of theirs were found pending.
+    """Close the writes that earlier runs left open; the number of pending ones.
 
     :param due: keys of all that is due now
     """
@@ -90,7 +89,7 @@ def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: S
 
 
 def _supersede(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str) -> None:
-    """What earlier runs left to this one is in its delta, or no longer due."""
+    """Writes that earlier runs left are in this delta, or are not due any more."""
     connection.execute(
         "UPDATE sync.deliveries SET state = 'superseded' "
         "WHERE flow = $flow AND state IN ('retry', 'unsent', 'waiting') AND run_id <> $run_id",
@@ -161,13 +160,13 @@ def settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[Any
 
 
 def _store_id(outcome: Outcome[Any, Any]) -> int | None:
-    """Ids of the store are numbers, those of Solteq text."""
+    """The store's ids are numbers, Solteq's are text."""
     identifier = outcome.answer.id if outcome.answer else None
     return identifier if isinstance(identifier, int) else None
 
 
 def _use_passes(connection: duckdb.DuckDBPyConnection, delivered: Sequence[str]) -> None:
-    """What somebody let pass may go once (engine/stopped.py)."""
+    """A row that somebody let pass may go once (engine/stopped.py)."""
     connection.execute(
         "UPDATE sync.stopped SET used_at = $now WHERE used_at IS NULL AND list_has_any(delivery_ids, $delivered)",
         {"now": utc_now(), "delivered": delivered},

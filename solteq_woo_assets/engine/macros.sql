@@ -10,7 +10,7 @@ CREATE OR REPLACE MACRO plain_word(word) AS regexp_replace(lower(word), '[ _-]',
 CREATE OR REPLACE MACRO change(field, old, new) AS
     {'field': field::VARCHAR, 'old': old::VARCHAR, 'new': new::VARCHAR};
 
--- Of such changes those that change something.
+-- The changes that change something.
 CREATE OR REPLACE MACRO changed(changes) AS list_filter(changes, lambda each: each.old IS DISTINCT FROM each.new);
 
 -- A price at the cent, rounded half up once.
@@ -25,11 +25,9 @@ CREATE OR REPLACE MACRO time_text(instant) AS coalesce(strftime(instant, '%Y-%m-
 
 -- An instant as the shop's clock shows it. NULL where there is none.
 CREATE OR REPLACE MACRO local_text(instant, zone) AS
-    strftime(
-        (CASE WHEN isfinite(instant) THEN instant END) AT TIME ZONE 'UTC' AT TIME ZONE zone, '%-d.%-m.%Y %H:%M'
-    );
+    strftime((CASE WHEN isfinite(instant) THEN instant END) AT TIME ZONE 'UTC' AT TIME ZONE zone, '%-d.%-m.%Y %H:%M');
 
--- What a shopper pays for a row of snapshot.woo_catalogue at an instant.
+-- The price that a shopper pays for a row of snapshot.woo_catalogue at an instant.
 -- A window's last second counts: WooCommerce compares with its end, not with the second after.
 CREATE OR REPLACE MACRO public_price(item, instant) AS
     CASE

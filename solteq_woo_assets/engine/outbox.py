@@ -1,4 +1,4 @@
-"""What a flow gives so that its delta leaves: which writes are due, how they are sent, and what an answer means."""
+"""A flow's part of a delivery: which writes are due, how they are sent, and what an answer means."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,25 +14,26 @@ from solteq_woo_assets.errors import RemoteError
 
 
 class Outbox(ABC, Generic[M, R]):
-    """How the delta of a flow leaves. The engine calls from several threads what sends and reads, the rest from one."""
+    """Sends the delta of a flow. Methods that send and read are called from several threads."""
 
     flow: str
     side: str
     """The other side's name, for sentences."""
     error: type[RemoteError]
-    """Of the other side."""
+    """The class of the other side's errors."""
     whole: str
-    """What the quarantine calls a write as a whole."""
+    """The name of a write as a whole in the quarantine."""
     batch_size: int = 1
     """The most writes that one request takes."""
     tries: int = 2
     """How often a write that stands alone is sent while no answer comes."""
     portion: int | None = None
-    """So many writes are looked at again and entered in the ledger together, right before they leave; ``None``: all."""
+    """The number of writes that are looked at again and entered in the ledger together, right before they leave;
+    ``None``: all."""
     settled_together: int = 1
-    """So many answers are waited for before they are stored."""
+    """The number of answers that are stored together."""
     is_in_order: bool = False
-    """Whether the writes of a place go one after the other, so that what follows one that did not arrive waits."""
+    """Whether the writes of a place go one after the other, and wait behind one that did not arrive."""
     holds_fields: bool = False
     """Whether the other side may refuse fields of a write while it takes the rest."""
     keeps_values: bool = True
@@ -49,17 +50,17 @@ class Outbox(ABC, Generic[M, R]):
         return [Claim(self.flow) for _ in writes]
 
     def look_again(self, database: StateDatabase, writes: Sequence[Write[M]]) -> Sequence[Write[M]]:
-        """What of these is still due, right before the next portion of them leaves."""
+        """The writes that are still due, right before the next portion of them leaves."""
         del database
         return writes
 
     def enter(self, connection: duckdb.DuckDBPyConnection, run_id: str, writes: Sequence[Write[M]]) -> None:
-        """Store what is needed besides the ledger, in the transaction that enters writes there."""
+        """Store more than the ledger, in the transaction that enters writes there."""
 
     def places(
         self, database: StateDatabase, writes: Sequence[Write[M]]
     ) -> tuple[Iterable[Sequence[Write[M]]], Sequence[Outcome[M, R]]]:
-        """Writes by what may go in one request, and what became of those that cannot go."""
+        """Writes by what may go in one request, and the outcomes of those that cannot go."""
         del database
         return [writes], []
 
@@ -70,7 +71,7 @@ class Outbox(ABC, Generic[M, R]):
 
     @abstractmethod
     def post(self, bodies: Mapping[Write[M], Any], turns: Turns[M]) -> Sequence[tuple[Write[M], Any]]:
-        """Send writes in one request, and before it what others give up for them: the answer for each.
+        """Send writes in one request, and before it the releases for them: the answer for each.
 
         :raises RemoteError: nothing was done
         :raises OutcomeUnknownError: any of it may have been done
@@ -78,10 +79,10 @@ class Outbox(ABC, Generic[M, R]):
 
     @abstractmethod
     def read(self, write: Write[M], answer: Any) -> Outcome[M, R]:
-        """What an answer means."""
+        """The outcome that an answer means."""
 
     def read_back(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> Sequence[Write[M]]:
-        """After no answer: those that can be sent again. What is found done is added to the outcomes."""
+        """After no answer: the writes that can be sent again. Those that were done are added to the outcomes."""
         del outcomes
         return writes
 
@@ -93,7 +94,7 @@ class Outbox(ABC, Generic[M, R]):
         """
 
     def give_back(self, release: Release[M]) -> bool:
-        """After a value was given up in vain: its own new one alone, or the old one back; whether there is one.
+        """After a value was given up in vain, send its own new one alone, or the old one; whether it has one.
 
         :raises IntegrationError: the other side went away
         """
@@ -102,4 +103,4 @@ class Outbox(ABC, Generic[M, R]):
 
     @abstractmethod
     def keep(self, connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[M, R]]) -> Sequence[Outcome[M, R]]:
-        """Store what the answers tell; the outcomes in the light of what is stored."""
+        """Store the answers; the outcomes as they are then."""

@@ -42,15 +42,15 @@ _CATALOGUE = [
     Problem(
         "store-product-unreadable",
         "A product of the store cannot be read",
-        "A field of the product has a form that it never should have, often because a plugin wrote it. What was known "
-        "of it before is compared; all other products go on.",
+        "A field of the product has a form that it never should have, often because a plugin wrote it. The product is "
+        "compared as it was read before; all other products go on.",
         "correct the product in the store; it is read again then",
     ),
     Problem(
         "account-unreadable",
         "A customer account of the store cannot be read",
-        "A field of the account has a form that it never should have, often because a plugin wrote it. What was known "
-        "of it before is compared; all other accounts go on.",
+        "A field of the account has a form that it never should have, often because a plugin wrote it. The account is "
+        "compared as it was read before; all other accounts go on.",
         "correct the account in the store; it is read again by reconcile_all, at night",
     ),
     # Products
@@ -64,22 +64,22 @@ _CATALOGUE = [
         "code-duplicate",
         "Several active products have the same code",
         "Nobody can tell which of them the store's product is, so none of them is written. Its page stays as it is "
-        "while it shows the price of one of them, and goes off sale else. WooCommerce does not tell upper from lower "
-        "case: A1 and a1 are the same SKU.",
+        "while it shows the price of one of them, and otherwise goes off sale. WooCommerce does not tell upper from "
+        "lower case: A1 and a1 are the same SKU.",
         "keep the code on one of them in Solteq",
     ),
     Problem(
         "sku-of-other-gtin",
         "The store's product with this SKU has another GTIN",
         "Two GTINs are two products, though the code of one is the SKU of the other. No flow writes to the store's "
-        "product, and none is made, until somebody says which is right.",
+        "product or makes another one until somebody decides which is right.",
         "correct the GTIN in Solteq or WooCommerce, or change the SKU in WooCommerce if it is another product",
     ),
     Problem(
         "sku-taken",
         "Another product of the store has this SKU already",
-        "The code is new to the product, and the store's product with this SKU is another one. Neither is written; nor "
-        "is what waits for the SKU of this one.",
+        "The code is new to the product, and the store's product with this SKU is another one. Neither is written, and "
+        "products that wait for the SKU of this one are not written either.",
         "change the SKU of the other product in WooCommerce, or delete it, or correct the code in Solteq",
     ),
     Problem(
@@ -112,8 +112,9 @@ _CATALOGUE = [
     Problem(
         "vat-rate-without-class",
         "A VAT rate has no tax class in the settings",
-        "Which of the store's tax classes has this rate is not known, and a wrong one makes every receipt wrong. A new "
-        "product is not written; one that is in the store keeps its tax class, and its other fields go on.",
+        "The settings do not say which of the store's tax classes has this rate, and a wrong one makes every receipt "
+        "wrong. A new product is not written; one that is in the store keeps its tax class, and its other fields go "
+        "on.",
         "add the rate to SOLTEQ_WOO_TAX_CLASSES",
     ),
     Problem(
@@ -125,7 +126,7 @@ _CATALOGUE = [
     ),
     Problem(
         "gtin-invalid",
-        "A GTIN is none",
+        "A GTIN is not valid",
         "It has other than 8, 12, 13 or 14 digits, a wrong check digit, or one digit over and over, as a placeholder "
         "has. The product is written without it, and is not looked for by it in the store.",
         "correct the GTIN in Solteq",
@@ -182,7 +183,7 @@ _CATALOGUE = [
     Problem(
         "campaign-level-unknown",
         "The level of a campaign is not known",
-        "What the campaign is for cannot be told, so it sets no price.",
+        "Nobody can tell which products the campaign is for, so it sets no price.",
         "use Product, ProductGroup or Supplier in Solteq",
     ),
     Problem(
@@ -218,7 +219,7 @@ _CATALOGUE = [
     ),
     Problem(
         "campaign-without-targets",
-        "A campaign is for nothing",
+        "A campaign has no targets",
         "It names no products, groups or suppliers, and sets no price.",
         "choose its products in Solteq",
     ),
@@ -226,7 +227,7 @@ _CATALOGUE = [
     Problem(
         "email-on-several-customers",
         "An e-mail address is on several customers in Solteq",
-        "Who the account in the store belongs to cannot be told, so nothing of it is written to either side.",
+        "Nobody can tell to whom the account in the store belongs, so nothing of it is written to either side.",
         "merge the customers in Solteq, or give each an e-mail address of its own",
     ),
     Problem(
@@ -239,15 +240,15 @@ _CATALOGUE = [
         "account-of-staff",
         "A customer's account is that of somebody who runs the store",
         "The account has a role of staff, perhaps beside that of a customer. Its link stays, and nothing of it is "
-        "written to either side: to change its e-mail address would be to take it over.",
-        "take that role from the account in the store, and give who works there an account of their own; it is seen by "
-        "the next run",
+        "written to either side: another e-mail address would hand the account to somebody else.",
+        "take that role from the account in the store, and give the member of staff another account; the next run sees "
+        "it",
     ),
     Problem(
         "id-contradicts-email",
-        "An ExternalID and an e-mail address say different people",
+        "An ExternalID and an e-mail address belong to different people",
         "A customer in Solteq has the ExternalID of an account, and by the e-mail address one of them is somebody "
-        "else. Nothing of either is written: one person's account must not become another's. It is so where "
+        "else. Nothing of either is written: one person's account must not become another's. This happens when "
         "a store was installed again and counts its accounts from the beginning.",
         "if they are one person, give both the same e-mail address; if not, remove the ExternalID from the customer in "
         "Solteq; a store that was installed again needs another SOLTEQ_WOO_SHOP and a new database (solteq-woo rebind)",
@@ -255,37 +256,37 @@ _CATALOGUE = [
     Problem(
         "linked-before",
         "A customer and an account that were linked before differ",
-        "One of them was deleted, or could not be found, and is back. What both sides agreed on is forgotten by then, "
-        "so whose value counts cannot be told. Nothing of either is written.",
+        "One of them was deleted, or could not be found, and is back. The values that both sides agreed on are "
+        "forgotten by then, so nobody can tell whose value counts. Nothing of either is written.",
         "give both sides the same values in the fields that differ, and they are linked again; if they are not one "
         "person any more, dismiss the row",
     ),
     Problem(
         "email-invalid",
-        "An e-mail address is none",
-        "Most often a typo. The store takes no such address, so the account keeps the one that it has; all else of the "
-        "person goes. Without an address no account can be made.",
+        "An e-mail address is not valid",
+        "Most often it is a typo. The store does not take the address, so the account keeps the one that it has. The "
+        "person's other fields are sent. Without an address no account can be made.",
         "correct the e-mail address where the reason says",
     ),
     Problem(
         "country-unknown",
         "A country is not known",
         "It is neither a code of ISO 3166, such as FI, nor a country's name in Finnish, Swedish or English. The store "
-        "counts VAT by the code, so the country is not sent; all else of the person goes.",
+        "counts VAT by the code, so the country is not sent. The person's other fields are.",
         "correct the country where the reason says",
     ),
     Problem(
         "tax-code-invalid",
         "A tax code is not in international form",
-        "It is like FI04904840, SE123456789001 or DK12345678. Solteq takes no other form, so the tax code is not sent; "
-        "all else of the person goes.",
+        "The form is that of FI04904840, SE123456789001 or DK12345678. Solteq takes no other, so the tax code is not "
+        "sent. The person's other fields are.",
         "correct the tax code where the reason says",
     ),
     Problem(
         "phone-unreadable",
-        "A phone number is none, and the other side has one",
-        "What cannot be dialled never takes the place of what can. The number of the other side stays; all else of the "
-        "person goes.",
+        "A phone number is not valid, and the other side has one",
+        "A text that cannot be dialled never replaces a number that can. The number of the other side stays. The "
+        "person's other fields are sent.",
         "correct the phone number where the reason says, with the country's code, such as +358",
     ),
     # Sales
@@ -298,7 +299,7 @@ _CATALOGUE = [
     Problem(
         "line-without-quantity",
         "A line of an order has no quantity",
-        "What was sold cannot be told, so the order is not booked.",
+        "Nobody can tell how much was sold, so the order is not booked.",
         "correct the order in the store",
     ),
     Problem(
@@ -315,16 +316,16 @@ _CATALOGUE = [
     ),
     Problem(
         "payment-unclear",
-        "What an order was paid with cannot be told",
-        "The settings name fees or meta of the store's orders that are payments, such as gift cards. What they hold "
-        "does not agree with the order's lines and total. The order is not booked.",
+        "The payments of an order are not clear",
+        "The settings name fees or meta of the store's orders that are payments, such as gift cards. Their amounts do "
+        "not agree with the order's lines and total. The order is not booked.",
         "correct the order in the store, or SOLTEQ_WOO_PAYMENT_FEES and SOLTEQ_WOO_PAYMENT_META",
     ),
     Problem(
         "old-order-refunded",
         "An order from before the first day was refunded or cancelled",
-        "Its sale was booked before sales were booked from here, so nothing here takes it back. The money has left the "
-        "store, and Solteq's books still have the whole sale.",
+        "Its sale was booked before this integration booked sales, so the integration does not take it back. The money "
+        "has left the store, and Solteq's books still have the whole sale.",
         "refund it in Solteq by hand and dismiss it here, or set SOLTEQ_WOO_OLD_ORDER_REFUNDS=book",
     ),
     Problem(
@@ -343,29 +344,29 @@ _CATALOGUE = [
         "order-booked-elsewhere",
         "An order that was booked by other means changed in the store",
         "Somebody dismissed the order and said that it was booked in Solteq by other means. It is not booked again, so "
-        "what changed since, a refund or a cancellation, is not in Solteq's books unless somebody put it there.",
+        "a later refund or cancellation is not in Solteq's books unless somebody put it there.",
         "book the change in Solteq by the same means, and dismiss the order again with --booked-elsewhere; with "
         "--not-booked it is booked from here, whole",
     ),
     Problem(
         "erased-still-there",
         "Somebody was erased here, and Solteq or the store still has them",
-        "Nothing is read, kept or sent of them. Somebody else with their e-mail address is not created on the side "
-        "that still has them: it takes each address once.",
+        "Nothing is read, kept or sent of them. Another person with their e-mail address is not created on the side "
+        "that still has them, since it takes each address once.",
         "erase them in Solteq and in the store, too",
     ),
     # Answers
     Problem(
         "write-refused",
         "The other side refused a write",
-        "What it says stands in the reason. The same write is not sent again by itself; all others go on.",
+        "The reason has its words. The same write is not sent again by itself; all others go on.",
         "correct it in Solteq or in the store; it is sent again when it changes, or by the job retry_quarantined",
     ),
     Problem(
         "write-blocked",
         "Something in front of the other side refuses a write",
-        "It answers 403, 406, 418 or a page of its own, while it lets others pass: mostly a firewall or a security "
-        "plugin that takes a word in a text for an attack. What it says stands in the reason. The same write is not "
+        "It answers 403, 406, 418 or a page of its own, while it lets others pass. Mostly it is a firewall or a "
+        "security plugin that takes a word in a text for an attack. The reason has its words. The same write is not "
         "sent again by itself; all others go on.",
         "let this machine's address, or these requests, through the firewall, or change the text in Solteq or in the "
         "store; then run the job retry_quarantined",
@@ -373,8 +374,8 @@ _CATALOGUE = [
     Problem(
         "write-fails",
         "The other side fails each time a write is sent",
-        "It gives an error of its own (5xx) or no answer, in three runs and more, while it takes others. The write is "
-        "tried again ever more rarely, at least once a day; all others go on.",
+        "It answers with an error of its own (5xx) or not at all, in three runs and more, while it takes others. The "
+        "write is tried again ever more rarely, at least once a day; all others go on.",
         "look into the other side's log at the time of the failure: often a plugin crashes at this record; to try at "
         "once, run the job retry_quarantined",
     ),
@@ -397,8 +398,8 @@ _CATALOGUE = [
     Problem(
         "sale-refused",
         "Solteq refused a sale",
-        "What Solteq says stands in the reason. The sale is not in its books, or not as the store has it, and what "
-        "follows of the same order waits.",
+        "The reason has Solteq's words. The sale is not in its books, or not as the store has it, and the later "
+        "documents of the same order wait.",
         "correct what Solteq objects to, then send it again: solteq-woo retry sales, or the job retry_quarantined",
     ),
 ]

@@ -13,7 +13,7 @@ from solteq_woo_assets.errors import IntegrationError, OutcomeUnknownError, Remo
 
 @dataclass
 class Sent(Generic[M, R]):
-    """What became of a lot, and the error that ended it, if one did."""
+    """The outcomes of a lot, and the error that ended it, if one did."""
 
     outcomes: list[Outcome[M, R]] = field(default_factory=list)
     error: IntegrationError | None = None
@@ -27,13 +27,13 @@ class Sender(Generic[M, R]):
         self._turns = turns
         self._stop = stop
         self._left: set[str] = set()
-        """Delivery ids of what left and may have been done."""
+        """Delivery ids of writes that left and may have been done."""
         self.batch_size = outbox.batch_size
         """Smaller once the host has said so."""
         self.blame = Blame(outbox)
 
     def is_over(self) -> bool:
-        """Whether no more is to leave; of writes that go one by one, nothing can be sent to see what passes."""
+        """Whether to send no more. Writes that go one by one cannot be tried apart from each other."""
         return self._stop() or (self._outbox.batch_size == 1 and self.blame.is_in_doubt)
 
     def may_be_done(self, write: Write[M]) -> bool:
@@ -41,7 +41,7 @@ class Sender(Generic[M, R]):
         return write.delivery_id in self._left or self._turns.has_released(write)
 
     def send(self, lot: Sequence[Write[M]]) -> Sent[M, R]:
-        """Send a lot. The error is that the other side is away, or refuses us."""
+        """Send a lot. An error means that the other side is away, or refuses us."""
         sent: Sent[M, R] = Sent()
         try:
             if self._outbox.is_in_order:
@@ -93,7 +93,7 @@ class Sender(Generic[M, R]):
             if error.status == TOO_LARGE and len(writes) > 1 and not self.blame.is_in_doubt:
                 self.batch_size = min(self.batch_size, (len(writes) + 1) // 2)
             elif error.status == TOO_LARGE and not self.blame.is_in_doubt:
-                self.batch_size = self._outbox.batch_size  # one that is too large says nothing about how many may go
+                self.batch_size = self._outbox.batch_size  # one large item does not tell the number
             self._send_apart(writes, outcomes, error)
         else:
             self.blame.passed()
@@ -102,7 +102,7 @@ class Sender(Generic[M, R]):
             outcomes += [self._in_turn(outcome) for outcome in answered]
 
     def _in_turn(self, outcome: Outcome[M, R]) -> Outcome[M, R]:
-        """Who was refused because another has its value still is tried again with that other."""
+        """A write that was refused because another record still has its value is tried again with that other."""
         if self._turns.waits_for_another(outcome):
             return replace(outcome, state="retry", is_stale=True)
         return outcome
@@ -117,7 +117,7 @@ class Sender(Generic[M, R]):
     def _send_halves(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> None:
         middle = len(writes) // 2
         for half in (writes[:middle], writes[middle:]):
-            if self.blame.is_in_doubt:  # each lot is still tried whole, lest a few bad items keep all waiting
+            if self.blame.is_in_doubt:  # each lot is still tried whole, so that a few bad items keep no others waiting
                 why = f"left to the next run: {self._outbox.side} fails"
                 outcomes.extend(Outcome(each, "retry", error=why, code="") for each in half)
             else:

@@ -20,8 +20,6 @@ from solteq_woo_assets.settings import Settings
 
 @dataclass
 class Effort:
-    """What a step cost."""
-
     requests: int = 0
     seconds: float = 0.0
 
@@ -41,7 +39,7 @@ def failing_in_words() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Shop:
-    """The resource of every asset. ``leases``: which flows this run holds. ``clock``: what campaigns go by.
+    """The resource of every asset. ``leases``: the flows that this run holds. ``clock``: the time for campaigns.
 
     It is no ``ConfigurableResource``: its parts are clients and a database, and none is a value that a launchpad sets.
     """
@@ -80,7 +78,7 @@ class Shop:
             report_crashed(context.instance, crashed)
         try:
             since = self.leases.finish_erasure()
-        except StateError as error:  # it is told, here and by the doctor; no reason to leave the shop without this run
+        except StateError as error:  # the log and the doctor say it; the run goes on
             context.log.warning(str(error))
         else:
             if since:

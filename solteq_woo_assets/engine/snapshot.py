@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import Feed, FeedPage, InvalidDocument, SolteqClient, Tombstone
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_documents import Feed, FeedPage, InvalidDocument, Tombstone
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.quarantine import RECORDS, hold, release
@@ -28,13 +29,13 @@ Erased = Callable[[duckdb.DuckDBPyConnection, pl.DataFrame], set[str]]
 
 
 def nobody(_connection: duckdb.DuckDBPyConnection, _rows: pl.DataFrame) -> set[str]:
-    """Of a table without people."""
+    """For a table without people: nobody was erased."""
     return set()
 
 
 @dataclass
 class ReadCounts:
-    """What a read brought: documents received, rows new or changed, documents that could not be read."""
+    """The result of a read: documents received, rows new or changed, documents that could not be read."""
 
     received: int = 0
     changed: int = 0
@@ -42,7 +43,7 @@ class ReadCounts:
     removed: int = 0
     full: bool = False
     erased: dict[str, bool] = field(default_factory=dict)
-    """Of people who were erased here and are in the feed: whether they are still there."""
+    """The erased people in the feed, and whether they are still there."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,9 @@ def merge(
 
 
 def outdate(connection: duckdb.DuckDBPyConnection, flow: str, changed: int) -> None:
-    """Remember that the flow's delta is to be made anew, in the transaction that stores what is new.
+    """Remember that the flow's delta is to be made anew, in the transaction that stores the new rows.
 
-    A run may break off before it compares, and who asks the other side then hears of nothing new.
+    A run may break off before it compares, and the other side then has no news for the next one.
 
     :param changed: how many rows are new or changed
     """
@@ -179,7 +180,7 @@ def read_feed(
             counts.received += len(page.documents) + len(page.invalid) + len(page.tombstones)
             rows, invalid = _without_erased(erased(connection, rows), rows, page, counts)
             changed = merge(connection, table, rows, version="modified_at")
-            changed += _bury(connection, table, tombstones)  # earlier ones too: versions come in any order
+            changed += _mark_deleted(connection, table, tombstones)  # earlier ones too: versions come in any order
             outdate(connection, flow, changed)
             counts.changed += changed
             counts.quarantined += _quarantine_documents(connection, flow, table, rows, invalid)
@@ -225,8 +226,8 @@ def _gathered(pages: Iterable[FeedPage]) -> Iterator[FeedPage]:
         yield lot
 
 
-def _bury(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Sequence[Tombstone]) -> int:
-    """Mark as deleted what bare tombstones name; how many rows that were."""
+def _mark_deleted(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Sequence[Tombstone]) -> int:
+    """Mark the rows of bare tombstones as deleted; how many were marked."""
     if not tombstones:
         return 0
     named = pl.DataFrame(
@@ -236,13 +237,13 @@ def _bury(connection: duckdb.DuckDBPyConnection, table: Table, tombstones: Seque
     )
     same_key = " AND ".join(f"held.{key} = stone.{key}" for key in table.key)
     with sql.reading(connection, named=named):
-        buried = connection.execute(
+        marked = connection.execute(
             f"UPDATE {table} AS held SET deleted = TRUE, modified_at = stone.modified_at "
             f"FROM (SELECT {', '.join(table.key)}, max(modified_at) AS modified_at FROM named GROUP BY ALL) AS stone "
             f"WHERE {same_key} AND held.modified_at <= stone.modified_at AND NOT held.deleted "
             "RETURNING held.modified_at"
         ).fetchall()
-    return len(buried)
+    return len(marked)
 
 
 def _quarantine_documents(
@@ -252,7 +253,7 @@ def _quarantine_documents(
     valid: pl.DataFrame,
     invalid: Sequence[InvalidDocument],
 ) -> int:
-    """Let go of what could be read this time, and hold what could not; how many documents that were."""
+    """Let go of the documents that could be read this time, and hold the others; how many it holds."""
     for columns in _naming(table):
         release(connection, flow, "feed", valid.select(key=pl.concat_str(columns, separator="@")))
     fresh = _fresh(connection, table, invalid)
@@ -261,7 +262,7 @@ def _quarantine_documents(
 
 
 def _naming(table: Table) -> list[Sequence[str]]:
-    """What a document that cannot be read may be called by: its keys, or a product's code."""
+    """The columns that may name a document that cannot be read: its keys, or a product's code."""
     return [table.key, ["code"]] if "code" in table.columns else [table.key]
 
 
@@ -290,11 +291,7 @@ def _fresh(connection: duckdb.DuckDBPyConnection, table: Table, invalid: Sequenc
 
 
 def count_news(
-    connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    rows: pl.DataFrame,
-    page: FeedPage,
-    erased: Erased = nobody,
+    connection: duckdb.DuckDBPyConnection, table: Table, rows: pl.DataFrame, page: FeedPage, erased: Erased = nobody
 ) -> int:
     """How many documents of a page a read would store: the sensor's question.
 

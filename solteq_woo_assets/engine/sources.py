@@ -1,4 +1,4 @@
-"""The feeds of Solteq: where each is kept, and what is new in it."""
+"""The feeds of Solteq: their tables, and the news in them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import Document, Feed
+from solteq_woo_assets.clients.solteq_documents import Document, Feed
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import SOLTEQ_TICK, Erased, ReadCounts, count_news, nobody, read_feed, watermark
@@ -43,15 +43,14 @@ class FeedTable:
     erased: Erased = nobody
 
     def feed(self, settings: Settings) -> Feed:
-        """The feed, where this tenant has it."""
+        """The feed of this tenant."""
         return Feed(self.name, *settings.solteq_feeds[self.name], self.document)
 
     def frame(self, documents: Sequence[Any]) -> pl.DataFrame:
-        """Documents as rows of the table."""
         return self.rows(documents) if self.rows else plain_frame(documents, self.table.schema)
 
     def read(self, shop: Shop, flow: str, *, full: bool = False) -> ReadCounts:
-        """Read what changed, or everything.
+        """Read the changes, or everything.
 
         :param flow: whose quarantine keeps what cannot be read
         """
@@ -69,7 +68,7 @@ class FeedTable:
     def source(
         self, due: Callable[[duckdb.DuckDBPyConnection, datetime], str | None] = lambda _connection, _now: None
     ) -> Source:
-        """What a sensor looks at: whether anything changed in the feed since the last read."""
+        """The source for a sensor: whether anything changed in the feed since the last read."""
         return Source(
             self.table.name,
             f"Solteq for changed {self.name}",

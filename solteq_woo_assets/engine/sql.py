@@ -10,7 +10,7 @@ what the query gives. A query reads inputs, and tables that earlier steps made, 
 
 Parameters are ``$name`` in the query. At the end of the block the tables and the inputs are gone.
 
-What many queries say is a macro. ``engine/macros.sql`` has the words of all, ``flows/macros.sql`` has those of the
+Expressions of many queries are macros. ``engine/macros.sql`` has those of all, ``flows/macros.sql`` has those of the
 flows: each connection of their database knows them. A flow may have a ``macros.sql`` of its own, which may read its
 tables: :func:`steps` defines those. A test with a connection of its own calls :func:`define_macros`.
 """
@@ -50,9 +50,9 @@ def _package_of(module: str) -> str:
 
 
 class Steps:
-    """What a comparison reads and makes on the way. Its queries know the macros of the engine; see :func:`steps`.
+    """The inputs and temporary tables of a comparison. Its queries know the macros of the engine; see :func:`steps`.
 
-    It is a block: at its end nothing of it is left. After an error nothing is cleaned: the transaction has failed, and
+    It is a block: at its end they are gone. After an error nothing is cleaned: the transaction has failed, and
     its connection goes with it.
     """
 

@@ -1,4 +1,4 @@
-"""What the assets of every flow share: how they say what happened, and how they fail."""
+"""Parts of every flow's assets: how they report, and how they fail."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ OWNERS = ["team:integration"]
 PREVIEW_ROWS = 20
 READ_FIRST = {"dagster/priority": "2"}
 REPORT_NEXT = {"dagster/priority": "1"}
-"""Where one run does all flows, everything is read, and reported by the reconciliation, before anything is sent."""
+"""When one run does all flows, it reads everything and reconciles before it sends anything."""
 
 
 class ReadConfig(dg.Config):
@@ -46,18 +46,18 @@ class ReadConfig(dg.Config):
 
 
 class DeltaConfig(dg.Config):
-    """What a delta leaves out."""
+    """Records that a delta leaves out."""
 
     retry_refused: bool = False
     """Include the writes that the other side refused before, though they are the same."""
     retry: list[str] = []  # noqa: RUF012  a field of pydantic's, copied for each
     """Include those of these keys alone."""
     let_pass: list[str] = []  # noqa: RUF012
-    """Names of guard rails: what they had stopped before this run, and is as it was, may go. The run's tags say so."""
+    """Names of guard rails: rows that they stopped before and that are unchanged may go. The run's tags say so."""
 
 
 def read_metadata(counts: ReadCounts, effort: Effort) -> dict[str, Any]:
-    """What a snapshot brought."""
+    """The result of a snapshot."""
     return {
         "received": counts.received,
         "changed": counts.changed,
@@ -71,7 +71,7 @@ def read_metadata(counts: ReadCounts, effort: Effort) -> dict[str, Any]:
 def delta_metadata(
     shop: Shop, changes: pl.DataFrame, *, quarantined: int, unchanged: int, effort: Effort
 ) -> dict[str, Any]:
-    """What a delta holds: counts by action and a preview of its first rows."""
+    """The result of a delta: counts by action and a preview of its first rows."""
     by_action = dict(changes["action"].value_counts().iter_rows())
     return {
         "created": by_action.get("create", 0),
@@ -89,7 +89,7 @@ def delta_metadata(
 def send(
     context: dg.AssetExecutionContext, shop: Shop, flow: Flow, outbox: Outbox[Any, Any] | None = None
 ) -> DeliveryCounts:
-    """Send what is due of a flow; it gives way between two lots where it is to.
+    """Send the due writes of a flow; it gives way between two lots if asked.
 
     :param outbox: in place of the flow's own
     """
@@ -130,7 +130,7 @@ def delivery_result(
     counts: DeliveryCounts,
     effort: Effort,
 ) -> dg.MaterializeResult:
-    """What became of a delta: counts, and the first writes with what the other side made of each.
+    """The result of a delivery: counts, and the first writes with the other side's answers.
 
     :param delta: the delta asset's name
     """
@@ -161,7 +161,7 @@ def delivery_result(
 
 
 def preview(settings: Settings, changes: pl.DataFrame, *, of: int | None = None) -> str:
-    """The first rows of a delta as a Markdown table, writes before what only waits; keys lead to the store's admin.
+    """The first rows of a delta as a Markdown table, writes before waiting rows; keys lead to the store's admin.
 
     :param of: how many rows there are in all, if not those of ``changes``
     """
@@ -180,14 +180,14 @@ def preview(settings: Settings, changes: pl.DataFrame, *, of: int | None = None)
 
 
 def _field(change: Mapping[str, str | None]) -> str:
-    """A field with its values, or alone where the ledger keeps none: those of persons."""
+    """A field with its values, or alone if the ledger keeps none, as for people."""
     if change["old"] is None and change["new"] is None:
         return _cell(change["field"])
     return f"{_cell(change['field'])}: {_cell(change['old'])} → {_cell(change['new'])}"
 
 
 def admin_page(settings: Settings, kind: str, woo_id: int | None) -> str | None:
-    """Where the store's people see a product, order or account; of a variation its parent.
+    """The page of the store's admin for a product, order or account; for a variation that of its parent.
 
     WordPress leads from the page of a post to that of an order, wherever the store keeps its orders.
     """
@@ -202,7 +202,7 @@ def _linked(text: str, page: str | None) -> str:
 
 
 def markdown_table(rows: pl.DataFrame) -> str:
-    """All of a frame of text as a Markdown table."""
+    """A frame of text as a Markdown table."""
     if rows.is_empty():
         return "Nothing."
     lines = [f"| {' | '.join(rows.columns)} |", f"|{' --- |' * rows.width}"]
@@ -214,7 +214,7 @@ _ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*[]|~"} | {"&": "&am
 
 
 def _cell(value: str | None) -> str:
-    """A value as it is, whatever it holds: names and SKUs are no Markdown."""
+    """A value without Markdown: names and SKUs are shown as they are."""
     text = "–" if value in (None, "") else " ".join(str(value).split())
     text = text if len(text) <= 80 else f"{text[:77]}…"  # noqa: PLR2004
     return text.translate(_ESCAPED)
@@ -263,7 +263,7 @@ class MadeDelta:
 
     @property
     def unchanged(self) -> int:
-        """How many records are as they should be on the other side."""
+        """The number of records that are right on the other side."""
         differing = self.changes.filter(~pl.col("kind").is_in(("variable", "campaign"))).height
         held = self.comparison.held["key"].n_unique()
         return max(self.comparison.compared - differing - held - self.refused, 0)
@@ -278,7 +278,7 @@ def make_delta(
     let_pass: Sequence[str] | None = None,
     judged: Collection[str] = (),
 ) -> MadeDelta:
-    """Compare, and store what is found; for ``let_pass`` and ``judged`` see ``GuardRails.guard``."""
+    """Compare, and store the delta; for ``let_pass`` and ``judged`` see ``GuardRails.guard``."""
     now = shop.clock()
     comparison = flow.compare(connection, shop.settings, now)
     comparison.take_effect(connection)
@@ -292,7 +292,7 @@ def make_delta(
 
 
 def wake(connection: duckdb.DuckDBPyConnection, *, flow: str, at: datetime | None) -> None:
-    """Have a flow compared at an instant, if not sooner; until it has been, that stays due."""
+    """Have a flow compared at an instant, if not sooner."""
     connection.execute(
         "UPDATE sync.comparisons SET next_edge = least(next_edge, $at) WHERE flow = $flow", {"flow": flow, "at": at}
     )
@@ -301,7 +301,7 @@ def wake(connection: duckdb.DuckDBPyConnection, *, flow: str, at: datetime | Non
 def without_refused(
     connection: duckdb.DuckDBPyConnection, flow: str, changes: pl.DataFrame, *, but: Collection[str] = ()
 ) -> tuple[pl.DataFrame, int]:
-    """Leave out the writes that the other side refused and that would be the same again; how many those are.
+    """Leave out the writes that the other side refused and that are the same again; their number.
 
     Those at which it failed wait until they are to be tried again.
 
@@ -328,7 +328,7 @@ def without_refused(
 def _with_freed(
     suspects: Sequence[Mapping[str, Any]], left: Sequence[list[Any] | None], others: pl.DataFrame
 ) -> list[list[Any] | None]:
-    """What is left of each row's changes; all of them where another write gives up by now the value that it wants.
+    """The rest of each row's changes; all of them if another write gives up by now the value that it wants.
 
     :param others: the rows of which nothing was refused
     """
@@ -342,7 +342,7 @@ def _with_freed(
 
 
 def _not_refused(row: Mapping[str, Any], refused: Collection[tuple[str, str]]) -> list[Any] | None:
-    """A row's changes but for those that were refused alone; ``None`` where all were, or the rest of them."""
+    """A row's changes without those that were refused alone; ``None`` if none is left."""
     left = [change for change in row["changes"] if (row["key"], changes_hash([change])) not in refused]
     is_refused = any((row["key"], changes_hash(changes)) in refused for changes in (row["changes"], left))
     return None if is_refused or (row["changes"] and not left) else left
@@ -367,7 +367,7 @@ def count_rows(
 
 
 def warn_of_quarantine(context: dg.AssetExecutionContext, database: StateDatabase, flow: str) -> int:
-    """Say in the run's log what is held back and nobody has dismissed; its number."""
+    """Name the records in quarantine that are not dismissed in the run's log; their number."""
     with database.transaction() as connection:
         rows = connection.execute(
             "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? AND dismissed_at IS NULL "

@@ -1,7 +1,7 @@
-"""What guard rails stopped, and which of those rows somebody let pass: the table ``sync.stopped``.
+"""The rows that guard rails stopped, and those of them that somebody let pass: the table ``sync.stopped``.
 
-A pass is for one row as it is, once. It is over when the row is delivered, changes, or is due no more. Its
-deliveries stay known, so that they do not count against a rail's share.
+A pass is for one row as it is, once. It ends when the row is delivered, changes, or is not due any more. Its deliveries
+stay known, so that they do not count against a rail's share.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -44,7 +44,7 @@ SELECT $rail, $flow, key, content, $now FROM (
 def without_passes(
     connection: duckdb.DuckDBPyConnection, delta: str, flow: str, rail: str, actions: Sequence[str] = SENT_ACTIONS
 ) -> duckdb.DuckDBPyRelation:
-    """The rows of a delta with these actions, but for those that somebody let pass and that are yet to be delivered."""
+    """The rows of a delta with these actions, without those that somebody let pass and that are yet to be delivered."""
     return connection.sql(
         f"FROM delta.{delta} WHERE action IN {tuple(actions)} AND key NOT IN "
         f"(SELECT key FROM sync.stopped WHERE rail = '{rail}' AND flow = '{flow}' AND {_MAY_GO})"
@@ -62,7 +62,7 @@ def frame(keys: Collection[str]) -> pl.DataFrame:
 
 
 def forget(connection: duckdb.DuckDBPyConnection, flow: str, delta: str, now: datetime, begin: datetime) -> None:
-    """Forget what was stopped and has changed or is due no more, and end the passes of such rows.
+    """Forget stopped rows that changed or are not due any more, and end their passes.
 
     :param delta: just stored, and yet to be judged
     :param begin: passes that were used before count no more
@@ -106,11 +106,7 @@ def held(connection: duckdb.DuckDBPyConnection, flow: str) -> dict[str, list[str
 
 
 def remember(
-    connection: duckdb.DuckDBPyConnection,
-    flow: str,
-    delta: str,
-    stopped: Mapping[str, Sequence[str]],
-    now: datetime,
+    connection: duckdb.DuckDBPyConnection, flow: str, delta: str, stopped: Mapping[str, Sequence[str]], now: datetime
 ) -> None:
     """Make the rows that each rail of a delta stops just these. Their actions in the delta are still those to be sent.
 

@@ -1,4 +1,4 @@
-"""The tables that every flow stands on."""
+"""The engine's own tables."""
 
 from solteq_woo_assets.flow import CHANGES
 from solteq_woo_assets.table import COUNT, FLAG, INODE, NOT_NULL, TEXT, TEXTS, TIME, Column, Table
@@ -30,7 +30,7 @@ DELIVERIES = Table(
         "flow": FLOW,
         **{name: CHANGES[name] for name in ("key", "action", "kind", "woo_id", "changes")},
         "state": Column(TEXT, "pending, delivered, refused, retry, waiting, unsent, interrupted, superseded", NOT_NULL),
-        "error": Column(TEXT, "What the other side said against it"),
+        "error": Column(TEXT, "The other side's words against it"),
         "created_at": Column(TIME, "When it was entered", NOT_NULL),
         "settled_at": Column(TIME, "When its end was known"),
     },
@@ -55,7 +55,7 @@ QUARANTINE = Table(
     {
         "flow": FLOW,
         "stage": Column(TEXT, "feed, delta or delivery: where it was stopped"),
-        "key": Column(TEXT, "What the record is called"),
+        "key": Column(TEXT, "The name of the record"),
         "field": Column(TEXT, "Which of its fields"),
         "reason": Column(TEXT, "What is wrong with it", NOT_NULL),
         "mend": Column(TEXT, "What to do about it", NOT_NULL),
@@ -65,7 +65,7 @@ QUARANTINE = Table(
         ),
         "first_seen": Column(TIME, "Since when it is held", NOT_NULL),
         "last_seen": Column(TIME, "When it was last found so", NOT_NULL),
-        "code": Column(TEXT, "Of the catalogue of problems (engine/problems.py)"),
+        "code": Column(TEXT, "Code in the catalogue of problems (engine/problems.py)"),
         "dismissed_at": Column(TIME, "When somebody saw it and let it be, until it changes"),
     },
     key=("flow", "stage", "key", "field"),
@@ -76,7 +76,7 @@ COMPARISONS = Table(
     {
         "flow": FLOW,
         "computed_at": Column(TIME, "When that was", NOT_NULL),
-        "next_edge": Column(TIME, "Of prices: when the next sale begins or ends"),
+        "next_edge": Column(TIME, "When the next sale begins or ends; prices only"),
         "is_outdated": Column(FLAG, "Something new was read since then", "DEFAULT FALSE"),
     },
     key=("flow",),
@@ -111,11 +111,11 @@ STOPPED = Table(
 )
 ALERTS = Table(
     "sync.alerts",
-    "What is wrong at present, and who was told: a row a cause and channel",
+    "Present problems and the messages about them: a row for each cause and channel",
     {
         "cause": Column(TEXT, "run:JOB or check:ASSET:CHECK"),
         "channel": Column(TEXT, "email or webhook"),
-        "words": Column(TEXT, "What the last failure said", NOT_NULL),
+        "words": Column(TEXT, "Words of the last failure", NOT_NULL),
         "run_id": Column(TEXT, "The run of the last failure", NOT_NULL),
         "since": Column(TIME, "When it began to fail", NOT_NULL),
         "told_at": Column(TIME, "When its failing was last told; NULL: never"),
@@ -129,7 +129,7 @@ IDENTITY = Table(
     "The two systems and the shop that this database was made with (engine/identity.py)",
     {
         "side": Column(TEXT, "solteq, woo or shop"),
-        "says": Column(TEXT, "What the side says of itself; NULL when it says nothing"),
+        "says": Column(TEXT, "Its own name of itself; NULL when it says none"),
         "address": Column(TEXT, "Host and path; of the shop its name", NOT_NULL),
         "access": Column(TEXT, "Fingerprint of the address and the credentials' name that it was met with", NOT_NULL),
         "asked_at": Column(TIME, "When it was last asked who it is", NOT_NULL),

@@ -1,4 +1,4 @@
-"""In which turn the writes of a delivery go, so that unique values can be handed on, and who gave up theirs for others.
+"""The turns of a delivery's writes, in which unique values are handed on, and the values that were given up.
 
 A write that others wait for may be told to give its value up before its own turn. That belongs to its own delivery: if
 it does not arrive in the end, it gets its new value alone, or its old one back (``Outbox.give_back``). If the run
@@ -16,7 +16,7 @@ from solteq_woo_assets.engine.writes import M, Outcome, Write
 
 @dataclass(frozen=True)
 class Release(Generic[M]):
-    """What a write gives up before its own turn: the fields."""
+    """The fields that a write gives up before its own turn."""
 
     write: Write[M]
     fields: Sequence[str]
@@ -52,12 +52,11 @@ class Turns(Generic[M]):
         return step is not None and step.is_bound
 
     def releases(self, write: Write[M]) -> list[Release[M]]:
-        """What others give up right before it."""
+        """The releases of others right before it."""
         step = self._steps.get(write.delivery_id)
         return [Release(self._writes[n], fields) for n, fields in step.releases.items()] if step else []
 
     def size(self, write: Write[M]) -> int:
-        """The items that it takes in a request."""
         return 1 + len(self.releases(write))
 
     def note_release(self, release: Release[M]) -> None:
@@ -66,7 +65,7 @@ class Turns(Generic[M]):
             self._released[release.write.delivery_id] = release
 
     def forget_releases(self, writes: Sequence[Write[M]]) -> None:
-        """Of these none has given anything up: the request was not done."""
+        """None of these has given anything up: the request was not done."""
         with self._lock:
             for write in writes:
                 self._released.pop(write.delivery_id, None)
@@ -76,23 +75,21 @@ class Turns(Generic[M]):
         return write.delivery_id in self._released
 
     def note_outcomes(self, outcomes: Iterable[Outcome[M, Any]]) -> None:
-        """What became of writes."""
         with self._lock:
             self._states |= {outcome.write.delivery_id: _state_of_values(outcome) for outcome in outcomes}
 
     def waits_for_another(self, outcome: Outcome[M, Any]) -> bool:
-        """Whether it was refused while the value that it wants is still to be given up, by the next run or a later lot
-        of this one."""
+        """Whether it was refused while a later lot or the next run is still to give up the value that it wants."""
         step = self._steps.get(outcome.write.delivery_id)
         holders = [self._writes[holder].delivery_id for holder in step.holders] if step else []
         states = [self._states.get(holder, "" if holder in self._released else "retry") for holder in holders]
         return _state_of_values(outcome) == "refused" and not {"retry", "unsent"}.isdisjoint(states)
 
     def left_over(self) -> list[Release[M]]:
-        """Those who gave up a value for another and did not arrive themselves."""
+        """Writes that gave up a value for another and did not arrive themselves."""
         return [release for key, release in self._released.items() if self._states.get(key) != "delivered"]
 
 
 def _state_of_values(outcome: Outcome[Any, Any]) -> str:
-    """What became of the unique values of a write: it may arrive but for them."""
+    """The fate of a write's unique values: it may arrive without them."""
     return "refused" if any(held.change["field"] in UNIQUE for held in outcome.held) else outcome.state

@@ -1,4 +1,4 @@
-"""The tables of a database as they are declared: made when they are missing, made anew when they are older."""
+"""Makes missing tables as they are declared, and older ones anew."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ _AFTER = {
         DELETE FROM sync.settled_orders;
     """,
     6: """
-        -- Of a customer's document that cannot be read only a fingerprint is kept from now on, and the bytes go, too.
+        -- A customer's document that cannot be read is kept as a fingerprint from now on, and its bytes go, too.
         INSERT INTO sync.rewrite_due SELECT now() AT TIME ZONE 'UTC' WHERE EXISTS (
             FROM sync.quarantine WHERE flow = 'customers_to_woo' AND stage = 'feed' AND raw IS NOT NULL);
         UPDATE sync.quarantine SET raw = sha256(raw)
@@ -44,7 +44,7 @@ _AFTER = {
 
 
 def bring_up(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], version: int | None) -> None:
-    """Make the tables that are missing; those of an earlier version become what they are today, and keep their rows.
+    """Make the tables that are missing. Those of an earlier version are made anew, and keep their rows.
 
     :param version: of the database; ``None`` when it is empty
     """
@@ -77,7 +77,7 @@ def _of_today(tables: Sequence[Table]) -> dict[str, str]:
 
 
 def _make_anew(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Of rows with the same key the newest one stays."""
+    """Keep the newest of the rows with the same key."""
     connection.execute(f"CREATE TEMP TABLE kept AS FROM {table}; DROP TABLE {table}; {table.ddl}")
     names = [name for name, *_ in connection.execute("DESCRIBE kept").fetchall() if name in table.columns]
     columns = ", ".join(f'"{name}"' for name in names)

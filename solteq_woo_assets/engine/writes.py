@@ -1,4 +1,4 @@
-"""A write of a delta on its way, and what became of it."""
+"""A write of a delta on its way, and its outcome."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from solteq_woo_assets.flow import Change
 
 
 class Record(Protocol):
-    """What the other side holds."""
+    """The other side's record."""
 
     @property
     def id(self) -> int | str: ...
 
 
 M = TypeVar("M")
-"""What a flow needs of a write besides."""
+"""Columns that only the flow needs."""
 R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, eq=False)
 class Write(Generic[M]):
-    """One row of a delta on its way. ``more``: what only its flow needs of the row."""
+    """One row of a delta on its way. ``more``: columns that only its flow needs."""
 
     delivery_id: str
     key: str
@@ -46,7 +46,7 @@ class HeldField:
 
 @dataclass(frozen=True)
 class Outcome(Generic[M, R]):
-    """What became of a write.
+    """The outcome of a write.
 
     :param state: delivered; refused, which is held in quarantine until its source changes; retry, since the next run
         knows better; waiting, for another write; unsent, since the delivery ended before its turn
@@ -83,7 +83,7 @@ def writes_of(rows: duckdb.DuckDBPyRelation, more: Callable[..., M]) -> list[Wri
 
 
 def not_sent(write: Write[M], error: ValidationError) -> Outcome[M, Any]:
-    """Of a write that the other side would mangle."""
+    """The outcome of a write that the other side would mangle."""
     problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
     reason = problem["msg"].removeprefix("Value error, ")
     return Outcome(write, "refused", error=f"not sent: {reason}", error_field=".".join(map(str, problem["loc"])))

@@ -15,7 +15,7 @@ CREATE OR REPLACE MACRO keeps_no_stock(product_type) AS
 CREATE OR REPLACE MACRO is_sold_online(product_type, sales_price) AS
     coalesce(is_goods(product_type) AND round(sales_price, 2) > 0, FALSE);
 
--- Of store products that share a SKU (imports can make them) one counts: the one that is not in the bin, then the
+-- One of the store products that share a SKU (imports can make them) counts: the one that is not in the bin, then the
 -- older one. For QUALIFY, or as a column.
 CREATE OR REPLACE MACRO counts_for_sku(sku, status, id) AS
     row_number() OVER (PARTITION BY sku ORDER BY status = 'trash', id) = 1;
@@ -40,7 +40,7 @@ CREATE OR REPLACE MACRO weighted_sum(padded) AS
         lambda place: lpad(padded, 14, '0')[place]::INTEGER * CASE place % 2 WHEN 1 THEN 3 ELSE 1 END
     ));
 
--- What is wrong with a number that a company gives within itself, as to goods that it weighs, or prints on coupons.
+-- The fault of a number that a company gives within itself, as to goods that it weighs, or prints on coupons.
 CREATE OR REPLACE MACRO fault_of_company_number() AS 'is not given to products worldwide';
 
 -- Why a padded number names no product of the world, else NULL. 02, 04 and 20 to 29 are a company's own numbers; 05, 98
@@ -71,7 +71,8 @@ CREATE OR REPLACE MACRO sale_agrees(store, offer) AS
     AND store.date_on_sale_to_gmt IS NOT DISTINCT FROM offer.date_on_sale_to_gmt
     AND store.lowest_price_30d IS NOT DISTINCT FROM offer.lowest_price_30d;
 
--- What makes the store hold the offer. An emptied sale takes its dates along. What changes nothing is in it, too.
+-- The changes that make the store hold the offer, also those that change nothing. An emptied sale takes its dates
+-- along.
 CREATE OR REPLACE MACRO sale_changes(store, offer) AS [
     change('sale_price', coalesce(price_text(store.sale_price), ''), coalesce(price_text(offer.sale_price), '')),
     change('date_on_sale_from_gmt', time_text(store.date_on_sale_from_gmt), time_text(offer.date_on_sale_from_gmt)),

@@ -42,6 +42,7 @@ def test_an_empty_cron_leaves_the_schedule_out(off: str) -> None:
     assert not any(name.startswith(off) for name in names)
 
 
+@pytest.mark.slow
 def test_a_tick_requests_a_run_that_can_start(shop: Shop) -> None:
     """Also the reconciliation, whose configuration names every asset that can read in full."""
     definitions = build_definitions(shop.settings)

@@ -15,14 +15,9 @@ from pydantic import SecretStr
 from pydantic.alias_generators import to_snake
 
 from solteq_woo_assets.clients import solteq as module
-from solteq_woo_assets.clients.solteq import (
-    Feed,
-    FeedPage,
-    ProductDocument,
-    SolteqClient,
-)
+from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_access import TokenCache
-from solteq_woo_assets.clients.solteq_documents import validated
+from solteq_woo_assets.clients.solteq_documents import Feed, FeedPage, ProductDocument, validated
 from solteq_woo_assets.errors import ConfigurationError, SolteqError
 from solteq_woo_assets.flows.balances.source import FEED as BALANCE_FEED
 from solteq_woo_assets.flows.campaigns.source import FEED as CAMPAIGN_FEED

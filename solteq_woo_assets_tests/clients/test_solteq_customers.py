@@ -14,14 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from solteq_woo_assets.clients.solteq import (
-    CustomerDocument,
-    Gone,
-    Refused,
-    SolteqClient,
-    Stale,
-    Taken,
-)
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument, Gone, Refused, Stale, Taken
 from solteq_woo_assets.clients.solteq_documents import validated
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError
 from solteq_woo_assets.flows.customers.frames import customer_document as written_document

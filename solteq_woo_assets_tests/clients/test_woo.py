@@ -16,7 +16,9 @@ from requests_oauthlib import OAuth1
 from solteq_woo_assets.clients import woo as module
 from solteq_woo_assets.clients import woo_pages
 from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreFacts, StoreProduct
 from solteq_woo_assets.errors import ConfigurationError, OutcomeUnknownError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.servers import running
@@ -96,10 +98,10 @@ class TestPages:
             rows = List(sorted(ids), changes, total)
             patch.setattr(woo, "_session", rows)
             pages = list(woo.read_products())
-        read = [product.id for page in pages for product in page.products]
+        read = [product.id for page in pages for product in page.rows]
         assert len(read) == len(set(read))
         assert rows.always <= set(read) <= rows.ever
-        assert all(page.products for page in pages)
+        assert all(page.rows for page in pages)
 
     @pytest.mark.parametrize(("rows", "looks"), [(0, 1), (3, 1), (4, 1), (5, 2), (7, 2), (8, 3)])
     def test_a_list_at_rest_takes_few_looks(self, rows: int, looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +109,7 @@ class TestPages:
         woo = client("http://shop.example")
         held = List(range(1, rows + 1), [], total=True)
         monkeypatch.setattr(woo, "_session", held)
-        assert [product.id for page in woo.read_products() for product in page.products] == sorted(held.ids)
+        assert [product.id for page in woo.read_products() for product in page.rows] == sorted(held.ids)
         assert held.looks == looks
 
     def test_the_query_says_what_is_wanted(self) -> None:
@@ -136,7 +138,7 @@ class TestPages:
         rows = [raw(7, date_modified_gmt="soon"), raw(8, status=None), "x", raw(9), raw(10**30), raw(11, id="12")]
         with serving(json_answer(rows)) as wire:
             (page,) = client(wire.url).read_products()
-        assert [product.id for product in page.products] == [9, 12]
+        assert [product.id for product in page.rows] == [9, 12]
         assert [(row.id, row.field, row.problem) for row in page.unreadable] == [
             (7, "date_modified_gmt", "must be a time in ISO 8601"),
             (8, "status", "Input should be a valid string"),
@@ -221,7 +223,7 @@ class TestAccess:
 class TestBatches:
     def test_nothing_is_not_sent(self) -> None:
         with serving() as wire:
-            assert client(wire.url).write(Batch([], [])) == []
+            assert client(wire.url).write(ProductBatch([], [])) == []
             assert wire.asked == []
 
     @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ class TestBatches:
     def test_an_answer_that_does_not_fit_leaves_the_outcome_unknown(self, body: object) -> None:
         with serving(json_answer(body)) as wire:
             with pytest.raises(OutcomeUnknownError, match="read back before sending it again") as caught:
-                client(wire.url).write(Batch([new("a")], [change(7, regular_price="1.00")]))
+                client(wire.url).write(ProductBatch([new("a")], [change(7, regular_price="1.00")]))
             assert len(wire.asked) == 1
         assert isinstance(caught.value.__cause__, WooError)
 
@@ -261,13 +263,13 @@ class TestBatches:
     )
     def test_a_refused_item_is_told_apart(self, error: object, expected: ItemRefused) -> None:
         with serving(json_answer({"update": [raw(7), {"id": 8, "error": error}]})) as wire:
-            outcomes = client(wire.url).write(Batch([], [change(7, sku="a"), change(8, sku="b")]))
+            outcomes = client(wire.url).write(ProductBatch([], [change(7, sku="a"), change(8, sku="b")]))
         assert isinstance(outcomes[0], StoreProduct)
         assert outcomes[1] == expected
 
     def test_a_batch_has_no_query(self) -> None:
         with serving(json_answer({"update": [raw(7)]})) as wire:
-            client(wire.url).write(Batch([], [change(7, regular_price="1.00")], parent_id=3))
+            client(wire.url).write(ProductBatch([], [change(7, regular_price="1.00")], parent_id=3))
         asked = wire.asked[0]
         assert (asked.path, asked.query) == ("/wp-json/wc/v3/products/3/variations/batch", {})
         assert asked.body == b'{"update": [{"id": 7, "regular_price": "1.00"}]}'
@@ -292,7 +294,7 @@ class Store:
         requests.delete(url, params={"force": str(force).lower()}, auth=auth, timeout=60).raise_for_status()
 
     def create(self, *writes: ProductWrite, parent_id: int | None = None) -> list[StoreProduct]:
-        outcomes = self.client.write(Batch(writes, [], parent_id))
+        outcomes = self.client.write(ProductBatch(writes, [], parent_id))
         assert all(isinstance(outcome, StoreProduct) for outcome in outcomes), outcomes
         return [outcome for outcome in outcomes if isinstance(outcome, StoreProduct)]
 
@@ -300,7 +302,7 @@ class Store:
         self.control("POST", "faults", fault)
 
     def ids(self) -> list[int]:
-        return [product.id for page in self.client.read_products() for product in page.products]
+        return [product.id for page in self.client.read_products() for product in page.rows]
 
 
 @pytest.fixture
@@ -318,14 +320,14 @@ class TestStandIn:
         assert [created] == store.client.read_by_id([created.id, 999])
         assert store.ids() == [created.id]
         later = change(created.id, sale_price="9.90", meta_data=[{"key": "_solteq_a", "value": "1"}])
-        (changed,) = store.client.write(Batch([], [later]))
+        (changed,) = store.client.write(ProductBatch([], [later]))
         assert isinstance(changed, StoreProduct)
         assert (str(changed.sale_price), changed.meta) == ("9.90", {"_solteq_a": "1"})
 
     def test_a_batch_answers_item_by_item(self, store: Store) -> None:
         (held,) = store.create(new("held"))
         outcomes = store.client.write(
-            Batch([new("fresh"), new("HELD")], [change(held.id, regular_price="2.00"), change(99, sku="x")])
+            ProductBatch([new("fresh"), new("HELD")], [change(held.id, regular_price="2.00"), change(99, sku="x")])
         )
         assert isinstance(outcomes[0], StoreProduct)
         assert isinstance(outcomes[2], StoreProduct)
@@ -343,13 +345,13 @@ class TestStandIn:
         ]
         small, medium = store.create(*sizes, parent_id=parent.id)
         assert {small.parent_id, medium.parent_id, small.type} == {parent.id, parent.id, "variation"}
-        whole = [product.sku for page in store.client.read_variations() for product in page.products]
-        own = [product.sku for page in store.client.read_variations_of(parent.id) for product in page.products]
+        whole = [product.sku for page in store.client.read_variations() for product in page.rows]
+        own = [product.sku for page in store.client.read_variations_of(parent.id) for product in page.rows]
         assert whole == own == ["M-S", "M-M"]
         assert [found.sku for found in store.client.find_by_sku(["M", "m-s", "none"])] == ["M", "M-S"]
         assert [read.id for read in store.client.read_by_id([medium.id], parent_id=parent.id)] == [medium.id]
         assert store.client.read_by_id([medium.id]) == []
-        (refused,) = store.client.write(Batch([], [change(small.id, regular_price="1.00")]))
+        (refused,) = store.client.write(ProductBatch([], [change(small.id, regular_price="1.00")]))
         assert isinstance(refused, ItemRefused)
         assert "<product_id>" in refused.message
 
@@ -363,17 +365,17 @@ class TestStandIn:
         store.delete(binned.id, force=False)
         assert store.client.find_by_sku(["binned"]) == []
         assert [found.id for found in store.client.find_by_sku(["binned"], status="trash")] == [binned.id]
-        assert [each.id for page in store.client.read_products(status="trash") for each in page.products] == [binned.id]
+        assert [each.id for page in store.client.read_products(status="trash") for each in page.rows] == [binned.id]
 
     def test_rows_deleted_between_pages_hide_none(self, store: Store) -> None:
         many = [
             product.id for start in range(3) for product in store.create(*[new(f"{start}-{n}") for n in range(100)])
         ]
         pages = store.client.read_products()
-        read = [product.id for product in next(pages).products]
+        read = [product.id for product in next(pages).rows]
         for identifier in many[:60]:
             store.delete(identifier)
-        read += [product.id for page in pages for product in page.products]
+        read += [product.id for page in pages for product in page.rows]
         assert read == many
         found = store.client.find_by_sku([f"{start}-{n}" for start in range(3) for n in range(100)])
         assert sorted(product.id for product in found) == many[60:]
@@ -382,14 +384,14 @@ class TestStandIn:
     def test_only_what_changed_is_read(self, store: Store) -> None:
         (created,) = store.create(new("a"))
         before = created.date_modified_gmt - timedelta(seconds=1)
-        assert [len(page.products) for page in store.client.read_products(modified_after=before)] == [1]
+        assert [len(page.rows) for page in store.client.read_products(modified_after=before)] == [1]
         assert list(store.client.read_products(modified_after=created.date_modified_gmt)) == []
         assert list(store.client.read_products(modified_after=before.replace(tzinfo=UTC), status="trash")) == []
 
     def test_a_host_may_take_fewer_items(self, store: Store) -> None:
         store.control("PUT", "settings", {"batch_limit": 10})
         with pytest.raises(WooError) as caught:
-            store.client.write(Batch([new(str(number)) for number in range(11)], []))
+            store.client.write(ProductBatch([new(str(number)) for number in range(11)], []))
         assert caught.value.status == 413
         assert store.ids() == []
         assert len(store.create(*[new(str(number)) for number in range(10)])) == 10
@@ -400,7 +402,7 @@ class TestStandIn:
     def test_an_unknown_outcome_is_read_back(self, store: Store, fault: dict[str, object]) -> None:
         store.fault(method="POST", path="/batch", times=None, **fault)
         with pytest.raises(OutcomeUnknownError):
-            store.client.write(Batch([new("a")], []))
+            store.client.write(ProductBatch([new("a")], []))
         assert len(store.client.find_by_sku(["a"])) == (fault.get("drop") == "after")
         assert sum(each["method"] == "POST" for each in store.control("GET", "requests")) == 1
 
@@ -426,7 +428,7 @@ class TestStandIn:
         (created,) = store.create(new("a"))
         assert not created.has_cost_of_goods
         store.control("PUT", "settings", {"cost_of_goods_sold": True})
-        (changed,) = store.client.write(Batch([], [change(created.id, cost_of_goods_sold=Decimal("8.10"))]))
+        (changed,) = store.client.write(ProductBatch([], [change(created.id, cost_of_goods_sold=Decimal("8.10"))]))
         assert isinstance(changed, StoreProduct)
         assert (changed.cost_of_goods_sold, changed.has_cost_of_goods) == (Decimal("8.1"), True)
 

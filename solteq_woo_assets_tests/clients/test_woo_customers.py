@@ -13,15 +13,10 @@ from pydantic import SecretStr, ValidationError
 from solteq_woo_assets.clients import woo_pages
 from solteq_woo_assets.clients.connections import woo_client
 from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.woo import (
-    CustomerBatch,
-    CustomerWrite,
-    ItemRefused,
-    StoreCustomer,
-    Unreadable,
-    WooClient,
-)
-from solteq_woo_assets.clients.woo_customers import WooCustomers
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_customers import CustomerBatch, CustomerWrite, StoreCustomer, WooCustomers
+from solteq_woo_assets.clients.woo_pages import Unreadable
 from solteq_woo_assets.errors import OutcomeUnknownError, RemoteError, WooError
 from solteq_woo_assets_tests.clients.wire import Answer, json_answer, serving
 from solteq_woo_assets_tests.conftest import Shop
@@ -79,7 +74,7 @@ class TestReading:
             patch.setattr(woo_pages, "PAGE_ROWS", PAGE)
             rows: Any = List(ids, changes, unreadable)
             pages = list(WooCustomers(rows).read())
-        read = [account.id for page in pages for account in page.customers]
+        read = [account.id for page in pages for account in page.rows]
         failed = [row.id for page in pages for row in page.unreadable]
         assert len(read + failed) == len({*read, *failed})
         assert rows.always <= {*read, *failed} <= rows.ever
@@ -98,7 +93,7 @@ class TestReading:
         ]
         with serving(json_answer(rows)) as wire:
             (page,) = client(wire.url).customers.read()
-        assert [account.id for account in page.customers] == [1, 4]
+        assert [account.id for account in page.rows] == [1, 4]
         where = [(row.id, row.field) for row in page.unreadable]
         assert where == [(0, "id"), (2, "first_name"), (3, "date_modified_gmt"), (0, "id"), (0, "id")]
         assert "aino" not in str(page.unreadable).lower()
@@ -108,7 +103,7 @@ class TestReading:
         lists = [raw(1), {}], [{}, {}], [{}, raw(4)]
         with serving(*(json_answer(rows, X_WP_Total="4") for rows in lists)) as wire:
             pages = list(client(wire.url).customers.read())
-        assert [account.id for page in pages for account in page.customers] == [1, 4]
+        assert [account.id for page in pages for account in page.rows] == [1, 4]
         assert [len(page.unreadable) for page in pages] == [1, 2, 1]
 
     @pytest.mark.parametrize("date", [None, "", "-0001-11-30T00:00:00", "0000-00-00T00:00:00"])
@@ -126,8 +121,8 @@ class TestReading:
         """One unreadable account among the newest hides none of the others."""
         with serving(json_answer([raw(8), raw(7, email={"Aino": 1}), raw(6)])) as wire:
             customers = client(wire.url).customers
-            page = customers.newest() if look == "newest" else customers.by_id([6, 7, 8])
-        assert [account.id for account in page.customers] == [8, 6]
+            page = customers.newest(100) if look == "newest" else customers.by_id([6, 7, 8])
+        assert [account.id for account in page.rows] == [8, 6]
         assert page.unreadable == [Unreadable(7, "email", "Input should be a valid string")]
         assert page.ids == {6, 7, 8}
 
@@ -177,7 +172,7 @@ class TestWriting:
     @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(city=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20))
     def test_any_text_of_an_address_comes_back(self, shop: Shop, woo: WooClient, city: str) -> None:
-        known = woo.customers.newest(1).customers
+        known = woo.customers.newest(1).rows
         identifier = known[0].id if known else shop.account("eero@example.com")
         write = CustomerWrite(id=identifier, billing={"city": city})
         (changed,) = woo.customers.write(CustomerBatch(updates=[write]))
@@ -236,7 +231,7 @@ class TestStandIn:
         assert isinstance(made, StoreCustomer)
         assert (made.email, made.billing.city, made.role) == ("eero@example.com", "Turku", "customer")
         assert made.meta == {"default_password_nag": "1", "solteq_customer_id": "C-1"}, "hidden keys are dropped"
-        assert woo.customers.newest(5).customers == woo.customers.by_id([made.id, 999]).customers == [made]
+        assert woo.customers.newest(5).rows == woo.customers.by_id([made.id, 999]).rows == [made]
         assert (woo.customers.delete(made.id), woo.customers.delete(made.id)) == (True, False)
 
     def test_a_part_of_an_address_leaves_the_rest(self, shop: Shop, woo: WooClient) -> None:
@@ -265,9 +260,9 @@ class TestStandIn:
         people = [{"email": f"p{number}@example.com"} for number in range(250)]
         people[3]["role"] = "administrator"
         shop.woo.put("customers", {"customers": people})
-        read = [account for page in woo.customers.read() for account in page.customers]
+        read = [account for page in woo.customers.read() for account in page.rows]
         assert [account.email for account in read] == [each["email"] for each in people]
-        assert len(woo.customers.by_id([account.id for account in read]).customers) == 250
+        assert len(woo.customers.by_id([account.id for account in read]).rows) == 250
 
     def test_an_error_shows_no_address(self, shop: Shop, woo: WooClient) -> None:
         shop.woo.fault(path="/customers", times=None, status=403, body='{"code":"x","message":"eero@example.com"}')
@@ -278,7 +273,7 @@ class TestStandIn:
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(name=st.text(alphabet=st.characters(exclude_categories=["C", "Z"], exclude_characters="<>"), max_size=20))
     def test_any_name_comes_back(self, shop: Shop, woo: WooClient, name: str) -> None:
-        account = woo.customers.newest(1).customers or [shop.account("eero@example.com")]
+        account = woo.customers.newest(1).rows or [shop.account("eero@example.com")]
         identifier = account[0] if isinstance(account[0], int) else account[0].id
         (changed,) = woo.customers.write(CustomerBatch(updates=[CustomerWrite(id=identifier, first_name=name)]))
         assert isinstance(changed, StoreCustomer)

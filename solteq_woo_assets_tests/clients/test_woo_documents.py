@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "woo-recordings"
 SCENARIOS = ("products", "products_batch", "products_modified", "variable_products")
@@ -290,9 +290,9 @@ class TestBatch:
     def test_a_hundred_is_the_most(self) -> None:
         creates = [write(sku=str(number)) for number in range(60)]
         updates = [write(id=number) for number in range(1, 42)]
-        assert len(Batch(creates, updates[:40])) == 100
+        assert len(ProductBatch(creates, updates[:40])) == 100
         with pytest.raises(ValueError, match="101 items"):
-            Batch(creates, updates)
+            ProductBatch(creates, updates)
 
     @pytest.mark.parametrize(
         ("creates", "updates", "words"),
@@ -303,10 +303,10 @@ class TestBatch:
     )
     def test_ids_belong_to_updates(self, creates: list[Any], updates: list[Any], words: str) -> None:
         with pytest.raises(ValueError, match=words):
-            Batch([write(**each) for each in creates], [write(**each) for each in updates])
+            ProductBatch([write(**each) for each in creates], [write(**each) for each in updates])
 
     @pytest.mark.parametrize("fields", [{"name": "x"}, {"type": "simple"}])
     def test_a_variation_has_no_name_and_no_type(self, fields: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=f"no {next(iter(fields))} of its own"):
-            Batch([], [write(id=1, **fields)], parent_id=3)
-        assert Batch([], [write(id=1, **fields)])
+            ProductBatch([], [write(id=1, **fields)], parent_id=3)
+        assert ProductBatch([], [write(id=1, **fields)])

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from solteq_woo_assets.clients.http import JsonResponse
-from solteq_woo_assets.clients.solteq import HeldSale, SolteqClient
+from solteq_woo_assets.clients.solteq import SolteqClient
 from solteq_woo_assets.clients.solteq_access import ScopedApi
-from solteq_woo_assets.clients.solteq_sales import SolteqSales
+from solteq_woo_assets.clients.solteq_sales import HeldSale, SolteqSales
 from solteq_woo_assets.clients.woo import WooClient
 from solteq_woo_assets.clients.woo_orders import created_between
 from solteq_woo_assets.errors import OutcomeUnknownError, SolteqError, WooError
@@ -54,7 +54,7 @@ def test_a_window_is_inclusive_at_its_start_and_naive() -> None:
 def test_whole_days_are_read_a_page_per_hundred_orders() -> None:
     with serving(listed(range(1, 101), 250), listed(range(101, 201), 250), listed(range(201, 251), 250)) as wire:
         pages = list(client(wire.url).orders.created(DAY, NEXT_DAY, in_flight=1))
-    assert [each.id for page in pages for each in page.orders] == list(range(1, 251))
+    assert [each.id for page in pages for each in page.rows] == list(range(1, 251))
     assert [each.query["offset"] for each in wire.asked] == [["0"], ["100"], ["200"]]
     assert {each.query["dp"][0] for each in wire.asked} == {"2"}, "whatever decimals the store shows"
 
@@ -65,7 +65,7 @@ def test_an_order_that_leaves_the_list_meanwhile_hides_none() -> None:
     again = [listed(range(2, 102), 199), listed(range(101, 201), 199)]
     with serving(*moved, *again) as wire:
         pages = list(client(wire.url).orders.created(DAY, NEXT_DAY, in_flight=1))
-    assert {each.id for page in pages for each in page.orders} == set(range(1, 201))
+    assert {each.id for page in pages for each in page.rows} == set(range(1, 201))
 
 
 def test_a_list_that_does_not_say_how_long_it_is_is_not_believed() -> None:
@@ -77,7 +77,7 @@ def test_an_odd_order_is_named_without_what_it_holds() -> None:
     rows = [order(1), order(2, total="zyx@example.com"), {"id": 3}, "nonsense"]
     with serving(json_answer(rows, X_WP_Total="4")) as wire:
         (page,) = client(wire.url).orders.created(DAY, NEXT_DAY, in_flight=1)
-    assert [each.id for each in page.orders] == [1]
+    assert [each.id for each in page.rows] == [1]
     assert [each.id for each in page.unreadable] == [2, 3, 0]
     assert "zyx" not in str(page.unreadable)
 
@@ -87,15 +87,15 @@ def test_a_refund_of_nothing_leaves_its_order_readable() -> None:
     row = order(1, refunds=[{"id": 7, "reason": "", "total": "-"}])
     with serving(json_answer([row], X_WP_Total="1")) as wire:
         (page,) = client(wire.url).orders.created(DAY, NEXT_DAY, in_flight=1)
-    assert (page.orders[0].refunds[0].total, page.unreadable) == (0, [])
+    assert (page.rows[0].refunds[0].total, page.unreadable) == (0, [])
 
 
 def test_nothing_personal_is_in_an_orders_text() -> None:
     row = order(1, billing={"first_name": "Zyxaino", "email": "zyx@example.com"})
     with serving(json_answer([row], X_WP_Total="1")) as wire:
         (page,) = client(wire.url).orders.created(DAY, NEXT_DAY, in_flight=1)
-    assert page.orders[0].billing.name == "Zyxaino"
-    assert "zyx" not in repr(page.orders).lower()
+    assert page.rows[0].billing.name == "Zyxaino"
+    assert "zyx" not in repr(page.rows).lower()
 
 
 def solteq_client(url: str) -> SolteqClient:

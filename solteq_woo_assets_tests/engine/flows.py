@@ -21,7 +21,8 @@ import pytest
 
 from solteq_woo_assets.clients.connections import solteq_client, woo_client
 from solteq_woo_assets.clients.http import JsonSession
-from solteq_woo_assets.clients.woo import Batch, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import ProductBatch
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.lease import FlowLeases
 from solteq_woo_assets.engine.shop import Shop
@@ -228,16 +229,16 @@ def _replace(owner: type, name: str, wrap: Callable[[Any], Any]) -> None:
     setattr(owner, name, wrap(getattr(owner, name)))
 
 
-def _calling_first(die: Callable[[], None], write: Callable[[WooClient, Batch], Any]) -> Callable[..., Any]:
-    def wrapped(client: WooClient, batch: Batch) -> Any:
+def _calling_first(die: Callable[[], None], write: Callable[[WooClient, ProductBatch], Any]) -> Callable[..., Any]:
+    def wrapped(client: WooClient, batch: ProductBatch) -> Any:
         die()
         return write(client, batch)
 
     return wrapped
 
 
-def _calling_last(die: Callable[[], None], write: Callable[[WooClient, Batch], Any]) -> Callable[..., Any]:
-    def wrapped(client: WooClient, batch: Batch) -> Any:
+def _calling_last(die: Callable[[], None], write: Callable[[WooClient, ProductBatch], Any]) -> Callable[..., Any]:
+    def wrapped(client: WooClient, batch: ProductBatch) -> Any:
         answers = write(client, batch)
         die()
         return answers

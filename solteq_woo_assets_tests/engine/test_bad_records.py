@@ -120,6 +120,7 @@ def why(result: dg.ExecuteInProcessResult) -> str:
     return str([failure.user_failure_data.description for failure in failures if failure.user_failure_data])
 
 
+@pytest.mark.slow
 @each_flow
 def test_what_a_firewall_blocks_is_held_back_and_the_rest_is_delivered_in_the_same_run(shop: Shop, flow: Flow) -> None:
     key = flow.due(shop)
@@ -184,6 +185,7 @@ def past(shop: Shop) -> None:
         connection.execute("UPDATE sync.failures SET next_at = now() AT TIME ZONE 'UTC' - INTERVAL 1 SECOND")
 
 
+@pytest.mark.slow
 @each_flow
 def test_a_write_that_always_crashes_is_tried_ever_more_rarely_and_shown_after_three_runs(
     shop: Shop, flow: Flow

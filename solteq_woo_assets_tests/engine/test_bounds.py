@@ -14,20 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.json_reader import NoValue, read_json
-from solteq_woo_assets.clients.solteq import (
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.solteq_documents import (
     BalanceDocument,
     CampaignDocument,
-    CustomerDocument,
     Document,
     ProductDocument,
+    validated,
 )
-from solteq_woo_assets.clients.solteq_documents import validated
-from solteq_woo_assets.clients.woo import StoreProduct, Unreadable
-from solteq_woo_assets.clients.woo_customers import _rows as account_rows
-from solteq_woo_assets.clients.woo_documents import read_row
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
-from solteq_woo_assets.clients.woo_orders import _refunds as refund_rows
-from solteq_woo_assets.clients.woo_orders import _rows as order_rows
+from solteq_woo_assets.clients.woo_pages import page_of
 from solteq_woo_assets.engine.quarantine import RECORDS, hold
 from solteq_woo_assets.engine.snapshot import merge
 from solteq_woo_assets.engine.upgrades import bring_up
@@ -159,16 +157,13 @@ STORE_PRODUCT = {
 
 @given(wrong=spoilt(STORE_PRODUCT))
 def test_one_product_of_the_store_spoils_no_other(memory: Connection, wrong: Any) -> None:
-    rows = [
-        read_row(StoreProduct.from_wire, raw) for raw in (STORE_PRODUCT | {"id": 1}, wrong, STORE_PRODUCT | {"id": 2})
-    ]
-    products = [row for row in rows if isinstance(row, StoreProduct)]
+    page = page_of([STORE_PRODUCT | {"id": 1}, wrong, STORE_PRODUCT | {"id": 2}], "products", StoreProduct.from_wire)
     memory.begin()
-    merge(memory, WOO_CATALOGUE, catalogue_frame(products), version="date_modified_gmt")
+    merge(memory, WOO_CATALOGUE, catalogue_frame(page.rows), version="date_modified_gmt")
     stored = {row[0] for row in memory.execute("SELECT id FROM snapshot.woo_catalogue").fetchall()}
     memory.rollback()
     assert {1, 2} <= stored
-    assert all(row.field and row.problem for row in rows if isinstance(row, Unreadable))
+    assert all(row.field and row.problem for row in page.unreadable)
 
 
 ACCOUNT = {
@@ -182,9 +177,9 @@ ACCOUNT = {
 
 @given(wrong=spoilt(ACCOUNT))
 def test_one_account_spoils_no_other(memory: Connection, wrong: Any) -> None:
-    rows = account_rows([ACCOUNT | {"id": 1}, wrong, ACCOUNT | {"id": 2}])
+    page = page_of([ACCOUNT | {"id": 1}, wrong, ACCOUNT | {"id": 2}], "customers", StoreCustomer.from_wire)
     memory.begin()
-    store_accounts(memory, [row for row in rows if not isinstance(row, Unreadable)], "vat")
+    store_accounts(memory, page.rows, "vat")
     stored = {row[0] for row in memory.execute(f"SELECT id FROM {ACCOUNTS}").fetchall()}
     memory.rollback()
     assert {1, 2} <= stored
@@ -225,14 +220,14 @@ def planned(memory: Connection, orders: list[OrderDocument], refunds: list[Refun
 
 @given(wrong=spoilt(ORDER))
 def test_one_order_spoils_no_other(memory: Connection, wrong: Any) -> None:
-    rows = order_rows([ORDER | {"id": 1, "refunds": []}, wrong, ORDER | {"id": 2, "refunds": []}])
-    assert {1, 2} <= planned(memory, [row for row in rows if isinstance(row, OrderDocument)], [])
+    raw = [ORDER | {"id": 1, "refunds": []}, wrong, ORDER | {"id": 2, "refunds": []}]
+    assert {1, 2} <= planned(memory, page_of(raw, "orders", OrderDocument.model_validate).rows, [])
 
 
 @given(wrong=spoilt(REFUND))
 def test_one_refund_spoils_no_order(memory: Connection, wrong: Any) -> None:
-    orders = [row for row in order_rows([ORDER]) if isinstance(row, OrderDocument)]
-    refunds = [row for row in refund_rows([wrong]) if isinstance(row, RefundDocument)]
+    orders = [OrderDocument.model_validate(ORDER)]
+    refunds = page_of([wrong], "refunds", RefundDocument.model_validate).rows
     named = [refund.model_copy(update={"parent_id": 7}) for refund in refunds if refund.id == 70]
     assert planned(memory, orders, named) == {7}
 
@@ -240,8 +235,6 @@ def test_one_refund_spoils_no_order(memory: Connection, wrong: Any) -> None:
 @pytest.mark.parametrize("amount", ["", "-", None])
 def test_a_refund_of_nothing_is_zero(amount: str | None) -> None:
     """WooCommerce 10.5 writes it so (contract, 39)."""
-    (order,) = order_rows([ORDER | {"refunds": [{"id": 70, "total": amount}]}])
-    (refund,) = refund_rows([REFUND | {"amount": amount, "parent_id": None}])
-    assert isinstance(order, OrderDocument)
-    assert isinstance(refund, RefundDocument)
+    order = OrderDocument.model_validate(ORDER | {"refunds": [{"id": 70, "total": amount}]})
+    refund = RefundDocument.model_validate(REFUND | {"amount": amount, "parent_id": None})
     assert (order.refunds[0].total, refund.amount, refund.parent_id) == (0, 0, 0)

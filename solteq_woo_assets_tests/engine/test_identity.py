@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.doctor import examine
+from solteq_woo_assets.doctor.examination import examine
 from solteq_woo_assets.engine.identity import Identity, Side, address
 from solteq_woo_assets.errors import ForeignDatabaseError
 from solteq_woo_assets.flows.all import FLOWS

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solteq_woo_assets.clients.connections import woo_client
-from solteq_woo_assets.clients.solteq import FeedPage, ProductDocument, SolteqClient, Tombstone
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_documents import FeedPage, ProductDocument, Tombstone
 from solteq_woo_assets.clients.woo import ProductPage
 from solteq_woo_assets.engine import snapshot
 from solteq_woo_assets.engine.database import utc_now
@@ -201,8 +202,8 @@ def test_a_tombstone_buries_what_is_not_newer_and_counts_once(memory: Connection
         version="modified_at",
     )
     stones = [stone("A", 1), stone("A", 2), stone("B", 2), stone("unknown", 2)]
-    assert snapshot._bury(memory, SOLTEQ_BALANCES, stones) == 1
-    assert snapshot._bury(memory, SOLTEQ_BALANCES, stones) == 0
+    assert snapshot._mark_deleted(memory, SOLTEQ_BALANCES, stones) == 1
+    assert snapshot._mark_deleted(memory, SOLTEQ_BALANCES, stones) == 0
     found = memory.execute(
         f"SELECT product_code, store_id, deleted, modified_at FROM {SOLTEQ_BALANCES} ORDER BY ALL"
     ).fetchall()

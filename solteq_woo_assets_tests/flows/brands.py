@@ -4,7 +4,7 @@ from datetime import datetime
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq import Document
+from solteq_woo_assets.clients.solteq_documents import Document
 from solteq_woo_assets.engine.assets import agreement_check, delivery_asset, delta_asset, feed_asset
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.sources import FeedTable

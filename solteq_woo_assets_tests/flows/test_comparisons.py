@@ -160,7 +160,7 @@ def said(value: object) -> object:
     return said(vars(value)) if is_dataclass(value) else value
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(people=worlds(), calls=goods(), documents=sold(), state=st.sampled_from(["", "pending", "booked"]))
 def test_a_comparison_changes_nothing_and_tells_the_same_again(
     connection: duckdb.DuckDBPyConnection,

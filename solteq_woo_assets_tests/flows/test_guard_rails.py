@@ -352,6 +352,7 @@ def test_a_slip_that_comes_by_both_flows_and_in_steps_is_one_slip(shop: Shop) ->
     assert deep_cuts(shop) == []
 
 
+@pytest.mark.slow
 def test_accounts_removed_one_a_run_are_no_more_than_at_once(shop: Shop) -> None:
     """Twenty of forty accounts went, one a run; whichever direction runs between."""
     numbers = range(1, 41)
@@ -369,6 +370,7 @@ def test_accounts_removed_one_a_run_are_no_more_than_at_once(shop: Shop) -> None
     assert stopped(shop, "woo_customer_delta") == [f"C-{number}" for number in (4, 5, 6)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job", "arguments"),
     [
@@ -433,6 +435,7 @@ def test_a_look_ahead_uses_no_pass_up_and_a_delivery_that_fails_keeps_it(stocked
     assert sum(product.stock_quantity == 0 for product in stocked.store().values()) == 11
 
 
+@pytest.mark.slow
 def test_reversals_one_a_run_are_no_more_than_at_once(shop: Shop) -> None:
     shop.with_settings(reversals_at_once=2)
     shop.product("A")

@@ -160,7 +160,7 @@ IDS = st.lists(st.integers(1, PRODUCTS), min_size=1, max_size=6, unique=True)
 FATES = st.sampled_from(["delivered", "killed", "failed", "unsent"])
 CLOCKS = st.sampled_from([timedelta(0), timedelta(hours=-30), timedelta(days=-400)])
 SLICED = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

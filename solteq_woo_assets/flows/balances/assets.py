@@ -1,4 +1,4 @@
-"""Stock balances, Solteq → WooCommerce: what Solteq has, what the store shows, and sending the difference."""
+"""Stock balances, Solteq → WooCommerce: both sides' stock, and sending the difference."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -29,11 +29,11 @@ from solteq_woo_assets.flows.sales.under_way import store_sales_under_way
 from solteq_woo_assets.settings import Settings
 
 WRITES_AT_ONCE = 500
-"""So many quantities leave between two looks at the store's orders."""
+"""The number of quantities that leave between two looks at the store's orders."""
 
 
 def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
-    """The stock that the store should show, less what it shows, by what was last read of both sides.
+    """The quantities in which the store differs from Solteq, by the last read of both sides.
 
     :raises ConfigurationError: a store whose balances are to be sold online has none: nothing would be left to sell
     """
@@ -128,7 +128,7 @@ def sales_under_way(
 
 
 def _read_sales(settings: Settings, database: StateDatabase, woo: WooClient) -> tuple[int, int]:
-    """Read the orders that changed; how many those were, and how many pieces are under way."""
+    """Read the orders that changed; their number, and the pieces under way."""
     with database.transaction() as connection:
         if not books_sales(connection):
             return 0, 0
@@ -151,7 +151,7 @@ def _compare_again(shop: Shop, due: list[str]) -> bool:
 
 
 def held_pieces(connection: duckdb.DuckDBPyConnection, settings: Settings) -> pl.DataFrame:
-    """Which orders hold pieces from the shelf, since when and why, by what was last read of both sides."""
+    """The orders that hold pieces from the shelf, since when and why, by the last read of both sides."""
     return pieces_under_way(
         connection,
         balances=connection.table(SOLTEQ_BALANCES.name),

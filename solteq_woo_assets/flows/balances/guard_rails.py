@@ -2,7 +2,7 @@
 
 from solteq_woo_assets.engine.guard_rails import FEW, Delta, GuardRails, Limit, Verdict, count, wrong
 
-# Of what the store does not count, it says itself whether there is any. A family is in stock by its variations.
+# The store says itself whether a product that it does not count is in stock. A family is in stock by its variations.
 _IN_STOCK = (
     "(held.stock_quantity > 0 OR held.manage_stock IS NOT TRUE AND held.stock_status = 'instock' "
     "AND held.type NOT IN ('variable', 'grouped'))"
@@ -35,7 +35,7 @@ SELECT
 
 
 def out_of_stock(delta: Delta) -> Verdict:
-    """Not too many of the products that are in stock go out of it within the window."""
+    """Not too many products in stock go out of stock within the window."""
     return count(
         delta,
         "out_of_stock",

@@ -1,10 +1,10 @@
-"""Where balances come from, and what the flow's sensor looks at."""
+"""The source of balances, which the flow's sensor watches."""
 
 from datetime import datetime
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq import BalanceDocument
+from solteq_woo_assets.clients.solteq_documents import BalanceDocument
 from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES

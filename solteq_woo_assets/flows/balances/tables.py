@@ -12,12 +12,12 @@ SOLTEQ_BALANCES = Table(
         "store_name": Column(TEXT, "Name of the store"),
         "free_balance": Column(MONEY, "Pieces that can be sold"),
         "reserved_balance": Column(MONEY, "Pieces that are kept for somebody"),
-        "unit": Column(TEXT, "What is counted, such as pcs"),
+        "unit": Column(TEXT, "The unit, such as pcs"),
         "deleted": Column(FLAG, "Gone from Solteq", NOT_NULL),
         "modified_at": Column(TIME, "When Solteq changed it", NOT_NULL),
     },
     key=("product_code", "store_id"),
 )
-BALANCE_DELTA = Table("delta.balance_delta", "What has to be written of stock", CHANGES)
+BALANCE_DELTA = Table("delta.balance_delta", "Writes of stock to come", CHANGES)
 
 TABLES = (SOLTEQ_BALANCES, BALANCE_DELTA)

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq import CampaignDocument
+from solteq_woo_assets.clients.solteq_documents import CampaignDocument
 from solteq_woo_assets.engine.snapshot import watermark
 from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules

@@ -1,4 +1,4 @@
-"""Customers both ways: what both sides have of each person, who has changed what, and telling the other side."""
+"""Customers both ways: both sides' data of each person, their changes, and sending them to the other side."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -58,12 +58,12 @@ TO_SOLTEQ = "customers_to_solteq"
 
 
 def compare_to_woo(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
-    """What the store is to be told of customers, by what was last read of both sides."""
+    """The changes of customers for the store, by the last read of both sides."""
     return customer_links.look(connection, customer_rules(settings)).to_woo
 
 
 def compare_to_solteq(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
-    """What Solteq is to be told of customers, by what was last read of both sides."""
+    """The changes of customers for Solteq, by the last read of both sides."""
     return customer_links.look(connection, customer_rules(settings)).to_solteq
 
 
@@ -80,13 +80,13 @@ def customer_rules(settings: Settings) -> CustomerRules:
 
 
 def _read_staff(context: dg.AssetExecutionContext, shop: Shop) -> None:
-    """One request a role: not in every run, but before anybody is linked or written."""
+    """One request for each role, only before anybody is linked or written."""
     for role in read_staff(shop.database, shop.woo, shop.settings.staff_roles):
         context.log.warning(f"SOLTEQ_WOO_STAFF_ROLES: the store has no role {role}, so nobody is kept out by it.")
 
 
 def _read_staff_before(context: dg.AssetExecutionContext, shop: Shop, *, delta: str) -> None:
-    """Before a delivery, if anything is to be sent: the delta may be from hours ago, when it is delivered by itself."""
+    """Before a delivery, if anything is to be sent: a delta that is delivered by itself may be hours old."""
     with shop.database.transaction() as connection:
         due = f"SELECT count(*) FROM delta.{delta} WHERE list_contains($sent, action)"
         is_due = count_rows(connection, due, {"sent": list(SENT_ACTIONS)}) > 0
@@ -134,7 +134,7 @@ CUSTOMERS_TO_SOLTEQ = Flow(
     is_personal=True,
 )
 ATTEMPTS = 3
-"""So often a customer that somebody changed in Solteq meanwhile is merged again, before it is left to the next run."""
+"""The number of times that a customer who changed in Solteq meanwhile is merged again, before the next run does it."""
 
 
 @flow_asset(CUSTOMERS_TO_WOO, "solteq", "duckdb", op_tags=READ_FIRST)
@@ -145,7 +145,7 @@ def solteq_customers(
 ) -> dg.MaterializeResult:
     """The customers as Solteq's back office has them: names, contact details, addresses and customer groups.
 
-    Reads what changed since the last read. Of a deleted customer nothing is kept but the id. Table
+    Reads the changes since the last read. Only the id is kept of a deleted customer. Table
     `snapshot.solteq_customers`.
     """
     with shop.step(context, FLOW) as effort:
@@ -180,7 +180,7 @@ def woo_customer_accounts(
 
 
 def _remarks(database: StateDatabase, table: str) -> dict[str, Any]:
-    """How many values could not be parsed, and whose the first are; each begins with its field."""
+    """The number of values that could not be parsed, and the first of them; each begins with its field."""
     with database.transaction() as connection:
         remarks = connection.sql(f"SELECT id::VARCHAR AS id, unnest(remarks) AS remark FROM {table} ORDER BY ALL").pl()
     return {
@@ -195,7 +195,7 @@ def woo_customer_delta(
     config: DeltaConfig,
     shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
-    """What the web store is to be told of customers, field by field, old → new. Nothing is sent yet.
+    """The changes of customers for the web store, field by field, old → new. Nothing is sent yet.
 
     Each field is merged against the value that both sides last agreed on. Accounts that would be written are read
     again first, so that a change made in the store a minute ago is not lost, and who runs the store, who is never
@@ -221,7 +221,7 @@ def solteq_customer_delta(
     config: DeltaConfig,
     shop: dg.ResourceParam[Shop],
 ) -> dg.MaterializeResult:
-    """What Solteq is to be told of customers, field by field, old → new: new accounts, and changes made in the store.
+    """The changes of customers for Solteq, field by field, old → new: new accounts, and changes made in the store.
 
     Each field is merged against the value that both sides last agreed on. Who runs the store is read again first, and
     nothing is told of them. Table `delta.solteq_customer_delta`.
@@ -236,7 +236,7 @@ def solteq_customer_delta(
 
 
 def _look(context: dg.AssetExecutionContext, shop: Shop) -> Merge:
-    """What would be written; who runs the store is read again if it matters."""
+    """The writes to come; the store's staff is read again if it matters."""
     with shop.database.transaction() as connection:
         first = customer_links.look(connection, customer_rules(shop.settings))
     if first.depends_on_staff:
@@ -251,7 +251,7 @@ def _settle(
     *,
     let_pass: Sequence[str] | None = None,
 ) -> tuple[Merge, pl.DataFrame, list[Verdict]]:
-    """Merge, and make both deltas: what one direction learns of the other must wake the other's sensor.
+    """Merge, and make both deltas: news that one direction reads must wake the other's sensor.
 
     :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
     :return: the merge, the store's delta as its guard rails left it, and what they say
@@ -342,7 +342,7 @@ def solteq_customer_updates(
 
 
 def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str]) -> None:
-    """Merge these again; the rows of the others, and what is held of them, stay as they are."""
+    """Merge these again; the rows and the quarantine of the others stay as they are."""
     with database.transaction() as connection:
         comparison = compare_to_solteq(connection, settings, utc_now())
         with sql.reading(connection, changes=comparison.changes.filter(pl.col("key").is_in(keys))):
@@ -351,7 +351,7 @@ def _merge_again(database: StateDatabase, settings: Settings, keys: Sequence[str
 
 
 class ErasureConfig(dg.Config):
-    """Whom to erase."""
+    """The customer to erase."""
 
     customer: str
     """Solteq's id of the customer, woo: and the account's id, or order: and a guest's order. Never an e-mail address:

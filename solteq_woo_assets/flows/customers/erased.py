@@ -1,4 +1,4 @@
-"""Who was erased: known by ids alone, and neither read, kept nor written to again."""
+"""Erased people: known by ids alone, and never read, kept or written again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -31,7 +31,7 @@ def _ids(connection: duckdb.DuckDBPyConnection, column: str) -> set[Any]:
 
 
 def orders(connection: duckdb.DuckDBPyConnection) -> set[int]:
-    """Ids of orders that are known as theirs."""
+    """Ids of their orders, as far as they are known."""
     return {row[0] for row in connection.execute("SELECT order_id FROM sync.erased_orders").fetchall()}
 
 
@@ -64,7 +64,7 @@ VALUES (?, ?, 'erased', 'made by a write without an answer for somebody erased',
 
 
 def remember_accounts(connection: duckdb.DuckDBPyConnection, made_for: Mapping[int, str | None]) -> None:
-    """Accounts that a write without an answer made for somebody who was erased are erased, too.
+    """Erase accounts, too, that a write without an answer made for an erased person.
 
     :param made_for: by the account's id the customer for whom it was made, as its meta says
     """
@@ -77,7 +77,7 @@ def remember_accounts(connection: duckdb.DuckDBPyConnection, made_for: Mapping[i
 def tell(
     connection: duckdb.DuckDBPyConnection, flow: str, there: Iterable[str], *, gone: Iterable[str] | None = None
 ) -> None:
-    """Say in the quarantine who is still there, and let go of who is not any more.
+    """Name the people who are still there in the quarantine, and let go of the others.
 
     :param there: as the quarantine calls them
     :param gone: ``None`` after a full read: everybody who is not there
@@ -95,7 +95,7 @@ def tell(
 
 
 def refused(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[M, R]]) -> list[Outcome[M, R]]:
-    """Outcomes of writes; one that met somebody who was erased is refused, and what it met is not kept.
+    """Outcomes of writes. A write that met an erased person is refused, and its answer is not kept.
 
     It would be sent again by each run: who was erased is not known, so nothing is in its way.
     """
@@ -109,7 +109,7 @@ def _refused(outcome: Outcome[M, R], who: int | str) -> Outcome[M, R]:
 
 
 def forget(connection: duckdb.DuckDBPyConnection, sides: Collection[str]) -> None:
-    """Forget the ids of sides that are others now; those of the sides that stay keep people from coming back."""
+    """Forget the ids of sides that were replaced; those of the other side keep people from coming back."""
     if "solteq" in sides:
         connection.execute("UPDATE sync.customers SET solteq_id = NULL WHERE state = 'erased'")
     if "woo" in sides:

@@ -8,10 +8,8 @@ import polars as pl
 import simplejson
 from pydantic.alias_generators import to_camel
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.solteq_customers import customer_type
-from solteq_woo_assets.clients.woo import CustomerWrite, StoreCustomer, StoreOrder
-from solteq_woo_assets.clients.woo_customers import is_mailable
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument, customer_type
+from solteq_woo_assets.clients.woo_customers import CustomerWrite, StoreCustomer, StoreOrder, is_mailable
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.customers.people import NEEDS_PARSING, Person, canonical, e164
 from solteq_woo_assets.flows.customers.tables import (
@@ -23,7 +21,7 @@ from solteq_woo_assets.flows.customers.tables import (
 )
 
 SOLTEQ_ID_META = "solteq_customer_id"
-"""Without the underscore that makes meta private: WooCommerce drops that of customers without a word (recorded)."""
+"""It has no underscore, which makes meta private: WooCommerce drops such meta of customers silently (recorded)."""
 
 _SOLTEQ_NAMES = {
     field: to_camel(field) for field in ("email", "first_name", "last_name", "company_name", "tax_code", "phone")
@@ -56,7 +54,7 @@ _WOO_NAMES = {
         for part in ADDRESS_PARTS
     },
 }
-"""Where WooCommerce has our fields; the tax code and our id are meta."""
+"""The places of our fields in WooCommerce; the tax code and our id are meta."""
 
 
 def customer_frame(documents: Sequence[CustomerDocument]) -> pl.DataFrame:
@@ -94,12 +92,12 @@ def _customer_row(document: CustomerDocument) -> dict[str, Any]:
 
 
 def _said(document: CustomerDocument, field: str, value: str | None) -> str | None:
-    """A field that is in the document and null was cleared; one that is not there is not spoken of."""
+    """A field that is null in the document was cleared; a field that is missing is not mentioned."""
     return (value or "") if field in document.model_fields_set else None
 
 
 def _solteq_address(document: CustomerDocument, address: str) -> dict[str, str | None]:
-    """Of several addresses of one type the first. Of one that is there no part is missing: it is a whole."""
+    """The first address of a type. An address is whole, so a missing part of it is empty."""
     if document.addresses is None:
         missing = None if "addresses" not in document.model_fields_set else ""
         return dict.fromkeys((f"{address}_{part}" for part in ADDRESS_PARTS), missing)
@@ -109,7 +107,6 @@ def _solteq_address(document: CustomerDocument, address: str) -> dict[str, str |
 
 
 def account_frame(customers: Sequence[StoreCustomer], tax_code_meta: str) -> pl.DataFrame:
-    """Rows of ``snapshot.woo_customer_accounts``."""
     rows = [_account_row(customer, tax_code_meta) for customer in customers]
     return pl.DataFrame(rows, schema=WOO_CUSTOMER_ACCOUNTS.schema)
 
@@ -145,14 +142,14 @@ def _account_row(account: StoreCustomer, tax_code_meta: str) -> dict[str, Any]:
 
 
 def guest_frame(orders: Sequence[StoreOrder]) -> pl.DataFrame:
-    """Rows of ``snapshot.woo_guests``, of each e-mail address the newest order."""
+    """Rows of ``snapshot.woo_guests``: the newest order of each e-mail address."""
     rows = [{"order_id": order.id, **_parsed(_ordered_by(order))} for order in orders]
     newest = {(row["email"] or "").lower(): row for row in sorted(rows, key=lambda row: row["order_id"])}
     return pl.DataFrame([row for email, row in newest.items() if email], schema=WOO_GUESTS.schema)
 
 
 def _parsed(person: Person) -> dict[str, str | None]:
-    """Without what Solteq would refuse, or misread."""
+    """A text that Solteq neither refuses nor misreads."""
     values, remarks = canonical(person)
     unparsed = {remark.split(" ")[0] for remark in remarks}.intersection(NEEDS_PARSING)
     return values | dict.fromkeys(unparsed, None)
@@ -203,7 +200,7 @@ def _name_the_addresses(body: dict[str, Any]) -> None:
 
 
 def customer_document(raw: str | None, changes: Iterable[Change]) -> dict[str, Any]:
-    """The document that makes these changes in Solteq: the one it has, whole, with what changed.
+    """The document that makes these changes in Solteq: its own one, whole, with the changes.
 
     :param raw: the JSON of the stored document; ``None`` makes a new one
     """
@@ -234,7 +231,7 @@ def _new_document() -> dict[str, Any]:
 
 
 def _set_part(document: dict[str, Any], kind: str, part: str, new: str) -> None:
-    """An address of which nothing is left goes, but for one that has others of its type or fields that we do not know:
+    """An empty address goes, unless it has others of its type or fields that we do not know:
     the next one would be taken for it.
     """
     addresses: list[dict[str, Any]] = document.get("addresses") or []
@@ -251,7 +248,7 @@ def _set_part(document: dict[str, Any], kind: str, part: str, new: str) -> None:
 
 
 def field_of(path: str, document: Mapping[str, Any]) -> str | None:
-    """Our name of a field that Solteq names in a document; ``None`` of what we do not write.
+    """Our name of a field that Solteq names in a document; ``None`` if we do not write it.
 
     :param path: such as ``email`` or ``addresses[0].city``
     """
@@ -265,7 +262,7 @@ def field_of(path: str, document: Mapping[str, Any]) -> str | None:
 
 
 def spelled_out(changes: Sequence[Change], row: Mapping[str, Any]) -> list[Change]:
-    """The changes, with the phone number in full where the country that it was read by changes.
+    """The changes, with the phone number in full if the country changes by which it was read.
 
     :param row: the customer's row of the snapshot
     """

@@ -4,7 +4,7 @@ from solteq_woo_assets.engine.guard_rails import FEW, Delta, GuardRails, Limit, 
 from solteq_woo_assets.engine.stopped import STOPPABLE
 
 FEW_REMOVALS = 3
-"""So many accounts may always be removed: people ask for it one by one, and what is removed is gone for good."""
+"""The number of accounts that may always be removed: people ask for it one by one, and a removed account is gone."""
 
 _REMOVALS = """
 WITH earlier AS (

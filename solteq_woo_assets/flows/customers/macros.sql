@@ -7,7 +7,7 @@ CREATE OR REPLACE TEMP MACRO person_fields() AS [
     'delivery_street', 'delivery_street2', 'delivery_postal_code', 'delivery_city', 'delivery_country'
 ];
 
--- What a side says of a person, in the order of person_fields(). What it does not mention is as was agreed.
+-- A side's data of a person, in the order of person_fields(). A field that it does not mention is as was agreed.
 CREATE OR REPLACE TEMP MACRO person(side, phone, agreed, missing) AS [
     coalesce(side.email, agreed.email, missing),
     coalesce(side.first_name, agreed.first_name, missing),
@@ -33,12 +33,12 @@ CREATE OR REPLACE TEMP MACRO new_person(side) AS list_transform(
     lambda each: change(each[1], NULL, each[2])
 );
 
--- A value that can be parsed. What cannot be is as if the side did not mention it.
+-- A value that can be parsed. One that cannot is as if the side did not mention it.
 CREATE OR REPLACE TEMP MACRO if_parsed(field, value, unparsed) AS
     CASE WHEN NOT list_contains(unparsed, field) THEN value END;
 
--- The rows of a side, which is the name of a table, silent on what cannot be parsed. unparsed: those fields, and others
--- that go as they are.
+-- The rows of a side, which is the name of a table, without values that cannot be parsed. unparsed: those fields, and
+-- others that go as they are.
 CREATE OR REPLACE TEMP MACRO parsed(side) AS TABLE
 SELECT
     * REPLACE (
@@ -54,7 +54,7 @@ FROM (
     FROM query_table(side)
 ) AS remarked;
 
--- What is compared of a field: shops write e-mail addresses and postal codes in more than one way.
+-- The form of a value that is compared: shops write e-mail addresses and postal codes in more than one way.
 CREATE OR REPLACE TEMP MACRO comparable(field, value) AS CASE
     WHEN field = 'email' THEN lower(value)
     WHEN ends_with(field, '_postal_code') THEN replace(upper(value), ' ', '')
@@ -65,7 +65,7 @@ END;
 CREATE OR REPLACE TEMP MACRO agree(field, one, other) AS
     one = other OR comparable(field, one) = comparable(field, other);
 
--- Whether both sides fill a field, and differently. Of the e-mail address also whether one lacks it.
+-- Whether both sides fill a field, and differently; for the e-mail address also whether one lacks it.
 CREATE OR REPLACE TEMP MACRO contradict(field, one, other) AS CASE
     WHEN field = 'email' THEN coalesce(one, '') = '' OR agree(field, one, other) IS NOT TRUE
     ELSE coalesce(one <> '' AND other <> '' AND NOT agree(field, one, other), FALSE)
@@ -74,7 +74,7 @@ END;
 -- Whether an e-mail address is one that an interrupted run left behind: intermediate() of engine/handover.py.
 CREATE OR REPLACE TEMP MACRO is_intermediate(email) AS email LIKE 'moving-%@solteq-woo.invalid';
 
--- Whose value of a field is to hold: solteq's, woo's, the same, or both have changed it.
+-- The side whose value of a field counts: solteq, woo, same, or both when both have changed it.
 CREATE OR REPLACE TEMP MACRO whose(field, type, solteq, woo, agreed) AS CASE
     WHEN agree(field, solteq, woo) THEN 'same'
     -- An account cannot be without an e-mail address.
@@ -90,7 +90,7 @@ CREATE OR REPLACE TEMP MACRO whose(field, type, solteq, woo, agreed) AS CASE
     ELSE 'both'
 END;
 
--- Whether an account is written to. To change the e-mail address of who runs the store would be to take them over.
+-- Whether an account is written to. Another e-mail address would hand a staff account over.
 CREATE OR REPLACE TEMP MACRO is_shopper(role) AS role IN ('customer', 'subscriber');
 
 -- The ExternalID of an account.

@@ -1,4 +1,4 @@
-"""What customers' writes have in common on either way: fields that are refused alone, and who was erased.
+"""The common part of customers' writes in both directions: fields that are refused alone, and erased people.
 
 The ledger holds fields, never values: what a person's data were is nobody's business once they are delivered.
 """
@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import StoreCustomer
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine import writes
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.ledger import SENT_ACTIONS, changes_hash
@@ -26,7 +26,7 @@ WHOLE = "(the customer)"
 
 @dataclass(frozen=True)
 class Person:
-    """Whose data a write changes; ``document`` and the phone number only on the way to Solteq."""
+    """The person of a write; ``document`` and the phone number only on the way to Solteq."""
 
     solteq_id: str | None
     conflicts: Sequence[dict[str, str | None]]
@@ -42,7 +42,7 @@ Outcome = writes.Outcome[Person, StoreCustomer | CustomerDocument]
 
 @dataclass(frozen=True)
 class Rest:
-    """What a side answers to a write that is sent again without some of its changes."""
+    """The answer to a write that is sent again without some of its changes."""
 
     write: Write
     answer: Any
@@ -126,7 +126,7 @@ def both_emails(release: Release[Person]) -> list[str]:
 
 
 def of_rest(write: Write, rest: Rest, read: Callable[[Write, Any], Outcome]) -> Outcome:
-    """What became of a write that was sent again without some of its changes."""
+    """The outcome of a write that was sent again without some of its changes."""
     if not rest.write.changes:
         return Outcome(write, "refused", error=rest.held[0].reason, held=rest.held)
     if isinstance(rest.answer, IntegrationError):
@@ -138,14 +138,14 @@ def of_rest(write: Write, rest: Rest, read: Callable[[Write, Any], Outcome]) -> 
 
 
 def taken(write: Write, answer: StoreCustomer | CustomerDocument, row: dict[str, Any], side: str) -> Outcome:
-    """Of a write that the other side took: whether it holds each field as it was sent."""
+    """The outcome of a write that the other side took: whether it holds each field as it was sent."""
     reason = f"{side} does not hold it as it was sent"
     held = [HeldField(change, reason) for change in not_taken(row, write.changes)]
     return Outcome(write, "refused" if held else "delivered", answer, reason if held else "", held=held)
 
 
 def not_taken(row: dict[str, Any], changes: Iterable[Change]) -> list[Change]:
-    """What the other side does not hold as it was sent."""
+    """The fields that the other side does not hold as they were sent."""
     return [change for change in changes if change["field"] in row and not _holds(row, change)]
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import duckdb
 
-from solteq_woo_assets.clients.solteq import CustomerDocument, Gone, Refused, SolteqClient, Stale, Taken
-from solteq_woo_assets.clients.woo import StoreCustomer
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument, Gone, Refused, Stale, Taken
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.handover import Claim
 from solteq_woo_assets.engine.outbox import Outbox
@@ -75,7 +76,7 @@ class CustomerOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
         return customer_document(self._held(write), spelled_out(write.changes, row))
 
     def _held(self, write: Write) -> str | None:
-        """What Solteq has of the customer."""
+        """The customer in Solteq."""
         without_email = self._without_email.get(write.delivery_id)
         return without_email.raw if without_email else write.more.document
 

@@ -6,8 +6,10 @@ from typing import Any
 import duckdb
 from pydantic import ValidationError
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import CustomerBatch, CustomerWrite, ItemRefused, StoreCustomer, WooClient
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_customers import GONE, CustomerBatch, CustomerWrite, StoreCustomer
 from solteq_woo_assets.engine import handover
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.handover import Claim
@@ -35,7 +37,6 @@ from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, forget_account
 
 BATCH_SIZE = 100
 """The most that WooCommerce takes in one batch (contract, 11)."""
-_GONE = {"woocommerce_rest_invalid_id", "wc_user_invalid_id"}
 _REFUSED_FIELDS = {
     **dict.fromkeys(("woocommerce_rest_customer_invalid_email", "customer_invalid_email"), ("email", "billing_email")),
     "customer_invalid_billing_email": ("billing_email",),
@@ -145,7 +146,7 @@ class AccountOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
         return self._refused(write, answer)
 
     def _refused(self, write: Write, answer: ItemRefused) -> Outcome:
-        if answer.code in _GONE:
+        if answer.code in GONE:
             return Outcome(write, "retry", error="the account is gone from the store", is_gone=True)
         if answer.code == "registration-error-email-exists" and (held := self._holder(write)):
             reason = "somebody has an account with the e-mail address by now; the next run sees who"
@@ -155,7 +156,7 @@ class AccountOutbox(Outbox[Person, StoreCustomer | CustomerDocument]):
         return Outcome(write, "refused", error=f"{answer.code}: {answer.message}")
 
     def _holder(self, write: Write) -> StoreCustomer | None:
-        """Who has the e-mail address: we ourselves, perhaps, in a request that was not answered."""
+        """The account with the e-mail address, perhaps made by our own request that was not answered."""
         email = _new_email(write)
         return next(iter(self._customers.by_email(email)), None) if email else None
 

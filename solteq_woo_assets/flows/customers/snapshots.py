@@ -6,9 +6,10 @@ from datetime import datetime
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import CustomerDocument
-from solteq_woo_assets.clients.woo import CustomerPage, StoreCustomer, StoreOrder, WooClient
-from solteq_woo_assets.clients.woo_pages import PAGE_ROWS
+from solteq_woo_assets.clients.solteq_customers import CustomerDocument
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_customers import StoreCustomer, StoreOrder
+from solteq_woo_assets.clients.woo_pages import Page, gathered
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.shop import Shop
@@ -21,7 +22,7 @@ from solteq_woo_assets.engine.snapshot import (
     watermark,
 )
 from solteq_woo_assets.engine.sources import FeedTable
-from solteq_woo_assets.engine.unreadable import ACCOUNTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers.frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame
 from solteq_woo_assets.flows.customers.rules import STAFF_ROLES
@@ -29,6 +30,7 @@ from solteq_woo_assets.flows.customers.tables import PERSON_FIELDS, SOLTEQ_CUSTO
 
 CUSTOMERS = SOLTEQ_CUSTOMERS.name
 ACCOUNTS = WOO_CUSTOMER_ACCOUNTS.name
+STORE_ACCOUNTS = StoreRows("customers_to_solteq", "account", "account-unreadable")
 NEWEST = 100
 PAID = ("processing", "completed")
 """The statuses of orders that make a guest a customer."""
@@ -78,7 +80,7 @@ def read_accounts(
         _keep_guests(database, orders)
     if not full and before is not None:
         newest = woo.customers.newest(NEWEST)
-        is_whole_page = len(newest.customers) + len(newest.unreadable) == NEWEST  # one may be without an id
+        is_whole_page = len(newest.rows) + len(newest.unreadable) == NEWEST  # one may be without an id
         full = is_whole_page and known.isdisjoint(newest.ids)
         if not full:
             asked = {order.customer_id for order in orders} - {0, *newest.ids}
@@ -104,24 +106,24 @@ def _keep_guests(database: StateDatabase, orders: Sequence[StoreOrder]) -> None:
 
 
 def _store_pages(
-    connection: duckdb.DuckDBPyConnection, pages: Sequence[CustomerPage], tax_code_meta: str
+    connection: duckdb.DuckDBPyConnection, pages: Sequence[Page[StoreCustomer]], tax_code_meta: str
 ) -> ReadCounts:
     """Store the accounts of pages, and hold those that cannot be read; what is known of them stays.
 
     Who was erased is not stored; that they are still there is told.
     """
-    made_for = {account.id: account.meta.get(SOLTEQ_ID_META) for page in pages for account in page.customers}
+    made_for = {account.id: account.meta.get(SOLTEQ_ID_META) for page in pages for account in page.rows}
     erased.remember_accounts(connection, made_for)
     gone = erased.accounts(connection)
-    accounts = [account for page in pages for account in page.customers if account.id not in gone]
+    accounts = [account for page in pages for account in page.rows if account.id not in gone]
     unreadable = [row for page in pages for row in page.unreadable if row.id not in gone]
     _tell_of_erased(connection, {row_id for page in pages for row_id in page.ids & gone}, gone=[])
     changed = store_accounts(connection, accounts, tax_code_meta)
-    outdate(connection, ACCOUNTS_OF_STORE.flow, changed)
+    outdate(connection, STORE_ACCOUNTS.flow, changed)
     return ReadCounts(
         received=len(accounts) + len(unreadable),
         changed=changed,
-        quarantined=hold_rows(connection, ACCOUNTS_OF_STORE, [account.id for account in accounts], unreadable),
+        quarantined=STORE_ACCOUNTS.hold(connection, [account.id for account in accounts], unreadable),
     )
 
 
@@ -135,27 +137,18 @@ def _read_all(
 ) -> ReadCounts:
     counts = ReadCounts(full=True)
     seen: set[int] = set()
-    lot: list[CustomerPage] = []
-
-    def keep(lot: Sequence[CustomerPage]) -> None:
+    for lot in gathered(woo.customers.read(), ROWS_PER_TRANSACTION):
+        seen |= lot.ids
         with database.transaction() as connection:
-            stored = _store_pages(connection, lot, tax_code_meta)
+            stored = _store_pages(connection, [lot], tax_code_meta)
         counts.received += stored.received
         counts.changed += stored.changed
         counts.quarantined += stored.quarantined
-
-    for page in woo.customers.read():
-        lot.append(page)
-        seen.update(page.ids)
-        if len(lot) * PAGE_ROWS >= ROWS_PER_TRANSACTION:
-            keep(lot)
-            lot = []
-    keep(lot)
     # Asked for by name before anybody is parted: a list can leave out what is there.
     seen.update(woo.customers.by_id(sorted(set(known).difference(seen))).ids)
     with database.transaction() as connection:
         counts.removed = forget_accounts(connection, set(known).difference(seen))
-        release_gone(connection, ACCOUNTS_OF_STORE, seen)
+        STORE_ACCOUNTS.release_gone(connection, seen)
         _tell_of_erased(connection, erased.accounts(connection) & seen)
         _store_position(connection, woo.their_time(started), tax_code_meta)
     return counts
@@ -164,7 +157,7 @@ def _read_all(
 def _tell_of_erased(
     connection: duckdb.DuckDBPyConnection, there: Collection[int], *, gone: Collection[str] | None = None
 ) -> None:
-    erased.tell(connection, ACCOUNTS_OF_STORE.flow, map(ACCOUNTS_OF_STORE.key, sorted(there)), gone=gone)
+    erased.tell(connection, STORE_ACCOUNTS.flow, map(STORE_ACCOUNTS.key, sorted(there)), gone=gone)
 
 
 def _store_position(connection: duckdb.DuckDBPyConnection, started: datetime, tax_code_meta: str) -> None:

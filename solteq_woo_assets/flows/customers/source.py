@@ -1,4 +1,4 @@
-"""Where customers come from, and what the sensors of the two flows look at."""
+"""The sources of customers, which the sensors of the two flows watch."""
 
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
@@ -6,7 +6,7 @@ from solteq_woo_assets.engine.sources import PAGE_SIZE
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, FEED, known_accounts
 
 FLOW = "customers"
-"""Of the assets, and of the lease: the two directions never run side by side, for they merge the same people."""
+"""The name of the assets and the lease: the two directions never run side by side, since they merge the same people."""
 
 
 def _new_accounts(shop: Shop) -> str | None:
@@ -14,7 +14,7 @@ def _new_accounts(shop: Shop) -> str | None:
     newest = shop.woo.customers.newest(PAGE_SIZE)
     with shop.database.transaction() as connection:
         known = known_accounts(connection)
-    new = sum(account.id not in known for account in newest.customers)
+    new = sum(account.id not in known for account in newest.rows)
     return f"{new} new accounts in the store" if new else None
 
 

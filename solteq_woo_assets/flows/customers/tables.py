@@ -21,7 +21,7 @@ PERSON = {
         for part in ADDRESS_PARTS
     },
 }
-"""What both systems hold of a person, in the form that is compared (people.py)."""
+"""The data of a person in both systems, in the form that is compared (people.py)."""
 PERSON_FIELDS = tuple(PERSON)
 
 SOLTEQ_CUSTOMERS = Table(
@@ -34,7 +34,7 @@ SOLTEQ_CUSTOMERS = Table(
         "phone_text": Column(TEXT, "The phone number as Solteq writes it"),
         "customer_groups": Column(TEXTS, "Groups"),
         "external_ids": Column(TEXTS, "Identifiers of other systems; ours begin with woo:"),
-        "remarks": Column(TEXTS, "What could not be parsed, without values"),
+        "remarks": Column(TEXTS, "Fields that could not be parsed, without values"),
         "document": Column(TEXT, "The whole JSON: a write replaces all of it"),
         "deleted": Column(FLAG, "Gone from Solteq", NOT_NULL),
         "modified_at": Column(TIME, "When Solteq changed it", NOT_NULL),
@@ -43,14 +43,14 @@ SOLTEQ_CUSTOMERS = Table(
 )
 WOO_CUSTOMER_ACCOUNTS = Table(
     "snapshot.woo_customer_accounts",
-    "What the store holds, accounts of every role",
+    "The store's accounts, of every role",
     {
         "id": Column(ID, "The store's id of the account"),
         "role": Column(TEXT, "One of its roles", NOT_NULL),
         **PERSON,
         "phone_text": Column(TEXT, "The phone number as the store writes it"),
         "held_solteq_id": Column(TEXT, "Our meta: the customer in Solteq"),
-        "remarks": Column(TEXTS, "What could not be parsed, without values"),
+        "remarks": Column(TEXTS, "Fields that could not be parsed, without values"),
         "country_names": Column(TEXTS, "Addresses whose country is written as a name: the store taxes by codes alone"),
         **{
             f"{address}_{field}": Column(TEXT, f"{words} of the {address} address")
@@ -69,7 +69,7 @@ WOO_CUSTOMER_ACCOUNTS = Table(
 )
 WOO_GUESTS = Table(
     "snapshot.woo_guests",
-    "Who ordered without an account, until Solteq has them",
+    "Guests who ordered, until Solteq has them",
     {"order_id": Column(ID, "The newest order of the e-mail address"), **PERSON},
     key=("order_id",),
 )
@@ -83,11 +83,13 @@ _CHANGES = {
     **CHANGES,
     "solteq_id": Column(TEXT, "Solteq's id; NULL for what is yet to be created"),
     "conflicts": Column(
-        pl.List(pl.Struct({"field": TEXT, "kept": TEXT, "lost": TEXT})), "What was changed on both sides", NOT_NULL
+        pl.List(pl.Struct({"field": TEXT, "kept": TEXT, "lost": TEXT})),
+        "Fields that both sides changed",
+        NOT_NULL,
     ),
 }
-WOO_CUSTOMER_DELTA = Table("delta.woo_customer_delta", "What has to be written of customers to the store", _CHANGES)
-SOLTEQ_CUSTOMER_DELTA = Table("delta.solteq_customer_delta", "What has to be written of customers to Solteq", _CHANGES)
+WOO_CUSTOMER_DELTA = Table("delta.woo_customer_delta", "Writes of customers to the store to come", _CHANGES)
+SOLTEQ_CUSTOMER_DELTA = Table("delta.solteq_customer_delta", "Writes of customers to Solteq to come", _CHANGES)
 CUSTOMERS = Table(
     "sync.customers",
     "Which account is which customer, and what both sides last agreed on",

@@ -1,4 +1,4 @@
-"""Products, Solteq → WooCommerce: what both sides hold, what differs, and sending the difference."""
+"""Products, Solteq → WooCommerce: both sides' products, and sending the difference."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +26,7 @@ from solteq_woo_assets.settings import Settings
 
 
 def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> Comparison:
-    """What the store should hold at an instant, less what it holds, by what was last read of both sides."""
+    """The difference between Solteq and the store at an instant, by the last read of both sides."""
     rows = connection.execute("SELECT tax_classes FROM snapshot.woo_store").fetchall()
     store_classes = rows[0][0] if rows else []
     comparison = compare_products(
@@ -84,7 +84,7 @@ PRODUCTS = Flow(
 
 
 def _tell_stock(shop: Shop, counts: ReadCounts) -> None:
-    """It is the stock flow that takes an inactive product off the shelf."""
+    """The stock flow takes an inactive product off the shelf."""
     if shop.settings.inactive_products == "out_of_stock":
         with shop.database.transaction() as connection:
             outdate(connection, "balances", counts.changed)
@@ -121,7 +121,7 @@ def woo_catalogue(
 
 product_delta = delta_asset(
     PRODUCTS,
-    """What has to be written to the web store, field by field, old → new, and why. Nothing is sent yet.
+    """The writes to the web store, field by field, old → new, and why. Nothing is sent yet.
 
     Only fields that Solteq owns: SKU, prices, sale price and its window, tax class, GTIN, purchase price and the
     attributes that tell variants apart. Images and texts are never in it. Sale prices follow the campaigns as they were

@@ -6,15 +6,14 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from solteq_woo_assets.clients.solteq import ProductDocument
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.solteq_documents import ProductDocument
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.flows.campaigns.pricing import LOWEST_PRICE_META
 from solteq_woo_assets.flows.products.rules import PURCHASE_PRICE_META, STORE_BALANCES_META
 from solteq_woo_assets.flows.products.tables import SOLTEQ_PRODUCTS, WOO_CATALOGUE
 
 
 def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
-    """Rows of ``snapshot.solteq_products``."""
     schema = SOLTEQ_PRODUCTS.schema
     plain = ("active", "deleted", "modified_at", "attributes")
     columns: dict[str, Any] = {
@@ -31,7 +30,6 @@ def product_frame(documents: Sequence[ProductDocument]) -> pl.DataFrame:
 
 
 def catalogue_frame(products: Sequence[StoreProduct]) -> pl.DataFrame:
-    """Rows of ``snapshot.woo_catalogue``."""
     schema = WOO_CATALOGUE.schema
     computed = ("parent_id", "attributes", "purchase_price", "store_balances", "lowest_price_30d")
     columns: dict[str, Any] = {

@@ -49,7 +49,7 @@ def prices_are_positive(delta: Delta) -> Verdict:
     return wrong("prices_are_positive", keys, "have a price of nothing, or a sale price that is no reduction")
 
 
-# Who waits for the SKU of another, the family of a parent, and a parent that is converted for a variation.
+# Rows that wait for the SKU of another, the family of a parent, and a parent that is converted for a variation.
 _DEPENDENTS = """
 WITH RECURSIVE skus AS (
     SELECT key, sku_key(change.new) AS taken, nullif(sku_key(change.old), '') AS given

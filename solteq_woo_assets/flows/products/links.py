@@ -1,4 +1,4 @@
-"""Which store product is which Solteq code, and the status it had before Solteq withdrew it."""
+"""Links of Solteq's codes with store products, and the products' status before Solteq withdrew them."""
 
 from collections.abc import Collection
 
@@ -21,7 +21,7 @@ LINK_SCHEMA = pl.Schema(
 
 
 def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
-    """Remember which store product a code is, and the status it had when it was withdrawn.
+    """Store the links of codes with store products, and the status of withdrawn ones.
 
     A document whose code changed keeps its link under the new code, and its prices keep their history; all rows are
     taken at once, so codes may be swapped. A store product is linked once.
@@ -38,9 +38,9 @@ def link(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> None:
 
 
 def same_product(connection: duckdb.DuckDBPyConnection, codes: Collection[str] | None) -> list[str]:
-    """Let store products be the new documents of Solteq that have their codes; the codes of which that was so.
+    """Let store products be the new documents of Solteq with their codes; the codes for which that was done.
 
-    For those whose SKU was not given to a product of its own yet.
+    Only for documents without a store product of their own.
 
     :param codes: in any spelling; ``None`` for all
     """
@@ -52,9 +52,9 @@ def same_product(connection: duckdb.DuckDBPyConnection, codes: Collection[str] |
 
 
 def link_interrupted(connection: duckdb.DuckDBPyConnection) -> None:
-    """What the answers would have told of products withdrawn or put on sale again, had the run lived to hear them.
+    """Store the links of products that an interrupted run withdrew or put on sale again.
 
-    For when the catalogue has just been read: a status that is there as it was sent was taken.
+    Call it when the catalogue has just been read: a status that is there as it was sent was taken.
     """
     with sql.steps(connection, __name__) as steps:
         steps.run("link_interrupted")

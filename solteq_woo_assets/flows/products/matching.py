@@ -1,14 +1,14 @@
-"""Which store product a Solteq product is: one answer for all flows.
+"""Matches Solteq's products with the store's, in the same way for all flows.
 
 The document's id is the identity. A code may change, be swapped with another, or be used again for another product.
 In this order:
 
-1. the store product that the document is linked to (``sync.links``). Where its code did not change and a person moved
-   the SKU to another product in the store, it is that one
+1. the store product that the document is linked to (``sync.links``). If its code did not change and a person moved the
+   SKU to another product in the store, it is that one
 2. the store product with the code as its SKU, if it is no other document's, and if their GTINs do not differ
 3. the only store product with the document's GTIN that nobody claims
 
-A document whose code went to another one, as it is off sale itself, keeps its store product under a key of its own.
+A document off sale whose code went to another one keeps its store product under a key of its own.
 
 These are set operations over up to a million rows, so they are SQL. The caller makes ``unsettled``: ``sku_key`` and
 ``model_key`` of what is to be matched. Each step makes a temporary table that the next ones read:

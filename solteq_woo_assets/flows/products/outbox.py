@@ -1,4 +1,4 @@
-"""How changes of the store's products leave: in batches, products and parents before variations, read back in doubt."""
+"""Sends changes of the store's products: in batches, products and parents before variations, read back in doubt."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,8 +9,9 @@ import duckdb
 import polars as pl
 from pydantic import ValidationError
 
-from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
-from solteq_woo_assets.clients.woo_documents import sku_key
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct, sku_key
 from solteq_woo_assets.engine import handover, sql, writes
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.handover import Claim
@@ -32,8 +33,6 @@ TAKEN_CODES = {"product_invalid_sku", "woocommerce_rest_product_not_created"}
 
 @dataclass(frozen=True)
 class Parent:
-    """Of a variation: whose it is."""
-
     parent_key: str | None
     parent_id: int | None
 
@@ -47,8 +46,8 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
 
     :param table: the delta, such as ``delta.product_delta``
     :param clock: the present, for the history of prices
-    :param portion: so many writes leave between two looks
-    :param look: asked before each portion, with the keys that are due still: whether it made the delta anew
+    :param portion: the number of writes between two looks
+    :param look: called before each portion, with the keys that are still due; says whether it made the delta anew
     """
 
     side = "the store"
@@ -94,7 +93,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         claims: list[Claim] = []
         for write in writes:
             gives, wants = handover.values(write.changes)
-            if gives and not self.bodies([write], []):  # it stays here, and gives nothing up
+            if gives and not self.bodies([write], []):  # it is not sent, and gives nothing up
                 gives, wants = {}, {}
             if write.kind == "variation":
                 parent, parent_id = sku_key(write.more.parent_key), write.more.parent_id
@@ -148,11 +147,11 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
                 if write.woo_id is not None and _parent_of(each.write) == parent_id:
                     sent.append((None, _releasing(each)))
                 else:
-                    self._woo.write(Batch([], [_releasing(each)], _parent_of(each.write)))
+                    self._woo.write(ProductBatch([], [_releasing(each)], _parent_of(each.write)))
             sent.append((write, body))
         creates = [item for item in sent if item[1].id is None]
         updates = [item for item in sent if item[1].id is not None]
-        batch = Batch([body for _, body in creates], [body for _, body in updates], parent_id)
+        batch = ProductBatch([body for _, body in creates], [body for _, body in updates], parent_id)
         answers = zip([*creates, *updates], self._woo.write(batch), strict=True)
         return [(write, answer) for (write, _), answer in answers if write is not None]
 
@@ -191,7 +190,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return rest
 
     def _held(self, writes: Sequence[Write], parent_id: int | None) -> dict[str, StoreProduct]:
-        """What the store has of each write's product, by delivery id."""
+        """The store's product of each write, by delivery id."""
         by_id = {write.woo_id: write for write in writes if write.woo_id is not None}
         by_sku = {_sku(write): write for write in writes if write.woo_id is None}
         found: dict[str, StoreProduct] = {}
@@ -208,7 +207,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return self._woo.takes_writes()
 
     def give_back(self, release: Release[Parent]) -> bool:
-        given = [self._gives_back(release.write, name) for name in release.fields]  # each of them, whatever comes
+        given = [self._gives_back(release.write, name) for name in release.fields]  # all of them, even if one fails
         return all(given)
 
     def _gives_back(self, write: Write, name: str) -> bool:
@@ -218,7 +217,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
                 body = product_write(write.woo_id, [{**change, "new": value}])
             except ValidationError:
                 continue
-            if isinstance(self._woo.write(Batch([], [body], _parent_of(write)))[0], StoreProduct):
+            if isinstance(self._woo.write(ProductBatch([], [body], _parent_of(write)))[0], StoreProduct):
                 return True
         return False
 
@@ -268,7 +267,7 @@ def _releasing(released: Release[Parent]) -> ProductWrite:
 
 
 def _is_another(write: Write, product: StoreProduct) -> bool:
-    """A store that was restored may use an id anew. What was written there is put right when the next run compares."""
+    """A store that was restored may use an id anew. The next run puts right what was written there."""
     tells = write.action == "update" and write.kind != "variable" and product.sku != ""
     return tells and _sku(write) not in ("", sku_key(product.sku))
 
@@ -278,7 +277,7 @@ def _sku(write: Write) -> str:
 
 
 def _still_refused(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The next run knows no better where the delta knew already of the products that are in the way."""
+    """A retry would not help if the delta knew the products that are in the way."""
     found = [product.id for outcome in outcomes for product in outcome.found]
     rows = connection.execute("SELECT id FROM snapshot.woo_catalogue WHERE list_contains($1, id)", [found]).fetchall()
     known = {row[0] for row in rows}

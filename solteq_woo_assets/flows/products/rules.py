@@ -1,4 +1,4 @@
-"""What the store's catalogue should hold, given Solteq's products: the product delta.
+"""The product delta: the difference between Solteq's products and the store's catalogue.
 
 These are set operations over up to a million rows, so they are SQL, in the folder ``sql``. Each step makes a temporary
 table that the next ones read:
@@ -67,7 +67,7 @@ def product_delta(
     pricing: PricingRules,
     now: datetime,
 ) -> Comparison:
-    """What the store should hold at an instant, less what it holds. The effect links codes with what is in the store.
+    """The difference of an instant. The effect links codes with the store's products.
 
     :param products: rows of ``snapshot.solteq_products``
     :param catalogue: rows of ``snapshot.woo_catalogue``
@@ -131,7 +131,7 @@ def _attribute_texts(words: pl.Series, separator: str) -> pl.DataFrame:
 
 
 def _choices(models: list[dict[str, Any]]) -> pl.DataFrame:
-    """What each variation is sent of its attributes, as JSON, and whether the one in the store has other ones."""
+    """The attributes that each variation is sent, as JSON, and whether the one in the store has others."""
     rows: list[tuple[str, str, bool]] = []
     for model in models:
         variants, held = model["variants"] or [], model["held_attributes"] or []
@@ -206,7 +206,7 @@ def _why_withdrawn(model: dict[str, Any]) -> str:
 
 
 def _left_to_variations(model: dict[str, Any]) -> dict[str, tuple[str | None, str | None]]:
-    """What a simple product hands over when it becomes variable; its price WooCommerce drops by itself."""
+    """The fields that a simple product loses when it becomes variable. WooCommerce drops its price by itself."""
     gtin = model["global_unique_id"] or ""
     return {
         "type": (model["type"], "variable"),

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from solteq_woo_assets.clients.woo import ProductPage, StoreFacts, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import ProductPage, WooClient
+from solteq_woo_assets.clients.woo_documents import StoreFacts, StoreProduct
+from solteq_woo_assets.clients.woo_pages import gathered
 from solteq_woo_assets.engine.database import Clock, StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -15,12 +17,14 @@ from solteq_woo_assets.engine.snapshot import (
     store_watermark,
     watermark,
 )
-from solteq_woo_assets.engine.unreadable import PRODUCTS_OF_STORE, hold_rows, release_gone
+from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.errors import WooError
 from solteq_woo_assets.flows.campaigns.price_history import recorded
 from solteq_woo_assets.flows.products.frames import catalogue_frame
 from solteq_woo_assets.flows.products.links import link_interrupted
 from solteq_woo_assets.flows.products.tables import WOO_CATALOGUE
+
+STORE_PRODUCTS = StoreRows("products", "store product", "store-product-unreadable")
 
 
 def merge_catalogue(
@@ -66,21 +70,21 @@ def read_catalogue(
         _store_facts(database, woo.store_facts())
     newest: datetime | None = None
     seen: set[int] = set()
-    for lot in _catalogue_pages(woo, None if full or before is None else before.position):
-        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.products))), default=None)
-        seen.update(row.id for row in (*lot.products, *lot.unreadable))
+    for lot in gathered(_pages(woo, None if full or before is None else before.position), ROWS_PER_TRANSACTION):
+        newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.rows))), default=None)
+        seen.update(row.id for row in (*lot.rows, *lot.unreadable))
         with database.transaction() as connection:
-            counts.received += len(lot.products) + len(lot.unreadable)
+            counts.received += len(lot.rows) + len(lot.unreadable)
             # A store that was restored from a backup has older versions than we know, and they are the truth.
             before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
-            counts.changed += merge_catalogue(connection, lot.products, seen=clock(), replaced_before=before_the_read)
-            read = [product.id for product in lot.products]
-            counts.quarantined += hold_rows(connection, PRODUCTS_OF_STORE, read, lot.unreadable)
+            counts.changed += merge_catalogue(connection, lot.rows, seen=clock(), replaced_before=before_the_read)
+            read = [product.id for product in lot.rows]
+            counts.quarantined += STORE_PRODUCTS.hold(connection, read, lot.unreadable)
     with database.transaction() as connection:
         if full:
             gone = {row[0] for row in known}.difference(seen)
             counts.removed = forget(connection, gone, seen=clock())
-            release_gone(connection, PRODUCTS_OF_STORE, seen)
+            STORE_PRODUCTS.release_gone(connection, seen)
             connection.execute("DELETE FROM sync.links WHERE woo_id NOT IN (SELECT id FROM snapshot.woo_catalogue)")
         link_interrupted(connection)
         store_watermark(
@@ -95,28 +99,12 @@ def read_catalogue(
     return counts
 
 
-def _catalogue_pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
-    """Products, the bin when everything is asked for, and variations, in lots that are worth a transaction."""
-    lot = ProductPage([], [])
+def _pages(woo: WooClient, modified_after: datetime | None) -> Iterator[ProductPage]:
+    """Products, the bin when everything is asked for, then variations."""
     variable: list[int] = []
-    for page in _product_pages(woo, modified_after, variable):
-        lot.products.extend(page.products)
-        lot.unreadable.extend(page.unreadable)
-        if len(lot.products) >= ROWS_PER_TRANSACTION:
-            yield lot
-            lot = ProductPage([], [])
-    if lot.products or lot.unreadable:
-        yield lot
-
-
-def _product_pages(woo: WooClient, modified_after: datetime | None, variable: list[int]) -> Iterator[ProductPage]:
-    """Products, then variations.
-
-    :param variable: gets the ids of the products that have variations
-    """
     for status in ("any", "trash") if modified_after is None else ("any",):
         for page in woo.read_products(modified_after=modified_after, status=status):
-            variable += [product.id for product in page.products if product.type == "variable"]
+            variable += [product.id for product in page.rows if product.type == "variable"]
             yield page
     yield from _variation_pages(woo, modified_after, variable)
 

@@ -20,9 +20,9 @@ SOLTEQ_PRODUCTS = Table(
         "categories": Column(TEXTS, "Categories"),
         "supplier": Column(TEXT, "Supplier, which campaigns go by"),
         "sales_price": Column(MONEY, "Price with VAT, in euros"),
-        "purchase_price": Column(MONEY, "What the retailer pays, in euros"),
+        "purchase_price": Column(MONEY, "The retailer's price, in euros"),
         "discounted_price": Column(MONEY, "Sale price with VAT that holds without a campaign"),
-        "attributes": Column(pl.List(pl.Struct({"name": TEXT, "option": TEXT})), "What tells variants apart"),
+        "attributes": Column(pl.List(pl.Struct({"name": TEXT, "option": TEXT})), "Attributes that tell variants apart"),
         "max_discount_percent": Column(PERCENT, "No campaign takes off more"),
         "active": Column(FLAG, "On sale", NOT_NULL),
         "deleted": Column(FLAG, "Gone from Solteq", NOT_NULL),
@@ -33,10 +33,10 @@ SOLTEQ_PRODUCTS = Table(
 ATTRIBUTE = pl.Struct({"id": ID, "name": TEXT, "variation": FLAG, "visible": FLAG, "options": TEXTS})
 WOO_CATALOGUE = Table(
     "snapshot.woo_catalogue",
-    "What the store holds, variations and the bin included",
+    "The store's products, variations and the bin included",
     {
         "id": Column(ID, "The store's id"),
-        "parent_id": Column(ID, "Of a variation: the id of its product"),
+        "parent_id": Column(ID, "The id of a variation's product"),
         "type": Column(TEXT, "simple, variable, variation, …", NOT_NULL),
         "status": Column(TEXT, "publish, draft, private, trash, …", NOT_NULL),
         "name": Column(TEXT, "Name, which the store owns"),
@@ -54,7 +54,7 @@ WOO_CATALOGUE = Table(
         "purchase_price": Column(TEXT, "Our private meta: what the retailer pays, as text"),
         "store_balances": Column(TEXT, "Our private meta: the balance of each store, as JSON"),
         "lowest_price_30d": Column(TEXT, "Our private meta: the lowest price of the 30 days before a reduction"),
-        "cost_of_goods_sold": Column(MONEY, "What the retailer pays, where the store has that feature on"),
+        "cost_of_goods_sold": Column(MONEY, "The retailer's price, where the store has that feature on"),
         "has_cost_of_goods": Column(FLAG, "Whether it has"),
         "date_modified_gmt": Column(TIME, "When the store changed it", NOT_NULL),
     },
@@ -74,7 +74,7 @@ WOO_STORE = Table(
     },
     key=("row",),
 )
-PRODUCT_DELTA = Table("delta.product_delta", "What has to be written of products", CHANGES)
+PRODUCT_DELTA = Table("delta.product_delta", "Writes of products to come", CHANGES)
 LINKS = Table(
     "sync.links",
     "Which store product is which Solteq code",

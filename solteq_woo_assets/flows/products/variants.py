@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 from solteq_woo_assets.flows.products.attributes import attribute_text, name_key, option_key
 
 MIN_COMMON_NAME = 4
-"""Shorter common beginnings of the variants' names say nothing."""
+"""Shorter common beginnings of the variants' names are not used."""
 
 
 class Attribute(TypedDict):
@@ -30,7 +30,7 @@ class Pair(TypedDict):
 
 
 def common_name(first: str, last: str) -> str:
-    """The name of a variable product: what the names of its variants begin with, by whole words.
+    """The name of a variable product: the common beginning of its variants' names, by whole words.
 
     :param first: the first of the variants' names in alphabetical order
     :param last: the last of them; what these two share, all share
@@ -70,7 +70,7 @@ def merged_attributes(held: Sequence[Attribute], pairs: Sequence[Pair]) -> list[
 
 
 def chosen_options(attributes: Sequence[Attribute], variants: Sequence[Sequence[Pair]]) -> list[list[dict[str, Any]]]:
-    """Of each variant what its variation is sent: names and options as its product spells them, which must have them.
+    """The attributes that each variation is sent, with names and options as its product spells them.
 
     An attribute of the whole store goes by its id, one of the product alone by its name.
     """
@@ -79,7 +79,7 @@ def chosen_options(attributes: Sequence[Attribute], variants: Sequence[Sequence[
 
 
 def has_chosen(held: Sequence[Mapping[str, Any]], chosen: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a variation has what it is sent: letter by letter, but for terms, which the store spells its own way.
+    """Whether a variation has the options that it is sent, letter by letter; the store spells terms its own way.
 
     :param held: its attributes in the store
     """

@@ -1,4 +1,4 @@
-"""A delta's changes as WooCommerce takes them, and back: does the store hold what was sent?"""
+"""A delta's changes as WooCommerce takes them, and whether the store holds them as they were sent."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 import simplejson
 
-from solteq_woo_assets.clients.woo import ProductWrite, StoreProduct
+from solteq_woo_assets.clients.woo_documents import ProductWrite, StoreProduct
 from solteq_woo_assets.flow import Change
 from solteq_woo_assets.flows.products.attributes import name_key, option_key
 from solteq_woo_assets.flows.products.variants import has_chosen

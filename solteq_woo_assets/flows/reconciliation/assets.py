@@ -1,4 +1,4 @@
-"""What differs between the two systems, why, and for how long: one table for all flows, with its history."""
+"""The differences between the two systems, why, and for how long: one table for all flows, with its history."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def reconciliation_of(flows: Sequence[Flow]) -> dg.AssetsDefinition:
     # It depends on no snapshot: Dagster would skip it where one of them failed. Its priority puts it behind them all.
     @dg.asset(group_name="reconciliation", kinds={"duckdb"}, owners=OWNERS, code_version="2", op_tags=REPORT_NEXT)
     def reconciliation(context: dg.AssetExecutionContext, shop: dg.ResourceParam[Shop]) -> dg.MaterializeResult:
-        """What differs between the two systems, field by field, and why, before it is put right.
+        """The differences between the two systems, field by field, and why, before they are put right.
 
         Missing: one side lacks it. Surplus: one side has it, and should not. Edited: it was as it should be, and
         somebody changed it. Changed: the owner changed it and it was not delivered yet. Waiting: for something else,
@@ -55,7 +55,7 @@ def reconciliation_of(flows: Sequence[Flow]) -> dg.AssetsDefinition:
 
 
 def _metadata(stored: pl.DataFrame, held: pl.DataFrame) -> dict[str, Any]:
-    """Counts and first rows of what differs, and of the orders that hold pieces."""
+    """Counts and first rows of the differences, and of the orders that hold pieces."""
     counts = dict(stored["why"].value_counts().iter_rows())
     by_flow = stored.group_by("flow", "why").agg(pl.len().cast(pl.String).alias("rows")).sort("flow", "why")
     shown = stored.sort("first_seen", "flow", "key").select("flow", "key", "field", "held", "expected", "why", "reason")
@@ -71,7 +71,7 @@ def _metadata(stored: pl.DataFrame, held: pl.DataFrame) -> dict[str, Any]:
 
 
 def _failed_steps(context: dg.AssetExecutionContext) -> set[str]:
-    """What failed in this run so far; the steps have the names of the assets."""
+    """The assets that failed in this run so far."""
     logged = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     return {entry.step_key for entry in logged if entry.step_key}
 
@@ -84,7 +84,7 @@ def _unread(flows: Sequence[Flow], failed: Collection[str]) -> list[tuple[str, s
 def _found(
     connection: duckdb.DuckDBPyConnection, shop: Shop, flows: Sequence[Flow], unread: Sequence[tuple[str, str]]
 ) -> pl.DataFrame:
-    """What each flow would write by the snapshots, and what is held back, whatever its delta says at the moment.
+    """The writes that each flow would make by the snapshots, and the records that it holds back.
 
     :param unread: flows that are left out, each with a snapshot that could not be read
     """
@@ -120,7 +120,7 @@ def _found(
 
 
 def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: str) -> pl.DataFrame:
-    """Add the rows of this reconciliation, with when the same difference was first seen without a break."""
+    """Add the rows of this reconciliation, and when each difference was first seen without a break."""
     now = utc_now()
     connection.register("found_now", found)
     stored = connection.sql(
@@ -152,14 +152,14 @@ def _store(connection: duckdb.DuckDBPyConnection, found: pl.DataFrame, run_id: s
 
 
 def _surviving(stored: pl.DataFrame) -> pl.DataFrame:
-    """Differences of the last reconciliation that the one before saw, too; what waits has its reason elsewhere."""
+    """Differences of the last reconciliation that the one before saw, too, except waiting ones."""
     told_elsewhere = pl.col("why").is_in(["waiting", "unread"])
     return stored.filter(pl.col("first_seen") < pl.col("reconciled_at"), ~told_elsewhere)
 
 
 @dg.asset_check(asset="reconciliation")
 def nothing_survives(shop: dg.ResourceParam[Shop]) -> dg.AssetCheckResult:
-    """No difference is there that the reconciliation before this one saw, too, and that was not put right since."""
+    """No difference of the reconciliation before this one is still there."""
     with shop.database.transaction() as connection:
         newest = connection.sql(
             "FROM sync.reconciliation WHERE reconciled_at = (SELECT max(reconciled_at) FROM sync.reconciliation)"

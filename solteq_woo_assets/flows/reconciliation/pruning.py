@@ -1,4 +1,4 @@
-"""What the database forgets in time: rows that neither the law nor a guarantee needs any more."""
+"""Old rows are deleted when neither the law nor a guarantee needs them any more."""
 
 import re
 from datetime import datetime, timedelta
@@ -9,8 +9,8 @@ from solteq_woo_assets.settings import Settings
 
 _SALES = "sales"
 
-# Of each field the newest write that arrived stays: it tells an edit in the store from a change in Solteq, whose a sale
-# price is, and why the store holds what it holds. What is not settled stays, and so does what made something.
+# The newest write of each field that arrived stays: it tells an edit in the store from a change in Solteq, and explains
+# the store's value. Writes that are not settled stay, and so do those that created something.
 _DELIVERIES = """
 DELETE FROM sync.deliveries WHERE delivery_id IN (
     SELECT row.delivery_id FROM sync.deliveries AS row
@@ -42,7 +42,7 @@ _OF_ORDERS = ("lines", "taxes", "refunds", "payments")
 
 
 def prune(connection: duckdb.DuckDBPyConnection, settings: Settings, now: datetime) -> int:
-    """Forget what is older than the settings keep; how many rows that were.
+    """Delete rows that are older than the settings say; how many were deleted.
 
     :param now: in UTC, without a zone
     """

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import HeldSale
+from solteq_woo_assets.clients.solteq_sales import HeldSale
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.flows.sales.frames import Sent, chosen_orders, sent_of

@@ -13,8 +13,7 @@ import pyarrow as pa
 import simplejson
 
 from solteq_woo_assets.clients.bounds import id_or_zero, number_or_none
-from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
-from solteq_woo_assets.clients.woo_orders import OrderLine
+from solteq_woo_assets.clients.woo_orders import OrderDocument, OrderLine, RefundDocument
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.flows.sales.orders import FEE, PRODUCT, SHIPPING, Line, Order, StoreRefund, Tax
 from solteq_woo_assets.flows.sales.receipts import Receipt, with_decimals

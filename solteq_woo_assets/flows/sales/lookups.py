@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.solteq import HeldSale
+from solteq_woo_assets.clients.solteq_sales import HeldSale
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import SOLTEQ_OVERLAP

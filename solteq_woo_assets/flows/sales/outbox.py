@@ -17,7 +17,9 @@ import duckdb
 import polars as pl
 import simplejson
 
-from solteq_woo_assets.clients.solteq import HeldSale, Refused, SolteqClient
+from solteq_woo_assets.clients.solteq import SolteqClient
+from solteq_woo_assets.clients.solteq_customers import Refused
+from solteq_woo_assets.clients.solteq_sales import HeldSale
 from solteq_woo_assets.engine import failures, sql, writes
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.outbox import Outbox

@@ -1,6 +1,6 @@
 """The store's orders in the database: read by what changed, or by whole days, to the same rows."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -8,16 +8,19 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from solteq_woo_assets.clients.woo import OrderDocument, OrderPage, RefundDocument, Unreadable, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_pages import Page, Unreadable, gathered
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
 from solteq_woo_assets.engine.snapshot import WOO_OVERLAP, ReadCounts, Watermark, watermark
-from solteq_woo_assets.engine.unreadable import ORDERS_OF_STORE, hold_rows
+from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.sales.frames import PARTS, local_day, sales_frames
 from solteq_woo_assets.table import DAY, TIME
 
 FLOW = "sales"
 ORDERS = "snapshot.woo_sales"
+STORE_ORDERS = StoreRows(FLOW, "order", "order-unreadable")
 FIRST_DAY = "sales.from"
 """The watermark that holds when booking begins."""
 SHADOW = "sales.shadow"
@@ -157,10 +160,11 @@ class _Reader:
             self._counts.days = {row[0] for row in rows.fetchall()}
         return self._counts
 
-    def keep(self, pages: Iterable[OrderPage]) -> set[int]:
+    def keep(self, pages: Iterable[Page[OrderDocument]]) -> set[int]:
         """Store orders, with those of their refunds that are not known yet; the ids of all that were there."""
         seen: set[int] = set()
-        for read, unreadable in _gathered(pages):
+        for lot in gathered(pages, ORDERS_PER_TRANSACTION):
+            read, unreadable = lot.rows, lot.unreadable
             seen.update(order.id for order in read)
             seen.update(row.id for row in unreadable)
             self.newest = max(filter(None, (self.newest, *(order.date_modified_gmt for order in read))), default=None)
@@ -174,7 +178,7 @@ class _Reader:
                 self._counts.changed += store_orders(connection, same, refunds, self._zone)
                 _remember_not_stored(connection, read, unreadable, {order.id for order in same})
                 sound = [order.id for order in orders]
-                self._counts.quarantined += hold_rows(connection, ORDERS_OF_STORE, sound, held)
+                self._counts.quarantined += STORE_ORDERS.hold(connection, sound, held)
         return seen
 
     def _unknown_refunds(self, orders: Sequence[OrderDocument]) -> tuple[list[RefundDocument], list[Unreadable]]:
@@ -184,7 +188,7 @@ class _Reader:
         refunds: dict[int, RefundDocument] = {}
         unreadable: dict[int, Unreadable] = {}
         for page in self._woo.orders.refunds(list(unknown), lambda: sorted(set(unknown.values()))):
-            for refund in page.refunds:
+            for refund in page.rows:
                 if order_id := unknown.get(refund.id):
                     refunds[refund.id] = refund.model_copy(update={"parent_id": order_id})
             for row in page.unreadable:
@@ -201,7 +205,7 @@ class _Reader:
         What is unreadable of them is held when its order is read, which names it.
         """
         pages = self._woo.orders.refunded_since(since)
-        parents = {refund.id: refund.parent_id for page in pages for refund in page.refunds}
+        parents = {refund.id: refund.parent_id for page in pages for refund in page.rows}
         self.keep(self._woo.orders.by_id(sorted(set(self._unknown(parents).values()) - {0})))
 
     def _unknown(self, orders: Mapping[int, int]) -> dict[int, int]:
@@ -254,20 +258,6 @@ class _Reader:
                 {"ids": list(ids), "gone": gone, "now": utc_now()},
             ).fetchall()
         self._counts.removed += len(marked)
-
-
-def _gathered(pages: Iterable[OrderPage]) -> Iterator[tuple[list[OrderDocument], list[Unreadable]]]:
-    """Pages put together until they are worth a transaction."""
-    orders: list[OrderDocument] = []
-    unreadable: list[Unreadable] = []
-    for page in pages:
-        orders += page.orders
-        unreadable += page.unreadable
-        if len(orders) >= ORDERS_PER_TRANSACTION:
-            yield orders, unreadable
-            orders, unreadable = [], []
-    if orders or unreadable:
-        yield orders, unreadable
 
 
 def store_orders(
@@ -360,7 +350,7 @@ def _set_apart_replaced(connection: duckdb.DuckDBPyConnection, orders: Sequence[
 
 def order_key(order_id: int) -> str:
     """What an order is called in the quarantine."""
-    return ORDERS_OF_STORE.key(order_id)
+    return STORE_ORDERS.key(order_id)
 
 
 def _move(

@@ -224,7 +224,7 @@ def on_the_wall(instant: datetime) -> datetime:
     return instant.replace(tzinfo=UTC).astimezone(HELSINKI).replace(tzinfo=None)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     catalogue=st.lists(products, min_size=5, max_size=5),
     calendar=st.lists(campaigns(), min_size=6, max_size=12),
@@ -282,7 +282,7 @@ FROM candidates JOIN sold USING (product) LEFT JOIN campaigns_judged USING (posi
 """
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     catalogue=st.lists(products, min_size=5, max_size=5),
     calendar=st.lists(campaigns(), min_size=4, max_size=10),
@@ -321,7 +321,7 @@ MUG = Product(Decimal(10), None, None, None, "G1", None)
 _OFFERED = "SELECT sale_price, opens, CASE WHEN isfinite(closes) THEN closes END FROM offers"
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     calendar=st.lists(campaigns(), min_size=2, max_size=5),
     start=st.integers(0, 6 * 24).map(lambda number: FIRST + timedelta(hours=number)),
@@ -422,7 +422,8 @@ def sale_changes_of(changes: Any) -> dict[str, dict[str, tuple[Any, Any]]]:
     }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     catalogue=st.lists(products, min_size=5, max_size=5),
     calendar=st.lists(campaigns(), min_size=3, max_size=10),

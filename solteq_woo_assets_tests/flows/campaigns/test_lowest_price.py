@@ -362,7 +362,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
         yield Sides(connection)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(told=st.tuples(*[stories] * 12))
 def test_it_is_what_a_look_at_every_day_gives(market: Sides, told: tuple[Story, ...]) -> None:
     """60 times 12 histories, with gaps and plans, at full price and reduced, for sales that run or are to come."""

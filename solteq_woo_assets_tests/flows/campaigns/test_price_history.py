@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets.engine.sql import define_macros
 from solteq_woo_assets.engine.upgrades import bring_up
 from solteq_woo_assets.flows.products.snapshots import forget, merge_catalogue
@@ -369,7 +369,7 @@ def since_when(before: Tag | None, after: Tag | None, seen: datetime) -> datetim
     return after.modified if before.modified < after.modified <= seen else seen
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     steps=st.lists(looks, min_size=3, max_size=8),
     moments=st.lists(st.integers(0, 8 * 60 * 60), min_size=10, max_size=10),

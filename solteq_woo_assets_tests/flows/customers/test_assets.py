@@ -365,6 +365,7 @@ def test_accounts_of_the_people_who_run_the_store_are_never_written(shop: Shop) 
     assert (key, f"account {boss}" in reason) == ("C-1", True)
 
 
+@pytest.mark.slow
 def test_twenty_runs_on_quiet_systems_write_nothing(pair: tuple[Shop, int]) -> None:
     """Echo: what we wrote is not a change, although it moved both systems' modification times."""
     shop, account = pair

@@ -190,6 +190,7 @@ def test_who_only_may_be_the_same_stays_and_is_told(full: Shop) -> None:
     assert left(full.settings.database.parent) == {}
 
 
+@pytest.mark.slow
 def test_killed_at_each_step_an_erasure_is_carried_on(full: Shop, tmp_path: Path) -> None:
     """By the same call, or by the next run of any flow; nobody is unknown while bytes are left."""
     full.rows("SELECT 1")

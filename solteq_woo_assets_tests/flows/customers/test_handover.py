@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from solteq_woo_assets.clients.woo import Batch, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.delivery import deliver
 from solteq_woo_assets.engine.ledger import DeliveryCounts
@@ -30,20 +31,20 @@ class Shelf:
         self.woo = woo
         self.ids: dict[str, tuple[int, int | None]] = {}
         for number, name in enumerate(("S0", "S1")):
-            self.ids[name] = self._made(Batch([self._new(name, number)], [])), None
+            self.ids[name] = self._made(ProductBatch([self._new(name, number)], [])), None
         for family, names in {"F": ("F0", "F1"), "G": ("G0", "G1")}.items():
             attributes = [{"name": "Koko", "variation": True, "options": ["S", "L"]}]
-            parent = self._made(
-                Batch([ProductWrite.model_validate({"name": family, "type": "variable", "attributes": attributes})], [])
-            )
+            variable = ProductWrite.model_validate({"name": family, "type": "variable", "attributes": attributes})
+            parent = self._made(ProductBatch([variable], []))
             for number, name in enumerate(names):
-                self.ids[name] = self._made(Batch([self._new(name, 10 + number + 2 * ord(family))], [], parent)), parent
+                variation = self._new(name, 10 + number + 2 * ord(family))
+                self.ids[name] = self._made(ProductBatch([variation], [], parent)), parent
 
     def _new(self, name: str, number: int) -> ProductWrite:
         fields: dict[str, Any] = {"sku": name, "global_unique_id": f"64000000{number:05}", "regular_price": "10.00"}
         return ProductWrite.model_validate(fields | ({"name": name} if name.startswith("S") else {}))
 
-    def _made(self, batch: Batch) -> int:
+    def _made(self, batch: ProductBatch) -> int:
         (made,) = self.woo.write(batch)
         assert isinstance(made, StoreProduct), made
         return made.id

@@ -91,7 +91,7 @@ def everything(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[An
     return {table: connection.execute(f"FROM {table} ORDER BY ALL").fetchall() for (table,) in tables}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(world=worlds())
 def test_what_is_applied_is_not_found_again_and_nobody_is_two(
     connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, Any]]]
@@ -110,7 +110,7 @@ def test_what_is_applied_is_not_found_again_and_nobody_is_two(
     assert held.isdisjoint([*written["key"], *again.merge.to_solteq["key"]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(world=worlds())
 def test_nobody_is_linked_with_whom_an_e_mail_address_or_an_external_id_contradicts(
     connection: duckdb.DuckDBPyConnection, world: dict[str, list[dict[str, Any]]]

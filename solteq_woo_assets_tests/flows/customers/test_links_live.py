@@ -119,6 +119,7 @@ def test_a_customer_deleted_by_mistake_and_put_back(shop: Shop, changed: bool) -
     quiet(shop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", ["customers_to_woo", "customers_to_solteq"])
 @pytest.mark.parametrize("gone", ["customers", "accounts"])
 def test_a_wave_of_partings_is_stopped_and_stays_stopped(many: tuple[Shop, list[int]], job: str, gone: str) -> None:

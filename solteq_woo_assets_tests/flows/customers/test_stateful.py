@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from solteq_woo_assets.clients.woo import StoreCustomer
+from solteq_woo_assets.clients.woo_customers import StoreCustomer
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets_tests.conftest import Shop
 from solteq_woo_assets_tests.engine.flows import run_flows

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 import simplejson
 
-from solteq_woo_assets.clients.woo import StoreProduct
+from solteq_woo_assets.clients.woo_documents import StoreProduct
 from solteq_woo_assets_tests.conftest import (
     CommandLine,
     Shop,
@@ -355,6 +355,7 @@ def can_be_chosen(store: dict[str, StoreProduct], model: str) -> None:
     assert len(set(chosen)) == len(chosen)
 
 
+@pytest.mark.slow
 def test_twenty_runs_on_a_family_of_nasty_attributes_write_nothing_after_the_second(shop: Shop) -> None:
     for number, option in enumerate(NASTY):
         name = "Väri" if number % 2 else "vari"

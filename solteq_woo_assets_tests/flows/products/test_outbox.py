@@ -10,7 +10,9 @@ import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from solteq_woo_assets.clients.woo import Batch, ItemRefused, ProductWrite, StoreProduct, WooClient
+from solteq_woo_assets.clients.woo import WooClient
+from solteq_woo_assets.clients.woo_batches import ItemRefused
+from solteq_woo_assets.clients.woo_documents import ProductBatch, ProductWrite, StoreProduct
 from solteq_woo_assets.engine.blame import DOUBT_AFTER
 from solteq_woo_assets.engine.database import utc_now
 from solteq_woo_assets.engine.delivery import deliver
@@ -64,7 +66,7 @@ class PickyStore(WooClient):
         self.skus = set(skus)
         self.tried: list[int] = []
 
-    def write(self, batch: Batch) -> list[StoreProduct | ItemRefused]:
+    def write(self, batch: ProductBatch) -> list[StoreProduct | ItemRefused]:
         self.tried.append(len(batch))
         if any(write.sku in self.skus for write in batch.creates):
             raise self.fail()
@@ -359,7 +361,7 @@ def test_only_owned_fields_reach_the_store(template: Template, monkeypatch: pyte
     write = WooClient.write
     sent: list[tuple[bool, dict[str, Any]]] = []
 
-    def seen(client: WooClient, batch: Batch) -> Any:
+    def seen(client: WooClient, batch: ProductBatch) -> Any:
         sent.extend((True, item.to_wire()) for item in batch.creates)
         sent.extend((False, item.to_wire()) for item in batch.updates)
         return write(client, batch)
@@ -393,6 +395,7 @@ def test_only_owned_fields_reach_the_store(template: Template, monkeypatch: pyte
             assert {meta["key"] for meta in body.get("meta_data", [])} <= {"_solteq_store_balances"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transactions", [1, 4, 8, 11, 13])
 def test_a_disk_that_fills_up_on_the_way_fails_in_words_and_the_next_run_carries_on(
     template: Template, transactions: int

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
-from solteq_woo_assets.clients.woo_orders import RefundPage, WooOrders
+from solteq_woo_assets.clients.woo_orders import RefundDocument, WooOrders
+from solteq_woo_assets.clients.woo_pages import Page
 from solteq_woo_assets_tests.conftest import CHANGED_SALES, CommandLine, Shop, order_document, order_line
 
 
@@ -562,7 +563,7 @@ def test_a_refund_that_two_flows_find_new_at_once_is_stored_and_booked_once(
     read = WooOrders.refunds
     beside = ThreadPoolExecutor(1)
 
-    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[RefundPage]:
+    def read_while_sales_run(orders: WooOrders, *asked: Any) -> Iterator[Page[RefundDocument]]:
         found = list(read(orders, *asked))
         monkeypatch.setattr(WooOrders, "refunds", read)
         shop.edit_order(order, line, transaction_id="tx-2", **refunded)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from solteq_woo_assets.doctor import examine
+from solteq_woo_assets.doctor.examination import examine
 from solteq_woo_assets_tests.conftest import CommandLine, Shop, order_line
 from solteq_woo_assets_tests.servers import running
 from solteq_woo_sandbox import woo as woo_sandbox

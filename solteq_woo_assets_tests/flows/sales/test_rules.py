@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.problems import PROBLEMS
 from solteq_woo_assets.flows.sales.books import orders_by_day

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from solteq_woo_assets.clients.woo import OrderDocument, RefundDocument
+from solteq_woo_assets.clients.woo_orders import OrderDocument, RefundDocument
 from solteq_woo_assets.flows.sales.orders import Order, ReceiptRules, Unbookable
 from solteq_woo_assets.flows.sales.receipts import Receipt
 from solteq_woo_assets.flows.sales.rules import due_receipts, is_sale, standing_receipts

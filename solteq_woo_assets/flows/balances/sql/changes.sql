@@ -15,8 +15,7 @@ WITH breakdowns AS (
 
 fields AS (
     SELECT
-        compared.*,
-        strangers.why,
+        compared.*, strangers.why,
         id IS NOT NULL AND why IS NULL AND status <> 'trash' AND type NOT IN ('variable', 'grouped')
         AND keeps_no_stock IS NOT TRUE AS is_there,
         list_filter([

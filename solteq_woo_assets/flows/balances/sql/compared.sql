@@ -1,14 +1,9 @@
 -- Each code beside its product in the store, where they may differ.
 WITH held AS (
     SELECT
-        sku_key(item.sku) AS sku_key,
-        item.id,
-        item.parent_id,
-        item.type,
+        sku_key(item.sku) AS sku_key, item.id, item.parent_id, item.type,
         CASE parent.status WHEN 'trash' THEN 'trash' ELSE item.status END AS status,
-        item.manage_stock,
-        item.stock_quantity,
-        item.store_balances
+        item.manage_stock, item.stock_quantity, item.store_balances
     FROM catalogue AS item
     LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
     QUALIFY counts_for_sku(sku_key(item.sku), item.status, item.id)
@@ -25,13 +20,9 @@ known AS (
 
 joined AS (
     SELECT
-        sku_key,
-        sku,
+        sku_key, sku,
         CASE WHEN known.on_sale IS FALSE AND $inactive_products = 'out_of_stock' THEN 0 ELSE quantity END AS quantity,
-        quantities.under_way,
-        held.* EXCLUDE (sku_key),
-        known.on_sale,
-        known.keeps_no_stock
+        quantities.under_way, held.* EXCLUDE (sku_key), known.on_sale, known.keeps_no_stock
     FROM quantities
     LEFT JOIN held USING (sku_key)
     LEFT JOIN known USING (sku_key)

@@ -1,18 +1,13 @@
 -- How many pieces of each code the store may sell: the free balance of all stores together less the buffer and what is
 -- under way, in whole pieces, never below 0. 2.9 kg is 2.
--- Where a product that is not on sale is to be out of stock, it is so without a balance, too.
+-- A product that is not on sale and is to be out of stock is so without a balance, too.
 WITH sold AS (
-    SELECT
-sku_key,
-sum(pieces) AS pieces
-    FROM under_way
-    GROUP BY ALL
+    SELECT sku_key, sum(pieces) AS pieces FROM under_way GROUP BY ALL
 ),
 
 of_balances AS (
     SELECT
-        sku_key,
-        min(sku) AS sku,
+        sku_key, min(sku) AS sku,
         coalesce(sum(free_balance) FILTER (is_sold_online), 0) AS free_balance,
         coalesce(any_value(sold.pieces), 0) AS under_way
     FROM newest
@@ -21,17 +16,12 @@ of_balances AS (
 )
 
 SELECT
-    sku_key,
-    sku,
+    sku_key, sku,
     greatest(floor(free_balance - $stock_buffer - under_way), 0)::BIGINT AS quantity,
     under_way
 FROM of_balances
 UNION ALL
-SELECT
-    sku_key(code),
-    min(trim(code)),
-    0,
-    0
+SELECT sku_key(code), min(trim(code)), 0, 0
 FROM products
 WHERE $inactive_products = 'out_of_stock' AND sku_key(code) NOT IN (SELECT sku_key FROM newest)
 GROUP BY ALL

@@ -13,11 +13,7 @@ WITH seen AS (
 
 of_lines AS (
     SELECT
-        sku_key(sales.sku) AS sku_key,
-        order_id,
-        line_id,
-        any_value(trim(sku)) AS sku,
-        min(since) AS since,
+        sku_key(sales.sku) AS sku_key, order_id, line_id, any_value(trim(sku)) AS sku, min(since) AS since,
         any_value(why) AS why,
         coalesce(sum(quantity) FILTER (document = ''), 0) AS held,
         coalesce(sum(quantity) FILTER (document <> ''), 0) AS sold,
@@ -28,12 +24,8 @@ of_lines AS (
 )
 
 SELECT
-    sku_key,
-    order_id,
-    any_value(sku) AS sku,
-    sum(greatest(greatest(held, sold) - shown, 0)) AS pieces,
-    min(since) AS since,
-    any_value(why) AS why
+    sku_key, order_id, any_value(sku) AS sku, sum(greatest(greatest(held, sold) - shown, 0)) AS pieces,
+    min(since) AS since, any_value(why) AS why
 FROM of_lines
 GROUP BY ALL
 HAVING pieces > 0

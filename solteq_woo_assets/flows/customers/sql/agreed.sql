@@ -1,12 +1,7 @@
--- What both sides agree on by now, of the links where that is another than before: person in the order of
--- person_fields().
+-- The values that both sides agree on by now, for links where they changed: person in the order of person_fields().
 WITH compared AS (
     SELECT
-        solteq_id,
-        woo_id,
-        agreed,
-        agreed_solteq_phone_text,
-        agreed_woo_phone_text,
+        solteq_id, woo_id, agreed, agreed_solteq_phone_text, agreed_woo_phone_text,
         CASE
             WHEN solteq = woo THEN solteq
             ELSE list_transform(
@@ -20,12 +15,7 @@ WITH compared AS (
     FROM pairs
 )
 
-SELECT
-    solteq_id,
-    woo_id,
-    person,
-    solteq_phone_text,
-    woo_phone_text
+SELECT solteq_id, woo_id, person, solteq_phone_text, woo_phone_text
 FROM compared
 WHERE
     person <> agreed

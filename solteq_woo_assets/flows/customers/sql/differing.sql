@@ -3,10 +3,7 @@ WITH judged AS (
     SELECT
         * EXCLUDE (solteq, woo, agreed),
         list_transform(list_zip(person_fields(), solteq, woo, agreed), lambda each: {
-            'field': each[1],
-            'solteq': each[2],
-            'woo': each[3],
-            'agreed': each[4],
+            'field': each[1], 'solteq': each[2], 'woo': each[3], 'agreed': each[4],
             'whose': whose(each[1], type, each[2], each[3], each[4])
         }) AS fields,
         CASE
@@ -34,6 +31,4 @@ sorted AS (
     FROM judged
 )
 
-SELECT *
-FROM sorted
-WHERE len(for_woo) + len(for_solteq) + len(named_countries) > 0
+SELECT * FROM sorted WHERE len(for_woo) + len(for_solteq) + len(named_countries) > 0

@@ -6,17 +6,10 @@ WITH wanted AS (
 ),
 
 everybody AS (
-    SELECT
-        lower(email) AS email_key,
-        id AS solteq_id,
-        NULL AS woo_id
+    SELECT lower(email) AS email_key, id AS solteq_id, NULL AS woo_id
     FROM customers WHERE NOT deleted
     UNION ALL
-    SELECT
-        lower(email),
-        NULL,
-        id
-    FROM accounts
+    SELECT lower(email), NULL, id FROM accounts
 )
 
 SELECT

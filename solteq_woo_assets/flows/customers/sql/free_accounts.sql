@@ -1,7 +1,6 @@
 -- Accounts that may be linked.
 SELECT
-    id AS woo_id,
-    lower(email) AS email_key,
+    id AS woo_id, lower(email) AS email_key,
     coalesce(nullif(first_name, ''), billing_first_name) AS first_name,
     coalesce(nullif(last_name, ''), billing_last_name) AS last_name
 FROM accounts

@@ -1,59 +1,28 @@
--- What is held back, and from whom: told is the side that hears nothing of it.
+-- The fields and people that are held back; told is the side that is not written.
 WITH doubted AS (
-    SELECT
-        'woo' AS told,
-        solteq_id AS key,
-        field,
-        of_customer AS reason,
-        code
+    SELECT 'woo' AS told, solteq_id AS key, field, of_customer AS reason, code
     FROM doubts
     SEMI JOIN free_customers USING (solteq_id)
     UNION ALL
-    SELECT
-        'solteq',
-        woo_id::VARCHAR,
-        field,
-        of_account,
-        code
+    SELECT 'solteq', woo_id::VARCHAR, field, of_account, code
     FROM doubts
     SEMI JOIN free_accounts USING (woo_id)
 ),
 
 remarks AS (
-    SELECT
-        'woo' AS told,
-        solteq_id AS key,
-        unnest(solteq_remarks) AS remark,
-        solteq_is_beaten AS is_beaten
+    SELECT 'woo' AS told, solteq_id AS key, unnest(solteq_remarks) AS remark, solteq_is_beaten AS is_beaten
     FROM pairs
     UNION ALL
-    SELECT
-        'woo',
-        id,
-        unnest(remarks),
-        FALSE
-    FROM wanted
+    SELECT 'woo', id, unnest(remarks), FALSE FROM wanted
     UNION ALL
-    SELECT
-        'solteq',
-        woo_id::VARCHAR,
-        unnest(woo_remarks),
-        woo_is_beaten
-    FROM pairs
+    SELECT 'solteq', woo_id::VARCHAR, unnest(woo_remarks), woo_is_beaten FROM pairs
     UNION ALL
-    SELECT
-        'solteq',
-        id::VARCHAR,
-        unnest(remarks),
-        FALSE
-    FROM strangers
+    SELECT 'solteq', id::VARCHAR, unnest(remarks), FALSE FROM strangers
 ),
 
 unparsed AS (
     SELECT
-        told,
-        key,
-        split_part(remark, ' ', 1) AS field,
+        told, key, split_part(remark, ' ', 1) AS field,
         'in ' || CASE told WHEN 'woo' THEN 'Solteq' ELSE 'the store' END || ' its ' || remark AS reason,
         CASE field
             WHEN 'email' THEN 'email-invalid'
@@ -67,8 +36,7 @@ unparsed AS (
 
 shared AS (
     SELECT
-        'woo' AS told,
-        id AS key,
+        'woo' AS told, id AS key,
         CASE
             WHEN len(customer_ids) > 1
                 THEN 'its e-mail address is on several customers: ' || array_to_string(customer_ids, ', ')
@@ -80,8 +48,7 @@ shared AS (
     WHERE (len(customer_ids) > 1 OR account_ids IS NOT NULL) AND id NOT IN (SELECT solteq_id FROM doubts)
     UNION ALL
     SELECT
-        'solteq',
-        id::VARCHAR,
+        'solteq', id::VARCHAR,
         CASE
             WHEN len(customer_ids) > 1
                 THEN 'the account''s e-mail address is on several customers in Solteq: '
@@ -108,51 +75,19 @@ without_email AS (
         AND gets_account($accounts, $groups, customer_groups)
 )
 
-SELECT
-    told,
-    key,
-    min_by(field, code) AS field,
-    string_agg(reason, '; ' ORDER BY reason) AS reason,
-    min(code) AS code
+SELECT told, key, min_by(field, code) AS field, string_agg(reason, '; ' ORDER BY reason) AS reason, min(code) AS code
 FROM doubted
 GROUP BY told, key
 UNION ALL
-SELECT
-    told,
-    key,
-    field,
-    reason,
-    code
-FROM unparsed
+SELECT told, key, field, reason, code FROM unparsed
 UNION ALL
 SELECT
-    told,
-    key,
-    'email',
-    reason,
+    told, key, 'email', reason,
     CASE WHEN is_on_several THEN 'email-on-several-customers' ELSE 'email-taken' END
 FROM shared
 UNION ALL
-SELECT
-    'woo',
-    key,
-    'email',
-    reason,
-    'email-invalid'
-FROM without_email
+SELECT 'woo', key, 'email', reason, 'email-invalid' FROM without_email
 UNION ALL
-SELECT
-    'woo',
-    solteq_id,
-    field,
-    reason,
-    code
-FROM staff
+SELECT 'woo', solteq_id, field, reason, code FROM staff
 UNION ALL
-SELECT
-    'solteq',
-    woo_id::VARCHAR,
-    field,
-    reason,
-    code
-FROM staff
+SELECT 'solteq', woo_id::VARCHAR, field, reason, code FROM staff

@@ -1,18 +1,13 @@
 -- Who is who: by an earlier link, then by ExternalID, then by e-mail address; never by name alone.
 WITH again AS (
-    SELECT
-        solteq_id,
-        woo_id,
-        'they were linked before, and nothing has changed since' AS why
+    SELECT solteq_id, woo_id, 'they were linked before, and nothing has changed since' AS why
     FROM returned
     WHERE len(differing) = 0
 ),
 
 candidates AS (
     SELECT
-        solteq_id,
-        woo_id,
-        customer.email_key = account.email_key AS has_same_email,
+        solteq_id, woo_id, customer.email_key = account.email_key AS has_same_email,
         of_customer.account_ids IS NULL AND of_account.customer_ids IS NULL AS has_email_alone,
         coalesce(customer.email_key, '') = '' AS has_no_email,
         lower(customer.first_name) = lower(account.first_name) AS has_same_first_name,
@@ -29,13 +24,10 @@ candidates AS (
         AND woo_id NOT IN (SELECT woo_id FROM returned)
 ),
 
--- The e-mail addresses are the same, or they are nobody else's and the names agree. Of a customer without an e-mail
--- address it is enough that no name differs.
+-- The e-mail addresses are the same, or they are nobody else's and the names agree. For a customer without an
+-- e-mail address it is enough that no name differs.
 by_id AS (
-    SELECT
-        solteq_id,
-        woo_id,
-        'the customer has the account''s ExternalID' AS why
+    SELECT solteq_id, woo_id, 'the customer has the account''s ExternalID' AS why
     FROM candidates
     WHERE
         has_same_email
@@ -46,10 +38,7 @@ by_id AS (
 ),
 
 by_email AS (
-    SELECT
-        customer_ids[1] AS solteq_id,
-        account_ids[1] AS woo_id,
-        'they have the same e-mail address' AS why
+    SELECT customer_ids[1] AS solteq_id, account_ids[1] AS woo_id, 'they have the same e-mail address' AS why
     FROM emails
     WHERE len(customer_ids) = 1 AND len(account_ids) = 1
 )

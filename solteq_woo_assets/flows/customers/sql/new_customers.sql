@@ -9,18 +9,11 @@ WITH known AS (
 )
 
 SELECT
-    id::VARCHAR AS key,
-    'create' AS action,
-    'customer' AS kind,
-    id AS woo_id,
-    NULL AS parent_key,
-    NULL AS parent_id,
+    id::VARCHAR AS key, 'create' AS action, 'customer' AS kind, id AS woo_id, NULL AS parent_key, NULL AS parent_id,
     [
         change('type', NULL, CASE WHEN company_name <> '' AND tax_code <> '' THEN 'Company' ELSE 'Private' END),
         change('external_id', NULL, external_id($shop, id))
     ] || new_person(known) AS changes,
-    'a new account in the store' AS reason,
-    NULL AS solteq_id,
-    [] AS conflicts
+    'a new account in the store' AS reason, NULL AS solteq_id, [] AS conflicts
 FROM known
 WHERE customer_ids IS NULL AND id NOT IN (SELECT woo_id FROM doubts)

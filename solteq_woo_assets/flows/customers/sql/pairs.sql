@@ -2,26 +2,18 @@
 -- with nothing to remark on, are left out.
 WITH sides AS (
     SELECT
-        links.solteq_id,
-        links.woo_id,
-        customers.type,
+        links.solteq_id, links.woo_id, customers.type,
         accounts.date_modified_gmt > customers.modified_at AS is_newer_in_woo,
-        customers.remarks AS solteq_remarks,
-        accounts.remarks AS woo_remarks,
+        customers.remarks AS solteq_remarks, accounts.remarks AS woo_remarks,
         coalesce(accounts.country_names, []) AS country_names,
-        accounts.held_solteq_id,
-        accounts.billing_email,
-        accounts.billing_first_name,
-        accounts.billing_last_name,
-        accounts.shipping_first_name,
-        accounts.shipping_last_name,
+        accounts.held_solteq_id, accounts.billing_email, accounts.billing_first_name, accounts.billing_last_name,
+        accounts.shipping_first_name, accounts.shipping_last_name,
         -- A phone that is no number gives way to one that is. Else any text goes, as an extension.
         list_contains(customers.unparsed, 'phone')
         AND NOT list_contains(accounts.unparsed, 'phone') AND coalesce(accounts.phone, '') <> '' AS solteq_is_beaten,
         list_contains(accounts.unparsed, 'phone')
         AND NOT list_contains(customers.unparsed, 'phone') AND coalesce(customers.phone, '') <> '' AS woo_is_beaten,
-        links.solteq_phone_text AS agreed_solteq_phone_text,
-        links.woo_phone_text AS agreed_woo_phone_text,
+        links.solteq_phone_text AS agreed_solteq_phone_text, links.woo_phone_text AS agreed_woo_phone_text,
         CASE WHEN solteq_is_beaten THEN links.solteq_phone_text ELSE customers.phone_text END AS solteq_phone_text,
         CASE WHEN woo_is_beaten THEN links.woo_phone_text ELSE accounts.phone_text END AS woo_phone_text,
         -- A phone means what it meant while its text is the same, though the address it was read by moves abroad.

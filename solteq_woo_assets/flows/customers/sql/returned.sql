@@ -1,12 +1,10 @@
--- Who were linked before one of them was gone, and are both there again; with the fields that differ.
+-- Pairs that were linked before one of them was gone, and that are both there again, with the fields that differ.
 SELECT
-    links.solteq_id,
-    links.woo_id,
+    links.solteq_id, links.woo_id,
     list_transform(
         list_filter(
             list_zip(
-                person_fields(),
-                person(customers, customers.phone, customers, NULL),
+                person_fields(), person(customers, customers.phone, customers, NULL),
                 person(accounts, accounts.phone, accounts, NULL)
             ),
             lambda each: contradict(each[1], each[2], each[3])

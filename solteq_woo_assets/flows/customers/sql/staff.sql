@@ -1,8 +1,6 @@
 -- Linked accounts of people who run the store: nothing is written of them.
 SELECT
-    links.solteq_id,
-    links.woo_id,
-    'role' AS field,
+    links.solteq_id, links.woo_id, 'role' AS field,
     'account ' || links.woo_id || ' of customer ' || links.solteq_id || ' has the role ' || accounts.role AS reason,
     'account-of-staff' AS code
 FROM links

@@ -1,8 +1,7 @@
--- What the store is told of linked customers.
+-- The changes of linked customers for the store.
 WITH told AS (
     SELECT
-        solteq_id,
-        woo_id,
+        solteq_id, woo_id,
         list_transform(for_woo, lambda each: change(each.field, each.woo, each.solteq)) AS changes,
         list_transform(
             list_filter(for_woo, lambda each: each.whose = 'both'),
@@ -23,8 +22,7 @@ WITH told AS (
                     {'field': 'first_name', 'copy': 'shipping_first_name', 'value': shipping_first_name},
                     {'field': 'last_name', 'copy': 'shipping_last_name', 'value': shipping_last_name}
                 ], lambda each: {
-                    'copy': each.copy,
-                    'value': each.value,
+                    'copy': each.copy, 'value': each.value,
                     'told': list_filter(for_woo, lambda told: told.field = each.field)[1]
                 }),
                 lambda each: each.value <> '' AND lower(each.value) = lower(
@@ -38,18 +36,12 @@ WITH told AS (
 )
 
 SELECT
-    solteq_id AS key,
-    'update' AS action,
-    'customer' AS kind,
-    woo_id,
-    NULL AS parent_key,
-    NULL AS parent_id,
+    solteq_id AS key, 'update' AS action, 'customer' AS kind, woo_id, NULL AS parent_key, NULL AS parent_id,
     changes || spelled || following || numbered AS changes,
     CASE
         WHEN len(told.changes) > 0 THEN reason_of('Solteq', told.changes, conflicts)
         ELSE 'the store has a country''s name where its code is due'
     END AS reason,
-    solteq_id,
-    conflicts
+    solteq_id, conflicts
 FROM told
 WHERE len(told.changes) + len(spelled) > 0

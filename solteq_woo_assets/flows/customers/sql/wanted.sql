@@ -1,8 +1,5 @@
 -- Customers who are to get an account, and who else has their e-mail address.
-SELECT
-    customers.*,
-    emails.customer_ids,
-    emails.account_ids
+SELECT customers.*, emails.customer_ids, emails.account_ids
 FROM customers
 JOIN free_customers ON free_customers.solteq_id = customers.id
 JOIN emails USING (email_key)

@@ -10,15 +10,8 @@ WITH by_id AS (
 
 told AS (
     SELECT
-        documents.id,
-        documents.sku_key,
-        documents.on_sale,
-        documents.deleted,
-        modified_at,
-        gtin_key,
-        by_id.woo_id IS NOT NULL AS is_linked_by_id,
-        page.id AS linked_id,
-        page.status AS linked_status,
+        documents.id, documents.sku_key, documents.on_sale, documents.deleted, modified_at, gtin_key,
+        by_id.woo_id IS NOT NULL AS is_linked_by_id, page.id AS linked_id, page.status AS linked_status,
         page.own_sku AS linked_page_sku,
         coalesce(by_id.sku, by_key.sku) AS linked_sku,
         coalesce(by_id.key, by_key.key) = documents.sku_key AND page.id IS NOT NULL AS is_linked

@@ -1,3 +1,1 @@
-SELECT DISTINCT code
-FROM new_documents
-ORDER BY code
+SELECT DISTINCT code FROM new_documents ORDER BY code

@@ -1,10 +1,7 @@
 -- The products that the store lacks. It puts what has no tax class into its standard one. With another VAT rate that
 -- would be a wrong price, so a product without a VAT rate is not shown to shoppers before somebody has looked at it.
 SELECT
-    sku AS key,
-    'create' AS action,
-    kind,
-    NULL::BIGINT AS woo_id,
+    sku AS key, 'create' AS action, kind, NULL::BIGINT AS woo_id,
     CASE kind WHEN 'variation' THEN items.model_number END AS parent_key,
     CASE kind WHEN 'variation' THEN items.parent_id END AS parent_id,
     changed([

@@ -1,9 +1,6 @@
 -- The product documents of the codes and models that are to be matched.
 SELECT
-    *,
-    sku_key(code) AS sku_key,
-    nullif(sku_key(model_number), '') AS model_key,
-    active AND NOT deleted AS on_sale,
+    *, sku_key(code) AS sku_key, nullif(sku_key(model_number), '') AS model_key, active AND NOT deleted AS on_sale,
     gtin_key(gtin) AS gtin_key
 FROM products
 WHERE

@@ -20,9 +20,7 @@ children AS (
         AND coalesce(codes.on_sale, child.id IN (SELECT woo_id FROM links WHERE solteq_id IS NOT NULL))
 )
 
-SELECT
-    parent_id,
-    any_value(model_key) AS model_key
+SELECT parent_id, any_value(model_key) AS model_key
 FROM children
 GROUP BY parent_id
 HAVING count(DISTINCT model_key) = 1 AND count(model_key) = count(*)

@@ -33,21 +33,14 @@ WITH judged AS (
                     'vatRate', 'goes on', 'vat-rate-without-class', 'VAT ' || vat_rate || ' % has no tax class'
                 )
             WHEN NOT tax_class_is_known
-                THEN quarantined(
-                    'vatRate', 'goes on', 'tax-class-missing', 'the store has no tax class ' || tax_class
-                )
+                THEN quarantined('vatRate', 'goes on', 'tax-class-missing', 'the store has no tax class ' || tax_class)
             WHEN length(sku) > 100
                 THEN quarantined(
-                    'code', 'stays', 'code-too-long',
-                    'the code is longer than the 100 characters that a SKU may have'
+                    'code', 'stays', 'code-too-long', 'the code is longer than the 100 characters that a SKU may have'
                 )
         END AS fault
     FROM codes
     WHERE on_sale
 )
 
-SELECT
-    sku_key,
-    fault.*
-FROM judged
-WHERE fault IS NOT NULL
+SELECT sku_key, fault.* FROM judged WHERE fault IS NOT NULL

@@ -15,10 +15,7 @@ WITH RECURSIVE leaving AS (
 ),
 
 wanting AS (
-    SELECT
-        items.sku_key,
-        items.woo_id,
-        other.id AS holder_id
+    SELECT items.sku_key, items.woo_id, other.id AS holder_id
     FROM items
     JOIN held AS other ON other.global_unique_id = items.gtin AND other.id IS DISTINCT FROM items.woo_id
     WHERE gtin_is_taken AND gtin_claimants <= 1
@@ -27,10 +24,7 @@ wanting AS (
 blocked AS (
     SELECT * FROM wanting WHERE holder_id NOT IN (SELECT woo_id FROM leaving)
     UNION
-    SELECT wanting.*
-    FROM wanting
-    JOIN blocked ON blocked.woo_id = wanting.holder_id
+    SELECT wanting.* FROM wanting JOIN blocked ON blocked.woo_id = wanting.holder_id
 )
 
-SELECT sku_key
-FROM blocked
+SELECT sku_key FROM blocked

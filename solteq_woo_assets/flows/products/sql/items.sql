@@ -2,9 +2,7 @@
 -- created. A product that could not become the parent stays on sale as it is.
 WITH placed AS (
     SELECT
-        codes.*,
-        matches.matched_by,
-        matches.status_before,
+        codes.*, matches.matched_by, matches.status_before,
         models.model_key IS NOT NULL AND NOT models.is_also_code AND NOT models.is_undecided AS is_variant,
         coalesce(models.is_undecided, FALSE) AS model_is_undecided,
         coalesce(models.is_also_code, FALSE) AS model_is_also_code,
@@ -24,16 +22,11 @@ needed_skus AS (
 )
 
 SELECT
-    placed.*,
-    verdicts.held AS verdict,
-    verdicts.reason AS verdict_reason,
-    held.type AS store_type,
-    -- Of a code on several products the page stays while it shows the price of one of them.
+    placed.*, verdicts.held AS verdict, verdicts.reason AS verdict_reason, held.type AS store_type,
+    -- The page of a code on several products stays while it shows the price of one of them.
     CASE
         WHEN problem = 'code-duplicate'
-            AND NOT list_contains(
-                list_transform(claimed_prices, lambda each: at_the_cent(each)), held.regular_price
-            )
+            AND NOT list_contains(list_transform(claimed_prices, lambda each: at_the_cent(each)), held.regular_price)
             THEN 'off'
         ELSE fate
     END AS page,
@@ -52,7 +45,7 @@ SELECT
         FROM held AS other
         WHERE other.global_unique_id = placed.gtin AND other.id IS DISTINCT FROM matches.woo_id
     ) AS gtin_is_taken,
-    -- What is off sale keeps its SKU, unless another code needs it.
+    -- A product off sale keeps its SKU, unless another code needs it.
     CASE
         WHEN NOT for_sale
             AND held.own_sku IN (SELECT sku_key FROM needed_skus)

@@ -1,18 +1,13 @@
 -- A status that is in the store as it was sent was taken, though nobody lived to hear the answer.
 WITH sent AS (
-    SELECT
-        delivery.woo_id,
-        sku_key(delivery.key) AS key,
-        delivery.action,
-        unnest(delivery.changes) AS change
+    SELECT delivery.woo_id, sku_key(delivery.key) AS key, delivery.action, unnest(delivery.changes) AS change
     FROM sync.deliveries AS delivery
     WHERE delivery.state = 'pending' AND delivery.woo_id IS NOT NULL
 ),
 
 done AS (
     SELECT
-        sent.woo_id,
-        sent.key,
+        sent.woo_id, sent.key,
         CASE sent.action WHEN 'withdraw' THEN sent.change.old END AS status_before
     FROM sent
     JOIN snapshot.woo_catalogue AS store ON store.id = sent.woo_id AND store.status = sent.change.new

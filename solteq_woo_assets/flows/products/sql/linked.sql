@@ -1,9 +1,6 @@
 -- The links of these documents, codes and models.
 SELECT
-    key,
-    woo_id,
-    status_before,
-    solteq_id,
+    key, woo_id, status_before, solteq_id,
     coalesce(sku, key) AS sku
 FROM links
 WHERE

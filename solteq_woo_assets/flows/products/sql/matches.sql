@@ -3,11 +3,9 @@
 -- The documents that the store products are linked to.
 WITH others AS (
     SELECT
-        links.woo_id,
-        links.solteq_id,
+        links.woo_id, links.solteq_id,
         coalesce(links.sku, links.key) AS linked_sku,
-        sku_key(other.code) AS code_key,
-        gtin_key(other.gtin) AS gtin_key
+        sku_key(other.code) AS code_key, gtin_key(other.gtin) AS gtin_key
     FROM links
     JOIN held ON held.id = links.woo_id
     JOIN products AS other ON other.id = links.solteq_id
@@ -32,10 +30,7 @@ claimed AS (
 -- the SKU there, or both have one GTIN.
 seen AS (
     SELECT
-        claims.*,
-        page.id AS page_id,
-        page.status AS page_status,
-        linked_status <> 'trash' AS is_linked_alive,
+        claims.*, page.id AS page_id, page.status AS page_status, linked_status <> 'trash' AS is_linked_alive,
         owners.solteq_id IS NULL
         OR owners.solteq_id = claims.id
         OR (owners.linked_sku IS DISTINCT FROM page.own_sku)
@@ -79,13 +74,7 @@ chosen AS (
 
 single AS (
     SELECT
-        id,
-        sku_key,
-        gtin_key,
-        on_sale,
-        claimants,
-        choice.woo_id AS chosen_id,
-        choice.by AS chosen_by,
+        id, sku_key, gtin_key, on_sale, claimants, choice.woo_id AS chosen_id, choice.by AS chosen_by,
         coalesce(choice.by = 'SKU' AND choice.woo_id IS DISTINCT FROM linked_id AND is_contradicted, FALSE) AS is_held,
         NOT is_held AND row_number() OVER (
             PARTITION BY choice.woo_id
@@ -96,11 +85,7 @@ single AS (
 
 found AS (
     SELECT
-        id,
-        sku_key,
-        gtin_key,
-        on_sale,
-        claimants,
+        id, sku_key, gtin_key, on_sale, claimants,
         CASE WHEN is_held AND on_sale THEN chosen_id END AS contradicted_id,
         CASE WHEN is_first THEN chosen_id END AS woo_id,
         CASE WHEN is_first THEN chosen_by END AS matched_by
@@ -108,9 +93,7 @@ found AS (
 ),
 
 by_gtin AS (
-    SELECT
-        found.sku_key,
-        min(page.id) AS woo_id
+    SELECT found.sku_key, min(page.id) AS woo_id
     FROM found
     JOIN held AS page ON ltrim(page.global_unique_id, '0') = found.gtin_key
     WHERE
@@ -133,11 +116,7 @@ unique_gtin AS (
 
 known AS (
     SELECT
-        found.id,
-        found.sku_key,
-        NULL::VARCHAR AS replaced_by,
-        claimants,
-        contradicted_id,
+        found.id, found.sku_key, NULL::VARCHAR AS replaced_by, claimants, contradicted_id,
         coalesce(found.woo_id, unique_gtin.woo_id) AS woo_id,
         coalesce(matched_by, CASE WHEN unique_gtin.woo_id IS NOT NULL THEN 'GTIN' END) AS matched_by
     FROM found
@@ -146,13 +125,8 @@ known AS (
 
 replaced AS (
     SELECT
-        id,
-        sku_key || ' (' || lower(id) || ')' AS sku_key,
-        sku_key AS replaced_by,
-        0 AS claimants,
-        NULL AS contradicted_id,
-        linked_id AS woo_id,
-        'link' AS matched_by
+        id, sku_key || ' (' || lower(id) || ')' AS sku_key, sku_key AS replaced_by, 0 AS claimants,
+        NULL AS contradicted_id, linked_id AS woo_id, 'link' AS matched_by
     FROM claims
     WHERE
         NOT counts
@@ -170,15 +144,7 @@ matched AS (
 ),
 
 before AS (
-    SELECT
-        woo_id,
-        max(status_before) AS status_before
-    FROM linked
-    GROUP BY ALL
+    SELECT woo_id, max(status_before) AS status_before FROM linked GROUP BY ALL
 )
 
-SELECT
-    matched.*,
-    before.status_before
-FROM matched
-LEFT JOIN before USING (woo_id)
+SELECT matched.*, before.status_before FROM matched LEFT JOIN before USING (woo_id)

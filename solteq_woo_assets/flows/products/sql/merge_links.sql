@@ -10,8 +10,7 @@ WHEN MATCHED AND (
     OR held.sku IS DISTINCT FROM coalesce(told.sku, held.sku)
 ) THEN
     UPDATE SET
-        woo_id = told.woo_id,
-        solteq_id = coalesce(told.solteq_id, held.solteq_id),
+        woo_id = told.woo_id, solteq_id = coalesce(told.solteq_id, held.solteq_id),
         sku = coalesce(told.sku, CASE WHEN held.woo_id = told.woo_id THEN held.sku ELSE told.old_sku END),
         status_before = CASE
             WHEN told.status_is_ours THEN told.status_before
@@ -21,9 +20,7 @@ WHEN MATCHED AND (
 WHEN NOT MATCHED THEN
     INSERT (kind, key, woo_id, status_before, solteq_id, sku)
     VALUES (
-        'product',
-        told.key,
-        told.woo_id,
+        'product', told.key, told.woo_id,
         CASE WHEN told.status_is_ours THEN told.status_before ELSE told.old_status_before END,
         told.solteq_id,
         coalesce(told.sku, told.old_sku)

@@ -5,13 +5,7 @@
 -- that is also a code cannot be a SKU twice: no model.
 WITH members AS (
     SELECT
-        codes.model_key,
-        codes.sku_key,
-        on_sale,
-        is_told_apart,
-        held.id,
-        held.type,
-        families.parent_id AS family_id,
+        codes.model_key, codes.sku_key, on_sale, is_told_apart, held.id, held.type, families.parent_id AS family_id,
         CASE
             WHEN (sku_key(parent.sku) IS NOT DISTINCT FROM codes.model_key)
                 OR families.parent_id IS NOT NULL
@@ -32,11 +26,9 @@ WITH members AS (
 
 counted AS (
     SELECT
-        model_key,
-        count(*) FILTER (on_sale) AS on_sale_count,
+        model_key, count(*) FILTER (on_sale) AS on_sale_count,
         count(*) FILTER (on_sale AND is_told_apart) AS told_apart_count,
-        model_key IN (SELECT sku_key FROM codes) AS is_also_code,
-        min(family_id) AS family_id,
+        model_key IN (SELECT sku_key FROM codes) AS is_also_code, min(family_id) AS family_id,
         min(parent_id) FILTER (type = 'variation') AS parent_of_variations,
         min(id) FILTER (type = 'simple' AND is_told_apart) AS oldest_simple
     FROM members
@@ -44,11 +36,7 @@ counted AS (
 ),
 
 named AS (
-    SELECT
-        counted.*,
-        by_sku.id AS by_sku,
-        by_sku.type AS by_sku_type,
-        by_link.id AS by_link
+    SELECT counted.*, by_sku.id AS by_sku, by_sku.type AS by_sku_type, by_link.id AS by_link
     FROM counted
     LEFT JOIN held AS by_sku
         ON by_sku.sku_key = counted.model_key
@@ -63,8 +51,7 @@ named AS (
 )
 
 SELECT
-    model_key,
-    is_also_code,
+    model_key, is_also_code,
     coalesce(by_sku, family_id, by_link, parent_of_variations, oldest_simple) AS parent_id,
     (SELECT max(status_before) FROM links WHERE links.solteq_id IS NULL AND links.woo_id = parent_id) AS status_before,
     -- Nothing is turned into a variable product until two of its variants can be told apart.

@@ -1,11 +1,6 @@
--- What is not sold online by its type.
+-- Products that are not sold online by their type.
 SELECT
-    sku AS key,
-    'skip' AS action,
-    'simple' AS kind,
-    woo_id,
-    NULL AS parent_key,
-    NULL::BIGINT AS parent_id,
+    sku AS key, 'skip' AS action, 'simple' AS kind, woo_id, NULL AS parent_key, NULL::BIGINT AS parent_id,
     []::STRUCT(field VARCHAR, old VARCHAR, new VARCHAR)[] AS changes,
     reason
 FROM items

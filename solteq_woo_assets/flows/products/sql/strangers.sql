@@ -1,8 +1,7 @@
 -- The pairs of a code and a store product that do not belong together, and why.
 -- A balance may be of a code that Solteq's products do not have: only another document's store product is none of its.
 SELECT
-    pairs.sku_key,
-    pairs.woo_id,
+    pairs.sku_key, pairs.woo_id,
     CASE
         WHEN claimants > 1 THEN 'the code is on ' || claimants || ' active products'
         WHEN contradicted_id IS NOT NULL THEN 'the store''s product with this SKU has another GTIN'

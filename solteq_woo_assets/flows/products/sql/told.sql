@@ -1,9 +1,6 @@
--- What is told of store products, beside what is remembered of each under another key.
+-- The new links, beside those that are stored under another key.
 SELECT
-    rows.*,
-    old.key AS old_key,
-    old.status_before AS old_status_before,
-    old.sku AS old_sku,
+    rows.*, old.key AS old_key, old.status_before AS old_status_before, old.sku AS old_sku,
     old.solteq_id = rows.solteq_id AS is_renamed
 FROM rows
 LEFT JOIN sync.links AS old

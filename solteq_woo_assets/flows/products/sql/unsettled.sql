@@ -11,20 +11,14 @@ WITH shared_models AS (
 
 parents AS (
     SELECT
-        catalogue.id,
-        catalogue.sku,
-        status,
-        tax_class,
-        links.status_before,
+        catalogue.id, catalogue.sku, status, tax_class, links.status_before,
         flatten(list_transform(attributes, lambda each: each.options)) AS options
     FROM catalogue
     LEFT JOIN links ON links.woo_id = catalogue.id AND links.key = sku_key(catalogue.sku)
     WHERE type = 'variable'
 )
 
-SELECT
-    sku_key(product.code) AS sku_key,
-    nullif(sku_key(product.model_number), '') AS model_key
+SELECT sku_key(product.code) AS sku_key, nullif(sku_key(product.model_number), '') AS model_key
 FROM products AS product
 LEFT JOIN catalogue AS store ON store.sku = product.code
 LEFT JOIN offers AS offer ON offer.id = product.id

@@ -1,16 +1,9 @@
 -- The products that the store holds differently: updated, withdrawn, or put on sale again.
 WITH compared AS (
     SELECT
-        items.*,
-        held.status,
-        held.sku AS held_sku,
-        held.regular_price AS held_regular_price,
-        held.global_unique_id,
-        sale_changes(held, items) AS sale_fields,
-        held.purchase_price AS held_purchase_price,
-        held.cost_of_goods_sold,
-        held.has_cost_of_goods,
-        held.attributes AS held_attributes,
+        items.*, held.status, held.sku AS held_sku, held.regular_price AS held_regular_price, held.global_unique_id,
+        sale_changes(held, items) AS sale_fields, held.purchase_price AS held_purchase_price, held.cost_of_goods_sold,
+        held.has_cost_of_goods, held.attributes AS held_attributes,
         CASE held.tax_class WHEN 'parent' THEN parent.tax_class ELSE held.tax_class END AS held_tax_class,
         -- Stock counts products by their code and type: what it does not find, or does not count, becomes a draft.
         keeps_no_stock(items.product_type) OR (sku_key(held.sku) IS DISTINCT FROM items.sku_key) AS cannot_run_out,
@@ -90,11 +83,9 @@ SELECT
         WHEN wanted_status <> status THEN 'restore'
         ELSE 'update'
     END AS action,
-    kind,
-    woo_id,
+    kind, woo_id,
     CASE kind WHEN 'variation' THEN model_number END AS parent_key,
-    parent_id,
-    changes,
+    parent_id, changes,
     CASE
         WHEN sku_to_give_way = '' THEN 'its code is another product''s in Solteq now'
         WHEN deleted THEN 'deleted in Solteq'

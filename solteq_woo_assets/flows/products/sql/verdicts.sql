@@ -3,10 +3,7 @@
 -- not, both stay as they are, and who waits for them, too.
 WITH RECURSIVE placed AS (
     SELECT
-        codes.sku_key,
-        codes.on_sale AND (fate IS DISTINCT FROM 'off') AS on_sale,
-        codes.replaced_by,
-        matches.woo_id,
+        codes.sku_key, codes.on_sale AND (fate IS DISTINCT FROM 'off') AS on_sale, codes.replaced_by, matches.woo_id,
         page.own_sku
     FROM codes
     JOIN matches USING (sku_key)
@@ -16,9 +13,7 @@ WITH RECURSIVE placed AS (
 ),
 
 wanted AS (
-    SELECT sku_key
-    FROM placed
-    WHERE on_sale
+    SELECT sku_key FROM placed WHERE on_sale
 ),
 
 moving AS (
@@ -37,26 +32,17 @@ leaving AS (
 ),
 
 waiting AS (
-    SELECT
-        moving.sku_key,
-        moving.woo_id,
-        holder.id AS holder_id
+    SELECT moving.sku_key, moving.woo_id, holder.id AS holder_id
     FROM moving
     JOIN held AS holder ON holder.own_sku = moving.sku_key AND holder.id IS DISTINCT FROM moving.woo_id
 ),
 
 blocked AS (
-    SELECT
-        sku_key,
-        woo_id,
-        holder_id
+    SELECT sku_key, woo_id, holder_id
     FROM waiting
     WHERE holder_id NOT IN (SELECT woo_id FROM leaving)
     UNION
-    SELECT
-        waiting.sku_key,
-        waiting.woo_id,
-        waiting.holder_id
+    SELECT waiting.sku_key, waiting.woo_id, waiting.holder_id
     FROM waiting
     JOIN blocked ON blocked.woo_id = waiting.holder_id
 ),
@@ -75,7 +61,4 @@ taken AS (
 
 SELECT * FROM faults
 UNION ALL
-SELECT
-    sku_key,
-    fault.*
-FROM taken
+SELECT sku_key, fault.* FROM taken

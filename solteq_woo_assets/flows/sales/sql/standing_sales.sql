@@ -1,7 +1,11 @@
 -- The orders of which a sale stands in Solteq: one that no reversal has ended.
-SELECT order_id
-FROM sync.sales
-GROUP BY order_id
-HAVING
-    max(version) FILTER (type = 'Sale')
-    > coalesce(max(version) FILTER (type = 'Refund' AND refund_id IS NULL), 0)
+SELECT sale.order_id
+FROM sync.sales AS sale
+WHERE sale.type = 'Sale' AND NOT EXISTS (
+    FROM sync.sales AS reversal
+    WHERE
+        reversal.order_id = sale.order_id
+        AND reversal.type = 'Refund'
+        AND reversal.refund_id IS NULL
+        AND reversal.version >= sale.version
+)
