@@ -114,7 +114,7 @@ def merge_customers(
         steps.table("wanted", **who)
         steps.table("strangers")
         steps.table("doubts")
-        held = steps.frame("held", **who)
+        held = steps.frame("held", **who).sort("told", "key", "field")
         to_woo = [steps.frame("to_woo"), steps.frame("new_accounts")]
         if rules.remove_deleted:
             to_woo.append(steps.frame("removed"))
