@@ -4,8 +4,7 @@ WITH plain AS (
         campaigns.* REPLACE (coalesce(nullif(trim(name), ''), id) AS name),
         coalesce(opening.utc, '-infinity'::TIMESTAMP) AS starts,
         coalesce(closing.utc, 'infinity'::TIMESTAMP) AS ends,
-        plain_word(type) AS plain_type,
-        plain_word(level) AS plain_level,
+        plain_word(type) AS plain_type, plain_word(level) AS plain_level,
         plain_word(discount_type) AS plain_discount_type,
         list_distinct(
             list_transform(list_filter(targets, lambda t: trim(t) <> ''), lambda t: sku_key(t))
@@ -24,9 +23,7 @@ judged AS (
             WHEN deleted THEN campaign_verdict('off', 'deleted', 'it is deleted', '')
             WHEN NOT active THEN campaign_verdict('off', 'active', 'it is not active', '')
             WHEN plain_type <> 'simple'
-                THEN campaign_verdict(
-                    'skip', 'type', 'it cannot be expressed as a discount price (' || type || ')', ''
-                )
+                THEN campaign_verdict('skip', 'type', 'it cannot be expressed as a discount price (' || type || ')', '')
             WHEN len(customer_groups) + len(customers) > 0
                 THEN campaign_verdict('skip', 'customerGroups', 'it is for certain customers only, not public', '')
             WHEN len(store_ids) > 0 AND NOT list_contains(list_transform(store_ids, lambda s: trim(s)), $web_store)
@@ -35,8 +32,7 @@ judged AS (
                 )
             WHEN len(restrictions) > 0
                 THEN campaign_verdict(
-                    'skip',
-                    restrictions[1],
+                    'skip', restrictions[1],
                     'it is restricted in a way that cannot be expressed: ' || array_to_string(restrictions, ', '),
                     ''
                 )
@@ -47,9 +43,7 @@ judged AS (
                     'quarantine', 'discountType', 'the kind of discount is not known', 'campaign-discount-unknown'
                 )
             WHEN coalesce(value, 0) <= 0
-                THEN campaign_verdict(
-                    'quarantine', 'value', 'the discount is not above 0', 'campaign-without-value'
-                )
+                THEN campaign_verdict('quarantine', 'value', 'the discount is not above 0', 'campaign-without-value')
             WHEN plain_discount_type = 'percentage' AND value > 100
                 THEN campaign_verdict(
                     'quarantine', 'value', 'more than 100 % cannot be taken off', 'campaign-over-100-percent'
@@ -79,13 +73,9 @@ SELECT
     name,
     -- What a campaign of an unknown level names is looked for among the products, so that it can be told.
     CASE WHEN plain_level IN ('productgroup', 'supplier') THEN plain_level ELSE 'product' END AS level,
-    target_keys,
-    plain_discount_type AS discount_type,
-    value,
+    target_keys, plain_discount_type AS discount_type, value,
     CASE $campaign_choice WHEN 'priority' THEN priority ELSE 0 END AS rank,
-    starts,
-    ends,
-    recurs,
+    starts, ends, recurs,
     concat_ws(
         ' ',
         CASE WHEN len(valid_days) > 0 THEN array_to_string(valid_days, ', ') END,

@@ -17,23 +17,19 @@ named AS (
         CASE WHEN position IS NOT NULL THEN 'campaign ' || campaigns_judged.name || ' (' || campaigns_judged.id || ')'
             WHEN wanted_sale_price IS NOT NULL THEN 'its discounted price in Solteq' END AS campaign,
         coalesce(beaten.beaten, []) AS beaten,
-        public_price(compared, $now) AS old_price,
-        price_text(compared.sale_price) AS held_sale_price,
+        public_price(compared, $now) AS old_price, price_text(compared.sale_price) AS held_sale_price,
         nullif(sent.sale_price, '') AS sent_sale_price,
         coalesce(sent.is_over, FALSE) AS is_over,
-        local_text(compared.opens, $zone) AS opens_text,
-        local_text(compared.closes, $zone) AS closes_text
+        local_text(compared.opens, $zone) AS opens_text, local_text(compared.closes, $zone) AS closes_text
     FROM compared
     LEFT JOIN campaigns_judged USING (position) LEFT JOIN beaten USING (product)
     LEFT JOIN sent ON sent.woo_id = compared.id
 )
 
 SELECT
-    code AS key,
-    'update' AS action,
+    code AS key, 'update' AS action,
     CASE type WHEN 'variation' THEN 'variation' ELSE 'simple' END AS kind,
-    id AS woo_id,
-    NULL AS parent_key,
+    id AS woo_id, NULL AS parent_key,
     CASE type WHEN 'variation' THEN parent_id END AS parent_id,
     -- A sale price beside another sales price than Solteq's would be another discount, or none: they go together.
     changed([
@@ -58,9 +54,7 @@ SELECT
     old_price,
     coalesce(wanted_sale_price, wanted_regular_price) AS new_price,
     CASE WHEN wanted_sale_price IS NOT NULL AND opens > $now THEN opens END AS valid_from,
-    closes AS valid_to,
-    campaign,
-    beaten
+    closes AS valid_to, campaign, beaten
 FROM named
 WHERE
     -- A hand's work on the sale of a product that is not active is the store's affair.

@@ -3,18 +3,12 @@
 -- alone; what is not active any more has no offer. Of store products that share a SKU the one that is not in the bin,
 -- then the older one.
 WITH coded AS (
-    SELECT
-        *,
-        active AND NOT deleted AS is_active
-    FROM products
-    WHERE trim(code) <> ''
+    SELECT *, active AND NOT deleted AS is_active FROM products WHERE trim(code) <> ''
 ),
 
 single AS (
     SELECT
-        sku_key(code) AS sku,
-        any_value(id) FILTER (is_active) AS id,
-        bool_or(is_active) AS is_active,
+        sku_key(code) AS sku, any_value(id) FILTER (is_active) AS id, bool_or(is_active) AS is_active,
         coalesce(any_value(trim(code)) FILTER (is_active), any_value(trim(code))) AS code,
         any_value(at_the_cent(sales_price)) FILTER (is_active) AS regular_price
     FROM coded
@@ -25,9 +19,7 @@ single AS (
 ),
 
 held AS (
-    SELECT
-        sku_key(item.sku) AS sku,
-        item.* EXCLUDE (sku)
+    SELECT sku_key(item.sku) AS sku, item.* EXCLUDE (sku)
     FROM catalogue AS item
     LEFT JOIN catalogue AS parent ON parent.id = item.parent_id
     WHERE
@@ -37,16 +29,9 @@ held AS (
 )
 
 SELECT
-    single.code,
-    single.sku,
-    single.is_active,
-    held.* EXCLUDE (sku),
+    single.code, single.sku, single.is_active, held.* EXCLUDE (sku),
     CASE WHEN single.is_active THEN single.regular_price ELSE held.regular_price END AS wanted_regular_price,
-    offers.sale_price AS wanted_sale_price,
-    offers.product,
-    offers.opens,
-    offers.closes,
-    offers.position,
+    offers.sale_price AS wanted_sale_price, offers.product, offers.opens, offers.closes, offers.position,
     sale_changes(held, offers) AS fields
 FROM single JOIN held USING (sku) LEFT JOIN offers ON offers.id = single.id
 WHERE NOT (sale_agrees(held, offers))

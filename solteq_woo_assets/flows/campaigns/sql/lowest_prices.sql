@@ -6,10 +6,7 @@
 -- that, and where a step is known to end later, each step tells the lowest price of the 30 days before itself.
 WITH shown AS (
     SELECT
-        sku,
-        price,
-        regular_price,
-        valid_from,
+        sku, price, regular_price, valid_from,
         coalesce(valid_to, 'infinity') AS valid_to
     FROM history WHERE valid_from <= $now AND sku IN (SELECT sku FROM offers_now)
 ),
@@ -24,38 +21,26 @@ reduced AS (
 
 numbered AS (
     SELECT
-        *,
-        count(*) FILTER (grows IS NOT TRUE) OVER story AS campaign,
+        *, count(*) FILTER (grows IS NOT TRUE) OVER story AS campaign,
         count(*) FILTER (stays IS NOT TRUE) OVER story AS step
     FROM reduced WINDOW story AS (PARTITION BY sku ORDER BY valid_from)
 ),
 
 steps AS (
-    SELECT
-        sku,
-        campaign,
-        step,
-        any_value(price) AS price,
-        min(valid_from) AS began,
-        max(valid_to) AS ended
+    SELECT sku, campaign, step, any_value(price) AS price, min(valid_from) AS began, max(valid_to) AS ended
     FROM numbered GROUP BY sku, campaign, step
 ),
 
 last_steps AS (
     SELECT
-        sku,
-        price,
-        began,
-        min(began) OVER (PARTITION BY sku, campaign) AS campaign_began,
+        sku, price, began, min(began) OVER (PARTITION BY sku, campaign) AS campaign_began,
         least(ended, $now::TIMESTAMP) AS ended
     FROM steps QUALIFY row_number() OVER (PARTITION BY sku ORDER BY step DESC) = 1
 ),
 
 announced AS (
     SELECT
-        offer.id,
-        offer.sku,
-        greatest(offer.opens, $now::TIMESTAMP) AS begins,
+        offer.id, offer.sku, greatest(offer.opens, $now::TIMESTAMP) AS begins,
         campaign_began + INTERVAL 60 DAYS AS limit_of_steps,
         follows(begins, last.ended) AND offer.sale_price <= last.price AND begins < limit_of_steps
         AND (offer.closes <= limit_of_steps OR NOT isfinite(offer.closes)) AS grows,

@@ -5,10 +5,7 @@ SELECT
     CASE
         WHEN after.modified > before.modified AND after.modified <= $seen THEN after.modified ELSE $seen::TIMESTAMP
     END AS since,
-    after.regular_price,
-    after.sale_price,
-    after.date_on_sale_from_gmt,
-    after.date_on_sale_to_gmt
+    after.regular_price, after.sale_price, after.date_on_sale_from_gmt, after.date_on_sale_to_gmt
 FROM public_before AS before FULL JOIN public_after AS after USING (id, sku)
 WHERE
     before.regular_price IS DISTINCT FROM after.regular_price

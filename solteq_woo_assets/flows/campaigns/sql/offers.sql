@@ -3,12 +3,7 @@
 -- that makes the store renew the price on the minute (contract, 17), whatever its cron does. It ends a second early,
 -- because for WooCommerce a window's last second belongs to it.
 SELECT
-    product,
-    id,
-    sale_price,
-    opens,
-    closes,
-    position,
+    product, id, sale_price, opens, closes, position,
     CASE WHEN opens > $now THEN opens END AS date_on_sale_from_gmt,
     CASE WHEN isfinite(closes) THEN closes - INTERVAL 1 SECOND END AS date_on_sale_to_gmt,
     price_text(round(lowest_prices.price, 2)) AS lowest_price_30d,

@@ -1,21 +1,12 @@
 -- The offer of each product. sku: what the history of prices calls the product. A code that was another document's has
 -- no history yet.
 WITH chosen AS (
-    SELECT
-        product,
-        id,
-        sku_key(code) AS sku,
-        price AS sale_price,
-        opens,
-        closes,
-        position
+    SELECT product, id, sku_key(code) AS sku, price AS sale_price, opens, closes, position
     FROM segments JOIN sold USING (product)
 ),
 
 own AS (
-    SELECT
-        solteq_id AS id,
-        min(key) AS key
+    SELECT solteq_id AS id, min(key) AS key
     FROM links WHERE solteq_id IN (SELECT id FROM chosen) GROUP BY ALL
 ),
 

@@ -9,20 +9,13 @@ WITH instants AS (
 ),
 
 steps AS (
-    SELECT
-        sku,
-        public_price(instants, instant) AS price,
-        regular_price,
-        since,
-        instant
+    SELECT sku, public_price(instants, instant) AS price, regular_price, since, instant
     FROM instants WHERE instant IS NOT NULL
     QUALIFY price IS DISTINCT FROM lag(price) OVER (PARTITION BY sku ORDER BY instant)
 )
 
 SELECT
-    steps.sku,
-    steps.price,
-    steps.regular_price,
+    steps.sku, steps.price, steps.regular_price,
     CASE WHEN instant = since THEN coalesce(held.valid_from, instant) ELSE instant END AS valid_from,
     lead(instant) OVER (PARTITION BY steps.sku ORDER BY instant) AS valid_to
 FROM steps LEFT JOIN sync.price_history AS held

@@ -7,34 +7,21 @@ WITH ahead AS (
 ),
 
 opening AS (
-    SELECT
-        product,
-        greatest(min(starts), $now::TIMESTAMP) AS opens
-    FROM ahead GROUP BY product
+    SELECT product, greatest(min(starts), $now::TIMESTAMP) AS opens FROM ahead GROUP BY product
 ),
 
 best AS (
-    SELECT
-        product,
-        any_value(opens) AS opens,
-        min(row(-rank, price, coalesce(position, 0))) AS best
+    SELECT product, any_value(opens) AS opens, min(row(-rank, price, coalesce(position, 0))) AS best
     FROM ahead JOIN opening USING (product) WHERE starts <= opens GROUP BY product
 ),
 
 chosen AS (
-    SELECT
-        product,
-        opens,
-        -best[1] AS rank,
-        best[2] AS price,
-        nullif(best[3], 0) AS position
+    SELECT product, opens, -best[1] AS rank, best[2] AS price, nullif(best[3], 0) AS position
     FROM best
 ),
 
 beaten AS (
-    SELECT
-        ahead.product,
-        min(ahead.starts) AS at
+    SELECT ahead.product, min(ahead.starts) AS at
     FROM ahead JOIN chosen USING (product)
     WHERE ahead.starts > opens AND (ahead.rank > chosen.rank OR ahead.rank = chosen.rank AND ahead.price < chosen.price)
     GROUP BY ahead.product
@@ -42,9 +29,7 @@ beaten AS (
 
 alike AS (
     SELECT
-        product,
-        starts,
-        ends,
+        product, starts, ends,
         max(ends) OVER (
             PARTITION BY product ORDER BY starts, ends ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS reached
@@ -59,9 +44,7 @@ lasting AS (
 )
 
 SELECT
-    chosen.product,
-    opens,
+    chosen.product, opens,
     least(until, coalesce(beaten.at, 'infinity'::TIMESTAMP)) AS closes,
-    price,
-    chosen.position
+    price, chosen.position
 FROM chosen JOIN lasting USING (product) LEFT JOIN beaten USING (product)

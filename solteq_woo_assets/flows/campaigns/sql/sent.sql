@@ -1,10 +1,7 @@
 -- What was last sent of the sale that the store holds tells a hand's work from ours. One that is over by now was ended
 -- by the store itself.
 WITH delivered AS (
-    SELECT
-        woo_id,
-        settled_at,
-        unnest(changes) AS change
+    SELECT woo_id, settled_at, unnest(changes) AS change
     FROM deliveries
     WHERE state = 'delivered' AND woo_id IN (SELECT id FROM compared)
 )

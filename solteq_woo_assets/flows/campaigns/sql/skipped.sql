@@ -22,20 +22,11 @@ without_price AS (
 )
 
 SELECT
-    id AS key,
-    'skip' AS action,
-    'campaign' AS kind,
-    NULL AS woo_id,
-    NULL AS parent_key,
-    NULL AS parent_id,
-    [] AS changes,
-    'campaign ' || name || ': ' || reason AS reason,
-    NULL AS old_price,
-    NULL AS new_price,
+    id AS key, 'skip' AS action, 'campaign' AS kind, NULL AS woo_id, NULL AS parent_key, NULL AS parent_id,
+    [] AS changes, 'campaign ' || name || ': ' || reason AS reason, NULL AS old_price, NULL AS new_price,
     CASE WHEN isfinite(starts) THEN starts END AS valid_from,
     CASE WHEN isfinite(ends) THEN ends END AS valid_to,
-    name AS campaign,
-    [] AS beaten
+    name AS campaign, [] AS beaten
 FROM without_price
 WHERE ends > $now
 ORDER BY id

@@ -1,21 +1,14 @@
 -- What becomes of each campaign that covers a product, and of the product's own discounted price.
 WITH touched AS (
     SELECT
-        product,
-        position,
-        trim(code) AS code,
-        set_by(name, campaigns_judged.id) AS campaign,
+        product, position, trim(code) AS code, set_by(name, campaigns_judged.id) AS campaign,
         CASE
             WHEN level = 'productgroup' THEN 'product group ' || product_group
             WHEN level = 'supplier' THEN 'supplier ' || supplier
             WHEN list_contains(target_keys, sku_key(code)) THEN 'the product'
             ELSE 'model ' || model_number
         END AS touches,
-        days_and_hours,
-        starts,
-        ends,
-        held,
-        reason,
+        days_and_hours, starts, ends, held, reason,
         CASE
             WHEN held IS NULL THEN campaign_price(sales_price, discount_type, value, max_discount_percent)
         END AS price,
@@ -23,13 +16,8 @@ WITH touched AS (
     FROM covered JOIN sold USING (product) JOIN campaigns_judged USING (position)
     UNION ALL BY NAME
     SELECT
-        product,
-        NULL AS position,
-        trim(code) AS code,
-        set_by(NULL, NULL) AS campaign,
-        'the product' AS touches,
-        '-infinity'::TIMESTAMP AS starts,
-        'infinity'::TIMESTAMP AS ends,
+        product, NULL AS position, trim(code) AS code, set_by(NULL, NULL) AS campaign, 'the product' AS touches,
+        '-infinity'::TIMESTAMP AS starts, 'infinity'::TIMESTAMP AS ends,
         CASE WHEN discounted_price <= 0 THEN 'quarantine' END AS held,
         CASE WHEN discounted_price <= 0 THEN 'it is not above 0' END AS reason,
         campaign_price(sales_price, 'fixedprice', discounted_price, max_discount_percent) AS price,
@@ -54,12 +42,9 @@ best AS (
 )
 
 SELECT
-    code,
-    campaign,
-    touches,
+    code, campaign, touches,
     concat_ws(
-        ', ',
-        nullif(days_and_hours, ''),
+        ', ', nullif(days_and_hours, ''),
         concat_ws(
             ' – ',
             CASE WHEN isfinite(starts) THEN local_text(starts, $zone) ELSE 'since ever' END,

@@ -3,9 +3,7 @@ WITH sold AS (SELECT id, day FROM snapshot.woo_sales WHERE day IN (SELECT unnest
 
 booked AS (
     SELECT
-        day,
-        count(*) AS booked,
-        sum(document_total(document, 'gross')) AS gross,
+        day, count(*) AS booked, sum(document_total(document, 'gross')) AS gross,
         sum(document_total(document, 'vat')) AS vat,
         -sum(document_total(document, 'gross')) FILTER (type = 'Refund') AS refunds
     FROM sync.sales

@@ -25,8 +25,7 @@ sold AS (
 )
 
 SELECT
-    id AS order_id,
-    created_at AS since,
+    id AS order_id, created_at AS since,
     CASE
         WHEN held.key IS NOT NULL THEN 'held back: ' || held.reason
         WHEN refused.woo_id IS NOT NULL THEN 'Solteq refused it: ' || refused.reason

@@ -10,9 +10,7 @@ WITH sold AS (
 refunds AS (SELECT order_id, sum(amount) AS refunded FROM snapshot.woo_sales_refunds GROUP BY ALL)
 
 SELECT
-    day,
-    count(*) FILTER (gone IS NULL) AS orders,
-    count(*) FILTER (is_sale) AS sales,
+    day, count(*) FILTER (gone IS NULL) AS orders, count(*) FILTER (is_sale) AS sales,
     coalesce(sum(total) FILTER (is_sale), 0)::DOUBLE AS gross,
     coalesce(sum(total_tax) FILTER (is_sale), 0)::DOUBLE AS vat,
     coalesce(sum(refunded) FILTER (is_sale), 0)::DOUBLE AS refunds

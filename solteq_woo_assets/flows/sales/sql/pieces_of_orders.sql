@@ -8,5 +8,4 @@ WITH lines AS (
     GROUP BY order_id, line_id
 )
 
-SELECT coalesce(sum(greatest(held, sold)), 0)::DOUBLE AS pieces
-FROM lines
+SELECT coalesce(sum(greatest(held, sold)), 0)::DOUBLE AS pieces FROM lines

@@ -1,8 +1,7 @@
 -- Orders of which Solteq is asked what it has: those that the ledger has nothing of, or that are to be asked for again.
 WITH sold AS (
     SELECT
-        *,
-        order_mark(content, gone, $ways) AS mark,
+        *, order_mark(content, gone, $ways) AS mark,
         id IN (SELECT order_id FROM sync.sales WHERE state = 'booked') AS is_known,
         id IN (SELECT order_id FROM sync.sales WHERE state = 'pending') AS is_pending,
         list_has_any($orders, [id::VARCHAR, number]) AS is_meant,

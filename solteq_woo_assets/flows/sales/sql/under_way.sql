@@ -23,7 +23,4 @@ pieces AS (
     WHERE lines.line_id = taken.line_id
 )
 
-SELECT pieces.*, since, why
-FROM pieces
-JOIN holding USING (order_id)
-WHERE sku <> ''
+SELECT pieces.*, since, why FROM pieces JOIN holding USING (order_id) WHERE sku <> ''
