@@ -2,8 +2,8 @@
 
 The order of things is what makes it safe to be killed at any point:
 
-1. Writes that an earlier run left pending are settled. Both sides were read since, so what is not in the delta any more
-   was done, and what still is goes out again.
+1. Writes that an earlier run left pending are settled. Both sides were read since: a write that is not due any more
+   counts as done, and one that still is goes out again. Sales ask Solteq for a document before they send it again.
 2. Writes go into the ledger as pending, in one transaction: all of them, or a portion right before it leaves.
 3. Lots leave side by side, who gives up a unique value before who takes it. A lot that fails as a whole is halved until
    the bad write stands alone. An answer is stored in the transaction that settles it in the ledger.

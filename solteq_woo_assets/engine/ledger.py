@@ -80,7 +80,7 @@ def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: S
             "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
             "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
             "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
-            "ELSE 'the run was interrupted; found done in the store' END "
+            "ELSE 'the run was interrupted; not due any more' END "
             "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id, state",
             {"flow": flow},
         ).fetchall()

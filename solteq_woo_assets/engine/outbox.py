@@ -65,7 +65,10 @@ class Outbox(ABC, Generic[M, R]):
         return [writes], []
 
     def bodies(self, writes: Sequence[Write[M]], outcomes: list[Outcome[M, R]]) -> Mapping[Write[M], Any]:
-        """Each write as it goes on the wire; the outcomes of those that need not or cannot go are added."""
+        """Each write as it goes on the wire; the outcomes of those that need not or cannot go are added.
+
+        An outbox may ask the other side here whether a write was done by an earlier run.
+        """
         del outcomes
         return dict.fromkeys(writes)
 

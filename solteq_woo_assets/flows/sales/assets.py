@@ -29,13 +29,12 @@ from solteq_woo_assets.engine.steps import (
     without_refused,
 )
 from solteq_woo_assets.flow import Comparison
-from solteq_woo_assets.flows.sales import books as sales_books
-from solteq_woo_assets.flows.sales import lookups as sales_adoption
-from solteq_woo_assets.flows.sales import plan as sales_plan
+from solteq_woo_assets.flows.sales import books, lookups
 from solteq_woo_assets.flows.sales.frames import local_day
 from solteq_woo_assets.flows.sales.guard_rails import GUARD_RAILS
 from solteq_woo_assets.flows.sales.orders import ReceiptRules
 from solteq_woo_assets.flows.sales.outbox import SalesOutbox
+from solteq_woo_assets.flows.sales.plan import plan, with_whole_orders_waiting, without_orders
 from solteq_woo_assets.flows.sales.snapshots import FLOW, begin, read_changed, read_days
 from solteq_woo_assets.flows.sales.source import SOURCE
 from solteq_woo_assets.flows.sales.tables import TABLES
@@ -66,7 +65,7 @@ def _ops(occasion: Occasion, settings: Settings) -> dict[str, Any]:
 
 def compare(connection: duckdb.DuckDBPyConnection, settings: Settings, _now: datetime) -> Comparison:
     """The documents that Solteq lacks, by what was last read of the store and what was booked."""
-    return sales_plan.plan(connection, receipt_rules(settings))
+    return plan(connection, receipt_rules(settings))
 
 
 def receipt_rules(settings: Settings) -> ReceiptRules:
@@ -168,7 +167,7 @@ def woo_sales(
                 shop.database, shop.woo, zone, days[0], days[-1], in_flight=shop.settings.requests_in_flight
             )
         with shop.database.transaction() as connection:
-            by_day = sales_books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(shop.settings))
+            by_day = books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(shop.settings))
         quarantined = warn_of_quarantine(context, shop.database, FLOW) if counts.quarantined else 0
     _tell_by_day(context, by_day, days)
     metadata = {**read_metadata(counts, effort), "quarantined": quarantined, "days": len(counts.days)}
@@ -207,7 +206,7 @@ def sales_delta(
     """
     rules = receipt_rules(shop.settings)
     with shop.step(context, FLOW) as effort:
-        adoption = sales_adoption.adopt(
+        adoption = lookups.adopt(
             shop.database,
             shop.solteq.sales.find,
             rules,
@@ -240,10 +239,10 @@ def sales_delta(
     )
 
 
-def _looked_up_again(config: SalesDeltaConfig, settings: Settings) -> sales_adoption.Again:
+def _looked_up_again(config: SalesDeltaConfig, settings: Settings) -> lookups.Again:
     today = local_day(utc_now(), ZoneInfo(settings.timezone))
     since = today - timedelta(days=config.look_up_days - 1) if config.look_up_days else None
-    return sales_adoption.Again(since, config.retry, conflicts=config.retry_refused)
+    return lookups.Again(since, config.retry, conflicts=config.retry_refused)
 
 
 def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, changes: pl.DataFrame) -> int:
@@ -262,7 +261,7 @@ def _store(connection: duckdb.DuckDBPyConnection, config: SalesDeltaConfig, chan
     if not config.retry_refused:
         kept, refused = without_refused(connection, FLOW, others)
         dropped = others.join(kept, on="key", how="anti")["woo_id"].to_list()
-        others = sales_plan.with_whole_orders_waiting(sales_plan.without_orders(kept, dropped))
+        others = with_whole_orders_waiting(without_orders(kept, dropped))
     changes = pl.concat([again, others])
     connection.execute("DELETE FROM delta.sales_delta")
     with sql.reading(connection, changes=changes):
@@ -301,11 +300,11 @@ def solteq_sales(
         counts = send(context, shop, SALES)
         days = [date.fromisoformat(key) for key in context.partition_keys]
         with shop.database.transaction() as connection:
-            touched = sales_books.days_of_run(connection, context.run.run_id)
-            by_day = sales_books.booked_by_day(connection, {*days, *touched})
-            shown = sales_books.last_days(local_day(utc_now(), ZoneInfo(shop.settings.timezone)), DAYS_SHOWN)
-            in_store = sales_books.orders_by_day(connection, shown, receipt_rules(shop.settings))
-            in_solteq = sales_books.booked_by_day(connection, shown)
+            touched = books.days_of_run(connection, context.run.run_id)
+            by_day = books.booked_by_day(connection, {*days, *touched})
+            shown = books.last_days(local_day(utc_now(), ZoneInfo(shop.settings.timezone)), DAYS_SHOWN)
+            in_store = books.orders_by_day(connection, shown, receipt_rules(shop.settings))
+            in_solteq = books.booked_by_day(connection, shown)
     _tell_by_day(context, by_day, days)
     if counts.delivered:
         context.add_asset_metadata({"last_30_days": sales_per_day(in_store, in_solteq, shown)})
@@ -355,10 +354,10 @@ def days_agree(
     today = local_day(shop.clock(), ZoneInfo(shop.settings.timezone))
     with failing_in_words():
         with shop.database.transaction() as connection:
-            days = sales_books.days_of_run(connection, context.run.run_id)
-            days |= sales_books.partition_days(context.run.tags)
-            days |= sales_books.last_days(today, config.last_days)
-        agreement = sales_books.compare(
+            days = books.days_of_run(connection, context.run.run_id)
+            days |= books.partition_days(context.run.tags)
+            days |= books.last_days(today, config.last_days)
+        agreement = books.compare(
             shop.database, receipt_rules(shop.settings), days, shop.solteq.sales.find if config.read_back else None
         )
     return dg.AssetCheckResult(
