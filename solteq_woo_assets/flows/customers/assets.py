@@ -202,12 +202,12 @@ def woo_customer_delta(
     written to. Table `delta.woo_customer_delta`.
     """
     with shop.step(context, FLOW) as effort:
-        first = _look(context, shop).to_woo
-        ids = first.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
+        first = _look(context, shop)
+        ids = first.merge.to_woo.filter(pl.col("kind") == "customer")["woo_id"].drop_nulls().to_list()
         if ids:
             refresh_accounts(shop.database, shop.woo, ids, tax_code_meta=shop.settings.tax_code_meta)
         with shop.database.transaction() as connection:
-            merge, changes, verdicts = _settle(connection, config, shop.settings, let_pass=config.let_pass)
+            merge, changes, verdicts = _settle(connection, config, shop.settings, first, let_pass=config.let_pass)
         quarantined = warn_of_quarantine(context, shop.database, TO_WOO)
     return dg.MaterializeResult(
         metadata=_delta_metadata(shop, merge, changes, quarantined, effort),
@@ -227,36 +227,39 @@ def solteq_customer_delta(
     nothing is told of them. Table `delta.solteq_customer_delta`.
     """
     with shop.step(context, FLOW) as effort:
-        _look(context, shop)
+        first = _look(context, shop)
         with shop.database.transaction() as connection:
-            merge, _, _ = _settle(connection, config, shop.settings)
+            merge, _, _ = _settle(connection, config, shop.settings, first)
         quarantined = warn_of_quarantine(context, shop.database, TO_SOLTEQ)
     metadata = _delta_metadata(shop, merge, merge.to_solteq, quarantined, effort)
     return dg.MaterializeResult(metadata=metadata)
 
 
-def _look(context: dg.AssetExecutionContext, shop: Shop) -> Merge:
+def _look(context: dg.AssetExecutionContext, shop: Shop) -> customer_links.People:
     """The writes to come; the store's staff is read again if it matters."""
     with shop.database.transaction() as connection:
         first = customer_links.look(connection, customer_rules(shop.settings))
     if first.depends_on_staff:
         _read_staff(context, shop)
-    return first.merge
+    return first
 
 
 def _settle(
     connection: duckdb.DuckDBPyConnection,
     config: DeltaConfig,
     settings: Settings,
+    first: customer_links.People,
     *,
     let_pass: Sequence[str] | None = None,
 ) -> tuple[Merge, pl.DataFrame, list[Verdict]]:
     """Merge, and make both deltas: news that one direction reads must wake the other's sensor.
 
+    :param first: the look before the staff was read again
     :param let_pass: see ``guard``; the rails are those of the store's delta, which the other direction leaves alone
     :return: the merge, the store's delta as its guard rails left it, and what they say
     """
-    people = customer_links.look(connection, customer_rules(settings))
+    # Where nobody is to be linked or written, nothing was read since the first look.
+    people = customer_links.look(connection, customer_rules(settings)) if first.depends_on_staff else first
     changes, verdicts = _store(connection, config, settings, people, let_pass)
     if customer_links.stopped(connection) != people.kept:  # others may part now than by the last delta
         people = customer_links.look(connection, customer_rules(settings))
