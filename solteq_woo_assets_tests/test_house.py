@@ -34,6 +34,8 @@ RULES = ("rules.py", "adoption.py", "explanation.py")
 """Where a flow's rules begin. What they import is pure, too."""
 IO = {"requests", "os", "socket", "time", "random", "sqlite3", "subprocess", "pathlib", "dagster"}
 
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 450, 45
+
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -76,6 +78,16 @@ def test_imports_go_one_way(path: Path) -> None:
     """automation, doctor, cli → flows → engine → clients → settings."""
     rooms = {names[0] for names in ours(path)}
     assert rooms <= MAY_IMPORT[room(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_are_short(path: Path) -> None:
+    """What does not fit on two screens is read by nobody."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= LINES_OF_A_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < LINES_OF_A_FUNCTION, node.name
 
 
 @pytest.mark.parametrize("path", sorted(SANDBOX.rglob("*.py")), ids=lambda path: path.name)

@@ -10,10 +10,10 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from solteq_woo_assets.engine.feeds import FeedTable
 from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import ReadCounts
-from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.engine.steps import (
     OWNERS,
     READ_FIRST,

@@ -24,6 +24,7 @@ from solteq_woo_assets.engine.snapshot import (
     watermark,
 )
 from solteq_woo_assets.engine.upgrades import bring_up
+from solteq_woo_assets.flows.balances.source import FEED
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 from solteq_woo_assets.flows.products import snapshots
 from solteq_woo_assets.flows.products.snapshots import read_catalogue
@@ -202,8 +203,8 @@ def test_a_tombstone_buries_what_is_not_newer_and_counts_once(memory: Connection
         version="modified_at",
     )
     stones = [stone("A", 1), stone("A", 2), stone("B", 2), stone("unknown", 2)]
-    assert snapshot._mark_deleted(memory, SOLTEQ_BALANCES, stones) == 1
-    assert snapshot._mark_deleted(memory, SOLTEQ_BALANCES, stones) == 0
+    assert FEED._mark_deleted(memory, stones) == 1
+    assert FEED._mark_deleted(memory, stones) == 0
     found = memory.execute(
         f"SELECT product_code, store_id, deleted, modified_at FROM {SOLTEQ_BALANCES} ORDER BY ALL"
     ).fetchall()

@@ -6,8 +6,8 @@ import duckdb
 
 from solteq_woo_assets.clients.solteq_documents import Document
 from solteq_woo_assets.engine.assets import agreement_check, delivery_asset, delta_asset, feed_asset
+from solteq_woo_assets.engine.feeds import FeedTable
 from solteq_woo_assets.engine.flow import Flow
-from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.flow import CHANGES, CHANGES_SCHEMA, Comparison
 from solteq_woo_assets.flows.products.outbox import ProductOutbox
 from solteq_woo_assets.settings import Settings

@@ -5,7 +5,7 @@ from datetime import datetime
 import duckdb
 
 from solteq_woo_assets.clients.solteq_documents import BalanceDocument
-from solteq_woo_assets.engine.sources import FeedTable
+from solteq_woo_assets.engine.feeds import FeedTable
 from solteq_woo_assets.engine.steps import count_rows
 from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from solteq_woo_assets.clients.solteq_documents import CampaignDocument
+from solteq_woo_assets.engine.feeds import FeedTable
 from solteq_woo_assets.engine.snapshot import watermark
-from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.flows.campaigns.pricing import PricingRules
 from solteq_woo_assets.flows.campaigns.tables import SOLTEQ_CAMPAIGNS
 from solteq_woo_assets.settings import Settings

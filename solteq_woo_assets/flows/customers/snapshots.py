@@ -12,6 +12,7 @@ from solteq_woo_assets.clients.woo_customers import StoreCustomer, StoreOrder
 from solteq_woo_assets.clients.woo_pages import Page, gathered
 from solteq_woo_assets.engine import sql
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
+from solteq_woo_assets.engine.feeds import FeedTable
 from solteq_woo_assets.engine.shop import Shop
 from solteq_woo_assets.engine.snapshot import (
     ROWS_PER_TRANSACTION,
@@ -21,7 +22,6 @@ from solteq_woo_assets.engine.snapshot import (
     outdate,
     watermark,
 )
-from solteq_woo_assets.engine.sources import FeedTable
 from solteq_woo_assets.engine.unreadable import StoreRows
 from solteq_woo_assets.flows.customers import erased
 from solteq_woo_assets.flows.customers.frames import SOLTEQ_ID_META, account_frame, customer_frame, guest_frame

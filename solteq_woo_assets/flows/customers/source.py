@@ -1,8 +1,8 @@
 """The sources of customers, which the sensors of the two flows watch."""
 
+from solteq_woo_assets.engine.feeds import PAGE_SIZE
 from solteq_woo_assets.engine.flow import Source
 from solteq_woo_assets.engine.shop import Shop
-from solteq_woo_assets.engine.sources import PAGE_SIZE
 from solteq_woo_assets.flows.customers.snapshots import ACCOUNTS, FEED, known_accounts
 
 FLOW = "customers"

@@ -68,8 +68,7 @@ def read_catalogue(
     counts = ReadCounts(full=full)
     if full or not facts_are_known:
         _store_facts(database, woo.store_facts())
-    newest: datetime | None = None
-    seen: set[int] = set()
+    newest, seen = None, set[int]()
     for lot in gathered(_pages(woo, None if full or before is None else before.position), ROWS_PER_TRANSACTION):
         newest = max(filter(None, (newest, *(product.date_modified_gmt for product in lot.rows))), default=None)
         seen.update(row.id for row in (*lot.rows, *lot.unreadable))
@@ -78,8 +77,7 @@ def read_catalogue(
             # A store that was restored from a backup has older versions than we know, and they are the truth.
             before_the_read = woo.their_time(started) - WOO_OVERLAP if full else None
             counts.changed += merge_catalogue(connection, lot.rows, seen=clock(), replaced_before=before_the_read)
-            read = [product.id for product in lot.rows]
-            counts.quarantined += STORE_PRODUCTS.hold(connection, read, lot.unreadable)
+            counts.quarantined += STORE_PRODUCTS.hold(connection, [each.id for each in lot.rows], lot.unreadable)
     with database.transaction() as connection:
         if full:
             gone = {row[0] for row in known}.difference(seen)
