@@ -46,14 +46,15 @@ def without_passes(
 ) -> duckdb.DuckDBPyRelation:
     """The rows of a delta with these actions, without those that somebody let pass and that are yet to be delivered."""
     return connection.sql(
-        f"FROM delta.{delta} WHERE action IN {tuple(actions)} AND key NOT IN "
-        f"(SELECT key FROM sync.stopped WHERE rail = '{rail}' AND flow = '{flow}' AND {_MAY_GO})"
+        f"FROM delta.{delta} WHERE list_contains($actions, action) AND key NOT IN "
+        f"(SELECT key FROM sync.stopped WHERE rail = $rail AND flow = $flow AND {_MAY_GO})",
+        params={"actions": list(actions), "rail": rail, "flow": flow},
     )
 
 
 def passed_deliveries(connection: duckdb.DuckDBPyConnection, rail: str) -> duckdb.DuckDBPyRelation:
     """The ids of deliveries that somebody let pass."""
-    return connection.sql(f"SELECT unnest(delivery_ids) FROM sync.stopped WHERE rail = '{rail}'")
+    return connection.sql("SELECT unnest(delivery_ids) FROM sync.stopped WHERE rail = $rail", params={"rail": rail})
 
 
 def frame(keys: Collection[str]) -> pl.DataFrame:
