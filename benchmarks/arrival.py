@@ -75,8 +75,9 @@ def _arrival(solteq: Sandbox, woo: Sandbox, graphql: str, number: int) -> float:
 
 def _simple_product(woo: Sandbox) -> dict[str, Any]:
     """A simple product that the two sides agree on."""
-    products = woo.store_products(type="simple", per_page="100", orderby="id", order="asc", status="any")
-    return next(product for product in products if product["regular_price"] and not product["sale_price"])
+    products = woo.store_products(per_page="100", orderby="id", order="asc")
+    simple = (product for product in products if product["type"] == "simple")
+    return next(product for product in simple if product["regular_price"] and not product["sale_price"])
 
 
 @contextmanager

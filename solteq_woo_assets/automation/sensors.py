@@ -80,7 +80,7 @@ def _look(instance: dg.DagsterInstance, flow: Flow, shop: Shop) -> dg.RunRequest
     if pause:
         return dg.SkipReason(pause)
     # What a failed run was for may be in the snapshot already, and then nobody says it again.
-    why = "the last run failed" if failures else _left_over(flow, shop) or flow.source.news(shop)
+    why = "the last run failed" if failures else left_over(flow, shop) or flow.source.news(shop)
     if not why:
         return dg.SkipReason(f"Nothing new: asked {flow.source.asks}.")
     return dg.RunRequest(
@@ -113,7 +113,7 @@ def _pause(instance: dg.DagsterInstance, job: str, seconds: int, failures: int, 
     return f"The last {failures} run(s) of {job} failed; the next try is in {left.total_seconds():.0f} s."
 
 
-def _left_over(flow: Flow, shop: Shop) -> str | None:
+def left_over(flow: Flow, shop: Shop) -> str | None:
     """Work that is due without any news, in words, or ``None``."""
     with shop.database.transaction() as connection:
         before = watermark(connection, flow.source.table)

@@ -1,0 +1,142 @@
+"""A history: events planned from a seed, played in a world, and judged after quiet."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from solteq_woo_assets_tests.simulation import judge, misfortunes, people_of_solteq, people_of_store
+from solteq_woo_assets_tests.simulation.actions import Action
+from solteq_woo_assets_tests.simulation.scheduler import Process
+from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
+
+ACTIONS: dict[str, Action] = {
+    action.name: action for module in (people_of_store, people_of_solteq, misfortunes) for action in module.ACTIONS
+}
+RUN = "run"
+EVENTS, RUNS = 80, 34
+_QUIET_ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens. ``kind``: an action's name, or ``run``. ``step``: within the run before it, at that step.
+
+    ``number`` says which chance it has: it stays the same when other events are left out.
+    """
+
+    number: int
+    kind: str
+    step: int | None = None
+
+
+@dataclass
+class History:
+    """What came of a seed. ``broken``: promises that were not kept, in words; empty when all were."""
+
+    seed: str
+    events: Sequence[Event]
+    story: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+
+def plan(seed: str) -> list[Event]:
+    """The events of a seed; about every third one that follows a run happens within it."""
+    random = Random(f"{seed} plan")
+    kinds = [RUN] * RUNS + random.choices(list(ACTIONS), [each.weight for each in ACTIONS.values()], k=EVENTS - RUNS)
+    random.shuffle(kinds)
+    events: list[Event] = []
+    for number, kind in enumerate(kinds):
+        is_within = kind != RUN and number > 0 and random.random() < ACTIONS[kind].within
+        events.append(Event(number, kind, random.randint(1, 60) if is_within else None))
+    return events
+
+
+def play(seed: str, events: Sequence[Event] | None = None, tell: Callable[[str], None] | None = None) -> History:
+    """Play a seed's events, or these of them.
+
+    :param tell: hears each line of the story as it happens
+    """
+    history = History(seed, plan(seed) if events is None else events)
+    with TemporaryDirectory(dir=_memory(), prefix="history-") as folder:
+        world = World(seed, Path(folder) / "shop")
+        world.folder.mkdir()
+        with world.existing():
+            _play(world, history.events)
+            _quiet(world)
+            history.broken = judge.verdict(world)
+    history.story, history.counts = world.story, world.counts
+    if tell:
+        for line in [*history.story, *(f"BROKEN: {each}" for each in history.broken)]:
+            tell(line)
+    return history
+
+
+def _memory() -> str | None:
+    """A folder in memory, where the system has one: nothing here has to outlive a power cut."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+
+def _play(world: World, events: Sequence[Event]) -> None:
+    people_of_solteq.open_shop(world, Random(f"{world.seed} shop"))
+    people_of_store.open_shop(world, Random(f"{world.seed} store"))
+    left = list(events)
+    while left:
+        event = left.pop(0)
+        _pass_time(world, Random(f"{world.seed} {event.number} time"))
+        if event.kind != RUN:
+            _act(world, event)
+            continue
+        within: list[Event] = []
+        while left and left[0].step is not None:
+            within.append(left.pop(0))
+        _run(world, event, within)
+        for late in within:  # the run was over before
+            _act(world, late)
+
+
+def _pass_time(world: World, random: Random) -> None:
+    minutes = random.choice((0.1, 0.5, 1, 2, 5, 10, 30, 90, 300))
+    world.clock.advance(60 * minutes * random.uniform(0.5, 1.5))
+
+
+def _act(world: World, event: Event) -> None:
+    random = Random(f"{world.seed} {event.number}")
+    action = ACTIONS[event.kind]
+    what = action.do(world, random)
+    if what:
+        world.count(action.counted)
+        world.tell(action.who, what)
+
+
+def _run(world: World, event: Event, within: list[Event]) -> None:
+    random = Random(f"{world.seed} {event.number}")
+    flows = random.sample(FLOW_NAMES, random.choice((1, 1, 1, 2, 2, 3)))
+    occasion = random.choice(("sensor", "sensor", "sensor", "schedule", "reconcile", "retry"))
+
+    def at_step(process: Process, _what: str, number: int) -> None:
+        for due in [each for each in within if each.step is not None and each.step <= number]:
+            within.remove(due)
+            world.running = process
+            _act(world, due)
+            world.running = None
+            if world.dying is process:
+                world.dying = None
+                world.scheduler.kill(process)
+
+    world.run(random, *flows, occasion=occasion, at_step=at_step)
+
+
+def _quiet(world: World) -> None:
+    """No more misfortune, and runs until nothing changes; a night passes with its full comparison."""
+    misfortunes.end(world)
+    random = Random(f"{world.seed} quiet")
+    for number in range(_QUIET_ROUNDS):
+        world.clock.advance(3600 * (12 if number == 2 else 0.2))
+        before = world.writes
+        for flow in FLOW_NAMES:
+            world.run(random, flow, occasion="reconcile" if number in (0, 3) else "sensor")
+        if number > 3 and world.writes == before:
+            return
