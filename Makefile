@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-slow screenshots week check docs bench lock clean
+.PHONY: run test test-slow screenshots week check docs histories history bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
 	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
@@ -35,6 +35,14 @@ check: $(INSTALLED)  ## lint, format and types, of Python and SQL
 
 docs: $(INSTALLED)  ## the documentation, in build/docs; a broken link fails
 	$(BIN)/sphinx-build -W -n --keep-going -E -q docs build/docs
+
+histories: $(INSTALLED)  ## the shop's life simulated: N=… MINUTES=… SEED=first
+	PYTHONHASHSEED=0 $(BIN)/python -m solteq_woo_assets_tests.simulation histories \
+		$(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--first $(SEED))
+
+history: $(INSTALLED)  ## the story of one seed: SEED=… UPTO=… ONLY=…
+	@PYTHONHASHSEED=0 $(BIN)/python -m solteq_woo_assets_tests.simulation history $(SEED) \
+		$(if $(UPTO),--upto $(UPTO)) $(if $(ONLY),--only $(ONLY))
 
 bench: $(INSTALLED)  ## figures, as a table and JSON; no pass or fail
 	$(BIN)/python -m benchmarks

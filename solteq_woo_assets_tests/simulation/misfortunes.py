@@ -69,9 +69,8 @@ def fill_disk(world: World, _random: Random) -> str:
     return "the disk is full" if world.disk_is_full else "the disk has room again"
 
 
-def back_up(world: World, _random: Random) -> str:
-    world.back_up()
-    return "the database is backed up"
+def back_up(world: World, _random: Random) -> str | None:
+    return "the database is backed up" if world.back_up() else None
 
 
 def restore(world: World, random: Random) -> str | None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -239,9 +240,12 @@ class World:
 
     # The integration's machine
 
-    def back_up(self) -> None:
-        """Copy the database, as a nightly job of the shop does."""
+    def back_up(self) -> bool:
+        """Copy the database, as a nightly job of the shop does; whether there is one."""
+        if not self.settings.database.exists():
+            return False
         self._backups.append((self.clock.now, self.settings.database.read_bytes()))
+        return True
 
     def restore(self, random: Random) -> datetime | None:
         """Put an earlier copy of the database back; of when it is, ``None`` without any."""
@@ -255,7 +259,7 @@ class World:
     def lose(self) -> None:
         """The database is gone."""
         self._stop()
-        self.settings.database.unlink()
+        self.settings.database.unlink(missing_ok=True)
 
     def _stop(self) -> None:
         engine_database._stop_idle()
@@ -269,9 +273,13 @@ class World:
             patch.setattr(http, "Deadline", Deadline)
             patch.setattr(StateDatabase, "transaction", self._stepping(StateDatabase.transaction))
             make_database(self.settings.database)
+            log = logging.getLogger("flows")
+            log.addHandler(_ToStory(self))
+            log.propagate = False
             try:
                 yield
             finally:
+                log.handlers.clear()
                 engine_database._stop_idle()
                 shutil.rmtree(self.folder)
 
@@ -288,6 +296,17 @@ class World:
             self.scheduler.step("committed")
 
         return stepping
+
+
+class _ToStory(logging.Handler):
+    """What runs log is part of the story."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.WARNING)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._world.story.append(f"{self._world.clock.now:%d %H:%M:%S.%f} log: {record.getMessage()[:300]}")
 
 
 FLOW_NAMES: Sequence[str] = tuple(flow.name for flow in FLOWS)
