@@ -37,11 +37,11 @@ docs: $(INSTALLED)  ## the documentation, in build/docs; a broken link fails
 	$(BIN)/sphinx-build -W -n --keep-going -E -q docs build/docs
 
 histories: $(INSTALLED)  ## the shop's life simulated: N=… MINUTES=… SEED=first
-	PYTHONHASHSEED=0 $(BIN)/python -m solteq_woo_assets_tests.simulation histories \
+	$(BIN)/python -m solteq_woo_assets_tests.simulation histories \
 		$(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--first $(SEED))
 
 history: $(INSTALLED)  ## the story of one seed: SEED=… UPTO=… ONLY=…
-	@PYTHONHASHSEED=0 $(BIN)/python -m solteq_woo_assets_tests.simulation history $(SEED) \
+	@$(BIN)/python -m solteq_woo_assets_tests.simulation history $(SEED) \
 		$(if $(UPTO),--upto $(UPTO)) $(if $(ONLY),--only $(ONLY))
 
 bench: $(INSTALLED)  ## figures, as a table and JSON; no pass or fail

@@ -56,13 +56,16 @@ class FlowLeases:
                 f"Another run of {flow} is under way ({holder or 'just beginning'}) and went on for "
                 f"{self._wait_seconds:.0f} s more. Run again when it has ended."
             ) from None
-        crashed = self._holder(flow)
-        if self._outlives_its_file(flow):
+        try:
+            crashed = self._holder(flow)
+            if self._outlives_its_file(flow):
+                raise FlowBusyError(
+                    f"Another run of {flow} is under way ({crashed}), though its lease file was deleted. "
+                    "Run again when it has ended."
+                )
+        except BaseException:
             lock.release()
-            raise FlowBusyError(
-                f"Another run of {flow} is under way ({crashed}), though its lease file was deleted. "
-                "Run again when it has ended."
-            )
+            raise
         self._held[flow] = lock
         with self._database.transaction() as connection:
             connection.execute(

@@ -10,7 +10,7 @@ import pytest
 
 from solteq_woo_assets.engine.database import StateDatabase
 from solteq_woo_assets.engine.lease import FlowLeases
-from solteq_woo_assets.errors import FlowBusyError
+from solteq_woo_assets.errors import FlowBusyError, StateError
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.automation.test_sensors import tick
 from solteq_woo_assets_tests.conftest import Shop
@@ -171,3 +171,17 @@ def test_threads_that_ask_at_once_do_not_take_each_other_for_another_run(path: P
     with leases(path) as holder, ThreadPoolExecutor(8) as pool:
         holder.take("prices", "first")
         assert not any(pool.map(lambda _: holder.is_wanted("prices"), range(2000)))
+
+
+def test_a_lease_that_could_not_be_written_down_is_given_back(path: Path) -> None:
+    """A full disk, say: whoever catches the error in the same process must not keep the flow from everybody."""
+    first = leases(path)
+    first.take("products", "run-1")
+    first.release()
+    path.rename(path.with_name("away"))
+    path.mkdir()
+    with pytest.raises(StateError) as kept:
+        first.take("products", "run-2")
+    path.rmdir()
+    path.with_name("away").rename(path)
+    assert not leases(path).is_taken("products"), kept.value

@@ -2,16 +2,12 @@
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
 from solteq_woo_assets_tests.simulation.campaign import Campaign, campaign, seeds_from
 from solteq_woo_assets_tests.simulation.history import Event, plan, play
 from solteq_woo_assets_tests.simulation.shrink import breaks_like, shrink
-
-SEEDS = Path(__file__).with_name("seeds.txt")
-"""Seeds that broke a promise once, one a line, with a word on it; every test run plays them."""
 
 
 @click.group()

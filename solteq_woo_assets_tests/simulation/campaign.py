@@ -53,7 +53,7 @@ def seeds_from(first: int, number: int | None) -> Iterator[str]:
     return (str(seed) for seed in (count(first) if number is None else range(first, first + number)))
 
 
-def _begin() -> None:
+def begin() -> None:
     """A process that ends lets go of what killed runs had; DuckDB would print each piece of it."""
     atexit.register(os._exit, 0)
 
@@ -66,7 +66,7 @@ def campaign(seeds: Iterable[str], seconds: float | None = None) -> Iterator[His
     until = None if seconds is None else time.monotonic() + seconds
     cores = os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores, context, _begin, max_tasks_per_child=_HISTORIES_OF_A_PROCESS) as pool:
+    with ProcessPoolExecutor(cores, context, begin, max_tasks_per_child=_HISTORIES_OF_A_PROCESS) as pool:
         due = iter(seeds)
         running = {pool.submit(played, seed) for seed in islice(due, cores + 1)}
         while running:

@@ -15,6 +15,8 @@ def _flows(world: World) -> Iterator[str]:
     for name in FLOW_NAMES:
         if world.outcomes.get(name):
             yield f"liveness: {name} {world.outcomes[name]}"
+    if not world.is_calm:
+        yield "quiet: the last round of all flows still wrote"
 
 
 def _books(world: World) -> Iterator[str]:

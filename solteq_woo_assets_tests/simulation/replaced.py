@@ -108,7 +108,7 @@ class Lock:
 
 
 class FileLocks:
-    """The locks on files, as the operating system keeps them: those of a dead process are free."""
+    """The locks on files, as the operating system keeps them: those of a process that has ended are free."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
@@ -116,7 +116,7 @@ class FileLocks:
 
     def is_free(self, path: str) -> bool:
         holder = self._held.get(path)
-        return holder is None or (holder[1] is not None and holder[1].is_dead)
+        return holder is None or (holder[1] is not None and holder[1].has_ended)
 
     def take(self, path: str, lock: object) -> None:
         self._held[path] = (lock, self.scheduler.process())

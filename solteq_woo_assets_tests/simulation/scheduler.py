@@ -19,6 +19,7 @@ class Process:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.has_ended = False
         self.is_dead = False
         self.error: BaseException | None = None
 
@@ -109,7 +110,7 @@ class Scheduler:
 
     def kill(self, process: Process) -> None:
         """End a process on the spot."""
-        process.is_dead = True
+        process.is_dead = process.has_ended = True
         self._buried += [task for task in self._tasks if task.process is process]
         self._tasks = [task for task in self._tasks if task.process is not process]
         task = getcurrent()
@@ -143,5 +144,6 @@ class Scheduler:
                 function()
             except Exception as error:
                 process.error = error
+            process.has_ended = True
 
         return run

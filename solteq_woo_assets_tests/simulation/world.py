@@ -112,6 +112,7 @@ class World:
         self.outcomes: dict[str, str | None] = {}
         self.requests: list[tuple[str, str, str]] = []
         self.disk_is_full = False
+        self.is_calm = False
         self.running: Process | None = None
         self.dying: Process | None = None
         self._backups: list[tuple[datetime, bytes]] = []
@@ -220,7 +221,7 @@ class World:
         if process.error is None:
             return None
         if isinstance(process.error, dg.Failure | IntegrationError):
-            return f"failed: {process.error}"
+            return f"failed: {process.error}".replace(str(self.folder), "…")
         raise process.error
 
     def _begun(self, process: Process, flow: Flow, run_id: str, occasion: Any) -> Callable[[], None]:
