@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+import duckdb
 from filelock import FileLock, Timeout
 
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
@@ -51,23 +52,29 @@ class FlowLeases:
             with self._lock(f"{flow}.next").acquire(timeout=self._wait_seconds):  # who holds the flow sees it there
                 lock.acquire(timeout=self._wait_seconds)
         except Timeout:
-            holder = self._holder(flow)
+            with self._database.transaction() as connection:
+                holder = _holder(connection, flow)
             raise FlowBusyError(
                 f"Another run of {flow} is under way ({holder or 'just beginning'}) and went on for "
                 f"{self._wait_seconds:.0f} s more. Run again when it has ended."
             ) from None
         try:
-            crashed = self._holder(flow)
-            if self._outlives_its_file(flow):
-                raise FlowBusyError(
-                    f"Another run of {flow} is under way ({crashed}), though its lease file was deleted. "
-                    "Run again when it has ended."
-                )
+            crashed = self._note(flow, run_id)
         except BaseException:
             lock.release()
             raise
         self._held[flow] = lock
+        return crashed
+
+    def _note(self, flow: str, run_id: str) -> str | None:
+        """Write down who holds the flow; the run that held it and crashed, if there is one."""
         with self._database.transaction() as connection:
+            crashed = _holder(connection, flow)
+            if self._outlives_its_file(connection, flow):
+                raise FlowBusyError(
+                    f"Another run of {flow} is under way ({crashed}), though its lease file was deleted. "
+                    "Run again when it has ended."
+                )
             connection.execute(
                 "INSERT OR REPLACE INTO sync.leases BY NAME "
                 "SELECT $flow AS flow, $run_id AS run_id, $pid AS pid, $since AS since, $file AS file, "
@@ -92,16 +99,16 @@ class FlowLeases:
         if flow in self._held:
             return None
         try:
-            with self._lock(flow).acquire(timeout=0):
-                return None if self._outlives_its_file(flow) else self._holder(flow)
+            with self._lock(flow).acquire(timeout=0), self._database.transaction() as connection:
+                return None if self._outlives_its_file(connection, flow) else _holder(connection, flow)
         except Timeout:
             return None
 
     def is_taken(self, flow: str) -> bool:
         """Whether a run that is alive holds the flow, one of the command line too."""
         try:
-            with self._lock(flow).acquire(timeout=0):
-                return self._outlives_its_file(flow)
+            with self._lock(flow).acquire(timeout=0), self._database.transaction() as connection:
+                return self._outlives_its_file(connection, flow)
         except Timeout:
             return True
 
@@ -138,21 +145,20 @@ class FlowLeases:
     def _file(self, flow: str) -> int:
         return Path(self._path(flow)).stat().st_ino
 
-    def _outlives_its_file(self, flow: str) -> bool:
+    def _outlives_its_file(self, connection: duckdb.DuckDBPyConnection, flow: str) -> bool:
         """Whether the holder goes on with a lock on another file than the one that is there; asked with its lock."""
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT pid, file, process FROM sync.leases WHERE flow = ?", [flow]).fetchall()
+        rows = connection.execute("SELECT pid, file, process FROM sync.leases WHERE flow = ?", [flow]).fetchall()
         return any(file not in (None, self._file(flow)) and _process(pid) == process for pid, file, process in rows)
-
-    def _holder(self, flow: str) -> str | None:
-        with self._database.transaction() as connection:
-            rows = connection.execute("SELECT run_id FROM sync.leases WHERE flow = ?", [flow]).fetchall()
-        return rows[0][0] if rows else None
 
     def _forget(self, flow: str) -> None:
         # A row that stays, on a full disk say, is taken for that of a crashed run; that is no reason to fail this one.
         with suppress(StateError), self._database.transaction() as connection:
             connection.execute("DELETE FROM sync.leases WHERE flow = ?", [flow])
+
+
+def _holder(connection: duckdb.DuckDBPyConnection, flow: str) -> str | None:
+    rows = connection.execute("SELECT run_id FROM sync.leases WHERE flow = ?", [flow]).fetchall()
+    return rows[0][0] if rows else None
 
 
 def _process(pid: int) -> str | None:
