@@ -102,7 +102,7 @@ def delta_asset(
             with shop.database.transaction() as connection:
                 made = make_delta(connection, shop, flow, config, let_pass=config.let_pass)
                 remarked = remarks(connection, shop.settings, made)
-            quarantined = warn_of_quarantine(context, shop.database, flow.name)
+                quarantined = warn_of_quarantine(context, connection, flow.name)
         told = delta_metadata(shop, made.changes, quarantined=quarantined, unchanged=made.unchanged, effort=effort)
         return dg.MaterializeResult(
             metadata={**told, **made.comparison.numbers, **remarked},
