@@ -8,6 +8,7 @@ and looked up. Only the sandbox has these, and asks no credentials for them:
   ``id``) and gets a new ``modifiedAt`` unless it brings one. An entry ``{"raw": "<JSON text>"}`` is stored as
   it stands, however wrong.
 - ``GET /_sandbox/<feed>?code=…`` gives the stored document by the same keys; without any, how many there are.
+- ``GET /_sandbox/<feed>/all`` lists the stored documents, deleted ones too.
 - ``POST /_sandbox/shuffle`` ``{"prices": n, "balances": n, "seed": s}`` changes that many, for a show.
 - ``GET /_sandbox/sales`` lists all that was booked, oldest first.
 - ``PUT /_sandbox/behaviour`` changes fields of :class:`Behaviour`, until the stand-in stops, and answers all.
@@ -159,6 +160,10 @@ class Solteq:
             raise HTTPException(404)
         return _text(document)
 
+    async def all_documents(self, request: Request) -> Response:
+        rows = self.documents.after(_feed(request), -1, None, -1)
+        return _text(f"[{','.join(row.document for row in rows)}]")
+
     async def shuffle(self, request: Request) -> Response:
         asked = await _object(request)
         chance = random.Random(asked.get("seed"))  # noqa: S311
@@ -205,6 +210,7 @@ def create_app(database: Path, *, seed: int = 1) -> ASGIApp:
         Route("/_sandbox/behaviour", solteq.put_behaviour, methods=["PUT"]),
         Route("/_sandbox/tokens/revoke", solteq.revoke, methods=["POST"]),
         Route("/_sandbox/{feed}", solteq.get_document),
+        Route("/_sandbox/{feed}/all", solteq.all_documents),
         Route("/_sandbox/{feed}", solteq.put_documents, methods=["PUT"]),
     ]
     return ControlMiddleware(

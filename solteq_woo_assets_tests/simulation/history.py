@@ -6,8 +6,9 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from solteq_woo_assets_tests.simulation import judge, misfortunes, people_of_solteq, people_of_store
+from solteq_woo_assets_tests.simulation import misfortunes, people_of_solteq, people_of_store
 from solteq_woo_assets_tests.simulation.actions import Action
+from solteq_woo_assets_tests.simulation.judge import Judge
 from solteq_woo_assets_tests.simulation.scheduler import Process
 from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
 
@@ -66,9 +67,10 @@ def play(seed: str, events: Sequence[Event] | None = None, tell: Callable[[str],
         world = World(seed, Path(folder) / "shop")
         world.folder.mkdir()
         with world.existing():
+            judge = Judge(world)
             _play(world, history.events)
             _quiet(world)
-            history.broken = judge.verdict(world)
+            history.broken = judge.verdict()
     history.story, history.counts = world.story, world.counts
     if tell:
         for line in [*history.story, *(f"BROKEN: {each}" for each in history.broken)]:

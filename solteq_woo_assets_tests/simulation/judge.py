@@ -1,27 +1,286 @@
-"""The judge: what must be true after quiet, by the contracts and by what people did."""
+"""The judge: what must be true after quiet, by the contracts and by what people did.
 
-from collections.abc import Iterator
+It shares no code with the product and knows none of it: it reads both systems as their people do, and of the
+integration's database only what is held back, and why.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+from solteq_woo_assets_tests.simulation.witness import (
+    Document,
+    Witness,
+    all_orders,
+    all_pages,
+    free_pieces,
+    held_by,
+    moved_by,
+    number,
+    page_code,
+)
 from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
 
-
-def verdict(world: World) -> list[str]:
-    """The promises that were not kept, in words."""
-    return [*_flows(world), *_books(world)]
-
-
-def _flows(world: World) -> Iterator[str]:
-    for name in FLOW_NAMES:
-        if world.outcomes.get(name):
-            yield f"liveness: {name} {world.outcomes[name]}"
-    if not world.is_calm:
-        yield "quiet: the last round of all flows still wrote"
+_CENT = Decimal("0.01")
+_SKEW = timedelta(minutes=11)
+"""How far the integration's clock may be off, and how long a request takes."""
+_LINES = ("line_items", "shipping_lines", "fee_lines")
+_NOT_SOLD = ("cancelled", "failed")
 
 
-def _books(world: World) -> Iterator[str]:
-    booked: dict[str, Decimal] = {}
-    for sale in world.solteq.control("GET", "sales"):
-        number = str(sale["receiptNumber"]) if "receiptNumber" in sale else sale["externalId"].split(":")[-2]
-        booked[number] = booked.get(number, Decimal(0)) + sum(Decimal(str(p["amount"])) for p in sale["payments"])
-    yield from ()
+class Judge:
+    """Watches a world from its beginning, and says in the end which promises were broken."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.seen = Witness(world)
+
+    def verdict(self) -> list[str]:
+        """The promises that were not kept, in words."""
+        self.seen.look(None)
+        held = self.world.query("SELECT flow, key, field, code, reason FROM sync.quarantine WHERE dismissed_at IS NULL")
+        return [
+            *self._liveness(),
+            *self._books(held),
+            *self.seen.broken,
+            *self._shelf(),
+        ]
+
+    def _liveness(self) -> Iterator[str]:
+        for name in FLOW_NAMES:
+            if self.world.outcomes.get(name):
+                yield f"liveness: {name} {self.world.outcomes[name]}"
+        if not self.world.is_calm:
+            yield "quiet: the last round of all flows still wrote"
+
+    # Books
+
+    def _books(self, held: Sequence[Document]) -> Iterator[str]:
+        self.world_orders = all_orders(self.world)
+        by_number = {str(order["number"]): identifier for identifier, order in self.seen.orders.items()}
+        booked: dict[int, list[Document]] = defaultdict(list)
+        keys = Counter(sale["externalId"] for sale in self.world.solteq.control("GET", "sales"))
+        yield from (f"books: {key} is booked {times} times" for key, times in keys.items() if times > 1)
+        for sale in self.world.solteq.control("GET", "sales"):
+            if not sale["externalId"].startswith(f"woo:{self.world.settings.shop}:"):
+                continue
+            yield from (f"books: {sale['externalId']} {problem}" for problem in _invalid(sale, self.world))
+            if sale["orderNumber"] not in by_number:
+                yield f"books: {sale['externalId']} is of no order: {sale['orderNumber']}"
+                continue
+            booked[by_number[sale["orderNumber"]]].append(sale)
+        for identifier, order in self.seen.orders.items():
+            why = [row for row in held if row["flow"] == "sales" and row["key"] == f"order {identifier}"]
+            problems = list(self._problems(identifier, order, booked[identifier]))
+            if problems and not why:
+                yield from (f"books: order {order['number']} ({order['status']}) {problem}" for problem in problems)
+            if why and not problems and not self._may_be_held(identifier, order):
+                yield f"books: order {order['number']} is held without need: {why[0]['code']} {why[0]['reason']}"
+            yield from self._dates(identifier, booked[identifier])
+
+    def _may_be_held(self, identifier: int, order: Document) -> bool:
+        return identifier not in self.world_orders or order["status"] == "trash" or self._is_old(order)
+
+    def _is_old(self, order: Document) -> bool:
+        """Whether it was made before the first day, and so is booked only when it is paid later."""
+        rows = self.world.query("SELECT position FROM sync.watermarks WHERE feed = 'sales.from'")
+        made = _local_day(order["date_created_gmt"], time(0), self.world)
+        return not rows or made < rows[0]["position"].date()
+
+    def _problems(self, identifier: int, order: Document, sales: Sequence[Document]) -> Iterator[str]:
+        net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
+        is_gone = identifier not in self.world_orders or order["status"] == "trash"
+        if self._is_old(order):
+            return
+        if is_gone:
+            sums = {Decimal(0), *(_kept(each) for each in self.seen.was[identifier])}
+            if net and net not in sums:
+                yield f"is gone, and {net} of it is booked: none of {sorted(sums)}"
+            if net:
+                yield f"is gone with {net} booked, and nobody is told"
+            return
+        if order["status"] in _NOT_SOLD:
+            if net:
+                yield f"is not sold, and {net} of it is booked"
+            return
+        is_sale = order["status"] in self.world.settings.sale_statuses
+        is_sale |= order["status"] == "refunded" and bool(order["date_paid_gmt"])
+        if is_sale and not sales and (order["line_items"] or number(order["total"])):
+            yield f"of {order['total']} is not booked"
+        was_off = any(each["status"] in _NOT_SOLD for each in self.seen.was[identifier])
+        if sales and not (was_off and not is_sale and not net):
+            yield from self._differences(order, sales)
+
+    def _differences(self, order: Document, sales: Sequence[Document]) -> Iterator[str]:
+        net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
+        if net != _kept(order):
+            yield f"kept {_kept(order)}, and {net} is booked"
+            return
+        refunds = self._refunds(order)
+        spread = [each for each in refunds if number(each["amount"]) and not any(each[kind] for kind in _LINES)]
+        mixed = any(_amount_of(each) != number(each["amount"]) for each in refunds if each not in spread)
+        booked_vat = _by_rate((line["vatRate"], line["vatAmount"]) for sale in sales for line in sale["lines"])
+        kept_vat = _vat_kept(order, refunds, spread)
+        for rate in sorted(booked_vat.keys() | kept_vat.keys()):
+            off = abs(booked_vat[rate] - kept_vat[rate])
+            if off > _CENT * len(spread) and not mixed:
+                yield f"kept VAT {kept_vat[rate]:.2f} at {rate} %, and {booked_vat[rate]} is booked"
+        if not spread and not mixed:
+            yield from self._pieces(order, refunds, sales)
+
+    def _pieces(self, order: Document, refunds: Sequence[Document], sales: Sequence[Document]) -> Iterator[str]:
+        """Pieces by product; by their sum alone where a page has had several codes."""
+        lines = [line for each in (order, *refunds) for line in each["line_items"]]
+        steady = all(len(self.seen.codes_of[line["variation_id"] or line["product_id"]]) == 1 for line in lines)
+        kept: Counter[str] = Counter()
+        for line in lines:
+            kept[page_code(line) if steady else ""] += int(number(line["quantity"]))
+        booked: Counter[str] = Counter()
+        for line in (line for sale in sales for line in sale["lines"] if line["kind"] == "Product"):
+            booked[str(line.get("productCode") or "").casefold() if steady else ""] += int(number(line["quantity"]))
+        for code in sorted(kept.keys() | booked.keys()):
+            if kept[code] != booked[code]:
+                yield f"kept {kept[code]} pieces of {code or 'all'}, and {booked[code]} are booked"
+
+    def _refunds(self, order: Document) -> Sequence[Document]:
+        if not order["refunds"]:
+            return ()
+        return sorted(
+            self.world.woo.rest("GET", f"orders/{order['id']}/refunds?per_page=100"), key=lambda each: each["id"]
+        )
+
+    # Dates
+
+    def _dates(self, identifier: int, sales: Sequence[Document]) -> Iterator[str]:
+        came = {sale["externalId"]: self.seen.came[sale["externalId"]] for sale in sales}
+        for sale in sales:
+            key, day = sale["externalId"], date.fromisoformat(sale["businessDate"])
+            is_later_version = key.count(":") > 3
+            latest = _local_day(came[key] + _SKEW, min(self.seen.days_end), self.world)
+            if day > latest:
+                yield f"books: {key} carries {day}, and came on {latest}"
+            if is_later_version:
+                found = self._found_after(key, came)
+                if found and day < _local_day(found - _SKEW, max(self.seen.days_end), self.world):
+                    yield f"books: {key} carries {day}, before what it corrects was booked at {found:%d %H:%M}"
+                continue
+            days = {
+                _local_day(instant, end, self.world)
+                for instant in self._paid(identifier, sale)
+                for end in self.seen.days_end
+            }
+            if days and day not in days:
+                yield f"books: {key} carries {day}, and is of {', '.join(map(str, sorted(days)))}"
+
+    def _paid(self, identifier: int, sale: Document) -> set[str]:
+        """The instants by which a first sale or a refund may be dated."""
+        if ":refund:" in sale["externalId"]:
+            return {sale["paidAt"].rstrip("Z")}
+        was = self.seen.was[identifier]
+        names = ("date_paid_gmt", "date_completed_gmt", "date_created_gmt")
+        return {next(each[name] for name in names if each[name]) for each in was}
+
+    def _found_after(self, key: str, came: dict[str, datetime]) -> datetime | None:
+        """When what a correction corrects was booked: version 2 follows reversal 1, which follows the first."""
+        stem, kind, version = key.rsplit(":", 2)
+        number_of = int(version)
+        if kind == "reversal":
+            return came.get(stem if number_of == 1 else f"{stem}:version:{number_of}")
+        return came.get(f"{stem}:reversal:{number_of - 1}") if ":order:" in stem else None
+
+    # Shelf
+
+    def _shelf(self) -> Iterator[str]:
+        """In the end the shelf shows what is free, less the buffer and what orders hold that are not booked."""
+        free, buffer = free_pieces(self.world), self.world.settings.stock_buffer
+        shown: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+        for page in all_pages(self.world).values():
+            code = page_code(page)
+            if not self.seen.is_steady(page) or self._is_stopped("balance_delta", page["sku"]):
+                continue
+            for sale in self.seen.sales.values():
+                shown[sale["orderNumber"], code] += moved_by(sale, code)
+            orders = [each for each in self.seen.orders.values() if held_by(each).get(page["id"])]
+            if any(self._is_old(each) or each["id"] in self.seen.gone for each in orders):
+                continue
+            holds = [held_by(each)[page["id"]] - shown[str(each["number"]), code] for each in orders]
+            due = max(Decimal(0), free[code] - buffer - sum(max(Decimal(0), hold) for hold in holds))
+            if number(page["stock_quantity"]) != due:
+                yield f"shelf: {page['sku']} offers {page['stock_quantity']} in the end, and {due} are to be sold"
+
+    def _is_stopped(self, delta: str, key: str) -> bool:
+        """Whether a guard rail stopped the row of a delta."""
+        return bool(self.world.query(f"SELECT 1 FROM delta.{delta} WHERE key = ? AND action = 'stopped'", key))
+
+
+def _kept(order: Document) -> Decimal:
+    """What the store kept of an order: its total less its refunds, and nothing once it is cancelled or failed."""
+    if order["status"] in _NOT_SOLD:
+        return Decimal(0)
+    refunded = sum((number(each["total"]) for each in order["refunds"]), Decimal(0))
+    return max(Decimal(0), number(order["total"]) - abs(refunded))
+
+
+def _amount_of(refund: Document) -> Decimal:
+    """The sum of a refund's lines, as a positive amount."""
+    lines = [line for kind in _LINES for line in refund[kind]]
+    return -sum((number(line["total"]) + number(line["total_tax"]) for line in lines), Decimal(0))
+
+
+def _by_rate(pairs: Iterable[tuple[object, object]]) -> dict[Decimal, Decimal]:
+    """Amounts summed by VAT rate; a rate without any is 0."""
+    sums: dict[Decimal, Decimal] = defaultdict(Decimal)
+    for rate, amount in pairs:
+        sums[number(rate).normalize()] += number(amount)
+    return sums
+
+
+def _vat_kept(order: Document, refunds: Sequence[Document], spread: Sequence[Document]) -> dict[Decimal, Decimal]:
+    """VAT by rate of what the store kept; a refund without lines takes of each rate in proportion to its rest."""
+    rates = {tax["rate_id"]: number(tax["rate_percent"]).normalize() for tax in order["tax_lines"]}
+    vat = _by_rate(
+        (tax["rate_percent"], number(tax["tax_total"]) + number(tax["shipping_tax_total"]))
+        for tax in order["tax_lines"]
+    )
+    rest = number(order["total"])
+    for refund in refunds:
+        if refund in spread:
+            share = min(Decimal(1), number(refund["amount"]) / rest) if rest else Decimal(0)
+            for rate in vat:
+                vat[rate] -= vat[rate] * share
+        for tax in (tax for kind in _LINES for line in refund[kind] for tax in line["taxes"]):
+            vat[rates[tax["id"]]] += number(tax["total"])
+        rest -= number(refund["amount"])
+    return vat
+
+
+def _local_day(instant: datetime | str, end: time, world: World) -> date:
+    """The shop's business day of an instant."""
+    moment = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    local = moment.replace(tzinfo=UTC).astimezone(ZoneInfo(str(world.settings.timezone))).replace(tzinfo=None)
+    return (local - timedelta(hours=end.hour, minutes=end.minute)).date()
+
+
+def _invalid(sale: Document, world: World) -> Iterator[str]:
+    """What the contract does not allow in a document."""
+    lines, totals, sign = sale["lines"], sale["totals"], -1 if sale["type"] == "Refund" else 1
+    gross = number(totals["gross"])
+    for name, of_line in (("gross", "total"), ("vat", "vatAmount"), ("discount", "discount")):
+        if (summed := sum((number(line[of_line]) for line in lines), Decimal(0))) != number(totals[name]):
+            yield f"says {name} {totals[name]}, and its lines {summed}"
+    if (paid := sum((number(each["amount"]) for each in sale["payments"]), Decimal(0))) != gross:
+        yield f"says gross {gross}, and its payments {paid}"
+    if number(totals["net"]) + number(totals["vat"]) != gross:
+        yield f"says net {totals['net']} and VAT {totals['vat']} of gross {gross}"
+    if any(number(line["quantity"]) * sign <= 0 for line in lines) or gross * sign < 0:
+        yield "has the wrong sign"
+    if len({line["lineId"] for line in lines}) < len(lines):
+        yield "has a line twice"
+    for line in lines:
+        worth = number(line["total"]) * number(line["vatRate"]) / (100 + number(line["vatRate"]))
+        if abs(worth - number(line["vatAmount"])) > 3 * _CENT:
+            yield f"says VAT {line['vatAmount']} of {line['total']} at {line['vatRate']} %"
+    if sale["storeId"] != world.settings.web_store or sale["currency"] != "EUR" or not sale["pricesIncludeVat"]:
+        yield f"is of {sale['storeId']} in {sale['currency']}"

@@ -90,6 +90,8 @@ class World:
 
     ``story``: what happened, a line each. ``happenings``: what people did, for the judge. ``counts``: events, faults,
     kills, restores and runs. ``outcomes``: of the last run of each flow, ``None`` when it went well.
+    ``watching``: called after each event, and after each request of the integration with who asked, its method, its
+    target and the answer.
     """
 
     def __init__(self, seed: str, folder: Path) -> None:
@@ -111,6 +113,7 @@ class World:
         self.counts: dict[str, int] = {}
         self.outcomes: dict[str, str | None] = {}
         self.requests: list[tuple[str, str, str]] = []
+        self.watching: list[Callable[[tuple[str, str, str, str] | None], None]] = []
         self.disk_is_full = False
         self.is_calm = False
         self.running: Process | None = None
@@ -148,6 +151,8 @@ class World:
         """Something happened. ``facts``: what the judge may want to know of it."""
         self.story.append(f"{self.clock.now:%d %H:%M:%S.%f} {who}: {what}")
         self.happenings.append(Happening(self.clock.now, who, what, facts))
+        for look in self.watching:
+            look(None)
 
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
@@ -159,6 +164,8 @@ class World:
         said = f" {request.body!r}" if request.method not in ("GET", None) and "/connect/" not in target else ""
         self.story.append(f"{self.clock.now:%d %H:%M:%S.%f} {who}: {request.method} {target}{said[:2000]} → {what}")
         self.requests.append((who, request.method or "", target))
+        for look in self.watching:
+            look((who, request.method or "", target, what))
 
     @property
     def is_running(self) -> bool:

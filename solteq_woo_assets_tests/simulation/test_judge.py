@@ -1,0 +1,134 @@
+"""The judge finds what is spoiled in a finished world, and nothing in one that is not."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from solteq_woo_assets_tests.conftest import balance_document, product_document
+from solteq_woo_assets_tests.simulation.judge import Judge
+from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
+
+
+class Shop:
+    """A small world that came to rest: two products, and orders of all kinds."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.judge = world, Judge(world)
+        world.set(new_product_status="publish")
+        world.solteq.put("products", product_document("A1"), product_document("A2", salesPrice=20, vatRate=13.5))
+        world.solteq.put("balances", balance_document("A1", 20), balance_document("A2", 5))
+        self.rest()
+        self.pages = {page["sku"]: page["id"] for page in world.woo.rest("GET", "products")}
+        self.sold = self.order({"A1": 3, "A2": 1})
+        self.refunded = self.order({"A1": 2})
+        self.cancelled = self.order({"A2": 2})
+        self.unpaid = self.order({"A1": 1}, set_paid=False)
+        self.rest()
+        world.woo.rest("POST", f"orders/{self.refunded}/refunds", {"amount": "5.00", "api_refund": False})
+        world.woo.rest("PUT", f"orders/{self.cancelled}", {"status": "cancelled"})
+        self.rest()
+
+    def order(self, pieces: dict[str, int], **fields: Any) -> int:
+        lines = [{"product_id": self.pages[code], "quantity": count} for code, count in pieces.items()]
+        body = {"set_paid": True, "payment_method": "paytrail", "line_items": lines} | fields
+        return self.world.woo.rest("POST", "orders", body)["id"]
+
+    def rest(self) -> None:
+        """Somebody did something; the flows run until nothing is left to do."""
+        self.world.tell("somebody", "did something")
+        for _ in range(3):
+            self.world.clock.advance(600)
+            for flow in FLOW_NAMES:
+                self.world.run(Random(1), flow)
+        self.world.is_calm = True
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    folder: Path = tmp_path_factory.mktemp("world") / "shop"
+    folder.mkdir()
+    world = World("judged", folder)
+    with world.existing():
+        yield Shop(world)
+
+
+@contextmanager
+def answering(shop: Shop, path: str, change: Any) -> Iterator[None]:
+    """Solteq's people see something else there than what is stored."""
+    control = shop.world.solteq.control
+    shop.world.solteq.control = lambda method, at, body=None: (  # type: ignore[method-assign]
+        change(control(method, at, body)) if at == path else control(method, at, body)
+    )
+    try:
+        yield
+    finally:
+        shop.world.solteq.control = control  # type: ignore[method-assign]
+
+
+def test_nothing_is_found_in_a_world_that_is_right(shop: Shop) -> None:
+    assert shop.judge.verdict() == []
+
+
+def test_a_sale_that_is_not_booked_is_found(shop: Shop) -> None:
+    with answering(shop, "sales", lambda sales: sales[1:]):
+        (broken,) = shop.judge.verdict()
+    assert broken == f"books: order {shop.sold} (processing) of 50.00 is not booked"
+
+
+def test_a_sale_that_is_booked_twice_is_found(shop: Shop) -> None:
+    with answering(shop, "sales", lambda sales: [*sales, sales[0]]):
+        broken = shop.judge.verdict()
+    assert f"books: woo:shop:order:{shop.sold} is booked 2 times" in broken
+    assert f"books: order {shop.sold} (processing) kept 50.00, and 100.00 is booked" in broken
+
+
+def test_a_refund_or_a_reversal_that_is_missing_is_found(shop: Shop) -> None:
+    with answering(shop, "sales", lambda sales: [each for each in sales if each["type"] == "Sale"]):
+        broken = shop.judge.verdict()
+    assert f"books: order {shop.refunded} (processing) kept 15.00, and 20.00 is booked" in broken
+    assert f"books: order {shop.cancelled} (cancelled) is not sold, and 40.00 of it is booked" in broken
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"businessDate": "2026-03-28"}, "came on 2026-03-27"),
+        ({"businessDate": "2026-03-26"}, "and is of 2026-03-27"),
+        ({"payments": [{"type": "Card", "amount": "49.99"}]}, "and its payments 49.99"),
+        ({"orderNumber": "999"}, "is of no order: 999"),
+        ({"storeId": "2"}, "is of 2 in EUR"),
+    ],
+)
+def test_a_document_that_is_wrong_is_found(shop: Shop, changes: dict[str, Any], found: str) -> None:
+    with answering(shop, "sales", lambda sales: [sales[0] | changes, *sales[1:]]):
+        assert any(found in each for each in shop.judge.verdict())
+
+
+def test_vat_at_another_rate_and_pieces_of_another_product_are_found(shop: Shop) -> None:
+    def change(sales: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first, second = sales[0]["lines"]
+        lines = [first | {"productCode": "A2", "vatRate": second["vatRate"]}, second]
+        return [sales[0] | {"lines": lines}, *sales[1:]]
+
+    with answering(shop, "sales", change):
+        broken = shop.judge.verdict()
+    assert any("kept VAT" in each and "25.5 %" in each for each in broken)
+    assert any("kept 3 pieces of a1, and 0 are booked" in each for each in broken)
+
+
+def test_a_piece_too_many_on_the_shelf_is_found(shop: Shop) -> None:
+    page = f"products/{shop.pages['A1']}"
+    offered = shop.world.woo.rest("GET", page)["stock_quantity"]
+    shop.world.woo.rest("PUT", page, {"stock_quantity": offered + 1})
+    assert shop.judge.verdict() == [f"shelf: A1 offers {offered + 1} in the end, and {offered} are to be sold"]
+    shop.world.woo.rest("PUT", page, {"stock_quantity": offered})
+
+
+def test_a_flow_that_fails_and_one_that_still_writes_are_found(shop: Shop) -> None:
+    shop.world.outcomes["sales"], shop.world.is_calm = "failed: no", False
+    assert [each.split(":")[0] for each in shop.judge.verdict()] == ["liveness", "quiet"]
+    shop.world.outcomes["sales"], shop.world.is_calm = None, True
