@@ -16,7 +16,7 @@ ACTIONS: dict[str, Action] = {
     action.name: action for module in (people_of_store, people_of_solteq, misfortunes) for action in module.ACTIONS
 }
 RUN = "run"
-EVENTS, RUNS = 100, 20
+EVENTS, RUNS = 110, 20
 """Events in all, and how many of them are runs, of one to three flows each: 34 in the mean."""
 _MOST_ROUNDS = 6
 """Runs of all flows after the last misfortune, until nothing is left to do."""
