@@ -7,7 +7,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from solteq_woo_assets_tests.simulation import misfortunes, people_of_solteq, people_of_store
-from solteq_woo_assets_tests.simulation.actions import Action
+from solteq_woo_assets_tests.simulation.actions import Action, Deed
 from solteq_woo_assets_tests.simulation.judge import Judge
 from solteq_woo_assets_tests.simulation.scheduler import Process
 from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
@@ -109,10 +109,14 @@ def _pass_time(world: World, random: Random) -> None:
 def _act(world: World, event: Event) -> None:
     random = Random(f"{world.seed} {event.number}")
     action = ACTIONS[event.kind]
-    what = action.do(world, random)
-    if what:
-        world.count(action.counted)
-        world.tell(action.who, what)
+    done = action.do(world, random)
+    if done is None:
+        return
+    world.count(action.counted)
+    if isinstance(done, Deed):
+        world.tell(action.who, done.what, kind=event.kind, **done.facts)
+    else:
+        world.tell(action.who, done, kind=event.kind)
 
 
 def _run(world: World, event: Event, within: list[Event]) -> None:
