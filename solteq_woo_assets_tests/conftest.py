@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -49,6 +50,16 @@ CHANGED_SALES = {"ops": {"woo_sales": {"config": {"changed_only": True}}}}
 SESSION = requests.Session()
 """Of whoever is neither we nor the other side: connections are kept."""
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+_ROOM_BYTES = 4 * 2**30
+
+
+def pytest_configure() -> None:
+    """Databases of tests are in memory where the system has a folder for that: none has to outlive a power cut."""
+    memory = Path("/dev/shm")  # noqa: S108
+    if memory.is_dir() and shutil.disk_usage(memory).free > _ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 @dataclass

@@ -98,11 +98,10 @@ def delta_asset(
     def delta(
         context: dg.AssetExecutionContext, config: DeltaConfig, shop: dg.ResourceParam[Shop]
     ) -> dg.MaterializeResult:
-        with shop.step(context, *flow.leases) as effort:
-            with shop.database.transaction() as connection:
-                made = make_delta(connection, shop, flow, config, let_pass=config.let_pass)
-                remarked = remarks(connection, shop.settings, made)
-            quarantined = warn_of_quarantine(context, shop.database, flow.name)
+        with shop.step(context, *flow.leases) as effort, shop.database.transaction() as connection:
+            made = make_delta(connection, shop, flow, config, let_pass=config.let_pass)
+            remarked = remarks(connection, shop.settings, made)
+            quarantined = warn_of_quarantine(context, connection, flow.name)
         told = delta_metadata(shop, made.changes, quarantined=quarantined, unchanged=made.unchanged, effort=effort)
         return dg.MaterializeResult(
             metadata={**told, **made.comparison.numbers, **remarked},

@@ -24,7 +24,7 @@ class FlowLeases:
     which the operating system lets go of when a process dies, however it dies. A lock on a file that was deleted keeps
     nobody out: the row says which file it was, and which process to look for.
 
-    :param admit: raises when nobody may run on this database (engine/identity.py); asked before a lease is taken
+    :param admit: raises when nobody may run on this database (engine/identity.py); asked before the first lease
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class FlowLeases:
         """
         if flow in self._held:
             return None
-        self.admit()
+        if not self._held:
+            self.admit()
         lock = self._lock(flow)
         try:
             with self._lock(f"{flow}.next").acquire(timeout=self._wait_seconds):  # who holds the flow sees it there
@@ -124,9 +125,10 @@ class FlowLeases:
     def release(self) -> None:
         """Give all leases back."""
         with ExitStack() as stack:
-            for flow, lock in self._held.items():
+            for lock in self._held.values():
                 stack.callback(lock.release)
-                stack.callback(self._forget, flow)
+            if self._held:
+                self._forget()
         self._held.clear()
 
     def __enter__(self) -> Self:
@@ -150,10 +152,10 @@ class FlowLeases:
         rows = connection.execute("SELECT pid, file, process FROM sync.leases WHERE flow = ?", [flow]).fetchall()
         return any(file not in (None, self._file(flow)) and _process(pid) == process for pid, file, process in rows)
 
-    def _forget(self, flow: str) -> None:
+    def _forget(self) -> None:
         # A row that stays, on a full disk say, is taken for that of a crashed run; that is no reason to fail this one.
         with suppress(StateError), self._database.transaction() as connection:
-            connection.execute("DELETE FROM sync.leases WHERE flow = ?", [flow])
+            connection.execute("DELETE FROM sync.leases WHERE list_contains(?, flow)", [list(self._held)])
 
 
 def _holder(connection: duckdb.DuckDBPyConnection, flow: str) -> str | None:

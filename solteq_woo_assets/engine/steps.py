@@ -137,11 +137,10 @@ def delivery_result(
     due = counts.delivered + counts.undelivered
     if counts.undelivered:
         context.log.warning(f"{counts.undelivered} of {due} writes were not delivered.")
-    with failing_in_words():
-        quarantined = warn_of_quarantine(context, shop.database, flow) if counts.refused else 0
-        with shop.database.transaction() as connection:
-            sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
-            stopped = count_rows(connection, f"SELECT count(*) FROM delta.{delta} WHERE action = 'stopped'")
+    with failing_in_words(), shop.database.transaction() as connection:
+        quarantined = warn_of_quarantine(context, connection, flow) if counts.refused else 0
+        sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
+        stopped = count_rows(connection, f"SELECT count(*) FROM delta.{delta} WHERE action = 'stopped'")
     return dg.MaterializeResult(
         metadata={
             "records_in": due,
@@ -366,14 +365,13 @@ def count_rows(
     return connection.execute(query, parameters).fetchall()[0][0]
 
 
-def warn_of_quarantine(context: dg.AssetExecutionContext, database: StateDatabase, flow: str) -> int:
+def warn_of_quarantine(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection, flow: str) -> int:
     """Name the records in quarantine that are not dismissed in the run's log; their number."""
-    with database.transaction() as connection:
-        rows = connection.execute(
-            "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? AND dismissed_at IS NULL "
-            "ORDER BY first_seen DESC, key",
-            [flow],
-        ).fetchall()
+    rows = connection.execute(
+        "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? AND dismissed_at IS NULL "
+        "ORDER BY first_seen DESC, key",
+        [flow],
+    ).fetchall()
     for key, field, reason, mend in rows[:PREVIEW_ROWS]:
         context.log.warning(f"Held back: {key}: {field}: {reason}. To mend: {mend}.")
     if len(rows) > PREVIEW_ROWS:

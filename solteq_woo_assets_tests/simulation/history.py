@@ -16,7 +16,7 @@ ACTIONS: dict[str, Action] = {
     action.name: action for module in (people_of_store, people_of_solteq, misfortunes) for action in module.ACTIONS
 }
 RUN = "run"
-EVENTS, RUNS = 86, 20
+EVENTS, RUNS = 100, 20
 """Events in all, and how many of them are runs, of one to three flows each: 34 in the mean."""
 _MOST_ROUNDS = 6
 """Runs of all flows after the last misfortune, until nothing is left to do."""
@@ -86,6 +86,7 @@ def _memory() -> str | None:
 def _play(world: World, events: Sequence[Event]) -> None:
     people_of_solteq.open_shop(world, Random(f"{world.seed} shop"))
     people_of_store.open_shop(world, Random(f"{world.seed} store"))
+    _begin(world, Random(f"{world.seed} begin"))
     left = list(events)
     while left:
         event = left.pop(0)
@@ -99,6 +100,13 @@ def _play(world: World, events: Sequence[Event]) -> None:
         _run(world, event, within)
         for late in within:  # the run was over before
             _act(world, late)
+
+
+def _begin(world: World, random: Random) -> None:
+    """Most shops are in step before anything happens; in the others nothing was ever run."""
+    if random.random() < 0.8:
+        for flow in FLOW_NAMES:
+            world.run(random, flow)
 
 
 def _pass_time(world: World, random: Random) -> None:

@@ -208,7 +208,7 @@ def woo_customer_delta(
             refresh_accounts(shop.database, shop.woo, ids, tax_code_meta=shop.settings.tax_code_meta)
         with shop.database.transaction() as connection:
             merge, changes, verdicts = _settle(connection, config, shop.settings, first, let_pass=config.let_pass)
-        quarantined = warn_of_quarantine(context, shop.database, TO_WOO)
+            quarantined = warn_of_quarantine(context, connection, TO_WOO)
     return dg.MaterializeResult(
         metadata=_delta_metadata(shop, merge, changes, quarantined, effort),
         check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
@@ -230,7 +230,7 @@ def solteq_customer_delta(
         first = _look(context, shop)
         with shop.database.transaction() as connection:
             merge, _, _ = _settle(connection, config, shop.settings, first)
-        quarantined = warn_of_quarantine(context, shop.database, TO_SOLTEQ)
+            quarantined = warn_of_quarantine(context, connection, TO_SOLTEQ)
     metadata = _delta_metadata(shop, merge, merge.to_solteq, quarantined, effort)
     return dg.MaterializeResult(metadata=metadata)
 

@@ -168,7 +168,7 @@ def woo_sales(
             )
         with shop.database.transaction() as connection:
             by_day = books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(shop.settings))
-        quarantined = warn_of_quarantine(context, shop.database, FLOW) if counts.quarantined else 0
+            quarantined = warn_of_quarantine(context, connection, FLOW) if counts.quarantined else 0
     _tell_by_day(context, by_day, days)
     metadata = {**read_metadata(counts, effort), "quarantined": quarantined, "days": len(counts.days)}
     return dg.MaterializeResult(metadata=metadata)
@@ -221,7 +221,7 @@ def sales_delta(
             refused = _store(connection, config, comparison.changes)
             changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
             settled = count_rows(connection, "SELECT count(*) FROM sync.settled_orders")
-        quarantined = warn_of_quarantine(context, shop.database, FLOW)
+            quarantined = warn_of_quarantine(context, connection, FLOW)
     remarked = changes.filter(pl.col("notes").list.len() > 0)
     for row in remarked.head(20).to_dicts():
         context.log.info(f"{row['key']}: {'; '.join(row['notes'])}")
