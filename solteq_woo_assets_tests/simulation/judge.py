@@ -48,7 +48,7 @@ class Judge:
         self.seen.look(None)
         held = self.world.query("SELECT flow, key, field, code, reason FROM sync.quarantine WHERE dismissed_at IS NULL")
         return [
-            *self._liveness(),
+            *self._liveness(held),
             *self._books(held),
             *self.seen.broken,
             *self._shelf(held),
@@ -67,12 +67,15 @@ class Judge:
         }
         self._orders = all_orders(self.world)
 
-    def _liveness(self) -> Iterator[str]:
+    def _liveness(self, held: Sequence[Document]) -> Iterator[str]:
         for name in FLOW_NAMES:
             if self.world.outcomes.get(name):
                 yield f"liveness: {name} {self.world.outcomes[name]}"
         if not self.world.is_calm:
             yield "quiet: the last round of all flows still wrote"
+        for row in held:
+            if row["code"] in ("write-blocked", "write-fails"):
+                yield f"liveness: {row['flow']} holds {row['key']} as {row['code']}, and nothing stops it any more"
 
     # Books
 
@@ -220,7 +223,8 @@ class Judge:
         shown: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for page in all_pages(self.world).values():
             code = page_code(page)
-            if not self.seen.is_steady(page) or self._is_stopped("balance_delta", page["sku"]):
+            is_held = any(page_code({"sku": row["key"].partition("@")[0]}) == code for row in held)
+            if not self.seen.is_steady(page) or is_held or self._is_stopped("balance_delta", page["sku"]):
                 continue
             for sale in self.seen.sales.values():
                 shown[sale["orderNumber"], code] += moved_by(sale, code)
