@@ -1,59 +1,53 @@
-"""What people do in the store: shoppers order and pay, its staff edits, refunds and bins."""
+"""The people of the store, and what is there on the first day."""
 
 from random import Random
 
+from solteq_woo_assets_tests.simulation import shopkeepers, shoppers, staff
 from solteq_woo_assets_tests.simulation.actions import Action
+from solteq_woo_assets_tests.simulation.back_office import documents
+from solteq_woo_assets_tests.simulation.store_front import a_person, a_phone, an_address
 from solteq_woo_assets_tests.simulation.world import World
 
-
-def open_shop(_world: World, _random: Random) -> None:
-    """What is there on the first day: nothing, the integration fills it."""
+_TAX_CLASSES = {"25.5": "", "13.5": "reduced-rate", "10": "ten", "0": "zero-rate"}
 
 
-def order(world: World, random: Random) -> str | None:
-    goods = [each for each in world.woo.rest("GET", "products?status=publish&per_page=100") if each["stock_quantity"]]
-    if not goods:
-        return None
-    good = random.choice(goods)
-    pieces = random.randint(1, min(3, int(good["stock_quantity"])))
-    made = world.woo.rest(
-        "POST",
-        "orders",
-        {
-            "set_paid": random.random() < 0.8,
-            "payment_method": "paytrail",
-            "payment_method_title": "Paytrail",
-            "billing": {"first_name": "Aino", "last_name": "Esimerkki", "email": "guest@example.com", "country": "FI"},
-            "line_items": [{"product_id": good["id"], "quantity": pieces}],
-        },
-    )
-    return f"order {made['id']}: {pieces} of {good['sku']}, {made['total']}, {made['status']}"
+def open_shop(world: World, random: Random) -> None:
+    """Taxes, coupons and a few accounts; sometimes products that were there before the integration."""
+    world.woo.control("PUT", "settings", {"tax_classes": {"ten": "10"}})
+    world.set(tax_classes=_TAX_CLASSES, new_product_status=random.choice(("publish", "publish", "publish", "draft")))
+    for code, kind, amount in (
+        ("alku10", "percent", "10"),
+        ("viisi", "fixed_cart", "5"),
+        ("kappale", "fixed_product", "1.5"),
+    ):
+        world.woo.rest("POST", "coupons", {"code": code, "discount_type": kind, "amount": amount})
+    _open_accounts(world, random)
+    if random.random() < 0.3:
+        _stock_pages(world, random)
 
 
-def refund(world: World, random: Random) -> str | None:
-    orders = world.woo.rest("GET", "orders?status=processing,completed&per_page=100")
-    if not orders:
-        return None
-    chosen = random.choice(orders)
-    left = float(chosen["total"]) + sum(float(each["total"]) for each in chosen["refunds"])
-    if left <= 0.02:
-        return None
-    amount = f"{min(left, random.randint(1, 500) / 100):.2f}"
-    made = world.woo.rest("POST", f"orders/{chosen['id']}/refunds", {"amount": amount, "api_refund": False})
-    return f"refund {made['id']} of {amount} on order {chosen['id']}"
+def _open_accounts(world: World, random: Random) -> None:
+    """One of them may be somebody whom Solteq knows by the same address."""
+    people = [a_person(random) for _ in range(random.randint(1, 3))]
+    known = [each for each in documents(world, "customers") if each.get("email")]
+    if known and random.random() < 0.7:
+        same = random.choice(known)
+        people[0] = {"first_name": same["firstName"], "last_name": same["lastName"], "email": same["email"]}
+    by_email = {person["email"].lower(): person for person in reversed(people)}
+    accounts = [
+        {**person, "billing": {**person, **an_address(random), "phone": a_phone(random)}}
+        for person in by_email.values()
+    ]
+    world.woo.control("PUT", "customers", {"customers": accounts})
 
 
-def set_status(world: World, random: Random) -> str | None:
-    orders = world.woo.rest("GET", "orders?per_page=100")
-    if not orders:
-        return None
-    chosen, status = random.choice(orders), random.choice(("completed", "on-hold", "cancelled", "processing", "failed"))
-    world.woo.rest("PUT", f"orders/{chosen['id']}", {"status": status})
-    return f"order {chosen['id']} is {status}"
+def _stock_pages(world: World, random: Random) -> None:
+    """Pages that the integration finds by their SKUs and adopts."""
+    plain = [each for each in documents(world, "products") if not each.get("modelNumber")]
+    for product in random.sample(plain, min(len(plain), random.randint(1, 4))):
+        page = {"name": f"Vanha {product['code']}", "sku": product["code"], "regular_price": "7.50"}
+        stock = {"manage_stock": True, "stock_quantity": random.randint(0, 5)} if random.random() < 0.5 else {}
+        world.woo.rest("POST", "products", page | stock | {"status": random.choice(("publish", "draft"))})
 
 
-ACTIONS = (
-    Action("order", "shopper", order, 5.0),
-    Action("refund", "staff", refund, 1.0),
-    Action("set status", "staff", set_status, 1.5),
-)
+ACTIONS: tuple[Action, ...] = (*shoppers.ACTIONS, *staff.ACTIONS, *shopkeepers.ACTIONS)
