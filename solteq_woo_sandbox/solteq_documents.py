@@ -249,12 +249,21 @@ class Documents(Database):
             self._late.append((document, self._clock.now()))
 
     def delay_balances(self, is_late: bool) -> None:
-        """Whether the feed shows what a booking moves only later, with the time of the booking (contract, Feeds)."""
+        """Whether the feed shows what a booking moves only later, with the time of the booking (contract, Feeds).
+
+        A balance that was changed since then shows both, with the later time.
+        """
         self._late_balances = is_late
         while self._late and not is_late:
             document, moment = self._late.pop(0)
-            stamp = {"modifiedAt": catalogue.wire_instant(moment)}
-            self.put("balances", [moved | stamp for moved in self._moved_balances(document)])
+            moved = self._moved_balances(document)
+            self.put("balances", [each | {"modifiedAt": self._not_before_the_last(each, moment)} for each in moved])
+
+    def _not_before_the_last(self, balance: Document, moment: datetime) -> str:
+        place = self._place("balances", balance)
+        row = self._db.execute("SELECT modified FROM balances WHERE place = ?", (place,)).fetchone()
+        last = _EPOCH + timedelta(microseconds=row[0] + 1000) if row else moment
+        return catalogue.wire_instant(max(moment, last))
 
     def _moved_balances(self, document: Document) -> list[Document]:
         moved: dict[tuple[str, str], Document] = {}

@@ -90,6 +90,20 @@ def test_a_sale_is_booked_once_found_again_and_lowers_the_balance(book: Book) ->
     assert book.balance("verkko")["freeBalance"] == 3
 
 
+def test_a_balance_that_was_changed_before_it_shows_a_booking_shows_both_with_the_later_time(book: Book) -> None:
+    def control(path: str, body: Any) -> None:
+        requests.put(f"{book.url}/_sandbox/{path}", json=body, timeout=60).raise_for_status()
+
+    control("behaviour", {"late_balances": True})
+    book.post(SALE)
+    assert book.balance("verkko")["freeBalance"] == 5
+    control("balances", {"documents": [balance_document("A1", 4, "verkko")]})
+    sold_at_the_till = book.balance("verkko")["modifiedAt"]
+    control("behaviour", {"late_balances": False})
+    assert book.balance("verkko")["freeBalance"] == 2
+    assert book.balance("verkko")["modifiedAt"] > sold_at_the_till
+
+
 @pytest.mark.parametrize(
     ("path", "value", "named"),
     [

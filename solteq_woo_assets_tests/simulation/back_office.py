@@ -65,8 +65,19 @@ def _after_the_last(world: World, feed: str, change: Document, wanted: datetime)
 
 
 def a_price(random: Random) -> float:
-    """What things cost; a few have fractions of a cent."""
-    return random.choice((random.randint(2, 120), random.randint(200, 12000) / 100, random.randint(9990, 99999) / 1000))
+    """What things cost; a few have fractions of a cent, and one in ten is far from the others."""
+    if random.random() < 0.1:
+        return random.choice((2, 0.95, 120, 999.5))
+    return random.choice(
+        (random.randint(10, 40), random.randint(1000, 4000) / 100, random.randint(10000, 40000) / 1000)
+    )
+
+
+def moved_price(price: object, random: Random) -> float:
+    """A new price for what cost so much, seldom less than half of it: a guard rail would stop it."""
+    if _is_number(price) and float(str(price)) > 0 and random.random() < 0.85:
+        return round(float(str(price)) * random.uniform(0.7, 1.4), random.choice((1, 2, 2, 3)))
+    return a_price(random)
 
 
 def a_product(identifier: str, code: str, random: Random, **fields: Any) -> dict[str, Any]:

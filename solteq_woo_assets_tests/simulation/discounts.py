@@ -52,8 +52,8 @@ def _target(world: World, random: Random) -> dict[str, Any]:
 
 def _discount(random: Random) -> dict[str, Any]:
     kind = random.choice(("Percentage", "Percentage", "Amount", "FixedPrice"))
-    value = {"Percentage": random.choice((5, 12.5, 20, 33, 60)), "Amount": random.choice((0.5, 2, 15))}
-    return {"discountType": kind, "value": value.get(kind, random.randint(100, 5000) / 100)}
+    value = {"Percentage": random.choice((5, 12.5, 20, 33, 60)), "Amount": random.choice((0.5, 2, 4.95))}
+    return {"discountType": kind, "value": value.get(kind, random.randint(600, 3000) / 100)}
 
 
 def _window(world: World, random: Random) -> dict[str, str | None]:

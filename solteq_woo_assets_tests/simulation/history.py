@@ -16,7 +16,7 @@ ACTIONS: dict[str, Action] = {
     action.name: action for module in (people_of_store, people_of_solteq, misfortunes) for action in module.ACTIONS
 }
 RUN = "run"
-EVENTS, RUNS = 100, 20
+EVENTS, RUNS = 110, 20
 """Events in all, and how many of them are runs, of one to three flows each: 34 in the mean."""
 _MOST_ROUNDS = 6
 """Runs of all flows after the last misfortune, until nothing is left to do."""
@@ -104,9 +104,10 @@ def _play(world: World, events: Sequence[Event]) -> None:
 
 def _begin(world: World, random: Random) -> None:
     """Most shops are in step before anything happens; in the others nothing was ever run."""
-    if random.random() < 0.8:
+    if random.random() < 0.9:
         for flow in FLOW_NAMES:
             world.run(random, flow)
+        people_of_store.open_doors(world)
 
 
 def _pass_time(world: World, random: Random) -> None:

@@ -16,6 +16,7 @@ from solteq_woo_assets_tests.simulation.back_office import (
     documents,
     is_broken,
     living,
+    moved_price,
     next_number,
     put,
 )
@@ -37,7 +38,10 @@ def _change(world: World, random: Random, product: Document, **fields: object) -
 
 def set_price(world: World, random: Random) -> Deed | None:
     found = _products(world)
-    return _change(world, random, random.choice(found), salesPrice=a_price(random)) if found else None
+    if not found:
+        return None
+    product = random.choice(found)
+    return _change(world, random, product, salesPrice=moved_price(product["salesPrice"], random))
 
 
 def set_all_prices(world: World, random: Random) -> Deed | None:
@@ -148,8 +152,13 @@ def _move_balances(world: World, codes: dict[str, str]) -> None:
     held = [each for each in documents(world, "balances") if each["productCode"] in codes]
     gone = [{"productCode": each["productCode"], "storeId": each["storeId"], "deleted": True} for each in held]
     moved = [
-        {name: value for name, value in each.items() if name != "modifiedAt"}
-        | {"productCode": codes[each["productCode"]]}
+        a_balance(
+            codes[each["productCode"]],
+            str(each["storeId"]),
+            float(each["freeBalance"]),
+            reservedBalance=float(each["reservedBalance"]),
+            unit=each["unit"],
+        )
         for each in held
     ]
     world.solteq.put("balances", *gone)

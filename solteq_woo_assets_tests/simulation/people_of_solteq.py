@@ -29,7 +29,7 @@ def open_shop(world: World, random: Random) -> None:
 
 def _family(random: Random, first: int) -> list[dict[str, object]]:
     chosen = [{"Väri": random.choice(COLOURS), "Koko": size} for size in SIZES[: random.randint(2, 3)]]
-    price = random.randint(10, 80)
+    price = random.randint(10, 40)
     return [
         a_product(
             f"p-{first + place}",

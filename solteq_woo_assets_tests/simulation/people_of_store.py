@@ -5,7 +5,7 @@ from random import Random
 from solteq_woo_assets_tests.simulation import shopkeepers, shoppers, staff
 from solteq_woo_assets_tests.simulation.actions import Action
 from solteq_woo_assets_tests.simulation.back_office import documents
-from solteq_woo_assets_tests.simulation.store_front import a_person, a_phone, an_address
+from solteq_woo_assets_tests.simulation.store_front import a_person, a_phone, an_address, pages
 from solteq_woo_assets_tests.simulation.world import World
 
 _TAX_CLASSES = {"25.5": "", "13.5": "reduced-rate", "10": "ten", "0": "zero-rate"}
@@ -24,6 +24,12 @@ def open_shop(world: World, random: Random) -> None:
     _open_accounts(world, random)
     if random.random() < 0.3:
         _stock_pages(world, random)
+
+
+def open_doors(world: World) -> None:
+    """Shoppers can come: what waited as a draft is shown."""
+    for page in pages(world, "draft"):
+        world.woo.rest("PUT", f"products/{page['id']}", {"status": "publish"})
 
 
 def _open_accounts(world: World, random: Random) -> None:

@@ -199,7 +199,7 @@ def replaced(scheduler: Scheduler, seconds: Callable[[], float], seed: str) -> I
         for module in (database, lease):
             patch.setattr(module, "FileLock", locks.made)
         patch.setattr(database, "duckdb", _with(duckdb, connect=connect))
-        random.seed(seed)
+        patch.setattr("stamina._core.random", random.Random(seed))  # what is imported late draws from everybody's
         told = stamina.instrumentation.get_on_retry_hooks()
         stamina.instrumentation.set_on_retry_hooks([])
         yield patch

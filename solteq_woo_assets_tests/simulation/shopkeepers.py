@@ -57,7 +57,7 @@ def set_price(world: World, random: Random) -> Deed | None:
     if picked is None:
         return None
     path, page = picked
-    price = f"{random.randint(100, 9999) / 100:.2f}"
+    price = f"{random.randint(1000, 4000) / 100:.2f}"
     fields = {"regular_price": price}
     if random.random() < 0.4:
         fields |= {"sale_price": f"{float(price) * 0.7:.2f}"}

@@ -30,12 +30,12 @@ def _picked(world: World, random: Random, *statuses: str) -> Document | None:
 
 
 def edit(world: World, random: Random) -> Deed | None:
-    """One thing of an order changes; seldom of one that had a refund."""
+    """One thing of an order changes; seldom of one that had a refund, and never what was refunded of it."""
     found = [each for each in orders(world, *_EDITABLE) if not each["refunds"] or random.random() < 0.2]
     if not found:
         return None
     order = random.choice(found)
-    name = random.choice([*_EDITS])
+    name = random.choice([*(_ADDITIONS if order["refunds"] else _EDITS)])
     change = _EDITS[name](world, random, order)
     if change is None:
         return None
@@ -101,15 +101,17 @@ def _note(_world: World, random: Random, _order: Document) -> Change | None:
     return {"customer_note": f"Soita ennen {random.randint(8, 18)}:00"}
 
 
-_EDITS: dict[str, Callable[[World, Random, Document], Change | None]] = {
+_ADDITIONS: dict[str, Callable[[World, Random, Document], Change | None]] = {
+    "a line more": _line_more,
+    "an address": _address,
+    "a note": _note,
+}
+_EDITS = _ADDITIONS | {
     "quantity": _quantity,
     "a line less": _line_away,
-    "a line more": _line_more,
     "a price": _price,
-    "an address": _address,
     "shipping": _shipping,
     "a fee": _fee,
-    "a note": _note,
 }
 
 
@@ -122,8 +124,14 @@ def send(world: World, random: Random) -> Deed | None:
 
 
 def set_status(world: World, random: Random) -> Deed | None:
-    order = _picked(world, random, *_EDITABLE, "cancelled", "failed")
-    return _enter(world, order, random.choice(("on-hold", "processing", "pending", "failed", "completed")))
+    """What was cancelled comes back only where nothing was refunded: the store would take returned pieces again."""
+    found = [
+        each
+        for each in orders(world, *_EDITABLE, "cancelled", "failed")
+        if not each["refunds"] or each["status"] in _EDITABLE
+    ]
+    status = random.choice(("on-hold", "processing", "pending", "failed", "completed"))
+    return _enter(world, random.choice(found) if found else None, status)
 
 
 def cancel(world: World, random: Random) -> Deed | None:

@@ -10,9 +10,15 @@ import pytest
 
 from solteq_woo_assets_tests.simulation import people_of_solteq, people_of_store
 from solteq_woo_assets_tests.simulation.actions import Action, Deed
+from solteq_woo_assets_tests.simulation.network import SOLTEQ_URL, call
 from solteq_woo_assets_tests.simulation.store_front import pages
 from solteq_woo_assets_tests.simulation.world import World
 
+_NUMBERS = {
+    "products": ("salesPrice", "purchasePrice", "discountedPrice", "vatRate"),
+    "balances": ("freeBalance", "reservedBalance"),
+    "campaigns": ("value", "priority"),
+}
 ACTIONS = [*people_of_solteq.ACTIONS, *people_of_store.ACTIONS]
 
 
@@ -63,6 +69,17 @@ def test_each_action_does_something(tmp_path: Path) -> None:
         with opened(seed, tmp_path) as world:
             done += lived(world, 5)
     assert {action.name for action in ACTIONS} - set(done) == set()
+
+
+def test_what_people_store_in_solteq_can_be_read_but_for_what_they_break(tmp_path: Path) -> None:
+    """Numbers are numbers: a text that looks like one would be held back."""
+    with opened("5", tmp_path) as world:
+        lived(world, 4)
+        for feed, names in _NUMBERS.items():
+            answer = call(world.network.apps["solteq"], "GET", f"{SOLTEQ_URL}/_sandbox/{feed}/all", {})
+            found = [each for each in answer.json() if isinstance(each, dict) and "modifiedAt" in each]
+            texts = [each[name] for each in found for name in names if isinstance(each.get(name), str)]
+            assert set(texts) <= {"kaksi euroa"}
 
 
 def test_the_same_seed_makes_the_same_happenings(tmp_path: Path) -> None:
