@@ -77,12 +77,12 @@ def close_earlier(connection: duckdb.DuckDBPyConnection, flow: str, run_id: str,
 def _settle_interrupted(connection: duckdb.DuckDBPyConnection, flow: str, due: Sequence[str]) -> int:
     with sql.reading(connection, again=pl.DataFrame({"key": due}, schema={"key": pl.String})):
         rows = connection.execute(
-            "UPDATE sync.deliveries SET settled_at = now() AT TIME ZONE 'UTC', "
+            "UPDATE sync.deliveries SET settled_at = $now, "
             "state = CASE WHEN key IN (SELECT key FROM again) THEN 'interrupted' ELSE 'delivered' END, "
             "error = CASE WHEN key IN (SELECT key FROM again) THEN 'the run was interrupted; sent again' "
             "ELSE 'the run was interrupted; not due any more' END "
             "WHERE flow = $flow AND state = 'pending' RETURNING delivery_id, state",
-            {"flow": flow},
+            {"flow": flow, "now": utc_now()},
         ).fetchall()
     _use_passes(connection, [delivery_id for delivery_id, state in rows if state == "delivered"])
     return len(rows)
@@ -153,8 +153,9 @@ def settle(connection: duckdb.DuckDBPyConnection, outcomes: Sequence[Outcome[Any
     with sql.reading(connection, settled=pl.DataFrame(rows, schema=schema, orient="row")):
         connection.execute(
             "UPDATE sync.deliveries AS row SET state = settled.state, error = settled.error, "
-            "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = now() AT TIME ZONE 'UTC' "
-            "FROM settled WHERE row.delivery_id = settled.delivery_id"
+            "woo_id = coalesce(settled.woo_id, row.woo_id), settled_at = $now "
+            "FROM settled WHERE row.delivery_id = settled.delivery_id",
+            {"now": utc_now()},
         )
     _use_passes(connection, [outcome.write.delivery_id for outcome in outcomes if outcome.state == "delivered"])
 

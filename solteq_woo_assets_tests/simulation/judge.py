@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from solteq_woo_assets_tests.simulation.persons import Persons
+from solteq_woo_assets_tests.simulation.prices import Prices, is_number, rounded
 from solteq_woo_assets_tests.simulation.witness import (
     Document,
     Witness,
@@ -26,6 +28,8 @@ from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
 _CENT = Decimal("0.01")
 _SKEW = timedelta(minutes=11)
 """How far the integration's clock may be off, and how long a request takes."""
+_AHEAD = timedelta(days=3)
+"""How far ahead the store's window is compared with the calendar."""
 _LINES = ("line_items", "shipping_lines", "fee_lines")
 _NOT_SOLD = ("cancelled", "failed")
 
@@ -36,29 +40,46 @@ class Judge:
     def __init__(self, world: World) -> None:
         self.world = world
         self.seen = Witness(world)
+        self.persons = Persons(world)
 
     def verdict(self) -> list[str]:
         """The promises that were not kept, in words."""
+        self._read_notes()
         self.seen.look(None)
         held = self.world.query("SELECT flow, key, field, code, reason FROM sync.quarantine WHERE dismissed_at IS NULL")
         return [
-            *self._liveness(),
+            *self._liveness(held),
             *self._books(held),
             *self.seen.broken,
-            *self._shelf(),
+            *self._shelf(held),
+            *self._prices(held),
+            *self.persons.verdict(held),
         ]
 
-    def _liveness(self) -> Iterator[str]:
+    def _read_notes(self) -> None:
+        """What the integration itself says: its first day, and the rows that a guard rail stopped."""
+        rows = self.world.query("SELECT position FROM sync.watermarks WHERE feed = 'sales.from'")
+        self._first_day = rows[0]["position"].date() if rows else None
+        self._stopped = {
+            (delta, row["key"].casefold())
+            for delta in ("balance_delta", "product_delta", "campaign_price_delta")
+            for row in self.world.query(f"SELECT key FROM delta.{delta} WHERE action = 'stopped'")
+        }
+        self._orders = all_orders(self.world)
+
+    def _liveness(self, held: Sequence[Document]) -> Iterator[str]:
         for name in FLOW_NAMES:
             if self.world.outcomes.get(name):
                 yield f"liveness: {name} {self.world.outcomes[name]}"
         if not self.world.is_calm:
             yield "quiet: the last round of all flows still wrote"
+        for row in held:
+            if row["code"] in ("write-blocked", "write-fails"):
+                yield f"liveness: {row['flow']} holds {row['key']} as {row['code']}, and nothing stops it any more"
 
     # Books
 
     def _books(self, held: Sequence[Document]) -> Iterator[str]:
-        self.world_orders = all_orders(self.world)
         by_number = {str(order["number"]): identifier for identifier, order in self.seen.orders.items()}
         booked: dict[int, list[Document]] = defaultdict(list)
         keys = Counter(sale["externalId"] for sale in self.world.solteq.control("GET", "sales"))
@@ -76,25 +97,23 @@ class Judge:
             problems = list(self._problems(identifier, order, booked[identifier]))
             if problems and not why:
                 yield from (f"books: order {order['number']} ({order['status']}) {problem}" for problem in problems)
-            if why and not problems and not self._may_be_held(identifier, order):
+            if why and not problems and not self._may_be_held(order):
                 yield f"books: order {order['number']} is held without need: {why[0]['code']} {why[0]['reason']}"
             yield from self._dates(identifier, booked[identifier])
 
-    def _may_be_held(self, identifier: int, order: Document) -> bool:
-        return identifier not in self.world_orders or order["status"] == "trash" or self._is_old(order)
+    def _may_be_held(self, order: Document) -> bool:
+        return self._is_gone(order) or self._is_old(order)
 
     def _is_old(self, order: Document) -> bool:
         """Whether it was made before the first day, and so is booked only when it is paid later."""
-        rows = self.world.query("SELECT position FROM sync.watermarks WHERE feed = 'sales.from'")
         made = _local_day(order["date_created_gmt"], time(0), self.world)
-        return not rows or made < rows[0]["position"].date()
+        return self._first_day is None or made < self._first_day
 
     def _problems(self, identifier: int, order: Document, sales: Sequence[Document]) -> Iterator[str]:
         net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
-        is_gone = identifier not in self.world_orders or order["status"] == "trash"
         if self._is_old(order):
             return
-        if is_gone:
+        if self._is_gone(order):
             sums = {Decimal(0), *(_kept(each) for each in self.seen.was[identifier])}
             if net and net not in sums:
                 yield f"is gone, and {net} of it is booked: none of {sorted(sums)}"
@@ -134,9 +153,11 @@ class Judge:
         """Pieces by product; by their sum alone where a page has had several codes."""
         lines = [line for each in (order, *refunds) for line in each["line_items"]]
         steady = all(len(self.seen.codes_of[line["variation_id"] or line["product_id"]]) == 1 for line in lines)
+        known = {str(each.get("code")).strip().casefold() for each in self._documents("products")}
         kept: Counter[str] = Counter()
         for line in lines:
-            kept[page_code(line) if steady else ""] += int(number(line["quantity"]))
+            code = page_code(line) if steady else ""
+            kept[code if code in known else ""] += int(number(line["quantity"]))
         booked: Counter[str] = Counter()
         for line in (line for sale in sales for line in sale["lines"] if line["kind"] == "Product"):
             booked[str(line.get("productCode") or "").casefold() if steady else ""] += int(number(line["quantity"]))
@@ -190,29 +211,65 @@ class Judge:
             return came.get(stem if number_of == 1 else f"{stem}:version:{number_of}")
         return came.get(f"{stem}:reversal:{number_of - 1}") if ":order:" in stem else None
 
+    def _documents(self, feed: str) -> list[Document]:
+        """What of a feed can be read at all."""
+        return [each for each in self.world.solteq.control("GET", f"{feed}/all") if isinstance(each, dict)]
+
     # Shelf
 
-    def _shelf(self) -> Iterator[str]:
+    def _shelf(self, held: Sequence[Document]) -> Iterator[str]:
         """In the end the shelf shows what is free, less the buffer and what orders hold that are not booked."""
         free, buffer = free_pieces(self.world), self.world.settings.stock_buffer
         shown: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for page in all_pages(self.world).values():
             code = page_code(page)
-            if not self.seen.is_steady(page) or self._is_stopped("balance_delta", page["sku"]):
+            is_held = any(page_code({"sku": row["key"].partition("@")[0]}) == code for row in held)
+            if not self.seen.is_steady(page) or is_held or self._is_stopped("balance_delta", page["sku"]):
                 continue
             for sale in self.seen.sales.values():
                 shown[sale["orderNumber"], code] += moved_by(sale, code)
-            orders = [each for each in self.seen.orders.values() if held_by(each).get(page["id"])]
-            if any(self._is_old(each) or each["id"] in self.seen.gone for each in orders):
+            sure, unsure = Decimal(0), Decimal(0)
+            for order in self.seen.orders.values():
+                if hold := held_by(order).get(page["id"]):
+                    is_sure = not self._is_loose(order, held)
+                    sure += max(Decimal(0), hold - shown[str(order["number"]), code]) if is_sure else 0
+                    unsure += 0 if is_sure else max(Decimal(0), hold)
+            least, most = (max(Decimal(0), free[code] - buffer - each) for each in (sure + unsure, sure))
+            if not least <= number(page["stock_quantity"]) <= most:
+                yield f"shelf: {page['sku']} offers {page['stock_quantity']} in the end, and {most} are to be sold"
+
+    def _is_loose(self, order: Document, held: Sequence[Document]) -> bool:
+        """Whether the docs leave open what an order holds: before the first day, gone, or held back itself."""
+        return self._is_old(order) or self._is_gone(order) or any(row["key"] == f"order {order['id']}" for row in held)
+
+    def _is_gone(self, order: Document) -> bool:
+        return order["id"] not in self._orders or order["status"] == "trash"
+
+    # Prices
+
+    def _prices(self, held: Sequence[Document]) -> Iterator[str]:
+        """What shoppers pay now, and what the store will charge by itself while its window lasts."""
+        prices, now = Prices(self.world), self.world.clock.now
+        products = [each for each in self._documents("products") if not each.get("deleted")]
+        codes = Counter(page_code({"sku": each.get("code")}) for each in products)
+        pages: dict[str, list[Document]] = defaultdict(list)
+        for page in all_pages(self.world).values():
+            pages[page_code(page)].append(page)
+        names = {row["key"] for row in held if row["flow"] in ("products", "campaigns")}
+        for product in products:
+            code = page_code({"sku": product.get("code")})
+            found = [page for page in pages[code] if page["type"] != "variable"]
+            if not _is_for_sale(product) or codes[code] > 1 or {product["code"], product["id"]} & names:
                 continue
-            holds = [held_by(each)[page["id"]] - shown[str(each["number"]), code] for each in orders]
-            due = max(Decimal(0), free[code] - buffer - sum(max(Decimal(0), hold) for hold in holds))
-            if number(page["stock_quantity"]) != due:
-                yield f"shelf: {page['sku']} offers {page['stock_quantity']} in the end, and {due} are to be sold"
+            if not found:
+                yield f"prices: {product['code']} ({product['id']}) has no page, and nobody is told"
+            elif len(found) == 1 and not prices.is_unclear(product):
+                stopped = self._is_stopped("product_delta", code) or self._is_stopped("campaign_price_delta", code)
+                yield from () if stopped else _mispriced(product, found[0], prices, now)
 
     def _is_stopped(self, delta: str, key: str) -> bool:
         """Whether a guard rail stopped the row of a delta."""
-        return bool(self.world.query(f"SELECT 1 FROM delta.{delta} WHERE key = ? AND action = 'stopped'", key))
+        return (delta, key.casefold()) in self._stopped
 
 
 def _kept(order: Document) -> Decimal:
@@ -284,3 +341,30 @@ def _invalid(sale: Document, world: World) -> Iterator[str]:
             yield f"says VAT {line['vatAmount']} of {line['total']} at {line['vatRate']} %"
     if sale["storeId"] != world.settings.web_store or sale["currency"] != "EUR" or not sale["pricesIncludeVat"]:
         yield f"is of {sale['storeId']} in {sale['currency']}"
+
+
+def _is_for_sale(product: Document) -> bool:
+    """Whether it is sold online: active, of a type that the web has, with a price."""
+    is_web = product.get("productType") in (None, "Basic", "Variant", "Service")
+    return (
+        is_web
+        and product.get("active") is not False
+        and is_number(product.get("salesPrice"))
+        and number(product["salesPrice"]) > 0
+    )
+
+
+def _mispriced(product: Document, page: Document, prices: Prices, now: datetime) -> Iterator[str]:
+    regular, code = rounded(number(product["salesPrice"])), product["code"]
+    if number(page["regular_price"]) != regular:
+        yield f"prices: {code} has the regular price {page['regular_price']}, and costs {regular}"
+    if prices.is_settled(product, now, _SKEW) and number(page["price"]) != prices.at(product, now):
+        yield f"prices: {code} is sold at {page['price']}, and costs {prices.at(product, now)} now"
+    begins, ends = (page[f"date_on_sale_{name}_gmt"] for name in ("from", "to"))
+    last = min(datetime.fromisoformat(ends) if ends else now + _AHEAD, now + _AHEAD)
+    for instant in prices.samples(now, last):
+        runs = page["sale_price"] and (not begins or datetime.fromisoformat(begins) <= instant)
+        shown = number(page["sale_price"] if runs else page["regular_price"])
+        if prices.is_settled(product, instant, _SKEW) and shown != prices.at(product, instant):
+            yield f"prices: {code} will be {shown} at {instant:%d %H:%M}, and costs {prices.at(product, instant)} then"
+            return

@@ -27,16 +27,19 @@ def page_code(page: Document) -> str:
 
 def all_pages(world: World) -> dict[int, Document]:
     """The store's products and variations by their ids; those in the bin are left out."""
-    rows = [*_all(world, "products?status=any"), *_all(world, "variations?status=any")]
+    rows = [*everything(world, "products?status=any"), *everything(world, "variations?status=any")]
     return {row["id"]: row for row in rows}
 
 
 def all_orders(world: World) -> dict[int, Document]:
     """The store's orders by their ids, those in the bin too."""
-    return {row["id"]: row for row in [*_all(world, "orders?status=any"), *_all(world, "orders?status=trash")]}
+    return {
+        row["id"]: row for row in [*everything(world, "orders?status=any"), *everything(world, "orders?status=trash")]
+    }
 
 
-def _all(world: World, path: str) -> Iterator[Document]:
+def everything(world: World, path: str) -> Iterator[Document]:
+    """All rows of a list of the store, page by page."""
     page, rows = 1, [{}] * 100
     while len(rows) == 100:
         rows = world.woo.rest("GET", f"{path}&per_page=100&page={page}")
@@ -173,9 +176,9 @@ class Witness:
     def _look_at_pages(self, request: Request | None) -> None:
         before, self.pages = self.pages, all_pages(self.world)
         for identifier, page in self.pages.items():
-            if code := page_code(page):
-                self.codes_of[identifier].add(code)
-                self.pages_of[code].add(identifier)
+            code = page_code(page)
+            self.codes_of[identifier].add(code)
+            self.pages_of[code].add(identifier)
             earlier = before.get(identifier, {}).get("stock_quantity")
             if request and "/products" in request[2] and page["stock_quantity"] != earlier and self.is_steady(page):
                 self._judge_offer(page, request)

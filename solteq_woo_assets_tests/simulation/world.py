@@ -121,6 +121,7 @@ class World:
         self._backups: list[tuple[datetime, bytes]] = []
         self._settings: dict[str, Any] = {}
         self.settings = self.set()
+        self.database = state_database(self.settings.database)
         self._runs = 0
 
     # What is set
@@ -179,13 +180,9 @@ class World:
 
     # Runs
 
-    def database(self) -> StateDatabase:
-        """The integration's database, as a run or the judge opens it."""
-        return state_database(self.settings.database)
-
     def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of the integration's database."""
-        with self.database().transaction() as connection:
+        with self.database.transaction() as connection:
             answer = connection.execute(sql, values)
             names = [column[0] for column in answer.description or ()]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
@@ -234,7 +231,7 @@ class World:
     def _begun(self, process: Process, flow: Flow, run_id: str, occasion: Any) -> Callable[[], None]:
         def begin() -> None:
             settings = self.settings
-            with opened(settings, state_database(settings.database), utc_now) as shop:
+            with opened(settings, self.database, utc_now) as shop:
                 if occasion == "sensor":
                     why = left_over(flow, shop) or flow.source.news(shop)
                     self.story.append(f"{self.clock.now:%d %H:%M:%S.%f} {process.name}: {why or 'nothing to do'}")

@@ -1,0 +1,152 @@
+"""People on both sides: what each side has of them, who edited what, and whose edit survived (docs/customers.md)."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from solteq_woo_assets_tests.simulation.witness import Document, Request, everything, meta
+from solteq_woo_assets_tests.simulation.world import World
+
+_KINDS = {"Billing": "billing", "Delivery": "shipping"}
+_PARTS = {"street": "address_1", "street2": "address_2", "postalCode": "postcode", "city": "city", "country": "country"}
+_NEVER_CLEARED = ("email", "companyName", "taxCode")
+Fields = Mapping[str, str]
+Pair = tuple[int, str]
+
+
+def of_solteq(customer: Document) -> Fields:
+    """What Solteq has of somebody, spelled as it is compared."""
+    fields = {
+        name: customer.get(name) for name in ("firstName", "lastName", "email", "phone", "companyName", "taxCode")
+    }
+    for kind in _KINDS:
+        first = next((each for each in customer.get("addresses") or () if each["type"] == kind), {})
+        fields |= {f"{kind}.{name}": first.get(name) for name in _PARTS}
+    return _plain(fields)
+
+
+def of_store(account: Document, tax_code: str) -> Fields:
+    """The same of an account."""
+    billing = account["billing"]
+    fields = {"firstName": account["first_name"], "lastName": account["last_name"], "email": account["email"]}
+    fields |= {"phone": billing["phone"], "companyName": billing["company"], "taxCode": meta(account, tax_code)}
+    for kind, part in _KINDS.items():
+        fields |= {f"{kind}.{name}": account[part].get(there) for name, there in _PARTS.items()}
+    return _plain(fields)
+
+
+def _plain(fields: Mapping[str, Any]) -> Fields:
+    plain = {name: " ".join(str(value or "").split()) for name, value in fields.items()}
+    return plain | {"email": plain["email"].casefold(), "phone": plain["phone"].replace(" ", "")}
+
+
+class Persons:
+    """Watches the people of a world; ``broken``: edits that nobody opposed and that were lost."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.broken: list[str] = []
+        self._customers: dict[str, Document] = {}
+        self._pairs: dict[Pair, tuple[Fields, Fields]] = {}
+        self._edits: dict[tuple[Pair, str], dict[str, tuple[str, int]]] = defaultdict(dict)
+        self._agreed: dict[tuple[Pair, str], int] = {}
+        self._hired: set[int] = set()
+        self._step = 0
+        self._read_at: dict[str, int] = {}
+        world.watching.append(self.look)
+
+    def look(self, request: Request | None) -> None:
+        """After an event, or after a request of the integration."""
+        self._step += 1
+        if request is not None and request[1] == "GET" and "/v3/customers" in request[2]:
+            self._read_at[request[0]] = self._step
+        if request is not None and (request[1] == "GET" or "customers" not in request[2]):
+            return
+        before, self._pairs = self._pairs, self._linked()
+        for pair, sides in self._pairs.items():
+            if pair not in before:
+                self._forget(pair)
+            elif request is None:
+                self._note_edits(pair, before[pair], sides)
+            if request is not None and before.get(pair) != sides:
+                self._note_agreement(pair, sides, request[0])
+
+    def _linked(self) -> dict[Pair, tuple[Fields, Fields]]:
+        last = self.world.happenings[-1] if self.world.happenings else None
+        if last and "roles" in (last.facts.get("fields") or ()):
+            self._hired.add(last.facts["account"])
+        read = self.world.solteq.control("GET", "customers/all")
+        now: dict[str, Document] = {
+            each["id"]: each for each in read if isinstance(each, dict) and isinstance(each.get("id"), str)
+        }
+        self._customers = now
+        pairs = {}
+        for account in everything(self.world, "customers?role=all"):
+            customer = now.get(str(meta(account, "solteq_customer_id")))
+            if customer and not customer.get("deleted") and account["id"] not in self._hired:
+                tax_code = self.world.settings.tax_code_meta
+                pairs[account["id"], customer["id"]] = (of_solteq(customer), of_store(account, tax_code))
+        return pairs
+
+    def _forget(self, pair: Pair) -> None:
+        for key in [key for key in self._agreed if key[0] == pair]:
+            del self._agreed[key]
+        for key in [key for key in self._edits if key[0] == pair]:
+            del self._edits[key]
+
+    def _note_edits(self, pair: Pair, before: tuple[Fields, Fields], now: tuple[Fields, Fields]) -> None:
+        for place, side in enumerate(("Solteq", "the store")):
+            for name, value in now[place].items():
+                if value != before[place][name]:
+                    self._edits[pair, name][side] = (value, self._step)
+
+    def _note_agreement(self, pair: Pair, sides: tuple[Fields, Fields], who: str) -> None:
+        """Both have the same now: by the only edit since they last had, if it was but one."""
+        restores = self.world.counts.get("restores", 0)
+        for name, value in sides[0].items():
+            if value != sides[1][name]:
+                continue
+            edits = self._edits.pop((pair, name), {})
+            if len(edits) == 1 and self._agreed.get((pair, name)) == restores:
+                ((side, (wanted, step)),) = edits.items()
+                was_late = side == "the store" and step > self._read_at.get(who, 0)
+                is_kept = name in _NEVER_CLEARED and not wanted
+                if value != wanted and was_late:
+                    self.world.count("people gaps")
+                elif value != wanted and not is_kept:
+                    self.broken.append(
+                        f"people: {name} of {pair[1]}, account {pair[0]}, was set to {wanted!r} in {side} alone,"
+                        f" and {who} made it {value!r}"
+                    )
+            self._agreed[pair, name] = restores
+
+    def verdict(self, held: Sequence[Document]) -> Iterator[str]:
+        """What is not right in the end."""
+        yield from self.broken
+        names = {row["key"] for row in held if row["flow"].startswith("customers")}
+        for (account, customer), (there, here) in self._linked().items():
+            if any(str(identifier) in name for name in names for identifier in (account, customer)):
+                continue
+            for name in there:
+                is_kept = name in _NEVER_CLEARED and not (there[name] and here[name])
+                if there[name] != here[name] and not is_kept:
+                    yield f"people: {name} of {customer} is {there[name]!r}, of account {account} {here[name]!r}"
+        yield from self._twice()
+
+    def _twice(self) -> Iterator[str]:
+        linked: dict[str, list[int]] = defaultdict(list)
+        for account, customer in self._pairs:
+            linked[customer].append(account)
+        yield from (f"people: {name} has the accounts {ids}" for name, ids in linked.items() if len(ids) > 1)
+        known: dict[str, list[str]] = defaultdict(list)
+        for name, customer in self._customers.items():
+            for each in customer.get("identifiers") or ():
+                if each["type"] == "ExternalID" and not customer.get("deleted") and name not in self._of_people():
+                    known[each["value"]].append(name)
+        yield from (f"people: {value} is in Solteq as {ids}" for value, ids in known.items() if len(ids) > 1)
+
+    def _of_people(self) -> set[str]:
+        """The customers that people made or merged."""
+        return {str(each.facts.get("customer")) for each in self.world.happenings} | {
+            name for name in self._customers if name.startswith("c-")
+        }
