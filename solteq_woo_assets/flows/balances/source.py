@@ -12,15 +12,23 @@ from solteq_woo_assets.flows.balances.tables import SOLTEQ_BALANCES
 FLOW = "balances"
 
 
-def _waiting_balances(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
+def _due(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
     arrived = count_rows(
         connection,
         "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
         "ON sku_key(held.sku) = sku_key(delta.key) "
         "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
     )
-    return f"{arrived} balances were waiting for their product, which has arrived" if arrived else None
+    if arrived:
+        return f"{arrived} balances were waiting for their product, which has arrived"
+    back = count_rows(
+        connection,
+        "SELECT count(*) FROM sync.deliveries AS sent JOIN sync.comparisons AS compared ON compared.flow = $flow "
+        "WHERE sent.action = 'restore' AND sent.state = 'delivered' AND sent.settled_at >= compared.computed_at",
+        {"flow": FLOW},
+    )
+    return f"{back} products are on sale again" if back else None
 
 
 FEED = FeedTable(FLOW, BalanceDocument, SOLTEQ_BALANCES)
-SOURCE = FEED.source(_waiting_balances)
+SOURCE = FEED.source(_due)

@@ -8,6 +8,8 @@ import pytest
 import simplejson
 
 from solteq_woo_assets.clients.woo_documents import StoreProduct
+from solteq_woo_assets.engine.database import utc_now
+from solteq_woo_assets.flows.balances.assets import BALANCES
 from solteq_woo_assets_tests.conftest import (
     CommandLine,
     Shop,
@@ -436,6 +438,27 @@ def test_binned_variable_product_comes_back_with_its_variations(shop: Shop) -> N
     shop.woo.asked()
     shop.sync("products_to_woo")
     assert shop.woo.writes() == []
+
+
+def test_a_page_that_comes_back_from_the_bin_offers_nothing_that_was_sold_meanwhile(shop: Shop) -> None:
+    shop.with_settings(new_product_status="publish")
+    shop.product("A1")
+    shop.balance("A1", 10)
+    shop.sync("products_to_woo", "balances_to_woo")
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"status": "trash"})
+    shop.balance("A1", 9)
+    shop.sync("balances_to_woo")
+    shop.sync("reconcile_all")
+    shop.sync("balances_to_woo")
+    assert shop.store()["A1"].stock_quantity == 9
+    shop.woo.patch(f"products/{shop.store()['A1'].id}", {"status": "trash"})
+    shop.sync("full_refresh_woo_catalogue", "products_to_woo")
+    back = shop.store()["A1"]
+    assert (back.status, back.stock_quantity) == ("publish", 0)
+    with shop.database.transaction() as connection:
+        assert BALANCES.source.due(connection, utc_now()) == "1 products are on sale again"
+    shop.sync("balances_to_woo")
+    assert shop.store()["A1"].stock_quantity == 9
 
 
 def test_a_code_that_changed_in_solteq_keeps_its_product_and_its_variation(shop: Shop) -> None:

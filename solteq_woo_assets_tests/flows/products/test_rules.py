@@ -330,6 +330,20 @@ def test_binned_product_is_restored_or_reported(sides: Sides) -> None:
     assert left.held["field"].to_list() == ["status"]
 
 
+@pytest.mark.parametrize(("manage_stock", "quantity"), [(True, 10), (True, 0), (False, None)])
+def test_a_page_comes_back_from_the_bin_without_pieces(sides: Sides, manage_stock: bool, quantity: int | None) -> None:
+    """It got no stock in the bin: what it had on that day may be sold since."""
+    sides.product("A1")
+    sides.held(10, "A1", status="trash", manage_stock=manage_stock, stock_quantity=quantity)
+    changes = rows(sides.product_delta(replace(RULES, new_product_status="publish")).changes)["A1"]["changes"]
+    wanted = {"status": ("trash", "publish")}
+    if not manage_stock:
+        wanted["manage_stock"] = ("false", "true")
+    if quantity != 0:
+        wanted["stock_quantity"] = (None if quantity is None else str(quantity), "0")
+    assert changes == wanted
+
+
 def test_existing_product_is_adopted_by_gtin(sides: Sides) -> None:
     sides.product("A1", gtin="6412345678907")
     sides.held(10, "KAUPAN-OMA", global_unique_id="6412345678907")

@@ -18,6 +18,9 @@ WITH compared AS (
                 THEN CASE status_before WHEN 'future' THEN 'publish' ELSE status_before END
             ELSE held.status
         END AS wanted_status,
+        -- A page in the bin gets no stock: it comes back empty, and the balances follow.
+        for_sale AND held.status = 'trash' AND NOT keeps_no_stock(items.product_type) AS comes_back_empty,
+        coalesce(held.manage_stock, FALSE) AS manage_stock, held.stock_quantity,
         choices,
         items.kind = 'variation'
         AND (items.parent_id IS NOT DISTINCT FROM items.model_parent_id)
@@ -54,6 +57,8 @@ fields AS (
                     coalesce(global_unique_id, ''),
                     coalesce(CASE WHEN NOT gtin_is_taken THEN gtin END, global_unique_id, '')
                 ),
+                change('manage_stock', manage_stock, manage_stock OR comes_back_empty),
+                change('stock_quantity', stock_quantity, CASE WHEN comes_back_empty THEN 0 ELSE stock_quantity END),
                 change('_solteq_purchase_price', held_purchase_price, price_text(purchase_price)),
                 change('cost_of_goods_sold', price_text(cost_of_goods_sold), price_text(
                     CASE
