@@ -190,7 +190,7 @@ def dismiss(world: World, random: Random) -> Deed | None:
 
 
 ACTIONS = (
-    Action("publish", "shopkeeper", publish, 1.5),
+    Action("publish", "shopkeeper", publish, 0.8),
     Action("write texts", "shopkeeper", write_texts, 1.5),
     Action("set price by hand", "shopkeeper", set_price, 0.8),
     Action("set stock by hand", "shopkeeper", set_stock, 0.8),

@@ -61,7 +61,7 @@ def _buyer(world: World, random: Random) -> dict[str, Any]:
 
 
 def _payment(random: Random) -> dict[str, Any]:
-    fate = random.choices(("now", "later", "invoice", "delivery", "never"), (60, 10, 10, 12, 8))[0]
+    fate = random.choices(("now", "later", "invoice", "delivery", "never"), (52, 15, 12, 13, 8))[0]
     method = {"invoice": "bacs", "delivery": "cod"}.get(fate) or random.choice(("paytrail", "klarna"))
     body: dict[str, Any] = {"payment_method": method, "payment_method_title": _METHODS[method]}
     if fate == "now":
@@ -167,7 +167,7 @@ def _flat(changes: dict[str, Any]) -> dict[str, Any]:
 ACTIONS = (
     Action("order", "shopper", order, 9.0, 0.45),
     Action("order the last pieces", "shopper", order_much, 1.5, 0.6),
-    Action("pay", "shopper", pay, 2.5, 0.4),
+    Action("pay", "shopper", pay, 1.8, 0.4),
     Action("try a coupon that is none", "shopper", try_a_coupon_that_is_none, 0.2),
     Action("register", "shopper", register, 1.5),
     Action("edit own data", "shopper", edit_own_data, 2.0, 0.5),
