@@ -74,6 +74,7 @@ class Witness:
         self._free: dict[str, Decimal] = {}
         self._held: dict[int, Decimal] = {}
         self._late: set[str] = set()
+        self._nameless: set[int] = set()
         self._present: set[int] = set()
         self._step = 0
         self._fell: dict[str, dict[int, int]] = {"order": {}, "till": {}}
@@ -146,6 +147,8 @@ class Witness:
                 self.sales[sale["externalId"]] = sale
                 self.came[sale["externalId"]] = self.world.clock.now
                 self._late |= {sale["externalId"]} if is_late else set()
+                if any(line["kind"] == "Product" and not line.get("productCode") for line in sale["lines"]):
+                    self._nameless |= self._pages_in(sale["orderNumber"])
         if not is_late:
             self._late.clear()
         free = free_pieces(self.world)
@@ -153,6 +156,9 @@ class Witness:
             lost = {code: self._free.get(code, Decimal(0)) - pieces for code, pieces in free.items()}
             self._note_falls("till", {page: lost.get(page_code(row), Decimal(0)) for page, row in self.pages.items()})
         self._free = free
+
+    def _pages_in(self, order_number: str) -> set[int]:
+        return {page for each in self.orders.values() if each["number"] == order_number for page in held_by(each)}
 
     def _note_falls(self, why: str, fell: Mapping[int, Decimal]) -> None:
         for page, pieces in fell.items():
@@ -168,10 +174,10 @@ class Witness:
         return self._free[code] - self._held.get(page["id"], Decimal(0)) + shown
 
     def is_steady(self, page: Document) -> bool:
-        """Whether page and code were always one another's, and the page has a stock of its own to offer."""
+        """Whether page and code were always one another's, in each booking too, and it has a stock of its own."""
         code = page_code(page)
         one_another = self.codes_of[page["id"]] == {code} and self.pages_of[code] == {page["id"]}
-        return one_another and page["manage_stock"] is True and code in self._free
+        return one_another and page["manage_stock"] is True and code in self._free and page["id"] not in self._nameless
 
     def _look_at_pages(self, request: Request | None) -> None:
         before, self.pages = self.pages, all_pages(self.world)
