@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from solteq_woo_assets_tests.simulation.world import World
 
@@ -80,6 +81,7 @@ class Witness:
         self._fell: dict[str, dict[int, int]] = {"order": {}, "till": {}}
         self._read_at: dict[tuple[str, str], int] = {}
         self._knows_sales = False
+        self._first_day = world.clock.now
         self._sales_asked_in = -1
         world.watching.append(self.look)
 
@@ -120,6 +122,10 @@ class Witness:
             self._read_at[who, "order"] = self._step
             if who.startswith("sales") and self._sales_asked_in < 0:
                 self._sales_asked_in = self.world.counts.get("runs", 0)
+                zone = ZoneInfo(str(self.world.settings.timezone))
+                local = self.world.clock.now.replace(tzinfo=UTC).astimezone(zone)
+                midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+                self._first_day = midnight.astimezone(UTC).replace(tzinfo=None)
         if "/balances?" in target and "continuationToken" not in target:
             self._read_at[who, "till"] = self._read_at["", "till"] = self._step
 
@@ -198,7 +204,16 @@ class Witness:
         who = request[0]
         asked = {"order": self._read_at.get((who, "order"), 0)}
         asked["till"] = self._read_at.get((who, "till"), self._read_at.get(("", "till"), 0))
-        if any(self._fell[why].get(page["id"], 0) > asked[why] for why in asked) or not self._knows_sales or self._late:
+        is_old = any(
+            datetime.fromisoformat(order["date_created_gmt"]) < self._first_day and held_by(order).get(page["id"])
+            for order in self.orders.values()
+        )
+        if (
+            is_old
+            or any(self._fell[why].get(page["id"], 0) > asked[why] for why in asked)
+            or not self._knows_sales
+            or self._late
+        ):
             self.world.count("shelf gaps")
             return
         now = f"{self.world.clock.now:%d %H:%M:%S}"
