@@ -104,7 +104,7 @@ def _play(world: World, events: Sequence[Event]) -> None:
 
 def _begin(world: World, random: Random) -> None:
     """Most shops are in step before anything happens; in the others nothing was ever run."""
-    if random.random() < 0.9:
+    if random.random() < 0.95:
         for flow in FLOW_NAMES:
             world.run(random, flow)
         people_of_store.open_doors(world)

@@ -150,16 +150,20 @@ class Judge:
             yield from self._pieces(order, refunds, sales)
 
     def _pieces(self, order: Document, refunds: Sequence[Document], sales: Sequence[Document]) -> Iterator[str]:
-        """Pieces by product; by their sum alone where a page has had several codes."""
+        """Pieces by product; by their sum alone where a page has had several codes, or a booking knew none."""
         lines = [line for each in (order, *refunds) for line in each["line_items"]]
         steady = all(len(self.seen.codes_of[line["variation_id"] or line["product_id"]]) == 1 for line in lines)
-        known = {str(each.get("code")).strip().casefold() for each in self._documents("products")}
-        kept: Counter[str] = Counter()
+        goods = [line for sale in sales for line in sale["lines"] if line["kind"] == "Product"]
+        steady &= all(line.get("productCode") for line in goods)
+        pieces: Counter[tuple[int, str]] = Counter()
         for line in lines:
-            code = page_code(line) if steady else ""
-            kept[code if code in known else ""] += int(number(line["quantity"]))
+            key = (line["variation_id"] or line["product_id"], page_code(line) if steady else "")
+            pieces[key] += int(number(line["quantity"]))
+        kept: Counter[str] = Counter()
+        for (_, code), left in pieces.items():
+            kept[code] += max(0, left)  # the store takes back more pieces than it sold
         booked: Counter[str] = Counter()
-        for line in (line for sale in sales for line in sale["lines"] if line["kind"] == "Product"):
+        for line in goods:
             booked[str(line.get("productCode") or "").casefold() if steady else ""] += int(number(line["quantity"]))
         for code in sorted(kept.keys() | booked.keys()):
             if kept[code] != booked[code]:

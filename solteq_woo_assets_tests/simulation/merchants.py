@@ -299,7 +299,7 @@ ACTIONS = (
     Action("change code", "merchant", change_code, 0.5),
     Action("swap codes", "merchant", swap_codes, 0.5),
     Action("reuse code", "merchant", reuse_code, 0.4),
-    Action("join family", "merchant", join_family, 0.6),
+    Action("join family", "merchant", join_family, 0.3),
     Action("rename family", "merchant", rename_family, 0.2),
     Action("change attributes", "merchant", change_attributes, 0.4),
     Action("add product", "merchant", add_product, 1.0),

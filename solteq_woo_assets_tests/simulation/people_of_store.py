@@ -51,7 +51,7 @@ def _stock_pages(world: World, random: Random) -> None:
     """Pages that the integration finds by their SKUs and adopts."""
     plain = [each for each in documents(world, "products") if not each.get("modelNumber")]
     for product in random.sample(plain, min(len(plain), random.randint(1, 4))):
-        page = {"name": f"Vanha {product['code']}", "sku": product["code"], "regular_price": "7.50"}
+        page = {"name": f"Vanha {product['code']}", "sku": product["code"], "regular_price": "17.50"}
         stock = {"manage_stock": True, "stock_quantity": random.randint(0, 5)} if random.random() < 0.5 else {}
         world.woo.rest("POST", "products", page | stock | {"status": random.choice(("publish", "draft"))})
 

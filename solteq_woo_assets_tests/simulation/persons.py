@@ -80,9 +80,16 @@ class Persons:
             each["id"]: each for each in read if isinstance(each, dict) and isinstance(each.get("id"), str)
         }
         self._customers = now
+        made = {
+            each["value"]: customer
+            for customer in now.values()
+            for each in customer.get("identifiers") or ()
+            if each["type"] == "ExternalID" and not customer.get("deleted")
+        }
         pairs = {}
         for account in everything(self.world, "customers?role=all"):
-            customer = now.get(str(meta(account, "solteq_customer_id")))
+            external = f"woo:{self.world.settings.shop}:customer:{account['id']}"
+            customer = made.get(external) or now.get(str(meta(account, "solteq_customer_id")))
             if customer and not customer.get("deleted") and account["id"] not in self._hired:
                 tax_code = self.world.settings.tax_code_meta
                 pairs[account["id"], customer["id"]] = (of_solteq(customer), of_store(account, tax_code))

@@ -205,5 +205,5 @@ ACTIONS = (
     Action("edit customer", "shopkeeper", edit_customer, 1.0),
     Action("delete account", "shopkeeper", delete_account, 0.3),
     Action("hire", "shopkeeper", hire, 0.4),
-    Action("dismiss", "shopkeeper", dismiss, 0.3),
+    Action("dismiss", "shopkeeper", dismiss, 0.5),
 )

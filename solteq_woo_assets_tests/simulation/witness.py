@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import datetime, time
+from datetime import UTC, datetime, time
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from solteq_woo_assets_tests.simulation.world import World
 
@@ -74,11 +75,13 @@ class Witness:
         self._free: dict[str, Decimal] = {}
         self._held: dict[int, Decimal] = {}
         self._late: set[str] = set()
+        self._nameless: set[int] = set()
         self._present: set[int] = set()
         self._step = 0
         self._fell: dict[str, dict[int, int]] = {"order": {}, "till": {}}
         self._read_at: dict[tuple[str, str], int] = {}
         self._knows_sales = False
+        self._first_day = world.clock.now
         self._sales_asked_in = -1
         world.watching.append(self.look)
 
@@ -119,6 +122,10 @@ class Witness:
             self._read_at[who, "order"] = self._step
             if who.startswith("sales") and self._sales_asked_in < 0:
                 self._sales_asked_in = self.world.counts.get("runs", 0)
+                zone = ZoneInfo(str(self.world.settings.timezone))
+                local = self.world.clock.now.replace(tzinfo=UTC).astimezone(zone)
+                midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+                self._first_day = midnight.astimezone(UTC).replace(tzinfo=None)
         if "/balances?" in target and "continuationToken" not in target:
             self._read_at[who, "till"] = self._read_at["", "till"] = self._step
 
@@ -146,6 +153,8 @@ class Witness:
                 self.sales[sale["externalId"]] = sale
                 self.came[sale["externalId"]] = self.world.clock.now
                 self._late |= {sale["externalId"]} if is_late else set()
+                if any(line["kind"] == "Product" and not line.get("productCode") for line in sale["lines"]):
+                    self._nameless |= self._pages_in(sale["orderNumber"])
         if not is_late:
             self._late.clear()
         free = free_pieces(self.world)
@@ -153,6 +162,9 @@ class Witness:
             lost = {code: self._free.get(code, Decimal(0)) - pieces for code, pieces in free.items()}
             self._note_falls("till", {page: lost.get(page_code(row), Decimal(0)) for page, row in self.pages.items()})
         self._free = free
+
+    def _pages_in(self, order_number: str) -> set[int]:
+        return {page for each in self.orders.values() if each["number"] == order_number for page in held_by(each)}
 
     def _note_falls(self, why: str, fell: Mapping[int, Decimal]) -> None:
         for page, pieces in fell.items():
@@ -168,10 +180,10 @@ class Witness:
         return self._free[code] - self._held.get(page["id"], Decimal(0)) + shown
 
     def is_steady(self, page: Document) -> bool:
-        """Whether page and code were always one another's, and the page has a stock of its own to offer."""
+        """Whether page and code were always one another's, in each booking too, and it has a stock of its own."""
         code = page_code(page)
         one_another = self.codes_of[page["id"]] == {code} and self.pages_of[code] == {page["id"]}
-        return one_another and page["manage_stock"] is True and code in self._free
+        return one_another and page["manage_stock"] is True and code in self._free and page["id"] not in self._nameless
 
     def _look_at_pages(self, request: Request | None) -> None:
         before, self.pages = self.pages, all_pages(self.world)
@@ -192,7 +204,16 @@ class Witness:
         who = request[0]
         asked = {"order": self._read_at.get((who, "order"), 0)}
         asked["till"] = self._read_at.get((who, "till"), self._read_at.get(("", "till"), 0))
-        if any(self._fell[why].get(page["id"], 0) > asked[why] for why in asked) or not self._knows_sales or self._late:
+        is_old = any(
+            datetime.fromisoformat(order["date_created_gmt"]) < self._first_day and held_by(order).get(page["id"])
+            for order in self.orders.values()
+        )
+        if (
+            is_old
+            or any(self._fell[why].get(page["id"], 0) > asked[why] for why in asked)
+            or not self._knows_sales
+            or self._late
+        ):
             self.world.count("shelf gaps")
             return
         now = f"{self.world.clock.now:%d %H:%M:%S}"
