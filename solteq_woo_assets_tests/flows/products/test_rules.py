@@ -336,7 +336,7 @@ def test_a_page_comes_back_from_the_bin_without_pieces(sides: Sides, manage_stoc
     sides.product("A1")
     sides.held(10, "A1", status="trash", manage_stock=manage_stock, stock_quantity=quantity)
     changes = rows(sides.product_delta(replace(RULES, new_product_status="publish")).changes)["A1"]["changes"]
-    wanted = {"status": ("trash", "publish")}
+    wanted: dict[str, tuple[str | None, str]] = {"status": ("trash", "publish")}
     if not manage_stock:
         wanted["manage_stock"] = ("false", "true")
     if quantity != 0:
