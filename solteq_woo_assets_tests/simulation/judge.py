@@ -263,10 +263,10 @@ class Judge:
         for product in products:
             code = page_code({"sku": product.get("code")})
             found = [page for page in pages[code] if page["type"] != "variable"]
-            if not _is_for_sale(product) or codes[code] > 1 or {product["code"], product["id"]} & names:
+            if not _is_for_sale(product) or codes[code] > 1 or {product.get("code"), product.get("id")} & names:
                 continue
             if not found:
-                yield f"prices: {product['code']} ({product['id']}) has no page, and nobody is told"
+                yield f"prices: {code} has no page, and nobody is told"
             elif len(found) == 1 and not prices.is_unclear(product):
                 stopped = self._is_stopped("product_delta", code) or self._is_stopped("campaign_price_delta", code)
                 yield from () if stopped else _mispriced(product, found[0], prices, now)

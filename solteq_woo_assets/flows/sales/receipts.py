@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from solteq_woo_assets.flows.sales.orders import FEE, PRODUCT, Line, Order, ReceiptRules, StoreRefund, Unbookable
 from solteq_woo_assets.flows.sales.payments import Payment, PaymentsLeft, goods_and_payments
-from solteq_woo_assets.flows.sales.remainders import CENT, Part, Remainder, in_proportion
+from solteq_woo_assets.flows.sales.remainders import CENT, Part, Remainder, in_proportion, order_line
 from solteq_woo_assets.flows.sales.vat_shares import shares
 
 _UNIT = Decimal("0.0001")
@@ -275,6 +275,7 @@ def refund_receipt(
             part = remainder.take(sold.line_id, -line.quantity, gross, vat, left)
             left -= part.gross
             if part.gross or part.quantity:
+                part = _as_of_today(part, order, rules)
                 lines.append(_refund_line(part, went_back.get((refund.id, part.line_id))))
     for part in remainder.spread(left):
         line_id = f"refund-{refund.id}-{_plain(part.rate)}"
@@ -296,7 +297,8 @@ def reversal_receipt(
 
     Its pieces go back on the shelf, but for a refunded order: the store leaves its stock as it is (contract, 37).
     """
-    lines = [_refund_line(part, order.status != REFUNDED) for part in remainder.all_of_it()]
+    left = (_as_of_today(part, order, rules) for part in remainder.all_of_it())
+    lines = [_refund_line(part, order.status != REFUNDED) for part in left]
     paid = payments.give_back(remainder.gross, {})
     external_id = reversal_id(rules.shop, order.id, sale.version)
     day = _day(order.found_at, rules)
@@ -333,6 +335,17 @@ def _of_parts(line: Line, remainder: Remainder) -> list[tuple[Part, Decimal, Dec
     nets = in_proportion(abs(line.total), [abs(part.gross - part.vat) for part in parts])
     taxes = in_proportion(abs(line.total_tax), [abs(part.vat) for part in parts])
     return [(part, sign * (net + vat), sign * vat) for part, net, vat in zip(parts, nets, taxes, strict=True)]
+
+
+def _as_of_today(part: Part, order: Order, rules: ReceiptRules) -> Part:
+    """With the code that its product has in Solteq today: that of the sale may be gone, or of another product by now.
+
+    The store shows the SKU of today for every order. A piece that was sold without a code goes back without one.
+    """
+    if part.code is None:
+        return part
+    skus = [line.sku for line in order.lines if str(line.id) == order_line(part.line_id)]
+    return replace(part, code=next(filter(None, map(rules.code_of, [*skus, part.code])), None))
 
 
 def _refund_line(part: Part, restock: bool | None = None) -> dict[str, Any]:

@@ -160,6 +160,35 @@ def test_a_cancelled_order_is_refunded_in_full(shop: Shop) -> None:
     assert len(shop.booked()) == 2
 
 
+@pytest.mark.parametrize(
+    ("product", "sku_now", "codes"),
+    [
+        ({"code": "A1-NEW"}, "A1-NEW", {"A1-NEW"}),
+        ({"code": "A1-NEW"}, "", set()),
+        ({"deleted": True}, "A1", set()),
+        ({}, "BY-HAND", {"A1"}),
+    ],
+    ids=["its code changed", "its code changed and its page is gone", "deleted", "its SKU was changed by hand"],
+)
+def test_what_was_sold_by_a_code_that_is_gone_can_be_taken_back(
+    shop: Shop, product: dict[str, Any], sku_now: str, codes: set[str]
+) -> None:
+    """Solteq refuses a code that it does not know: the order would stay booked for ever."""
+    refunded, cancelled = (shop.order(order_line("A1", "30.00", 3)) for _ in range(2))
+    shop.sync("products_to_woo")
+    shop.sync_sales()
+    shop.solteq.put("products", {"documents": [{"id": "p-A1", **product}]})
+    shop.sync("products_to_woo")
+    line = order_line("A1", "30.00", 3) | {"sku": sku_now}
+    shop.edit_order(refunded, line, _refunds=[refund("10.00", back(100, "A1", "10.00", 1), id=5001)])
+    shop.edit_order(cancelled, line, status="cancelled")
+    shop.sync_sales()
+    taken = [each for each in shop.booked() if each["type"] == "Refund"]
+    assert gross(taken) == -40
+    assert {line["productCode"] for each in taken for line in each["lines"] if "productCode" in line} == codes
+    assert shop.rows("SELECT key FROM sync.quarantine WHERE flow = 'sales'") == []
+
+
 def test_a_write_that_changes_nothing_is_not_a_change(shop: Shop) -> None:
     """The store moves the time of an order at every write, a plugin's meta for one (contract, 5)."""
     order = shop.order(order_line("A1", "30.00", 3))
