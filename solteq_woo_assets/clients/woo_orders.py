@@ -16,7 +16,6 @@ from solteq_woo_assets.clients.woo_pages import (
     PAGE_ROWS,
     Page,
     chunks_of_ids,
-    ids_of,
     in_seconds,
     modified_after,
     page_of,
@@ -198,10 +197,10 @@ class WooOrders:
         if not steady:
             yield from self._pages(window)
 
-    def by_id(self, ids: Sequence[int]) -> Iterator[Page[OrderDocument]]:
-        """The orders of these ids that the store lists."""
+    def by_id(self, ids: Sequence[int], status: str = "any") -> Iterator[Page[OrderDocument]]:
+        """The orders of these ids that the store lists; with ``trash`` those in the bin."""
         for some in chunks_of_ids(ids):
-            yield self._orders(self._page({"include": some}, 0))
+            yield self._orders(self._page({"include": some, "status": status}, 0))
 
     def modified(self, since: datetime) -> dict[int, datetime]:
         """Up to a page of what ``changed`` would give, the newest changes first: ids and when they were modified.
@@ -214,9 +213,14 @@ class WooOrders:
         found = page_of(answer.body, _PATH, _Modified.model_validate)
         return {row.id: row.date_modified_gmt for row in found.rows}
 
-    def binned(self) -> set[int]:
-        """The ids of all orders in the bin, which no other list shows (contract, 6)."""
-        return ids_of(self._session, _PATH, {"status": "trash"})
+    def binned(self) -> dict[int, datetime | None]:
+        """The ids of all orders in the bin, which no other list shows (contract, 6), and when they were made."""
+        fields, read = "id,date_created_gmt", _Binned.model_validate
+        made: dict[int, datetime | None] = {}
+        for page in pages(self._session, _PATH, {"status": "trash"}, fields=fields, read=read):
+            made |= {row.id: row.date_created_gmt for row in page.rows}
+            made |= dict.fromkeys(row.id for row in page.unreadable)
+        return made
 
     def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[Page[RefundDocument]]:
         """Refunds by their ids.
@@ -294,6 +298,11 @@ def _total(response: JsonResponse) -> int:
             "A proxy or cache in front of the store may take it away."
         )
     return total
+
+
+class _Binned(_Row):
+    id: Id
+    date_created_gmt: StoreTime | None = None
 
 
 class _Modified(_Row):

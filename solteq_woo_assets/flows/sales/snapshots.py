@@ -107,7 +107,7 @@ def read_changed(
     reader.keep(woo.orders.changed(since))
     newest = reader.newest
     reader.keep_refunded(since)
-    reader.keep_bin()
+    reader.keep_bin(start_of(begins, zone))
     if recheck_days:
         today = local_day(woo.their_time(started), zone)
         reader.keep_days(max(begins, today - timedelta(days=recheck_days - 1)), today, in_flight)
@@ -222,11 +222,20 @@ class _Reader:
             ).fetchall()
         return dict(orders.items() - set(known))
 
-    def keep_bin(self) -> None:
-        """Mark what is in the bin, and read what left it."""
-        binned = self._woo.orders.binned()
-        self._mark(binned, "binned")
-        self._see_again(self._ids("gone = 'binned'") - binned, binned)
+    def keep_bin(self, begins: datetime) -> None:
+        """Mark what is in the bin, and read what left it, and what was put there before anybody read it.
+
+        The store has put nothing of that back on the shelf.
+
+        :param begins: orders made before that and never read have nothing to do with us
+        """
+        made = self._woo.orders.binned()
+        new = {order_id for order_id, at in made.items() if at and at >= begins}
+        unread = new - self._ids("list_contains(?, id)", list(new)) if new else set()
+        if unread:
+            self.keep(self._woo.orders.by_id(sorted(unread), status="trash"))
+        self._mark(made.keys(), "binned")
+        self._see_again(self._ids("gone = 'binned'") - made.keys(), made.keys())
 
     def keep_days(self, first: date, last: date, in_flight: int) -> None:
         """Read days whole, and find out what became of their orders that are not there any more."""
@@ -234,7 +243,7 @@ class _Reader:
         seen = self.keep(self._woo.orders.created(start, end, in_flight=in_flight))
         missing = self._ids("day BETWEEN ? AND ? AND gone IS NULL", first, last) - seen
         if missing:
-            binned = self._woo.orders.binned()
+            binned = self._woo.orders.binned().keys()
             self._mark(missing & binned, "binned")
             self._see_again(missing - binned, binned)
 

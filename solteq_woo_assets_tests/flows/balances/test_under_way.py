@@ -118,6 +118,22 @@ def test_an_unpaid_order_in_the_bin_holds_its_pieces_until_it_is_dismissed(shop:
     assert on_the_shelf(shop) == 10
 
 
+def test_an_order_that_was_binned_before_anybody_read_it_holds_its_pieces(shop: Shop) -> None:
+    """The store put nothing back on the shelf, and Solteq knows nothing of it."""
+    order = buy(shop, 3)
+    shop.edit_order(order, order_line("A1", "30.00", 3), status="trash")
+    shop.woo.asked()
+    shop.sync("balances_to_woo")
+    assert on_the_shelf(shop) == 7
+    reads = [each["query"] for each in shop.woo.asked() if f"include={order}" in each["query"]]
+    assert len(reads) == 1, "it is read once"
+    shop.sync_sales()
+    assert shop.booked() == []
+    shop.edit_order(order, order_line("A1", "30.00", 3), status="processing")
+    shop.sync_sales()
+    assert [each["externalId"] for each in shop.booked()] == [f"woo:shop:order:{order}"]
+
+
 def test_a_refund_without_restock_that_is_due_adds_no_piece_to_the_shelf(shop: Shop) -> None:
     """Sold 3, one of them refunded and not put back, nothing booked yet: 3 are off the shelf, not 2."""
     refund = {"id": 501, "date_created_gmt": "2026-11-24T10:00:00", "amount": "10.00"}
