@@ -142,6 +142,7 @@ class Judge:
         mixed = any(_amount_of(each) != number(each["amount"]) for each in refunds if each not in spread)
         booked_vat = _by_rate((line["vatRate"], line["vatAmount"]) for sale in sales for line in sale["lines"])
         kept_vat = _vat_kept(order, refunds, spread)
+        mixed |= any(vat < 0 for vat in kept_vat.values())  # more was refunded of a rate than was sold at it
         for rate in sorted(booked_vat.keys() | kept_vat.keys()):
             off = abs(booked_vat[rate] - kept_vat[rate])
             if off > _CENT * len(spread) and not mixed:
@@ -208,12 +209,12 @@ class Judge:
         return {next(each[name] for name in names if each[name]) for each in was}
 
     def _found_after(self, key: str, came: dict[str, datetime]) -> datetime | None:
-        """When what a correction corrects was booked: version 2 follows reversal 1, which follows the first."""
+        """When what a correction corrects was booked: version 2 and reversal 1 correct the first."""
         stem, kind, version = key.rsplit(":", 2)
-        number_of = int(version)
-        if kind == "reversal":
-            return came.get(stem if number_of == 1 else f"{stem}:version:{number_of}")
-        return came.get(f"{stem}:reversal:{number_of - 1}") if ":order:" in stem else None
+        corrected = int(version) - (kind == "version")
+        if ":order:" not in stem:
+            return None
+        return came.get(stem if corrected == 1 else f"{stem}:version:{corrected}")
 
     def _documents(self, feed: str) -> list[Document]:
         """What of a feed can be read at all."""
