@@ -92,7 +92,7 @@ def skew_clock(world: World, random: Random) -> str:
     return f"the clock of {side} is {seconds} s ahead"
 
 
-def let_pass_of_stand_in(world: World, random: Random) -> str:
+def show_balances_late(world: World, random: Random) -> str:
     on = random.random() < 0.5
     world.solteq.control("PUT", "behaviour", {"late_balances": on})
     return f"balances come {'late' if on else 'at once'}"
@@ -117,5 +117,5 @@ ACTIONS = (
     Action("restore", "machine", restore, 0.6, 0.0, "restores"),
     Action("lose database", "machine", lose_database, 0.2, 0.0, "restores"),
     Action("skew clock", "machine", skew_clock, 0.7, 0.3, "faults"),
-    Action("late balances", "solteq", let_pass_of_stand_in, 0.5, 0.2, "faults"),
+    Action("late balances", "solteq", show_balances_late, 0.5, 0.2, "faults"),
 )

@@ -99,7 +99,7 @@ class Mishap:
 class Network:
     """What lies between the integration and both systems.
 
-    ``down``: sides that take no connection. ``mishaps``: yet to happen. ``counts``: requests by side and method.
+    ``down``: sides that take no connection. ``mishaps``: yet to happen.
     ``tell``: hears of each request and its answer.
     """
 
