@@ -20,7 +20,7 @@ from solteq_woo_assets.table import Table
 LOCK_SECONDS = 60.0
 """A transaction holds the database for milliseconds; eight processes waited 0.6 s at worst."""
 
-_SMALL = 64 * 2**20
+_SMALL = 32 * 2**20
 """Size in bytes of a file, up to which its engine is kept: that of a larger one would keep hundreds of MB of memory."""
 
 _STORAGE_ERRORS = (
