@@ -23,6 +23,7 @@ from solteq_woo_assets.engine.steps import (
     agreement,
     delivery_result,
     delta_metadata,
+    held_rows,
     make_delta,
     read_metadata,
     send,
@@ -101,7 +102,8 @@ def delta_asset(
         with shop.step(context, *flow.leases) as effort, shop.database.transaction() as connection:
             made = make_delta(connection, shop, flow, config, let_pass=config.let_pass)
             remarked = remarks(connection, shop.settings, made)
-            quarantined = warn_of_quarantine(context, connection, flow.name)
+            held = held_rows(connection, flow.name)
+        quarantined = warn_of_quarantine(context, held)
         told = delta_metadata(shop, made.changes, quarantined=quarantined, unchanged=made.unchanged, effort=effort)
         return dg.MaterializeResult(
             metadata={**told, **made.comparison.numbers, **remarked},

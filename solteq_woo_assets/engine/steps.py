@@ -138,9 +138,10 @@ def delivery_result(
     if counts.undelivered:
         context.log.warning(f"{counts.undelivered} of {due} writes were not delivered.")
     with failing_in_words(), shop.database.transaction() as connection:
-        quarantined = warn_of_quarantine(context, connection, flow) if counts.refused else 0
+        held = held_rows(connection, flow) if counts.refused else []
         sent = connection.sql(_SENT, params={"run_id": context.run.run_id, "flow": flow}).pl()
         stopped = count_rows(connection, f"SELECT count(*) FROM delta.{delta} WHERE action = 'stopped'")
+    quarantined = warn_of_quarantine(context, held)
     return dg.MaterializeResult(
         metadata={
             "records_in": due,
@@ -365,13 +366,20 @@ def count_rows(
     return connection.execute(query, parameters).fetchall()[0][0]
 
 
-def warn_of_quarantine(context: dg.AssetExecutionContext, connection: duckdb.DuckDBPyConnection, flow: str) -> int:
-    """Name the records in quarantine that are not dismissed in the run's log; their number."""
-    rows = connection.execute(
+HeldRow = tuple[str, str, str, str]
+
+
+def held_rows(connection: duckdb.DuckDBPyConnection, flow: str) -> list[HeldRow]:
+    """The records in quarantine that are not dismissed: key, field, reason and mend, the newest first."""
+    return connection.execute(
         "SELECT key, field, reason, mend FROM sync.quarantine WHERE flow = ? AND dismissed_at IS NULL "
         "ORDER BY first_seen DESC, key",
         [flow],
     ).fetchall()
+
+
+def warn_of_quarantine(context: dg.AssetExecutionContext, rows: Sequence[HeldRow]) -> int:
+    """Name these records in the run's log, after the transaction that read them: the log is slower; their number."""
     for key, field, reason, mend in rows[:PREVIEW_ROWS]:
         context.log.warning(f"Held back: {key}: {field}: {reason}. To mend: {mend}.")
     if len(rows) > PREVIEW_ROWS:

@@ -24,6 +24,7 @@ from solteq_woo_assets.engine.steps import (
     count_rows,
     delivery_result,
     delta_metadata,
+    held_rows,
     markdown_table,
     read_metadata,
     send,
@@ -208,7 +209,8 @@ def woo_customer_delta(
             refresh_accounts(shop.database, shop.woo, ids, tax_code_meta=shop.settings.tax_code_meta)
         with shop.database.transaction() as connection:
             merge, changes, verdicts = _settle(connection, config, shop.settings, first, let_pass=config.let_pass)
-            quarantined = warn_of_quarantine(context, connection, TO_WOO)
+            held = held_rows(connection, TO_WOO)
+        quarantined = warn_of_quarantine(context, held)
     return dg.MaterializeResult(
         metadata=_delta_metadata(shop, merge, changes, quarantined, effort),
         check_results=GUARD_RAILS.report(context, verdicts, config.let_pass),
@@ -230,7 +232,8 @@ def solteq_customer_delta(
         first = _look(context, shop)
         with shop.database.transaction() as connection:
             merge, _, _ = _settle(connection, config, shop.settings, first)
-            quarantined = warn_of_quarantine(context, connection, TO_SOLTEQ)
+            held = held_rows(connection, TO_SOLTEQ)
+        quarantined = warn_of_quarantine(context, held)
     metadata = _delta_metadata(shop, merge, merge.to_solteq, quarantined, effort)
     return dg.MaterializeResult(metadata=metadata)
 

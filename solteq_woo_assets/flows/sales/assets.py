@@ -22,6 +22,7 @@ from solteq_woo_assets.engine.steps import (
     count_rows,
     delivery_result,
     delta_metadata,
+    held_rows,
     markdown_table,
     read_metadata,
     send,
@@ -168,7 +169,8 @@ def woo_sales(
             )
         with shop.database.transaction() as connection:
             by_day = books.orders_by_day(connection, {*days, *counts.days}, receipt_rules(shop.settings))
-            quarantined = warn_of_quarantine(context, connection, FLOW) if counts.quarantined else 0
+            held = held_rows(connection, FLOW) if counts.quarantined else []
+        quarantined = warn_of_quarantine(context, held)
     _tell_by_day(context, by_day, days)
     metadata = {**read_metadata(counts, effort), "quarantined": quarantined, "days": len(counts.days)}
     return dg.MaterializeResult(metadata=metadata)
@@ -221,7 +223,8 @@ def sales_delta(
             refused = _store(connection, config, comparison.changes)
             changes, verdicts = GUARD_RAILS.guard(connection, shop.settings, utc_now(), let_pass=config.let_pass)
             settled = count_rows(connection, "SELECT count(*) FROM sync.settled_orders")
-            quarantined = warn_of_quarantine(context, connection, FLOW)
+            held = held_rows(connection, FLOW)
+        quarantined = warn_of_quarantine(context, held)
     remarked = changes.filter(pl.col("notes").list.len() > 0)
     for row in remarked.head(20).to_dicts():
         context.log.info(f"{row['key']}: {'; '.join(row['notes'])}")
