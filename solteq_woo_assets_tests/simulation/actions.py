@@ -31,8 +31,8 @@ class Action:
     """One kind of event.
 
     ``do``: does it, and tells in words what it did, with facts or without; ``None`` when there was nothing to do it to.
-    ``weight``: how often it is drawn beside the others. ``within``: how likely it happens in the middle of a run.
-    ``counted``: as what.
+    ``weight``: how often it is drawn beside the others of its kind. ``within``: how likely it happens in the middle of
+    a run. ``counted``: as what: which kind it is of.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """A history: events planned from a seed, played in a world, and judged after quiet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -10,21 +11,32 @@ from solteq_woo_assets_tests.simulation import misfortunes, people_of_solteq, pe
 from solteq_woo_assets_tests.simulation.actions import Action, Deed
 from solteq_woo_assets_tests.simulation.judge import Judge
 from solteq_woo_assets_tests.simulation.scheduler import Process
-from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
+from solteq_woo_assets_tests.simulation.world import AUTUMN, FLOW_NAMES, SPRING, World
 
 ACTIONS: dict[str, Action] = {
     action.name: action for module in (people_of_store, people_of_solteq, misfortunes) for action in module.ACTIONS
 }
 RUN = "run"
-EVENTS, RUNS = 110, 20
-"""Events in all, and how many of them are runs, of one to three flows each: 34 in the mean."""
+_RUNS = (1,) * 9 + (2,) * 8 + (3,) * 3
+"""How many flows each run event is of: 34 in all."""
+_PLANNED: Mapping[str, Sequence[int]] = {
+    "events": (64,),
+    "faults": range(12, 19),
+    "doomed": (2, 3, 4),
+    "backups": (1, 2),
+    "restores": (0, 0, 1, 1, 1, 2),
+}
+"""How many of each kind of event there may be."""
+_TRIES = 12
+"""How often somebody looks for something to do."""
 _MOST_ROUNDS = 6
 """Runs of all flows after the last misfortune, until nothing is left to do."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens. ``kind``: an action's name, or ``run``. ``step``: within the run before it, at that step.
+    """Something that happens. ``kind``: an action's name, or ``run``, which is of so many ``flows``. ``step``: within
+    the run before it, at that step.
 
     ``number`` says which chance it has: it stays the same when other events are left out.
     """
@@ -32,6 +44,7 @@ class Event:
     number: int
     kind: str
     step: int | None = None
+    flows: int = 0
 
 
 @dataclass
@@ -48,13 +61,21 @@ class History:
 def plan(seed: str) -> list[Event]:
     """The events of a seed; about every third one that follows a run happens within it."""
     random = Random(f"{seed} plan")
-    kinds = [RUN] * RUNS + random.choices(list(ACTIONS), [each.weight for each in ACTIONS.values()], k=EVENTS - RUNS)
-    random.shuffle(kinds)
+    planned = [(RUN, flows) for flows in _RUNS]
+    for counted, numbers in _PLANNED.items():
+        planned += [(kind, 0) for kind in _drawn(random, counted, random.choice(numbers))]
+    random.shuffle(planned)
     events: list[Event] = []
-    for number, kind in enumerate(kinds):
+    for number, (kind, flows) in enumerate(planned):
         is_within = kind != RUN and number > 0 and random.random() < ACTIONS[kind].within
-        events.append(Event(number, kind, random.randint(1, 60) if is_within else None))
+        events.append(Event(number, kind, random.randint(1, 60) if is_within else None, flows))
     return events
+
+
+def _drawn(random: Random, counted: str, number: int) -> list[str]:
+    """Names of actions that are counted as this."""
+    found = [each for each in ACTIONS.values() if each.counted == counted]
+    return random.choices([each.name for each in found], [each.weight for each in found], k=number)
 
 
 def play(seed: str, events: Sequence[Event] | None = None, tell: Callable[[str], None] | None = None) -> History:
@@ -64,7 +85,7 @@ def play(seed: str, events: Sequence[Event] | None = None, tell: Callable[[str],
     """
     history = History(seed, plan(seed) if events is None else events)
     with TemporaryDirectory(dir=_memory(), prefix="history-") as folder:
-        world = World(seed, Path(folder) / "shop")
+        world = World(seed, Path(folder) / "shop", _start_of(seed))
         world.folder.mkdir()
         with world.existing():
             judge = Judge(world)
@@ -76,6 +97,12 @@ def play(seed: str, events: Sequence[Event] | None = None, tell: Callable[[str],
         for line in [*history.story, *(f"BROKEN: {each}" for each in history.broken)]:
             tell(line)
     return history
+
+
+def _start_of(seed: str) -> datetime:
+    """The first day of a history: most have a day of 23 or of 25 hours."""
+    chance = Random(f"{seed} start")
+    return chance.choice((SPRING, SPRING, AUTUMN, AUTUMN, SPRING + timedelta(days=chance.randint(3, 200))))
 
 
 def _memory() -> str | None:
@@ -116,32 +143,32 @@ def _pass_time(world: World, random: Random) -> None:
 
 
 def _act(world: World, event: Event) -> None:
+    """Do it; who finds nothing to do it to does something else of the sort."""
     random = Random(f"{world.seed} {event.number}")
     action = ACTIONS[event.kind]
-    done = action.do(world, random)
-    if done is None:
+    for _ in range(_TRIES):
+        if (done := action.do(world, random)) is not None:
+            break
+        action = ACTIONS[_drawn(random, action.counted, 1)[0]]
+    else:
         return
     world.count(action.counted)
+    world.count(f"did {action.name}")
     if isinstance(done, Deed):
-        world.tell(action.who, done.what, kind=event.kind, **done.facts)
+        world.tell(action.who, done.what, kind=action.name, **done.facts)
     else:
-        world.tell(action.who, done, kind=event.kind)
+        world.tell(action.who, done, kind=action.name)
 
 
 def _run(world: World, event: Event, within: list[Event]) -> None:
     random = Random(f"{world.seed} {event.number}")
-    flows = random.sample(FLOW_NAMES, random.choice((1, 1, 1, 2, 2, 3)))
+    flows = random.sample(FLOW_NAMES, event.flows)
     occasion = random.choice(("sensor",) * 7 + ("schedule", "reconcile", "retry"))
 
-    def at_step(process: Process, _what: str, number: int) -> None:
+    def at_step(_process: Process, _what: str, number: int) -> None:
         for due in [each for each in within if each.step is not None and each.step <= number]:
             within.remove(due)
-            world.running = process
             _act(world, due)
-            world.running = None
-            if world.dying is process:
-                world.dying = None
-                world.scheduler.kill(process)
 
     world.run(random, *flows, occasion=occasion, at_step=at_step)
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -68,11 +69,12 @@ def call(app: ASGIApp, method: str, url: str, headers: Mapping[str, str], body: 
 
 @dataclass
 class Mishap:
-    """What happens to the next request that it fits, then to no other.
+    """What happens to the next requests that it fits, then to no other.
 
     ``side``: ``solteq`` or ``woo``. ``method`` and ``path``: of the request, any when empty; ``content``: a word in its
-    body. ``lost``: no answer, ``before`` or ``after`` the work is done. ``status``, ``headers`` and ``body``: answered
-    in place of the work. ``seconds``: the work is done, and the answer takes so long. ``times``: how often.
+    body; ``longer_than``: so many bytes. ``lost``: no answer, ``before`` or ``after`` the work is done. ``status``,
+    ``headers`` and ``body``: answered in place of the work. ``seconds``: the work is done, and the answer takes so
+    long. ``times``: how often. ``until``: a time of the clock after which it happens no more.
     """
 
     side: str
@@ -84,7 +86,9 @@ class Mishap:
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
     body: str = '{"code": "mishap", "message": "something went wrong"}'
     seconds: float = 0.0
-    times: int = 1
+    times: float = 1
+    until: float = math.inf
+    longer_than: int = -1
 
     def fits(self, side: str, request: requests.PreparedRequest) -> bool:
         body = request.body if isinstance(request.body, bytes) else (request.body or "").encode()
@@ -93,13 +97,14 @@ class Mishap:
             and self.method in ("", request.method)
             and self.path in (request.url or "")
             and self.content.encode() in body
+            and len(body) > self.longer_than
         )
 
 
 class Network:
     """What lies between the integration and both systems.
 
-    ``down``: sides that take no connection. ``mishaps``: yet to happen.
+    ``down``: until when a side takes no connection. ``mishaps``: yet to happen.
     ``tell``: hears of each request and its answer.
     """
 
@@ -107,7 +112,7 @@ class Network:
         self.scheduler = scheduler
         self.clock = clock
         self.apps = dict(apps)
-        self.down: set[str] = set()
+        self.down: dict[str, float] = {}
         self.mishaps: list[Mishap] = []
         self.happened: list[Mishap] = []
         self.tell: Callable[[str, requests.PreparedRequest, str], None] = lambda _side, _request, _what: None
@@ -134,11 +139,12 @@ class Network:
         """
         self.scheduler.step(f"{request.method} {request.path_url.partition('?')[0]}")
         self.clock.advance(self.latency())
-        if side in self.down:
+        if self.clock.seconds < self.down.get(side, 0.0):
             self.tell(side, request, "no connection")
             refused = NewConnectionError(None, "down")  # type: ignore[arg-type]
             refused.__cause__ = ConnectionRefusedError(111, "Connection refused")
             raise requests.ConnectionError(refused)
+        self.mishaps = [each for each in self.mishaps if self.clock.seconds < each.until]
         mishap = next((each for each in self.mishaps if each.fits(side, request)), None)
         answer = self._asked(side, request) if mishap is None else self._unlucky(mishap, side, request, read_seconds)
         self.tell(side, request, str(answer.status))

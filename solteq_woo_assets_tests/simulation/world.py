@@ -38,8 +38,9 @@ from solteq_woo_assets_tests.simulation.replaced import replaced
 from solteq_woo_assets_tests.simulation.scheduler import Process, Scheduler
 from solteq_woo_sandbox import solteq, woo
 
-START = datetime(2026, 3, 27, 8, 0, tzinfo=UTC).replace(tzinfo=None)
-"""The clocks of Finland change two days later. Naive UTC."""
+SPRING = datetime(2026, 3, 27, 8, 0, tzinfo=UTC).replace(tzinfo=None)
+AUTUMN = datetime(2026, 10, 23, 8, 0, tzinfo=UTC).replace(tzinfo=None)
+"""Two days before the clocks of Finland change. Naive UTC."""
 _AS_ADMIN = {
     "Authorization": "Basic " + base64.b64encode(f"{woo.CONSUMER_KEY}:{woo.CONSUMER_SECRET}".encode()).decode(),
     "Content-Type": "application/json",
@@ -91,13 +92,14 @@ class World:
     ``story``: what happened, a line each. ``happenings``: what people did, for the judge. ``counts``: events, faults,
     kills, restores and runs. ``outcomes``: of the last run of each flow, ``None`` when it went well.
     ``watching``: called after each event, and after each request of the integration with who asked, its method, its
-    target and the answer.
+    target and the answer. ``disk_is_full_until``: a time of the clock. ``dies_in``: after so many steps the run whose
+    turn it is is killed; none is when it is 0. ``is_running``: whether a run is under way.
     """
 
-    def __init__(self, seed: str, folder: Path) -> None:
+    def __init__(self, seed: str, folder: Path, start: datetime = SPRING) -> None:
         self.seed = seed
         self.folder = folder
-        self.clock = VirtualClock(START)
+        self.clock = VirtualClock(start)
         self.scheduler = Scheduler(self.clock)
         chance = Random(f"{seed} network")
         solteq_app = solteq.create_app(Path(":memory:"), seed=0)
@@ -114,10 +116,10 @@ class World:
         self.outcomes: dict[str, str | None] = {}
         self.requests: list[tuple[str, str, str]] = []
         self.watching: list[Callable[[tuple[str, str, str, str] | None], None]] = []
-        self.disk_is_full = False
+        self.disk_is_full_until = 0.0
+        self.dies_in = 0
         self.is_calm = False
-        self.running: Process | None = None
-        self.dying: Process | None = None
+        self.is_running = False
         self._backups: list[tuple[datetime, bytes]] = []
         self._settings: dict[str, Any] = {}
         self.settings = self.set()
@@ -169,11 +171,6 @@ class World:
             look((who, request.method or "", target, what))
 
     @property
-    def is_running(self) -> bool:
-        """Whether a run is under way."""
-        return self.running is not None
-
-    @property
     def writes(self) -> int:
         """How many requests of the integration could change something so far."""
         return sum(method != "GET" and "/connect/" not in target for _, method, target in self.requests)
@@ -205,6 +202,7 @@ class World:
             nonlocal taken
             taken += 1
             at_step(process, what, taken)
+            self._perhaps_kill(process)
 
         self.scheduler.at_step = step
         by_name = {flow.name: flow for flow in FLOWS}
@@ -213,11 +211,22 @@ class World:
             self._runs += 1
             process = Process(f"{name} {self._runs}")
             started.append((process, self._begun(process, by_name[name], f"run-{self._runs}", occasion)))
+        self.is_running = True
         self.scheduler.run(random, *started)
+        self.is_running = False
         for name, (process, _) in zip(flows, started, strict=True):
             self.outcomes[name] = self._outcome(process)
             self.story.append(f"{self.clock.now:%d %H:%M:%S.%f} {process.name}: {self.outcomes[name] or 'ended well'}")
         self.count("runs", len(flows))
+
+    def _perhaps_kill(self, process: Process) -> None:
+        if self.dies_in == 0:
+            return
+        self.dies_in -= 1
+        if self.dies_in == 0:
+            self.tell("machine", f"kills {process.name}")
+            self.count("kills")
+            self.scheduler.kill(process)
 
     def _outcome(self, process: Process) -> str | None:
         if process.is_dead:
@@ -296,7 +305,7 @@ class World:
             self.scheduler.step("begin")
             with transaction(database) as connection:
                 yield connection
-                if self.disk_is_full and self.scheduler.process():
+                if self.clock.seconds < self.disk_is_full_until and self.scheduler.process():
                     raise duckdb.IOException("No space left on device")
             self.scheduler.step("committed")
 
