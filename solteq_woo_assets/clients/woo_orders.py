@@ -161,6 +161,14 @@ class RefundDocument(_Lines):
     amount: Amount
 
 
+class BinnedOrder(_Row):
+    """What is asked of an order in the bin."""
+
+    id: Id
+    date_created_gmt: OptionalStoreTime = None
+    date_modified_gmt: OptionalStoreTime = None
+
+
 class WooOrders:
     """Reads orders and refunds. Thread-safe.
 
@@ -213,14 +221,14 @@ class WooOrders:
         found = page_of(answer.body, _PATH, _Modified.model_validate)
         return {row.id: row.date_modified_gmt for row in found.rows}
 
-    def binned(self) -> dict[int, datetime | None]:
-        """The ids of all orders in the bin, which no other list shows (contract, 6), and when they were made."""
-        fields, read = "id,date_created_gmt", _Binned.model_validate
-        made: dict[int, datetime | None] = {}
+    def binned(self) -> list[BinnedOrder]:
+        """All orders in the bin, which no other list shows (contract, 6)."""
+        fields, read = ",".join(BinnedOrder.model_fields), BinnedOrder.model_validate
+        found: list[BinnedOrder] = []
         for page in pages(self._session, _PATH, {"status": "trash"}, fields=fields, read=read):
-            made |= {row.id: row.date_created_gmt for row in page.rows}
-            made |= dict.fromkeys(row.id for row in page.unreadable)
-        return made
+            found += page.rows
+            found += [BinnedOrder(id=row.id) for row in page.unreadable]
+        return found
 
     def refunds(self, ids: Sequence[int], orders: Callable[[], Sequence[int]]) -> Iterator[Page[RefundDocument]]:
         """Refunds by their ids.
@@ -298,11 +306,6 @@ def _total(response: JsonResponse) -> int:
             "A proxy or cache in front of the store may take it away."
         )
     return total
-
-
-class _Binned(_Row):
-    id: Id
-    date_created_gmt: StoreTime | None = None
 
 
 class _Modified(_Row):

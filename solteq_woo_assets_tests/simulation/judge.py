@@ -223,13 +223,21 @@ class Judge:
     # Shelf
 
     def _shelf(self, held: Sequence[Document]) -> Iterator[str]:
-        """In the end the shelf shows what is free, less the buffer and what orders hold that are not booked."""
+        """In the end what is for sale shows what is free, less the buffer and what orders hold that are not booked."""
         free, buffer = free_pieces(self.world), self.world.settings.stock_buffer
+        products = self._documents("products")
+        without = {page_code({"sku": each["code"]}) for each in products if each.get("productType") == "Service"}
         shown: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for page in all_pages(self.world).values():
             code = page_code(page)
             is_held = any(page_code({"sku": row["key"].partition("@")[0]}) == code for row in held)
-            if not self.seen.is_steady(page) or is_held or self._is_stopped("balance_delta", page["sku"]):
+            if (
+                page["status"] != "publish"
+                or code in without
+                or not self.seen.is_steady(page)
+                or is_held
+                or self._is_stopped("balance_delta", page["sku"])
+            ):
                 continue
             for sale in self.seen.sales.values():
                 shown[sale["orderNumber"], code] += moved_by(sale, code)

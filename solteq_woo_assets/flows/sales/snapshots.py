@@ -222,20 +222,22 @@ class _Reader:
             ).fetchall()
         return dict(orders.items() - set(known))
 
-    def keep_bin(self, begins: datetime) -> None:
-        """Mark what is in the bin, and read what left it, and what was put there before anybody read it.
+    def keep_bin(self, begins: datetime) -> set[int]:
+        """Read what changed in the bin and what left it, and mark what is there; the ids of all that is there.
 
-        The store has put nothing of that back on the shelf.
+        No other list shows what happened to an order before it was binned; binning it puts nothing back on the shelf.
 
         :param begins: orders made before that and never read have nothing to do with us
         """
-        made = self._woo.orders.binned()
-        new = {order_id for order_id, at in made.items() if at and at >= begins}
-        unread = new - self._ids("list_contains(?, id)", list(new)) if new else set()
-        if unread:
-            self.keep(self._woo.orders.by_id(sorted(unread), status="trash"))
-        self._mark(made.keys(), "binned")
-        self._see_again(self._ids("gone = 'binned'") - made.keys(), made.keys())
+        there = self._woo.orders.binned()
+        ids = {row.id for row in there}
+        known = self._modified(ids)
+        ours = [row for row in there if row.id in known or (row.date_created_gmt and row.date_created_gmt >= begins)]
+        changed = sorted(row.id for row in ours if known.get(row.id) != row.date_modified_gmt)
+        self.keep(self._woo.orders.by_id(changed, status="trash"))
+        self._mark(ids, "binned")
+        self._see_again(self._ids("gone = 'binned'") - ids, ids)
+        return ids
 
     def keep_days(self, first: date, last: date, in_flight: int) -> None:
         """Read days whole, and find out what became of their orders that are not there any more."""
@@ -243,8 +245,7 @@ class _Reader:
         seen = self.keep(self._woo.orders.created(start, end, in_flight=in_flight))
         missing = self._ids("day BETWEEN ? AND ? AND gone IS NULL", first, last) - seen
         if missing:
-            binned = self._woo.orders.binned().keys()
-            self._mark(missing & binned, "binned")
+            binned = self.keep_bin(end)
             self._see_again(missing - binned, binned)
 
     def _see_again(self, ids: Collection[int], binned: Collection[int]) -> None:
@@ -257,6 +258,12 @@ class _Reader:
         with self._database.transaction() as connection:
             rows = connection.execute(f"SELECT id FROM {ORDERS} WHERE {condition}", parameters).fetchall()
         return {row[0] for row in rows}
+
+    def _modified(self, ids: Collection[int]) -> dict[int, datetime]:
+        """When the store changed these orders, as far as was read."""
+        with self._database.transaction() as connection:
+            found = connection.execute(f"SELECT id, modified_at FROM {ORDERS} WHERE list_contains(?, id)", [list(ids)])
+            return dict(found.fetchall())
 
     def _mark(self, ids: Collection[int], gone: str) -> None:
         """Say of orders that the store lists them no more."""

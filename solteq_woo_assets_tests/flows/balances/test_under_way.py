@@ -134,6 +134,18 @@ def test_an_order_that_was_binned_before_anybody_read_it_holds_its_pieces(shop: 
     assert [each["externalId"] for each in shop.booked()] == [f"woo:shop:order:{order}"]
 
 
+def test_an_order_that_was_cancelled_and_binned_between_two_readings_holds_nothing(shop: Shop) -> None:
+    """The store put its pieces back when it was cancelled. No list but the bin shows that."""
+    order = buy(shop, 2, status="on-hold", date_paid_gmt=None)
+    shop.balance("A1", 10, "verkko")
+    shop.sync("balances_to_woo")
+    assert on_the_shelf(shop) == 8
+    line = order_line("A1", "20.00", 2, meta_data=[])
+    shop.edit_order(order, line, status="trash", date_paid_gmt=None)
+    shop.sync("balances_to_woo")
+    assert on_the_shelf(shop) == 10
+
+
 def test_a_refund_without_restock_that_is_due_adds_no_piece_to_the_shelf(shop: Shop) -> None:
     """Sold 3, one of them refunded and not put back, nothing booked yet: 3 are off the shelf, not 2."""
     refund = {"id": 501, "date_created_gmt": "2026-11-24T10:00:00", "amount": "10.00"}
