@@ -140,6 +140,8 @@ class Witness:
                 self.was[identifier].append(order)
                 self.orders[identifier] = order
         for order in self.orders.values():
+            if order["id"] in self.world.booked_elsewhere:
+                self._nameless |= set(held_by(order))
             for page, pieces in held_by(order).items():
                 held[page] += pieces
         if by_people:
