@@ -143,6 +143,7 @@ class Judge:
         booked_vat = _by_rate((line["vatRate"], line["vatAmount"]) for sale in sales for line in sale["lines"])
         kept_vat = _vat_kept(order, refunds, spread)
         mixed |= any(vat < 0 for vat in kept_vat.values())  # more was refunded of a rate than was sold at it
+        mixed |= 0 in kept_vat and any(number(fee["total"]) < 0 for fee in order["fee_lines"])  # VAT does not tell that
         for rate in sorted(booked_vat.keys() | kept_vat.keys()):
             off = abs(booked_vat[rate] - kept_vat[rate])
             if off > _CENT * len(spread) and not mixed:

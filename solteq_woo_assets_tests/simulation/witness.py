@@ -77,6 +77,8 @@ class Witness:
         self._late: set[str] = set()
         self._nameless: set[int] = set()
         self._present: set[int] = set()
+        self._unread: set[int] = set()
+        self._never_read: set[int] = set()
         self._step = 0
         self._fell: dict[str, dict[int, int]] = {"order": {}, "till": {}}
         self._read_at: dict[tuple[str, str], int] = {}
@@ -120,6 +122,7 @@ class Witness:
             return
         if "/v3/orders?" in target:
             self._read_at[who, "order"] = self._step
+            self._unread -= self._unread if "line_items" in target else set()
             if who.startswith("sales") and self._sales_asked_in < 0:
                 self._sales_asked_in = self.world.counts.get("runs", 0)
                 zone = ZoneInfo(str(self.world.settings.timezone))
@@ -136,13 +139,16 @@ class Witness:
         self._present = set(now)
         held: dict[int, Decimal] = defaultdict(Decimal)
         for identifier, order in now.items():
+            if identifier not in self.orders:
+                self._unread.add(identifier)
             if self.orders.get(identifier) != order:
                 self.was[identifier].append(order)
                 self.orders[identifier] = order
-        for order in self.orders.values():
-            if order["id"] in self.world.booked_elsewhere:
-                self._nameless |= set(held_by(order))
-            for page, pieces in held_by(order).items():
+        self._never_read |= self._unread - now.keys()
+        for identifier in self.orders.keys() - self._never_read:
+            if identifier in self.world.booked_elsewhere:
+                self._nameless |= set(held_by(self.orders[identifier]))
+            for page, pieces in held_by(self.orders[identifier]).items():
                 held[page] += pieces
         if by_people:
             self._note_falls("order", {page: held[page] - self._held.get(page, Decimal(0)) for page in held})
