@@ -25,6 +25,7 @@ from solteq_woo_assets_tests.simulation.witness import (
 )
 from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
 
+_UNTAXED = Decimal(-1)
 _CENT = Decimal("0.01")
 _SKEW = timedelta(minutes=11)
 """How far the integration's clock may be off, and how long a request takes."""
@@ -142,12 +143,12 @@ class Judge:
         mixed = any(_amount_of(each) != number(each["amount"]) for each in refunds if each not in spread)
         booked_vat = _by_rate((line["vatRate"], line["vatAmount"]) for sale in sales for line in sale["lines"])
         kept_vat = _vat_kept(order, refunds, spread)
-        mixed |= any(vat < 0 for vat in kept_vat.values())  # more was refunded of a rate than was sold at it
+        mixed |= any(kept < 0 for kept in (kept_vat.pop(_UNTAXED), *kept_vat.values()))  # refunded more than was sold
         mixed |= 0 in kept_vat and any(number(fee["total"]) < 0 for fee in order["fee_lines"])  # VAT does not tell that
         for rate in sorted(booked_vat.keys() | kept_vat.keys()):
             off = abs(booked_vat[rate] - kept_vat[rate])
             if off > _CENT * len(spread) and not mixed:
-                yield f"kept VAT {kept_vat[rate]:.2f} at {rate} %, and {booked_vat[rate]} is booked"
+                yield f"kept VAT {kept_vat[rate]:.2f} at {rate:f} %, and {booked_vat[rate]} is booked"
         if not spread and not mixed:
             yield from self._pieces(order, refunds, sales)
 
@@ -309,12 +310,16 @@ def _by_rate(pairs: Iterable[tuple[object, object]]) -> dict[Decimal, Decimal]:
 
 
 def _vat_kept(order: Document, refunds: Sequence[Document], spread: Sequence[Document]) -> dict[Decimal, Decimal]:
-    """VAT by rate of what the store kept; a refund without lines takes of each rate in proportion to its rest."""
+    """VAT by rate of what the store kept; a refund without lines takes of each rate in proportion to its rest.
+
+    What it kept of lines without VAT is there, too: VAT does not tell when more of them was refunded than was sold.
+    """
     rates = {tax["rate_id"]: number(tax["rate_percent"]).normalize() for tax in order["tax_lines"]}
     vat = _by_rate(
         (tax["rate_percent"], number(tax["tax_total"]) + number(tax["shipping_tax_total"]))
         for tax in order["tax_lines"]
     )
+    vat[_UNTAXED] = _untaxed(order)
     rest = number(order["total"])
     for refund in refunds:
         if refund in spread:
@@ -323,8 +328,16 @@ def _vat_kept(order: Document, refunds: Sequence[Document], spread: Sequence[Doc
                 vat[rate] -= vat[rate] * share
         for tax in (tax for kind in _LINES for line in refund[kind] for tax in line["taxes"]):
             vat[rates[tax["id"]]] += number(tax["total"])
+        vat[_UNTAXED] += _untaxed(refund)
         rest -= number(refund["amount"])
     return vat
+
+
+def _untaxed(document: Document) -> Decimal:
+    lines = [line for kind in _LINES for line in document[kind]]
+    return sum(
+        (number(line["total"]) for line in lines if not any(number(tax["total"]) for tax in line["taxes"])), Decimal(0)
+    )
 
 
 def _local_day(instant: datetime | str, end: time, world: World) -> date:
