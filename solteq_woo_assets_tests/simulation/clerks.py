@@ -8,6 +8,17 @@ from solteq_woo_assets_tests.simulation.back_office import Document, documents, 
 from solteq_woo_assets_tests.simulation.store_front import a_person, a_phone, accounts, an_address
 from solteq_woo_assets_tests.simulation.world import World
 
+_SLIPS: tuple[dict[str, Any], ...] = (
+    {"email": "aino.esimerkki.example.com"},
+    {"email": "AINO.Esimerkki@EXAMPLE.com "},
+    {"phone": "kysy isältä"},
+    {"phone": "0400 000 002"},
+    {"taxCode": "1234"},
+    {"type": "Company"},
+    {"firstName": "  Aino   Maria "},
+)
+_WRONG_PLACES = ({"country": "Suomi"}, {"country": "Narnia"}, {"postalCode": "ABC"}, {"street2": "as. 4"})
+
 
 def a_customer(number: int, random: Random, **fields: Any) -> dict[str, Any]:
     """Somebody as clerks enter them; one in five is a company."""
@@ -85,6 +96,8 @@ def edit(world: World, random: Random, customer: Document) -> Deed | None:
             {"email": a_person(random)["email"]},
             {"phone": None},
             {"customerGroups": ["Kanta-asiakkaat"]},
+            random.choice(_SLIPS),
+            {"addresses": [an_entry(random, "Billing") | random.choice(_WRONG_PLACES), *addresses]},
         )
     )
     if fields.get("email") in _emails(world):

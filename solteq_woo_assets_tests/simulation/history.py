@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from solteq_woo_assets_tests.simulation import misfortunes, operators, people_of_solteq, people_of_store
+from solteq_woo_assets_tests.simulation import alarms, misfortunes, operators, people_of_solteq, people_of_store
 from solteq_woo_assets_tests.simulation.actions import Action, Deed
 from solteq_woo_assets_tests.simulation.judge import Judge
 from solteq_woo_assets_tests.simulation.scheduler import Process
@@ -167,6 +167,8 @@ def _run(world: World, event: Event, within: list[Event]) -> None:
     random = Random(f"{world.seed} {event.number}")
     flows = random.sample(FLOW_NAMES, event.flows)
     occasion = random.choice(("sensor",) * 7 + ("schedule", "reconcile", "retry"))
+    if flows == ["sales"] and random.random() < 0.2:
+        occasion = "backfill"
     if random.random() < 0.3 and (stopped := world.stopped):
         flows, occasion = stopped, "let pass"
 
@@ -189,7 +191,9 @@ def _quiet(world: World) -> None:
     world.clock.advance(12 * 3600)
     for flow in FLOW_NAMES:
         world.run(random, flow, occasion="reconcile")
+    alarms.reconcile(world)
     _settle(world, random)
+    alarms.tell(world)
 
 
 def _settle(world: World, random: Random) -> None:

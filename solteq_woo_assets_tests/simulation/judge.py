@@ -135,8 +135,11 @@ class Judge:
 
     def _differences(self, order: Document, sales: Sequence[Document]) -> Iterator[str]:
         net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
-        if net != _kept(order):
-            yield f"kept {_kept(order)}, and {net} is booked"
+        kept = _kept(order)
+        by_card = self._paid_by_card(order) if kept else Decimal(0)
+        if net != kept + by_card:
+            yield f"kept {kept + by_card}, and {net} is booked"
+        if net != kept + by_card or by_card:
             return
         refunds = self._refunds(order)
         spread = [each for each in refunds if number(each["amount"]) and not any(each[kind] for kind in _LINES)]
@@ -151,6 +154,12 @@ class Judge:
                 yield f"kept VAT {kept_vat[rate]:.2f} at {rate:f} %, and {booked_vat[rate]} is booked"
         if not spread and not mixed:
             yield from self._pieces(order, refunds, sales)
+
+    def _paid_by_card(self, order: Document) -> Decimal:
+        """What fees that are means of payment took off the order's total."""
+        names = {name.casefold() for name in self.world.settings.payment_fees}
+        fees = [fee for fee in order["fee_lines"] if str(fee["name"]).casefold() in names]
+        return -sum((number(fee["total"]) + number(fee["total_tax"]) for fee in fees), Decimal(0))
 
     def _pieces(self, order: Document, refunds: Sequence[Document], sales: Sequence[Document]) -> Iterator[str]:
         """Pieces by product; by their sum alone where a page has had several codes, or a booking knew none."""
@@ -274,7 +283,12 @@ class Judge:
         for product in products:
             code = page_code({"sku": product.get("code")})
             found = [page for page in pages[code] if page["type"] != "variable"]
-            if not _is_for_sale(product) or codes[code] > 1 or {product.get("code"), product.get("id")} & names:
+            if (
+                not product.get("code")
+                or not _is_for_sale(product)
+                or codes[code] > 1
+                or {product.get("code"), product.get("id")} & names
+            ):
                 continue
             if not found:
                 yield f"prices: {code} has no page, and nobody is told"

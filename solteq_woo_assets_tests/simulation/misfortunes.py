@@ -78,6 +78,13 @@ def refuse_big_bodies(world: World, random: Random) -> str:
     return f"{side} takes no more than {size} bytes at once"
 
 
+def limit_batches(world: World, random: Random) -> str:
+    """The store's host takes fewer items at once, or as many as any."""
+    limit = random.choice((1, 2, 3, 100))
+    world.woo.control("PUT", "settings", {"batch_limit": limit})
+    return f"the store takes {limit} items at once"
+
+
 def be_slow(world: World, random: Random) -> str:
     """Every answer of a side takes long, for some hours; some take longer than anybody waits."""
     side, seconds = random.choice(_SIDES), random.choice((20.0, 40.0, 90.0))
@@ -146,6 +153,7 @@ def end(world: World) -> None:
     world.network.heal()
     world.disk_is_full_until, world.dies_in = 0.0, 0
     world.solteq.control("PUT", "behaviour", {"late_balances": False})
+    world.woo.control("PUT", "settings", {"batch_limit": 100})
     world.tell("world", "quiet")
 
 
@@ -155,6 +163,7 @@ ACTIONS = (
     Action("answer slowly", "wire", answer_slowly, 1.0, 0.6, "faults"),
     Action("refuse a text", "wire", refuse_a_text, 1.0, 0.3, "faults"),
     Action("refuse big bodies", "wire", refuse_big_bodies, 0.6, 0.3, "faults"),
+    Action("limit batches", "wire", limit_batches, 0.6, 0.3, "faults"),
     Action("be slow", "wire", be_slow, 0.5, 0.3, "faults"),
     Action("go down", "wire", go_down, 1.0, 0.3, "faults"),
     Action("fill disk", "machine", fill_disk, 0.7, 0.3, "faults"),

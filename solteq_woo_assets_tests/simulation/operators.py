@@ -6,9 +6,16 @@ from random import Random
 from typing import Any
 
 from solteq_woo_assets.cli.quarantine import _dismiss
+from solteq_woo_assets.engine.lease import FlowLeases
+from solteq_woo_assets.engine.snapshot import outdate
+from solteq_woo_assets.flows.customers import assets as customers
+from solteq_woo_assets.flows.customers import erasure
+from solteq_woo_assets.flows.products import assets as products
+from solteq_woo_assets.flows.products import links
+from solteq_woo_assets.flows.sales import assets as sales
 from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
 from solteq_woo_assets_tests.simulation.back_office import documents
-from solteq_woo_assets_tests.simulation.store_front import lines_with_money, orders
+from solteq_woo_assets_tests.simulation.store_front import accounts, lines_with_money, orders
 from solteq_woo_assets_tests.simulation.world import World
 
 _SETTINGS: dict[str, tuple[Any, ...]] = {
@@ -41,6 +48,8 @@ _SETTINGS: dict[str, tuple[Any, ...]] = {
 def settle_in(world: World, random: Random) -> None:
     """Each shop has its own way."""
     world.set(customer_account_groups=["Kanta-asiakkaat"])
+    if random.random() < 0.3:
+        world.set(payment_fees={"lahjakortti": "GiftCard"})
     chosen = {name: random.choice(_SETTINGS[name]) for name in random.sample([*_SETTINGS], random.choice((0, 0, 2, 5)))}
     world.set(**chosen)
     world.tell("operator", f"begins with {chosen or 'the defaults'}")
@@ -90,6 +99,36 @@ def dismiss_order(world: World, random: Random) -> Deed | None:
     return deed(f"{key}: {said}", order=order["id"], kind="booked by hand" if is_booked else "let be")
 
 
+def erase_customer(world: World, random: Random) -> Deed | None:
+    """Somebody wants to be forgotten: in Solteq, in the store, and here."""
+    found = documents(world, "customers")
+    if not found or not world.settings.database.exists() or world.is_running:
+        return None
+    customer = random.choice(found)
+    same = [each for each in accounts(world) if each["email"].lower() == str(customer.get("email")).lower()]
+    world.solteq.put("customers", {"id": customer["id"], "deleted": True})
+    for account in same:
+        world.woo.rest("DELETE", f"customers/{account['id']}?force=true")
+    with FlowLeases(world.database) as leases:
+        for flow in (customers.FLOW, sales.FLOW):
+            leases.take(flow, "erase")
+        erased = erasure.erase(world.database, str(customer["id"]))
+    told = ", ".join(erased.words()) or "nobody here"
+    return deed(f"customer {customer['id']} is erased: {told}", customer=customer["id"], kind="erased")
+
+
+def say_same_product(world: World, random: Random) -> Deed | None:
+    """Codes that are on new documents are those of the store's products."""
+    if not world.settings.database.exists() or world.is_running or random.random() < 0.5:
+        return None
+    with FlowLeases(world.database) as leases:
+        leases.take(products.FLOW, "same-product")
+        with world.database.transaction() as connection:
+            done = links.same_product(connection, None)
+            outdate(connection, products.FLOW, len(done))
+    return deed(f"{', '.join(done)}: the same products as before") if done else None
+
+
 def _held(world: World, which: str) -> list[dict[str, Any]]:
     if not world.settings.database.exists():
         return []
@@ -109,6 +148,8 @@ def _take_off(world: World, pieces: list[tuple[str, Decimal]]) -> None:
 
 ACTIONS = (
     Action("change setting", "operator", change_setting, 5.0, 0.0),
+    Action("erase customer", "operator", erase_customer, 0.7, 0.0),
+    Action("say same product", "operator", say_same_product, 0.7, 0.0),
     Action("dismiss record", "operator", dismiss_record, 1.0, 0.2),
     Action("dismiss order", "operator", dismiss_order, 1.0, 0.2),
 )

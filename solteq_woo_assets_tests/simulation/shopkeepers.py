@@ -3,6 +3,7 @@
 from random import Random
 
 from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
+from solteq_woo_assets_tests.simulation.back_office import documents
 from solteq_woo_assets_tests.simulation.shoppers import edit_account
 from solteq_woo_assets_tests.simulation.store_front import (
     STAFF_ROLES,
@@ -99,6 +100,17 @@ def set_sku(world: World, random: Random, goods: Goods) -> Deed | None:
 
 
 @to_one(_goods)
+def set_gtin(world: World, random: Random, goods: Goods) -> Deed | None:
+    """Of this product, or one that Solteq has for another."""
+    path, page = goods
+    known = [str(each["gtin"]) for each in documents(world, "products") if each.get("gtin")]
+    gtin = random.choice(["", *known])
+    made = world.woo.rest("PUT", path, {"global_unique_id": gtin}, may_fail=True)
+    told = made.get("global_unique_id", made.get("message"))
+    return deed(f"page {page['id']} ({page['sku']}): GTIN {page['global_unique_id']} → {told}", page=page["id"])
+
+
+@to_one(_goods)
 def set_tax_class(world: World, random: Random, goods: Goods) -> Deed | None:
     path, page = goods
     tax_class = random.choice(("", "reduced-rate", "zero-rate"))
@@ -133,9 +145,10 @@ def delete_page(world: World, _random: Random, goods: Goods) -> Deed | None:
 
 
 def make_page(world: World, random: Random) -> Deed | None:
-    """A product of the store's own, that Solteq does not know."""
+    """A product of the store's own, that Solteq does not know; or its next one, before it has it."""
     number = random.randint(1, 20)
-    fields = {"name": f"Kaupan oma {number}", "sku": f"OMA-{number}", "regular_price": "12.00", "status": "publish"}
+    sku = random.choice((f"OMA-{number}", f"N{number}"))
+    fields = {"name": f"Kaupan oma {number}", "sku": sku, "regular_price": "12.00", "status": "publish"}
     made = world.woo.rest("POST", "products", fields, may_fail=True)
     if "id" not in made:
         return None
@@ -176,6 +189,7 @@ ACTIONS = (
     Action("set stock by hand", "shopkeeper", set_stock, 0.8),
     Action("stop counting", "shopkeeper", stop_counting, 0.2),
     Action("set SKU by hand", "shopkeeper", set_sku, 0.4),
+    Action("set GTIN by hand", "shopkeeper", set_gtin, 0.4),
     Action("set tax class by hand", "shopkeeper", set_tax_class, 0.3),
     Action("hide", "shopkeeper", hide, 0.3),
     Action("bin page", "shopkeeper", bin_page, 0.4),

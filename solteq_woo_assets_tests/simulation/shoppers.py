@@ -17,6 +17,8 @@ from solteq_woo_assets_tests.simulation.store_front import (
 )
 from solteq_woo_assets_tests.simulation.world import World
 
+_SLIPS = ({"phone": "ei ole"}, {"phone": "0400 000 001"}, {"postcode": "ABC"}, {"country": "XX"}, {"phone": "12"})
+"""What people enter that is no number or address anywhere, or is one in another form."""
 COUPONS = ("alku10", "viisi", "kappale")
 _METHODS = {"paytrail": "Paytrail", "bacs": "Tilisiirto", "cod": "Postiennakko", "klarna": "Klarna"}
 _FEES = (("Paketointi", ""), ("Toimitusmaksu", "reduced-rate"), ("Pantti", "zero-rate"))
@@ -133,7 +135,7 @@ def register(world: World, random: Random) -> Deed | None:
 @to_one(accounts)
 def edit_account(world: World, random: Random, account: Document) -> Deed | None:
     """Whoever does it, one thing of it changes."""
-    what = random.choice(("phone", "address", "delivery", "name", "email", "company", "emptied"))
+    what = random.choice(("phone", "address", "delivery", "name", "email", "company", "emptied", "slip"))
     changes: dict[str, Any] = {
         "phone": {"billing": {"phone": a_phone(random)}},
         "address": {"billing": an_address(random)},
@@ -142,6 +144,7 @@ def edit_account(world: World, random: Random, account: Document) -> Deed | None
         "email": {"email": a_person(random)["email"]},
         "company": {"billing": {"company": f"Esimerkkiyritys {random.randint(1, 9)} Oy"}},
         "emptied": {"billing": {"phone": ""}},
+        "slip": {"billing": random.choice(_SLIPS)},
     }[what]
     if what == "email":
         if changes["email"] in {each["email"].lower() for each in accounts(world, "all")}:

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +29,7 @@ from solteq_woo_assets.engine.flow import Flow
 from solteq_woo_assets.engine.shop import opened
 from solteq_woo_assets.errors import IntegrationError
 from solteq_woo_assets.flows.all import FLOWS
+from solteq_woo_assets.flows.sales import books
 from solteq_woo_assets.flows.tables import state_database
 from solteq_woo_assets.settings import Settings
 from solteq_woo_assets_tests.databases import make_database
@@ -200,7 +201,8 @@ class World:
     ) -> None:
         """Run flows side by side, as the daemon does; how each ended is in ``outcomes``.
 
-        :param occasion: ``sensor`` runs a flow only when its sensor would; ``let pass`` lets pass what rails stopped
+        :param occasion: ``sensor`` runs a flow only when its sensor would; ``let pass`` lets pass what rails stopped;
+            ``backfill`` reads the last days of sales whole
         :param at_step: what happens at each step, by its number
         """
         taken = 0
@@ -258,8 +260,10 @@ class World:
                     if occasion == "let pass"
                     else flow.ops_of(occasion, settings)
                 )
-                configs = {name: each["config"] for name, each in ops.items()}
-                run_assets(flow.assets, shop, Run(run_id, [today(settings, utc_now())], configs))
+                configs = {name: each["config"] for name, each in ops.items()} if occasion != "backfill" else {}
+                last = today(settings, utc_now())
+                days = books.last_days(date.fromisoformat(last), 5) if occasion == "backfill" else [last]
+                run_assets(flow.assets, shop, Run(run_id, sorted(map(str, days)), configs))
 
         return begin
 
