@@ -274,7 +274,7 @@ class Judge:
     def _prices(self, held: Sequence[Document]) -> Iterator[str]:
         """What shoppers pay now, and what the store will charge by itself while its window lasts."""
         prices, now = Prices(self.world), self.world.clock.now
-        products = [each for each in self._documents("products") if not each.get("deleted")]
+        products = [each for each in self._documents("products") if each.get("code") and not each.get("deleted")]
         codes = Counter(page_code({"sku": each.get("code")}) for each in products)
         pages: dict[str, list[Document]] = defaultdict(list)
         for page in all_pages(self.world).values():
