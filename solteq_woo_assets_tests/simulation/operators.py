@@ -114,7 +114,7 @@ def erase_customer(world: World, random: Random) -> Deed | None:
             leases.take(flow, "erase")
         erased = erasure.erase(world.database, str(customer["id"]))
     told = ", ".join(erased.words()) or "nobody here"
-    return deed(f"customer {customer['id']} is erased: {told}", customer=customer["id"], kind="erased")
+    return deed(f"customer {customer['id']} is erased: {told}", customer=customer["id"], erased=True)
 
 
 def say_same_product(world: World, random: Random) -> Deed | None:
