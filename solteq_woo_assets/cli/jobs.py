@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import dagster as dg
@@ -58,7 +59,7 @@ def existing_database(settings: Settings) -> StateDatabase:
     return state_database(settings.database)
 
 
-def configuration(flow: Flow, settings: Settings, let_pass: bool) -> Mapping[str, object]:
+def configuration(flow: Flow, settings: Settings, let_pass: bool) -> Mapping[str, Any]:
     rails = flow.guard_rails.names if let_pass and flow.guard_rails else []
     passes = {flow.delta: {"config": {"let_pass": rails}}} if rails else {}
     return flow.ops_of("sensor", settings) | passes

@@ -1,11 +1,13 @@
 """What can happen in a world besides runs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from solteq_woo_assets_tests.simulation.world import World
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,21 @@ class Deed:
 def deed(what: str, **facts: Any) -> Deed:
     """Words with facts."""
     return Deed(what, facts)
+
+
+def to_one(
+    find: Callable[[World], Sequence[T]],
+) -> Callable[[Callable[[World, Random, T], Deed | None]], Callable[[World, Random], Deed | None]]:
+    """Something that is done to one of those that are found, or not at all without any."""
+
+    def of(do: Callable[[World, Random, T], Deed | None]) -> Callable[[World, Random], Deed | None]:
+        def action(world: World, random: Random) -> Deed | None:
+            found = find(world)
+            return do(world, random, random.choice(found)) if found else None
+
+        return action
+
+    return of
 
 
 @dataclass(frozen=True)

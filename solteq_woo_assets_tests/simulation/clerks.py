@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
 from solteq_woo_assets_tests.simulation.back_office import Document, documents, next_number, put
 from solteq_woo_assets_tests.simulation.store_front import a_person, a_phone, accounts, an_address
 from solteq_woo_assets_tests.simulation.world import World
@@ -43,6 +43,10 @@ def an_entry(random: Random, kind: str) -> dict[str, str]:
     }
 
 
+def _customers(world: World) -> list[Document]:
+    return documents(world, "customers")
+
+
 def _emails(world: World) -> set[str]:
     return {str(each["email"]).lower() for each in documents(world, "customers") if each.get("email")}
 
@@ -68,12 +72,9 @@ def make(world: World, random: Random) -> Deed | None:
     return deed(told, customer=customer["id"], fields=customer)
 
 
-def edit(world: World, random: Random) -> Deed | None:
+@to_one(_customers)
+def edit(world: World, random: Random, customer: Document) -> Deed | None:
     """One thing of somebody changes."""
-    found = documents(world, "customers")
-    if not found:
-        return None
-    customer = random.choice(found)
     addresses = [each for each in customer.get("addresses") or [] if each["type"] != "Billing"]
     fields = random.choice(
         (
@@ -128,9 +129,9 @@ def merge(world: World, random: Random) -> Deed | None:
     return deed(f"customer {gone['id']} is merged into {kept['id']}{late}", customer=kept["id"], fields=fields)
 
 
-def delete(world: World, random: Random) -> Deed | None:
-    found = documents(world, "customers")
-    return _change(world, random, random.choice(found), deleted=True) if found else None
+@to_one(_customers)
+def delete(world: World, random: Random, customer: Document) -> Deed | None:
+    return _change(world, random, customer, deleted=True)
 
 
 def undelete(world: World, random: Random) -> Deed | None:

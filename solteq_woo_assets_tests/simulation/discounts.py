@@ -6,14 +6,18 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
-from solteq_woo_assets_tests.simulation.back_office import GROUPS, SUPPLIERS, documents, next_number, put
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
+from solteq_woo_assets_tests.simulation.back_office import GROUPS, SUPPLIERS, Document, documents, next_number, put
 from solteq_woo_assets_tests.simulation.world import World
 
 _ZONE = ZoneInfo("Europe/Helsinki")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _AWAY = (-10080, -1440, -60, -5, 0, 5, 30, 120, 720, 2880)
 """How many minutes from now a window may begin or end."""
+
+
+def _campaigns(world: World) -> list[Document]:
+    return documents(world, "campaigns")
 
 
 def begin(world: World, random: Random) -> Deed:
@@ -83,12 +87,9 @@ def _hours(random: Random) -> dict[str, Any]:
     return fields
 
 
-def change(world: World, random: Random) -> Deed | None:
+@to_one(_campaigns)
+def change(world: World, random: Random, campaign: Document) -> Deed | None:
     """Value, window, target, priority, stores, hours, or whether it is in use."""
-    found = documents(world, "campaigns")
-    if not found:
-        return None
-    campaign = random.choice(found)
     fields = random.choice(
         (
             _discount(random),
@@ -105,21 +106,16 @@ def change(world: World, random: Random) -> Deed | None:
     return deed(f"campaign {campaign['id']}: {told}{late}", campaign=campaign["id"], fields=fields)
 
 
-def end(world: World, random: Random) -> Deed | None:
+@to_one(_campaigns)
+def end(world: World, random: Random, campaign: Document) -> Deed | None:
     """Now, rather than when it was to end."""
-    found = documents(world, "campaigns")
-    if not found:
-        return None
-    campaign, fields = random.choice(found), {"validTo": _local(world, 0, random)}
+    fields = {"validTo": _local(world, 0, random)}
     late = put(world, random, "campaigns", {"id": campaign["id"], **fields})
     return deed(f"campaign {campaign['id']} ends {fields['validTo']}{late}", campaign=campaign["id"], fields=fields)
 
 
-def delete(world: World, random: Random) -> Deed | None:
-    found = documents(world, "campaigns")
-    if not found:
-        return None
-    campaign = random.choice(found)
+@to_one(_campaigns)
+def delete(world: World, random: Random, campaign: Document) -> Deed | None:
     late = put(world, random, "campaigns", {"id": campaign["id"], "deleted": True})
     return deed(f"campaign {campaign['id']} is deleted{late}", campaign=campaign["id"], fields={"deleted": True})
 

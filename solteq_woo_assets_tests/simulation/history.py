@@ -7,14 +7,16 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from solteq_woo_assets_tests.simulation import misfortunes, people_of_solteq, people_of_store
+from solteq_woo_assets_tests.simulation import misfortunes, operators, people_of_solteq, people_of_store
 from solteq_woo_assets_tests.simulation.actions import Action, Deed
 from solteq_woo_assets_tests.simulation.judge import Judge
 from solteq_woo_assets_tests.simulation.scheduler import Process
 from solteq_woo_assets_tests.simulation.world import AUTUMN, FLOW_NAMES, SPRING, World
 
 ACTIONS: dict[str, Action] = {
-    action.name: action for module in (people_of_store, people_of_solteq, misfortunes) for action in module.ACTIONS
+    action.name: action
+    for module in (people_of_store, people_of_solteq, operators, misfortunes)
+    for action in module.ACTIONS
 }
 RUN = "run"
 _RUNS = (1,) * 9 + (2,) * 8 + (3,) * 3
@@ -113,6 +115,7 @@ def _memory() -> str | None:
 def _play(world: World, events: Sequence[Event]) -> None:
     people_of_solteq.open_shop(world, Random(f"{world.seed} shop"))
     people_of_store.open_shop(world, Random(f"{world.seed} store"))
+    operators.settle_in(world, Random(f"{world.seed} settings"))
     _begin(world, Random(f"{world.seed} begin"))
     left = list(events)
     while left:
@@ -164,6 +167,8 @@ def _run(world: World, event: Event, within: list[Event]) -> None:
     random = Random(f"{world.seed} {event.number}")
     flows = random.sample(FLOW_NAMES, event.flows)
     occasion = random.choice(("sensor",) * 7 + ("schedule", "reconcile", "retry"))
+    if random.random() < 0.3 and (stopped := world.stopped):
+        flows, occasion = stopped, "let pass"
 
     def at_step(_process: Process, _what: str, number: int) -> None:
         for due in [each for each in within if each.step is not None and each.step <= number]:
@@ -174,10 +179,13 @@ def _run(world: World, event: Event, within: list[Event]) -> None:
 
 
 def _quiet(world: World) -> None:
-    """No more misfortune. Sensors run until nothing is left to do; then a night passes, with its full comparison."""
+    """No more misfortune. Sensors run until nothing is left to do, and what rails stopped is let pass; then a night
+    passes, with its full comparison."""
     misfortunes.end(world)
     random = Random(f"{world.seed} quiet")
     _settle(world, random)
+    if stopped := world.stopped:
+        world.run(random, *stopped, occasion="let pass")
     world.clock.advance(12 * 3600)
     for flow in FLOW_NAMES:
         world.run(random, flow, occasion="reconcile")

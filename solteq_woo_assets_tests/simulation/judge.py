@@ -47,7 +47,7 @@ class Judge:
         """The promises that were not kept, in words."""
         self._read_notes()
         self.seen.look(None)
-        held = self.world.query("SELECT flow, key, field, code, reason FROM sync.quarantine WHERE dismissed_at IS NULL")
+        held = self.world.query("SELECT flow, key, field, code, reason FROM sync.quarantine")
         return [
             *self._liveness(held),
             *self._books(held),
@@ -103,7 +103,7 @@ class Judge:
             yield from self._dates(identifier, booked[identifier])
 
     def _may_be_held(self, order: Document) -> bool:
-        return self._is_gone(order) or self._is_old(order)
+        return self._is_gone(order) or self._is_old(order) or order["id"] in self.world.booked_elsewhere
 
     def _is_old(self, order: Document) -> bool:
         """Whether it was made before the first day, and so is booked only when it is paid later."""
@@ -112,7 +112,7 @@ class Judge:
 
     def _problems(self, identifier: int, order: Document, sales: Sequence[Document]) -> Iterator[str]:
         net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
-        if self._is_old(order):
+        if self._is_old(order) or identifier in self.world.booked_elsewhere:
             return
         if self._is_gone(order):
             sums = {Decimal(0), *(_kept(each) for each in self.seen.was[identifier])}

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
 from solteq_woo_assets_tests.simulation.back_office import (
     COLOURS,
     GROUPS,
@@ -30,17 +30,18 @@ def _products(world: World) -> list[Document]:
     return documents(world, "products")
 
 
+def _variants(world: World) -> list[Document]:
+    return [each for each in _products(world) if each.get("modelNumber")]
+
+
 def _change(world: World, random: Random, product: Document, **fields: object) -> Deed:
     late = put(world, random, "products", {"id": product["id"], **fields})
     told = ", ".join(f"{name} {product.get(name)} → {value}" for name, value in fields.items())
     return deed(f"{product['code']}: {told}{late}", product=product["id"], fields=fields)
 
 
-def set_price(world: World, random: Random) -> Deed | None:
-    found = _products(world)
-    if not found:
-        return None
-    product = random.choice(found)
+@to_one(_products)
+def set_price(world: World, random: Random, product: Document) -> Deed | None:
     return _change(world, random, product, salesPrice=moved_price(product["salesPrice"], random))
 
 
@@ -58,11 +59,8 @@ def set_all_prices(world: World, random: Random) -> Deed | None:
     return deed(f"{len(changes)} prices × {factor} %{late}")
 
 
-def set_discounted_price(world: World, random: Random) -> Deed | None:
-    found = _products(world)
-    if not found:
-        return None
-    product = random.choice(found)
+@to_one(_products)
+def set_discounted_price(world: World, random: Random, product: Document) -> Deed | None:
     had = product.get("discountedPrice") is not None
     price = None if had and random.random() < 0.6 else round(float(product["salesPrice"]) * random.uniform(0.5, 1.1), 2)
     return _change(world, random, product, discountedPrice=price)
@@ -186,23 +184,18 @@ def join_family(world: World, random: Random) -> Deed | None:
     return _change(world, random, product, modelNumber=model, productType="Variant", attributes=attributes)
 
 
-def rename_family(world: World, random: Random) -> Deed | None:
-    found = [each for each in _products(world) if each.get("modelNumber")]
-    if not found:
-        return None
-    model = random.choice(found)["modelNumber"]
+@to_one(_variants)
+def rename_family(world: World, random: Random, product: Document) -> Deed | None:
+    model = product["modelNumber"]
     new = f"{str(model).partition('~')[0]}~{random.randint(1, 9)}"
-    changes = [{"id": each["id"], "modelNumber": new} for each in found if each["modelNumber"] == model]
+    changes = [{"id": each["id"], "modelNumber": new} for each in _variants(world) if each["modelNumber"] == model]
     late = put(world, random, "products", *changes)
     return deed(f"the family {model} is {new}{late}")
 
 
-def change_attributes(world: World, random: Random) -> Deed | None:
-    found = [each for each in _products(world) if each.get("modelNumber")]
-    if not found:
-        return None
-    product = random.choice(found)
-    attributes = _free_attributes(found, str(product["modelNumber"]), random)
+@to_one(_variants)
+def change_attributes(world: World, random: Random, product: Document) -> Deed | None:
+    attributes = _free_attributes(_variants(world), str(product["modelNumber"]), random)
     return _change(world, random, product, attributes=attributes) if attributes else None
 
 
@@ -250,9 +243,9 @@ def switch(world: World, random: Random) -> Deed | None:
     return _change(world, random, product, active=not product.get("active", True))
 
 
-def delete(world: World, random: Random) -> Deed | None:
-    found = _products(world)
-    return _change(world, random, random.choice(found), deleted=True) if found else None
+@to_one(_products)
+def delete(world: World, random: Random, product: Document) -> Deed | None:
+    return _change(world, random, product, deleted=True)
 
 
 def undelete(world: World, random: Random) -> Deed | None:

@@ -56,16 +56,18 @@ class Prices:
     def at(self, product: Document, instant: datetime) -> Decimal:
         """What a shopper pays at an instant, naive UTC."""
         price = number(product["salesPrice"])
-        offers = [
-            reduced for each in self._of(product) if self._runs(each, instant) for reduced in _off(each[0], price)
-        ]
+        running = [each[0] for each in self._of(product) if self._runs(each, instant)]
+        offers = [(number(each.get("priority")), reduced) for each in running for reduced in _off(each, price)]
         if is_number(product.get("discountedPrice")):
-            offers.append(number(product["discountedPrice"]))
+            offers.append((Decimal(0), number(product["discountedPrice"])))
         ceiling = product.get("maxDiscountPercent")
         least = Decimal(0) if ceiling is None else price * (1 - number(ceiling) / 100)
-        capped = (rounded(max(offer, least)) for offer in offers)
         regular = rounded(price)
-        return min((offer for offer in capped if 0 < offer < regular), default=regular)
+        capped = [(rank, rounded(max(offer, least))) for rank, offer in offers]
+        reduced = [(rank, offer) for rank, offer in capped if 0 < offer < regular]
+        by_priority = self._settings.campaign_choice == "priority"
+        first = max((rank for rank, _ in reduced), default=Decimal(0)) if by_priority else None
+        return min((offer for rank, offer in reduced if first in (None, rank)), default=regular)
 
     def _is_for(self, campaign: Document, product: Document) -> bool:
         names = {

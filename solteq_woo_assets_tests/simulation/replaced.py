@@ -17,8 +17,10 @@ import filelock
 import pytest
 import stamina
 
-from solteq_woo_assets.clients import http, solteq_access, woo_orders
+from solteq_woo_assets.clients import http, solteq_access, woo, woo_customers, woo_orders, woo_pages
 from solteq_woo_assets.engine import blame, database, delivery, lease, turns, writes
+from solteq_woo_assets.flows.customers import outbox_woo
+from solteq_woo_assets.flows.products import outbox as product_outbox
 from solteq_woo_assets.flows.sales import lookups
 from solteq_woo_assets_tests.simulation.scheduler import Process, Scheduler
 
@@ -204,6 +206,14 @@ def replaced(scheduler: Scheduler, seconds: Callable[[], float], seed: str) -> I
         stamina.instrumentation.set_on_retry_hooks([])
         yield patch
         stamina.instrumentation.set_on_retry_hooks(told)
+
+
+def make_small(patch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let the store's lists have several pages, and deliveries several lots, in a shop of a few products."""
+    for module in (woo_pages, woo, woo_customers, woo_orders):
+        patch.setattr(module, "PAGE_ROWS", rows)
+    patch.setattr(product_outbox, "BATCH_SIZE", rows)
+    patch.setattr(outbox_woo.AccountOutbox, "batch_size", rows)
 
 
 def _with(module: Any, **replacements: Any) -> Any:

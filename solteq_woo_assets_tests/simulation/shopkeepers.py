@@ -2,7 +2,7 @@
 
 from random import Random
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
 from solteq_woo_assets_tests.simulation.shoppers import edit_account
 from solteq_woo_assets_tests.simulation.store_front import (
     STAFF_ROLES,
@@ -17,11 +17,24 @@ from solteq_woo_assets_tests.simulation.world import World
 _TEXTS = ("Käsintehty", "Pohjoisen valossa", "Uutta tässä kuussa", "Lempeä & lämmin")
 
 
-def _picked(random: Random, found: list[tuple[int, Document]]) -> tuple[str, Document] | None:
-    if not found:
-        return None
-    parent, page = random.choice(found)
-    return path_of(page, parent), page
+Goods = tuple[str, Document]
+"""Where a product or variation is written, and what it is."""
+
+
+def _goods(world: World) -> list[Goods]:
+    return [(path_of(page, parent), page) for parent, page in sellable_pages(world)]
+
+
+def _counted(world: World) -> list[Goods]:
+    return [each for each in _goods(world) if each[1]["manage_stock"] is True]
+
+
+def _shown(world: World) -> list[Document]:
+    return pages(world, "publish")
+
+
+def _binned(world: World) -> list[Document]:
+    return pages(world, "trash")
 
 
 def publish(world: World, random: Random) -> Deed | None:
@@ -35,12 +48,10 @@ def publish(world: World, random: Random) -> Deed | None:
     return deed(f"published: {', '.join(page['sku'] or str(page['id']) for page in shown)}")
 
 
-def write_texts(world: World, random: Random) -> Deed | None:
+@to_one(pages)
+def write_texts(world: World, random: Random, page: Document) -> Deed | None:
     """Name, description, pictures: what is the store's own, and never Solteq's."""
-    found = pages(world)
-    if not found:
-        return None
-    page, number = random.choice(found), random.randint(1, 99)
+    number = random.randint(1, 99)
     fields = {
         "name": f"{random.choice(_TEXTS)} {number}",
         "description": f"<p>{random.choice(_TEXTS)}, erä {number}.</p>",
@@ -52,11 +63,9 @@ def write_texts(world: World, random: Random) -> Deed | None:
     return deed(f"page {page['id']} ({page['sku']}): {', '.join(chosen)}", page=page["id"], fields=chosen)
 
 
-def set_price(world: World, random: Random) -> Deed | None:
-    picked = _picked(random, sellable_pages(world))
-    if picked is None:
-        return None
-    path, page = picked
+@to_one(_goods)
+def set_price(world: World, random: Random, goods: Goods) -> Deed | None:
+    path, page = goods
     price = f"{random.randint(1000, 4000) / 100:.2f}"
     fields = {"regular_price": price}
     if random.random() < 0.4:
@@ -65,79 +74,60 @@ def set_price(world: World, random: Random) -> Deed | None:
     return deed(f"page {page['id']} ({page['sku']}) costs {' or '.join(fields.values())}", page=page["id"])
 
 
-def set_stock(world: World, random: Random) -> Deed | None:
-    picked = _picked(random, [each for each in sellable_pages(world) if each[1]["manage_stock"] is True])
-    if picked is None:
-        return None
-    path, page = picked
+@to_one(_counted)
+def set_stock(world: World, random: Random, goods: Goods) -> Deed | None:
+    path, page = goods
     pieces = random.randint(0, 15)
     world.woo.rest("PUT", path, {"stock_quantity": pieces})
     return deed(f"page {page['id']} ({page['sku']}) has {pieces}, had {page['stock_quantity']}", page=page["id"])
 
 
-def stop_counting(world: World, random: Random) -> Deed | None:
+@to_one(_counted)
+def stop_counting(world: World, _random: Random, goods: Goods) -> Deed | None:
     """Its stock is no longer managed: it would sell without end."""
-    picked = _picked(random, [each for each in sellable_pages(world) if each[1]["manage_stock"] is True])
-    if picked is None:
-        return None
-    path, page = picked
+    path, page = goods
     world.woo.rest("PUT", path, {"manage_stock": False})
     return deed(f"the stock of page {page['id']} ({page['sku']}) is not managed", page=page["id"])
 
 
-def set_sku(world: World, random: Random) -> Deed | None:
-    picked = _picked(random, sellable_pages(world))
-    if picked is None:
-        return None
-    path, page = picked
+@to_one(_goods)
+def set_sku(world: World, random: Random, goods: Goods) -> Deed | None:
+    path, page = goods
     sku = random.choice((f"{page['sku']}-x", f"oma-{random.randint(1, 99)}", ""))
     made = world.woo.rest("PUT", path, {"sku": sku}, may_fail=True)
     return deed(f"page {page['id']}: SKU {page['sku']} → {made.get('sku', made.get('message'))}", page=page["id"])
 
 
-def set_tax_class(world: World, random: Random) -> Deed | None:
-    picked = _picked(random, sellable_pages(world))
-    if picked is None:
-        return None
-    path, page = picked
+@to_one(_goods)
+def set_tax_class(world: World, random: Random, goods: Goods) -> Deed | None:
+    path, page = goods
     tax_class = random.choice(("", "reduced-rate", "zero-rate"))
     world.woo.rest("PUT", path, {"tax_class": tax_class})
     return deed(f"page {page['id']} ({page['sku']}) has the tax class '{tax_class}'", page=page["id"])
 
 
-def hide(world: World, random: Random) -> Deed | None:
+@to_one(_shown)
+def hide(world: World, random: Random, page: Document) -> Deed | None:
     """A page of which somebody makes a draft again."""
-    shown = pages(world, "publish")
-    if not shown:
-        return None
-    page = random.choice(shown)
     world.woo.rest("PUT", f"products/{page['id']}", {"status": random.choice(("draft", "private"))})
     return deed(f"page {page['id']} ({page['sku']}) is hidden", page=page["id"])
 
 
-def bin_page(world: World, random: Random) -> Deed | None:
-    found = pages(world)
-    if not found:
-        return None
-    page = random.choice(found)
+@to_one(pages)
+def bin_page(world: World, _random: Random, page: Document) -> Deed | None:
     world.woo.rest("DELETE", f"products/{page['id']}")
     return deed(f"page {page['id']} ({page['sku']}) is in the bin", page=page["id"])
 
 
-def restore_page(world: World, random: Random) -> Deed | None:
-    found = pages(world, "trash")
-    if not found:
-        return None
-    page = random.choice(found)
+@to_one(_binned)
+def restore_page(world: World, _random: Random, page: Document) -> Deed | None:
     world.woo.rest("PUT", f"products/{page['id']}", {"status": "publish"})
     return deed(f"page {page['id']} ({page['sku']}) is back from the bin", page=page["id"])
 
 
-def delete_page(world: World, random: Random) -> Deed | None:
-    picked = _picked(random, sellable_pages(world))
-    if picked is None:
-        return None
-    path, page = picked
+@to_one(_goods)
+def delete_page(world: World, _random: Random, goods: Goods) -> Deed | None:
+    path, page = goods
     world.woo.rest("DELETE", f"{path}?force=true")
     return deed(f"page {page['id']} ({page['sku']}) is deleted for good", page=page["id"])
 
@@ -155,26 +145,16 @@ def make_page(world: World, random: Random) -> Deed | None:
 # Accounts
 
 
-def edit_customer(world: World, random: Random) -> Deed | None:
-    found = accounts(world)
-    return edit_account(world, random, random.choice(found)) if found else None
-
-
-def delete_account(world: World, random: Random) -> Deed | None:
-    found = accounts(world)
-    if not found:
-        return None
-    account = random.choice(found)
+@to_one(accounts)
+def delete_account(world: World, _random: Random, account: Document) -> Deed | None:
     world.woo.rest("DELETE", f"customers/{account['id']}?force=true")
     return deed(f"account {account['id']} ({account['email']}) is deleted", account=account["id"])
 
 
-def hire(world: World, random: Random) -> Deed | None:
+@to_one(accounts)
+def hire(world: World, random: Random, account: Document) -> Deed | None:
     """Somebody with an account gets a role of staff, shown or behind the one of a customer."""
-    found = accounts(world)
-    if not found:
-        return None
-    account, role = random.choice(found), random.choice(STAFF_ROLES)
+    role = random.choice(STAFF_ROLES)
     roles = random.choice(([role], ["customer", role]))
     world.woo.control("PATCH", f"customers/{account['id']}", {"roles": roles})
     return deed(f"account {account['id']} is {' and '.join(roles)}", account=account["id"], fields={"roles": roles})
@@ -202,7 +182,7 @@ ACTIONS = (
     Action("restore page", "shopkeeper", restore_page, 0.4),
     Action("delete page", "shopkeeper", delete_page, 0.3),
     Action("make page", "shopkeeper", make_page, 0.3),
-    Action("edit customer", "shopkeeper", edit_customer, 1.0),
+    Action("edit customer", "shopkeeper", edit_account, 1.0),
     Action("delete account", "shopkeeper", delete_account, 0.3),
     Action("hire", "shopkeeper", hire, 0.4),
     Action("dismiss", "shopkeeper", dismiss, 0.5),

@@ -4,7 +4,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
 from solteq_woo_assets_tests.simulation.store_front import (
     Document,
     a_person,
@@ -88,14 +88,15 @@ def _extras(random: Random) -> dict[str, Any]:
     return body
 
 
-def pay(world: World, random: Random) -> Deed | None:
+def _unpaid(world: World) -> list[Document]:
+    return orders(world, "pending", "failed")
+
+
+@to_one(_unpaid)
+def pay(world: World, random: Random, order: Document) -> Deed | None:
     """An order that waits for its payment gets it."""
-    waiting = orders(world, "pending", "failed")
-    if not waiting:
-        return None
-    chosen = random.choice(waiting)
     paid = {"set_paid": True, "transaction_id": f"tx-{random.randrange(10**6)}"}
-    made = world.woo.rest("PUT", f"orders/{chosen['id']}", paid)
+    made = world.woo.rest("PUT", f"orders/{order['id']}", paid)
     return deed(f"order {made['id']} is paid: {made['status']}", order=made["id"])
 
 
@@ -129,13 +130,7 @@ def register(world: World, random: Random) -> Deed | None:
     return deed(f"account {made['ids'][0]} for {who['email']}", account=made["ids"][0], fields=fields)
 
 
-def edit_own_data(world: World, random: Random) -> Deed | None:
-    known = accounts(world)
-    if not known:
-        return None
-    return edit_account(world, random, random.choice(known))
-
-
+@to_one(accounts)
 def edit_account(world: World, random: Random, account: Document) -> Deed | None:
     """Whoever does it, one thing of it changes."""
     what = random.choice(("phone", "address", "delivery", "name", "email", "company", "emptied"))
@@ -170,5 +165,5 @@ ACTIONS = (
     Action("pay", "shopper", pay, 1.8, 0.4),
     Action("try a coupon that is none", "shopper", try_a_coupon_that_is_none, 0.2),
     Action("register", "shopper", register, 1.5),
-    Action("edit own data", "shopper", edit_own_data, 2.0, 0.5),
+    Action("edit own data", "shopper", edit_account, 2.0, 0.5),
 )

@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
 from solteq_woo_assets_tests.simulation.store_front import (
     Document,
     an_address,
@@ -24,6 +24,18 @@ Change = dict[str, Any]
 def _picked(world: World, random: Random, *statuses: str) -> Document | None:
     found = orders(world, *statuses)
     return random.choice(found) if found else None
+
+
+def _refundable(world: World) -> list[Document]:
+    return orders(world, *_REFUNDABLE)
+
+
+def _with_refunds(world: World) -> list[Document]:
+    return [order for order in orders(world) if order["refunds"]]
+
+
+def _binned(world: World) -> list[Document]:
+    return orders(world, "trash")
 
 
 # Edits
@@ -153,11 +165,11 @@ def _enter(world: World, order: Document | None, status: str) -> Deed | None:
 # Refunds
 
 
-def refund_lines(world: World, random: Random) -> Deed | None:
+@to_one(_refundable)
+def refund_lines(world: World, random: Random, order: Document) -> Deed | None:
     """Pieces come back, to the shelf or not."""
-    order = _picked(world, random, *_REFUNDABLE)
-    lines = [] if order is None else _never_refunded(world, order)
-    if order is None or not lines:
+    lines = _never_refunded(world, order)
+    if not lines:
         return None
     chosen = random.sample(lines, random.randint(1, min(2, len(lines))))
     wanted = [_part_of(line, random.randint(1, int(line["quantity"]))) for line in chosen]
@@ -168,10 +180,8 @@ def refund_lines(world: World, random: Random) -> Deed | None:
     return _refund(world, order, body, f"lines {'back on the shelf' if restock else 'lost'}")
 
 
-def refund_amount(world: World, random: Random) -> Deed | None:
-    order = _picked(world, random, *_REFUNDABLE)
-    if order is None:
-        return None
+@to_one(_refundable)
+def refund_amount(world: World, random: Random, order: Document) -> Deed | None:
     left = _left(order)
     amount = min(left, Decimal(random.randint(1, 900)) / 100)
     if random.random() < 0.15:
@@ -179,9 +189,9 @@ def refund_amount(world: World, random: Random) -> Deed | None:
     return _refund(world, order, {"amount": cents(amount)}, "an amount") if amount > 0 else None
 
 
-def refund_shipping(world: World, random: Random) -> Deed | None:
-    order = _picked(world, random, *_REFUNDABLE)
-    if order is None or not order["shipping_lines"]:
+@to_one(_refundable)
+def refund_shipping(world: World, _random: Random, order: Document) -> Deed | None:
+    if not order["shipping_lines"]:
         return None
     wanted = [_part_of(order["shipping_lines"][0], 0)]
     if Decimal(_sum(wanted)) <= 0:
@@ -189,11 +199,9 @@ def refund_shipping(world: World, random: Random) -> Deed | None:
     return _refund(world, order, {"line_items": wanted, "amount": _sum(wanted)}, "shipping")
 
 
-def refund_too_much(world: World, random: Random) -> Deed | None:
+@to_one(_refundable)
+def refund_too_much(world: World, random: Random, order: Document) -> Deed | None:
     """More than is left is refused; more pieces than there were is not."""
-    order = _picked(world, random, *_REFUNDABLE)
-    if order is None:
-        return None
     lines = lines_with_money(order)
     if lines and random.random() < 0.3:
         line = random.choice(lines)
@@ -241,11 +249,8 @@ def _left(order: Document) -> Decimal:
     return Decimal(order["total"]) + sum(given, Decimal(0))
 
 
-def delete_refund(world: World, random: Random) -> Deed | None:
-    found = [order for order in orders(world) if order["refunds"]]
-    if not found:
-        return None
-    order = random.choice(found)
+@to_one(_with_refunds)
+def delete_refund(world: World, random: Random, order: Document) -> Deed | None:
     refund = random.choice(order["refunds"])["id"]
     world.woo.rest("DELETE", f"orders/{order['id']}/refunds/{refund}?force=true")
     return deed(f"refund {refund} of order {order['id']} is deleted", order=order["id"], refund=refund)
@@ -254,18 +259,14 @@ def delete_refund(world: World, random: Random) -> Deed | None:
 # The bin
 
 
-def bin_order(world: World, random: Random) -> Deed | None:
-    order = _picked(world, random)
-    if order is None:
-        return None
+@to_one(orders)
+def bin_order(world: World, _random: Random, order: Document) -> Deed | None:
     world.woo.rest("DELETE", f"orders/{order['id']}")
     return deed(f"order {order['id']} ({order['status']}) is in the bin", order=order["id"])
 
 
-def restore_order(world: World, random: Random) -> Deed | None:
-    order = _picked(world, random, "trash")
-    if order is None:
-        return None
+@to_one(_binned)
+def restore_order(world: World, _random: Random, order: Document) -> Deed | None:
     kept = [meta["value"] for meta in order["meta_data"] if meta["key"] == "_wp_trash_meta_status"]
     status = kept[-1].removeprefix("wc-") if kept else "processing"
     world.woo.rest("PUT", f"orders/{order['id']}", {"status": status})

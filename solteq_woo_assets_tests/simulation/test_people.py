@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from solteq_woo_assets_tests.simulation import people_of_solteq, people_of_store
+from solteq_woo_assets_tests.simulation import operators, people_of_solteq, people_of_store
 from solteq_woo_assets_tests.simulation.actions import Action, Deed
 from solteq_woo_assets_tests.simulation.network import SOLTEQ_URL, call
 from solteq_woo_assets_tests.simulation.store_front import pages
@@ -93,11 +93,11 @@ def test_the_same_seed_makes_the_same_happenings(tmp_path: Path) -> None:
 
 
 def test_no_two_actions_have_one_name() -> None:
-    names = [action.name for action in ACTIONS]
+    names = [action.name for action in (*ACTIONS, *operators.ACTIONS)]
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+@pytest.mark.parametrize("action", [*ACTIONS, *operators.ACTIONS], ids=lambda action: action.name)
 def test_an_action_has_nothing_to_do_in_an_empty_world(action: Action, tmp_path: Path) -> None:
     """Nobody needs what others made: ``None``, or something done, but no error."""
     world = World("0", tmp_path)

@@ -2,14 +2,13 @@
 
 from random import Random
 
-from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed
+from solteq_woo_assets_tests.simulation.actions import Action, Deed, deed, to_one
 from solteq_woo_assets_tests.simulation.back_office import STORES, Document, a_balance, documents, put
 from solteq_woo_assets_tests.simulation.world import World
 
 
-def _picked(world: World, random: Random) -> Document | None:
-    found = documents(world, "balances")
-    return random.choice(found) if found else None
+def _balances(world: World) -> list[Document]:
+    return documents(world, "balances")
 
 
 def _set(
@@ -23,11 +22,9 @@ def _set(
     return deed(f"{where}: {told}, {balance['freeBalance']} → {free:g} free{late}", product=balance["productCode"])
 
 
-def sell(world: World, random: Random) -> Deed | None:
+@to_one(_balances)
+def sell(world: World, random: Random, balance: Document) -> Deed | None:
     """At the till; the last piece may go, and one that nobody counted."""
-    balance = _picked(world, random)
-    if balance is None:
-        return None
     free = float(balance["freeBalance"])
     pieces = random.choice((0.25, 1.5)) if balance["unit"] == "kg" else random.randint(1, 3)
     if free < pieces and random.random() < 0.9:
@@ -35,19 +32,15 @@ def sell(world: World, random: Random) -> Deed | None:
     return _set(world, random, balance, f"{pieces} sold", free - pieces)
 
 
-def deliver(world: World, random: Random) -> Deed | None:
-    balance = _picked(world, random)
-    if balance is None:
-        return None
+@to_one(_balances)
+def deliver(world: World, random: Random, balance: Document) -> Deed | None:
     pieces = random.randint(1, 12)
     return _set(world, random, balance, f"{pieces} delivered", float(balance["freeBalance"]) + pieces)
 
 
-def park(world: World, random: Random) -> Deed | None:
+@to_one(_balances)
+def park(world: World, random: Random, balance: Document) -> Deed | None:
     """An order waits at the till: its pieces are reserved. Or one that waited is fetched, or given up."""
-    balance = _picked(world, random)
-    if balance is None:
-        return None
     free, reserved = float(balance["freeBalance"]), float(balance["reservedBalance"])
     if reserved > 0 and random.random() < 0.6:
         if random.random() < 0.5:
@@ -56,18 +49,14 @@ def park(world: World, random: Random) -> Deed | None:
     return _set(world, random, balance, "an order is parked", free - 1, reserved + 1) if free >= 1 else None
 
 
-def count(world: World, random: Random) -> Deed | None:
+@to_one(_balances)
+def count(world: World, random: Random, balance: Document) -> Deed | None:
     """The shelf is counted; sometimes it says less than nothing, or what a wrong unit made of it."""
-    balance = _picked(world, random)
-    if balance is None:
-        return None
     return _set(world, random, balance, "counted", random.choice((0, 0, random.randint(0, 15), -2)))
 
 
-def transfer(world: World, random: Random) -> Deed | None:
-    balance = _picked(world, random)
-    if balance is None:
-        return None
+@to_one(_balances)
+def transfer(world: World, random: Random, balance: Document) -> Deed | None:
     there = str(balance["storeId"])
     other = next(store for store in STORES if store != there)
     pieces = float(balance["freeBalance"])
@@ -84,11 +73,9 @@ def transfer(world: World, random: Random) -> Deed | None:
     return deed(f"{moved} of {code} go from {STORES[there]} to {STORES[other]}", product=code)
 
 
-def stop_keeping(world: World, random: Random) -> Deed | None:
+@to_one(_balances)
+def stop_keeping(world: World, random: Random, balance: Document) -> Deed | None:
     """A store no longer keeps a product; its balance is a tombstone."""
-    balance = _picked(world, random)
-    if balance is None:
-        return None
     key = {"productCode": balance["productCode"], "storeId": balance["storeId"]}
     late = put(world, random, "balances", key | {"deleted": True})
     return deed(

@@ -75,6 +75,7 @@ class Witness:
         self._free: dict[str, Decimal] = {}
         self._held: dict[int, Decimal] = {}
         self._late: set[str] = set()
+        self._were_late: set[str] = set()
         self._nameless: set[int] = set()
         self._present: set[int] = set()
         self._unread: set[int] = set()
@@ -131,6 +132,8 @@ class Witness:
                 self._first_day = midnight.astimezone(UTC).replace(tzinfo=None)
         if "/balances?" in target and "continuationToken" not in target:
             self._read_at[who, "till"] = self._read_at["", "till"] = self._step
+            if "modifiedSince" not in target and not self._late:
+                self._were_late.clear()  # what the feed showed too late for its times is found by reading it whole
 
     # What there is
 
@@ -146,6 +149,8 @@ class Witness:
                 self.orders[identifier] = order
         self._never_read |= self._unread - now.keys()
         for identifier in self.orders.keys() - self._never_read:
+            if identifier in self.world.booked_elsewhere:
+                self._nameless |= set(held_by(self.orders[identifier]))
             for page, pieces in held_by(self.orders[identifier]).items():
                 held[page] += pieces
         if by_people:
@@ -158,7 +163,9 @@ class Witness:
             if sale["externalId"] not in self.sales:
                 self.sales[sale["externalId"]] = sale
                 self.came[sale["externalId"]] = self.world.clock.now
-                self._late |= {sale["externalId"]} if is_late else set()
+                if is_late:
+                    self._late.add(sale["externalId"])
+                    self._were_late.add(sale["externalId"])
                 if any(line["kind"] == "Product" and not line.get("productCode") for line in sale["lines"]):
                     self._nameless |= self._pages_in(sale["orderNumber"])
         if not is_late:
@@ -218,7 +225,7 @@ class Witness:
             is_old
             or any(self._fell[why].get(page["id"], 0) > asked[why] for why in asked)
             or not self._knows_sales
-            or self._late
+            or any(moved_by(self.sales[key], page_code(page)) for key in self._were_late)
         ):
             self.world.count("shelf gaps")
             return

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from solteq_woo_assets.automation.jobs import today
 from solteq_woo_assets.automation.sensors import left_over
+from solteq_woo_assets.cli.jobs import configuration
 from solteq_woo_assets.clients import http
 from solteq_woo_assets.engine import database as engine_database
 from solteq_woo_assets.engine.database import StateDatabase, utc_now
@@ -34,13 +35,14 @@ from solteq_woo_assets_tests.databases import make_database
 from solteq_woo_assets_tests.engine.flows import Run, run_assets
 from solteq_woo_assets_tests.simulation.clock import VirtualClock
 from solteq_woo_assets_tests.simulation.network import SOLTEQ_URL, WOO_URL, Deadline, Network, call
-from solteq_woo_assets_tests.simulation.replaced import replaced
+from solteq_woo_assets_tests.simulation.replaced import make_small, replaced
 from solteq_woo_assets_tests.simulation.scheduler import Process, Scheduler
 from solteq_woo_sandbox import solteq, woo
 
 SPRING = datetime(2026, 3, 27, 8, 0, tzinfo=UTC).replace(tzinfo=None)
 AUTUMN = datetime(2026, 10, 23, 8, 0, tzinfo=UTC).replace(tzinfo=None)
 """Two days before the clocks of Finland change. Naive UTC."""
+_STOPPED = "SELECT DISTINCT flow FROM sync.stopped WHERE let_pass_at IS NULL ORDER BY flow"
 _AS_ADMIN = {
     "Authorization": "Basic " + base64.b64encode(f"{woo.CONSUMER_KEY}:{woo.CONSUMER_SECRET}".encode()).decode(),
     "Content-Type": "application/json",
@@ -91,13 +93,16 @@ class World:
 
     ``story``: what happened, a line each. ``happenings``: what people did, for the judge. ``counts``: events, faults,
     kills, restores and runs. ``outcomes``: of the last run of each flow, ``None`` when it went well.
+    ``page_rows``: how many rows a page of the store has; 0 is as many as the product asks for.
     ``watching``: called after each event, and after each request of the integration with who asked, its method, its
     target and the answer. ``disk_is_full_until``: a time of the clock. ``dies_in``: after so many steps the run whose
-    turn it is is killed; none is when it is 0. ``is_running``: whether a run is under way.
+    turn it is is killed; none is when it is 0. ``is_running``: whether a run is under way. ``booked_elsewhere``: orders
+    that people booked in Solteq by hand.
     """
 
     def __init__(self, seed: str, folder: Path, start: datetime = SPRING) -> None:
         self.seed = seed
+        self.page_rows = Random(f"{seed} pages").choice((0, 0, 0, 4, 7))
         self.folder = folder
         self.clock = VirtualClock(start)
         self.scheduler = Scheduler(self.clock)
@@ -120,6 +125,7 @@ class World:
         self.dies_in = 0
         self.is_calm = False
         self.is_running = False
+        self.booked_elsewhere: set[int] = set()
         self._backups: list[tuple[datetime, bytes]] = []
         self._settings: dict[str, Any] = {}
         self.settings = self.set()
@@ -142,6 +148,7 @@ class World:
                 "WOO_CONSUMER_KEY": woo.CONSUMER_KEY,
                 "WOO_CONSUMER_SECRET": SecretStr(woo.CONSUMER_SECRET),
                 "database": self.folder / "state.duckdb",
+                "web_store": "1",
                 "tax_classes": {"25.5": "", "13.5": "reduced-rate", "10": "reduced-rate", "0": "zero-rate"},
                 **self._settings,
             },
@@ -193,7 +200,7 @@ class World:
     ) -> None:
         """Run flows side by side, as the daemon does; how each ended is in ``outcomes``.
 
-        :param occasion: ``sensor`` runs a flow only when its sensor would
+        :param occasion: ``sensor`` runs a flow only when its sensor would; ``let pass`` lets pass what rails stopped
         :param at_step: what happens at each step, by its number
         """
         taken = 0
@@ -246,13 +253,24 @@ class World:
                     self.story.append(f"{self.clock.now:%d %H:%M:%S.%f} {process.name}: {why or 'nothing to do'}")
                     if not why and self.outcomes.get(flow.name) is None:
                         return
-                ops = flow.ops_of(occasion, settings)
+                ops = (
+                    configuration(flow, settings, let_pass=True)
+                    if occasion == "let pass"
+                    else flow.ops_of(occasion, settings)
+                )
                 configs = {name: each["config"] for name, each in ops.items()}
                 run_assets(flow.assets, shop, Run(run_id, [today(settings, utc_now())], configs))
 
         return begin
 
     # The integration's machine
+
+    @property
+    def stopped(self) -> list[str]:
+        """The flows of which guard rails stopped something."""
+        if not self.settings.database.exists():
+            return []
+        return [row["flow"] for row in self.query(_STOPPED)]
 
     def back_up(self) -> bool:
         """Copy the database, as a nightly job of the shop does; whether there is one."""
@@ -285,6 +303,8 @@ class World:
         with self.clock.running(), replaced(self.scheduler, lambda: self.clock.seconds, self.seed) as patch:
             patch.setattr(http, "_session", self.network.session)
             patch.setattr(http, "Deadline", Deadline)
+            if self.page_rows:
+                make_small(patch, self.page_rows)
             patch.setattr(StateDatabase, "transaction", self._stepping(StateDatabase.transaction))
             make_database(self.settings.database)
             log = logging.getLogger("flows")
