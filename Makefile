@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: run test test-slow screenshots week check docs histories history coverage bench lock clean
+.PHONY: run test test-slow screenshots week check docs histories history coverage faults bench lock clean
 
 run: $(INSTALLED)  ## the sandbox, the Dagster UI and the sensors; Ctrl-C stops everything
 	@SOLTEQ_WOO_PRODUCTS_POLL_SECONDS=$${SOLTEQ_WOO_PRODUCTS_POLL_SECONDS:-2} \
@@ -43,6 +43,10 @@ histories: $(INSTALLED)  ## the shop's life simulated: N=… MINUTES=… SEED=fi
 history: $(INSTALLED)  ## the story of one seed: SEED=… UPTO=… ONLY=…
 	@$(BIN)/python -m solteq_woo_assets_tests.simulation history $(SEED) \
 		$(if $(UPTO),--upto $(UPTO)) $(if $(ONLY),--only $(ONLY))
+
+faults: $(INSTALLED)  ## faults of the past put back, and after how many histories each is found: ONLY=name N=most SEED=first
+	$(BIN)/python -m solteq_woo_assets_tests.simulation.faults find $(ONLY) \
+		$(if $(N),--number $(N)) $(if $(SEED),--first $(SEED))
 
 coverage: $(INSTALLED)  ## how much of the flows and the engine histories take: N=… SEED=first
 	rm -rf build/coverage && mkdir -p build/coverage

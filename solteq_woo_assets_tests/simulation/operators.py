@@ -96,7 +96,7 @@ def dismiss_order(world: World, random: Random) -> Deed | None:
     if "booked elsewhere" in said:
         _take_off(world, [(line["sku"], Decimal(line["quantity"])) for line in lines_with_money(order)])
         world.booked_elsewhere.add(order["id"])
-    return deed(f"{key}: {said}", order=order["id"], kind="booked by hand" if is_booked else "let be")
+    return deed(f"{key}: {said}", order=order["id"])
 
 
 def erase_customer(world: World, random: Random) -> Deed | None:
