@@ -45,6 +45,10 @@ PARTS = {flow.name: flow.assets for flow in FLOWS} | {
     "preview": ("woo_catalogue", "product_delta", "balance_delta", "campaign_price_delta"),
 }
 SMALL_BATCHES = 2
+_NO_DAGSTER: Any = SimpleNamespace(
+    get_run_by_id=lambda _: None, add_run_tags=lambda *_: None, all_logs=lambda *_, **__: []
+)
+"""An instance that knows no run."""
 STEPS = ("before a write leaves", "before its answer is stored", "before a commit", "before the log is folded in")
 
 
@@ -92,7 +96,7 @@ class Run:
 
         return SimpleNamespace(
             run=self,
-            instance=self.instance or SimpleNamespace(get_run_by_id=lambda _: None),
+            instance=self.instance or _NO_DAGSTER,
             log=logging.getLogger("flows"),
             partition_keys=self.days,
             add_asset_metadata=add,

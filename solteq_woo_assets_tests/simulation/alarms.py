@@ -15,7 +15,6 @@ from solteq_woo_assets_tests.engine.flows import Run
 from solteq_woo_assets_tests.simulation.world import World
 
 _CONFIGS: Mapping[str, Mapping[str, Any]] = {"days_agree": {"last_days": 30, "read_back": True}}
-_INSTANCE = SimpleNamespace(get_run_by_id=lambda _: None, all_logs=lambda *_, **__: [])
 
 
 def reconcile(world: World) -> None:
@@ -46,7 +45,7 @@ def _called(asset: Any, shop: Shop, config: Mapping[str, Any]) -> Any:
     function = asset.op.compute_fn.decorated_fn
     asked = function.__annotations__
     run = SimpleNamespace(run_id="alarms", tags={})
-    context = Run("alarms", [], {}, instance=_INSTANCE).context({})  # type: ignore[arg-type]
+    context = Run("alarms", [], {}).context({})
     given: dict[str, Any] = {"context": SimpleNamespace(**vars(context) | {"run": run}), "shop": shop}
     if "config" in asked:
         given["config"] = asked["config"](**config)
