@@ -238,6 +238,7 @@ class Judge:
         free, buffer = free_pieces(self.world), self.world.settings.stock_buffer
         products = self._documents("products")
         without = {page_code({"sku": each["code"]}) for each in products if each.get("productType") == "Service"}
+        sold = {page_code({"sku": each.get("code")}) for each in products if _is_for_sale(each)}
         shown: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for page in all_pages(self.world).values():
             code = page_code(page)
@@ -259,6 +260,8 @@ class Judge:
                     sure += max(Decimal(0), hold - shown[str(order["number"]), code]) if is_sure else 0
                     unsure += 0 if is_sure else max(Decimal(0), hold)
             least, most = (max(Decimal(0), free[code] - buffer - each) for each in (sure + unsure, sure))
+            if code not in sold:
+                least, most = Decimal(0), most if self.world.settings.inactive_products == "leave" else Decimal(0)
             if not least <= number(page["stock_quantity"]) <= most:
                 yield f"shelf: {page['sku']} offers {page['stock_quantity']} in the end, and {most} are to be sold"
 
@@ -389,6 +392,7 @@ def _is_for_sale(product: Document) -> bool:
     is_web = product.get("productType") in (None, "Basic", "Variant", "Service")
     return (
         is_web
+        and not product.get("deleted")
         and product.get("active") is not False
         and is_number(product.get("salesPrice"))
         and number(product["salesPrice"]) > 0
