@@ -209,6 +209,17 @@ def test_waiting_balances_are_woken_when_their_product_arrives(shop: Shop) -> No
     assert shop.store()["A1"].stock_quantity == 5
 
 
+def test_a_balance_that_may_not_go_to_the_page_with_its_code_wakes_nobody(shop: Shop) -> None:
+    """The page was there when it was compared: the sensor once ran the flow at each tick for good."""
+    shop.product("A1")
+    shop.sync("products_to_woo")
+    shop.product("A1", id="another")
+    shop.balance("A1", 5)
+    shop.sync("products_to_woo", "balances_to_woo")
+    assert shop.rows("SELECT action, reason FROM delta.balance_delta") == [("wait", "the code is on 2 active products")]
+    assert tick(shop, "balances")[0] is False
+
+
 def test_writes_that_did_not_arrive_wake_the_flow(shop: Shop) -> None:
     """The SKU was taken when the product was to be created; the next run adopts what is there, and that is all."""
     shop.sync("products_to_woo")

@@ -17,7 +17,8 @@ def _due(connection: duckdb.DuckDBPyConnection, _now: datetime) -> str | None:
         connection,
         "SELECT count(*) FROM delta.balance_delta AS delta JOIN snapshot.woo_catalogue AS held "
         "ON sku_key(held.sku) = sku_key(delta.key) "
-        "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped')",
+        "WHERE delta.action = 'wait' AND held.status <> 'trash' AND held.type NOT IN ('variable', 'grouped') "
+        "AND held.id IS DISTINCT FROM delta.woo_id",
     )
     if arrived:
         return f"{arrived} balances were waiting for their product, which has arrived"

@@ -35,7 +35,8 @@ SELECT
     sku AS key,
     CASE WHEN is_there THEN 'update' WHEN keeps_no_stock OR on_sale IS FALSE THEN 'skip' ELSE 'wait' END AS action,
     CASE type WHEN 'variation' THEN 'variation' ELSE 'simple' END AS kind,
-    CASE WHEN is_there THEN id END AS woo_id,
+    -- With a stranger's id, so that the sensor does not take it for the product that is waited for.
+    CASE WHEN is_there OR why IS NOT NULL THEN id END AS woo_id,
     NULL::VARCHAR AS parent_key,
     CASE WHEN is_there AND type = 'variation' THEN parent_id END AS parent_id,
     CASE WHEN is_there THEN changes ELSE [] END AS changes,
