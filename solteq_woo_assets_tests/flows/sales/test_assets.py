@@ -189,6 +189,19 @@ def test_what_was_sold_by_a_code_that_is_gone_can_be_taken_back(
     assert shop.rows("SELECT key FROM sync.quarantine WHERE flow = 'sales'") == []
 
 
+def test_what_is_sold_before_the_store_knows_new_codes_is_booked_to_the_right_product(shop: Shop) -> None:
+    """Products change codes in Solteq. Until the store has the new SKUs, shoppers buy by the old ones."""
+    shop.sync("products_to_woo")
+    shop.solteq.put("products", {"documents": [{"id": "p-A1", "code": "B1"}, {"id": "p-B1", "code": "A1"}]})
+    shop.solteq.put("products", {"documents": [{"id": "p-C1", "code": "C2"}]})
+    shop.woo.fault(method="POST", path="/products", status=503, times=None)
+    assert not shop.run("products_to_woo").success
+    shop.order(order_line("A1", "30.00", 3), order_line("C1", "10.00"))
+    shop.sync_sales()
+    (booked,) = shop.booked()
+    assert [line["productCode"] for line in booked["lines"]] == ["B1", "C2"]
+
+
 def test_a_write_that_changes_nothing_is_not_a_change(shop: Shop) -> None:
     """The store moves the time of an order at every write, a plugin's meta for one (contract, 5)."""
     order = shop.order(order_line("A1", "30.00", 3))
