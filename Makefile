@@ -36,13 +36,13 @@ check: $(INSTALLED)  ## lint, format and types, of Python and SQL
 docs: $(INSTALLED)  ## the documentation, in build/docs; a broken link fails
 	$(BIN)/sphinx-build -W -n --keep-going -E -q docs build/docs
 
-histories: $(INSTALLED)  ## the shop's life simulated: N=… MINUTES=… SEED=first
+histories: $(INSTALLED)  ## the shop's life simulated: N=… MINUTES=… SEED=first DAGSTER=1
 	$(BIN)/python -m solteq_woo_assets_tests.simulation histories \
-		$(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--first $(SEED))
+		$(if $(N),--number $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--first $(SEED)) $(if $(DAGSTER),--dagster)
 
-history: $(INSTALLED)  ## the story of one seed: SEED=… UPTO=… ONLY=…
+history: $(INSTALLED)  ## the story of one seed: SEED=… UPTO=… ONLY=… DAGSTER=1
 	@$(BIN)/python -m solteq_woo_assets_tests.simulation history $(SEED) \
-		$(if $(UPTO),--upto $(UPTO)) $(if $(ONLY),--only $(ONLY))
+		$(if $(UPTO),--upto $(UPTO)) $(if $(ONLY),--only $(ONLY)) $(if $(DAGSTER),--dagster)
 
 faults: $(INSTALLED)  ## faults of the past put back, and after how many histories each is found: ONLY=name N=most SEED=first
 	$(BIN)/python -m solteq_woo_assets_tests.simulation.faults find $(ONLY) \

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count, islice
 
 from solteq_woo_assets_tests.simulation.history import History, play
+from solteq_woo_assets_tests.simulation.through_dagster import Launcher
 
 _HISTORIES_OF_A_PROCESS = 40
 """A killed run stays in memory for as long as its process."""
@@ -40,10 +41,10 @@ class Campaign:
         )
 
 
-def played(seed: str) -> History:
+def played(seed: str, through_dagster: bool = False) -> History:
     """A history; one that crashes has broken a promise, too."""
     try:
-        return play(seed)
+        return play(seed, launcher=Launcher() if through_dagster else None)
     except Exception:
         return History(seed, [], broken=[f"crash: {traceback.format_exc(limit=-6)}"])
 
@@ -58,7 +59,7 @@ def begin() -> None:
     atexit.register(os._exit, 0)
 
 
-def campaign(seeds: Iterable[str], seconds: float | None = None) -> Iterator[History]:
+def campaign(seeds: Iterable[str], seconds: float | None = None, through_dagster: bool = False) -> Iterator[History]:
     """Play them on every core, in the order in which they end.
 
     :param seconds: begin no other after so long
@@ -68,10 +69,10 @@ def campaign(seeds: Iterable[str], seconds: float | None = None) -> Iterator[His
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, context, begin, max_tasks_per_child=_HISTORIES_OF_A_PROCESS) as pool:
         due = iter(seeds)
-        running = {pool.submit(played, seed) for seed in islice(due, cores + 1)}
+        running = {pool.submit(played, seed, through_dagster) for seed in islice(due, cores + 1)}
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
                 if until is None or time.monotonic() < until:
-                    running |= {pool.submit(played, seed) for seed in islice(due, 1)}
+                    running |= {pool.submit(played, seed, through_dagster) for seed in islice(due, 1)}

@@ -11,6 +11,7 @@ from solteq_woo_assets_tests.simulation import alarms, misfortunes, operators, p
 from solteq_woo_assets_tests.simulation.actions import Action, Deed
 from solteq_woo_assets_tests.simulation.judge import Judge
 from solteq_woo_assets_tests.simulation.scheduler import Process
+from solteq_woo_assets_tests.simulation.through_dagster import Launcher
 from solteq_woo_assets_tests.simulation.world import AUTUMN, FLOW_NAMES, SPRING, World
 
 ACTIONS: dict[str, Action] = {
@@ -80,14 +81,20 @@ def _drawn(random: Random, counted: str, number: int) -> list[str]:
     return random.choices([each.name for each in found], [each.weight for each in found], k=number)
 
 
-def play(seed: str, events: Sequence[Event] | None = None, tell: Callable[[str], None] | None = None) -> History:
+def play(
+    seed: str,
+    events: Sequence[Event] | None = None,
+    tell: Callable[[str], None] | None = None,
+    launcher: Launcher | None = None,
+) -> History:
     """Play a seed's events, or these of them.
 
     :param tell: hears each line of the story as it happens
+    :param launcher: launches the runs through Dagster
     """
     history = History(seed, plan(seed) if events is None else events)
     with TemporaryDirectory(dir=_memory(), prefix="history-") as folder:
-        world = World(seed, Path(folder) / "shop", _start_of(seed))
+        world = World(seed, Path(folder) / "shop", _start_of(seed), launcher)
         world.folder.mkdir()
         with world.existing():
             judge = Judge(world)

@@ -40,6 +40,14 @@ def test_what_broke_once_holds_now() -> None:
     assert not told.broken, [(each.seed, each.broken) for each in told.broken]
 
 
+@pytest.mark.slow
+def test_a_history_goes_through_dagster() -> None:
+    """What is below Dagster elsewhere is what its jobs do."""
+    (told,) = campaign(["6201"], through_dagster=True)
+    assert told.broken == []
+    assert told.counts["runs"] >= 30
+
+
 def test_the_events_of_a_seed_are_the_same_when_others_are_left_out() -> None:
     events = plan("7")
     assert events == plan("7") != plan("8")

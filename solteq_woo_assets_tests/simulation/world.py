@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 import duckdb
@@ -38,6 +39,7 @@ from solteq_woo_assets_tests.simulation.clock import VirtualClock
 from solteq_woo_assets_tests.simulation.network import SOLTEQ_URL, WOO_URL, Deadline, Network, call
 from solteq_woo_assets_tests.simulation.replaced import make_small, replaced
 from solteq_woo_assets_tests.simulation.scheduler import Process, Scheduler
+from solteq_woo_assets_tests.simulation.through_dagster import Launcher
 from solteq_woo_sandbox import solteq, woo
 
 SPRING = datetime(2026, 3, 27, 8, 0, tzinfo=UTC).replace(tzinfo=None)
@@ -94,6 +96,7 @@ class World:
 
     ``story``: what happened, a line each. ``happenings``: what people did, for the judge. ``counts``: events, faults,
     kills, restores and runs. ``outcomes``: of the last run of each flow, ``None`` when it went well.
+    ``launcher``: launches runs through Dagster; without it they are the assets' own functions.
     ``page_rows``: how many rows a page of the store has; 0 is as many as the product asks for.
     ``watching``: called after each event, and after each request of the integration with who asked, its method, its
     target and the answer. ``disk_is_full_until``: a time of the clock. ``dies_in``: after so many steps the run whose
@@ -101,8 +104,9 @@ class World:
     that people booked in Solteq by hand.
     """
 
-    def __init__(self, seed: str, folder: Path, start: datetime = SPRING) -> None:
+    def __init__(self, seed: str, folder: Path, start: datetime = SPRING, launcher: Launcher | None = None) -> None:
         self.seed = seed
+        self.launcher = launcher
         self.page_rows = Random(f"{seed} pages").choice((0, 0, 0, 4, 7))
         self.folder = folder
         self.clock = VirtualClock(start)
@@ -219,7 +223,7 @@ class World:
         for name in flows:
             self._runs += 1
             process = Process(f"{name} {self._runs}")
-            started.append((process, self._begun(process, by_name[name], f"run-{self._runs}", occasion)))
+            started.append((process, self._begun(process, by_name[name], str(UUID(int=self._runs)), occasion)))
         self.is_running = True
         self.scheduler.run(random, *started)
         self.is_running = False
@@ -255,15 +259,11 @@ class World:
                     self.story.append(f"{self.clock.now:%d %H:%M:%S.%f} {process.name}: {why or 'nothing to do'}")
                     if not why and self.outcomes.get(flow.name) is None:
                         return
-                ops = (
-                    configuration(flow, settings, let_pass=True)
-                    if occasion == "let pass"
-                    else flow.ops_of(occasion, settings)
-                )
-                configs = {name: each["config"] for name, each in ops.items()} if occasion != "backfill" else {}
-                last = today(settings, utc_now())
-                days = books.last_days(date.fromisoformat(last), 5) if occasion == "backfill" else [last]
-                run_assets(flow.assets, shop, Run(run_id, sorted(map(str, days)), configs))
+                run = _asked_for(flow, settings, run_id, occasion)
+                if self.launcher is None:
+                    run_assets(flow.assets, shop, run)
+            if self.launcher is not None:
+                self.launcher.launch(flow, settings, run)
 
         return begin
 
@@ -334,6 +334,15 @@ class World:
             self.scheduler.step("committed")
 
         return stepping
+
+
+def _asked_for(flow: Flow, settings: Settings, run_id: str, occasion: Any) -> Run:
+    """A run of a flow with the config that it has on an occasion."""
+    ops = configuration(flow, settings, let_pass=True) if occasion == "let pass" else flow.ops_of(occasion, settings)
+    configs = {name: each["config"] for name, each in ops.items()} if occasion != "backfill" else {}
+    last = today(settings, utc_now())
+    days = books.last_days(date.fromisoformat(last), 5) if occasion == "backfill" else [last]
+    return Run(run_id, sorted(map(str, days)), configs)
 
 
 class _ToStory(logging.Handler):
