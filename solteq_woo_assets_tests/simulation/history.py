@@ -20,6 +20,7 @@ ACTIONS: dict[str, Action] = {
     for action in module.ACTIONS
 }
 RUN = "run"
+WEEKS = "weeks"
 _RUNS = (1,) * 9 + (2,) * 8 + (3,) * 3
 """How many flows each run event is of: 34 in all."""
 _PLANNED: Mapping[str, Sequence[int]] = {
@@ -38,8 +39,8 @@ _MOST_ROUNDS = 6
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens. ``kind``: an action's name, or ``run``, which is of so many ``flows``. ``step``: within
-    the run before it, at that step.
+    """Something that happens. ``kind``: an action's name, ``weeks``, or ``run``, which is of so many ``flows``.
+    ``step``: within the run before it, at that step.
 
     ``number`` says which chance it has: it stays the same when other events are left out.
     """
@@ -67,10 +68,11 @@ def plan(seed: str) -> list[Event]:
     planned = [(RUN, flows) for flows in _RUNS]
     for counted, numbers in _PLANNED.items():
         planned += [(kind, 0) for kind in _drawn(random, counted, random.choice(numbers))]
+    planned += [(WEEKS, 0)] * random.choice((0, 0, 0, 0, 1))
     random.shuffle(planned)
     events: list[Event] = []
     for number, (kind, flows) in enumerate(planned):
-        is_within = kind != RUN and number > 0 and random.random() < ACTIONS[kind].within
+        is_within = kind in ACTIONS and number > 0 and random.random() < ACTIONS[kind].within
         events.append(Event(number, kind, random.randint(1, 60) if is_within else None, flows))
     return events
 
@@ -128,6 +130,9 @@ def _play(world: World, events: Sequence[Event]) -> None:
     while left:
         event = left.pop(0)
         _pass_time(world, Random(f"{world.seed} {event.number} time"))
+        if event.kind == WEEKS:
+            _weeks(world, Random(f"{world.seed} {event.number}"))
+            continue
         if event.kind != RUN:
             _act(world, event)
             continue
@@ -150,6 +155,15 @@ def _begin(world: World, random: Random) -> None:
 def _pass_time(world: World, random: Random) -> None:
     minutes = random.choice((0.1, 0.5, 1, 2, 5, 10, 30, 90, 300))
     world.clock.advance(60 * minutes * random.uniform(0.5, 1.5))
+
+
+def _weeks(world: World, random: Random) -> None:
+    """Nobody does anything for more than a month: prices have 30 days of history then."""
+    for _ in range(4):
+        world.clock.advance(86400 * random.uniform(7.6, 9))
+        world.tell("calendar", "weeks pass")
+        for flow in FLOW_NAMES:
+            world.run(random, flow)
 
 
 def _act(world: World, event: Event) -> None:

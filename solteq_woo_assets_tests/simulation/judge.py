@@ -19,6 +19,7 @@ from solteq_woo_assets_tests.simulation.witness import (
     all_pages,
     free_pieces,
     held_by,
+    meta,
     moved_by,
     number,
     page_code,
@@ -31,6 +32,8 @@ _SKEW = timedelta(minutes=11)
 """How far the integration's clock may be off, and how long a request takes."""
 _AHEAD = timedelta(days=3)
 """How far ahead the store's window is compared with the calendar."""
+_COMPARED = timedelta(days=6)
+"""Orders of so long ago are compared each night."""
 _LINES = ("line_items", "shipping_lines", "fee_lines")
 _NOT_SOLD = ("cancelled", "failed")
 
@@ -118,7 +121,8 @@ class Judge:
             sums = {Decimal(0), *(_kept(each) for each in self.seen.was[identifier])}
             if net and net not in sums:
                 yield f"is gone, and {net} of it is booked: none of {sorted(sums)}"
-            if net:
+            is_recent = datetime.fromisoformat(order["date_created_gmt"]) > self.world.clock.now - _COMPARED
+            if net and (is_recent or identifier in self._orders):
                 yield f"is gone with {net} booked, and nobody is told"
             return
         if order["status"] in _NOT_SOLD:
@@ -297,7 +301,20 @@ class Judge:
                 yield f"prices: {code} has no page, and nobody is told"
             elif len(found) == 1 and not prices.is_unclear(product):
                 stopped = self._is_stopped("product_delta", code) or self._is_stopped("campaign_price_delta", code)
-                yield from () if stopped else _mispriced(product, found[0], prices, now)
+                if not stopped:
+                    yield from _mispriced(product, found[0], prices, now)
+                    yield from self._lowest(found[0], now)
+
+    def _lowest(self, page: Document, now: datetime) -> Iterator[str]:
+        """The lowest price of the 30 days before a reduction, by what the page has shown."""
+        lowest, told = self.seen.shown.lowest(page["id"], now), meta(page, "_solteq_lowest_price_30d")
+        if lowest is None or not self.seen.is_steady(page):
+            return
+        self.world.count("reductions with 30 days of history", bool(lowest))
+        if told and number(told) not in lowest:
+            yield f"prices: {page['sku']} tells {told} as its lowest price, and that was {sorted(lowest)}"
+        if lowest and not told and not self.seen.losses:
+            yield f"prices: {page['sku']} does not tell its lowest price, which was {sorted(lowest)}"
 
     def _is_stopped(self, delta: str, key: str) -> bool:
         """Whether a guard rail stopped the row of a delta."""

@@ -7,6 +7,7 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from solteq_woo_assets_tests.simulation.lowest_price import PriceHistory
 from solteq_woo_assets_tests.simulation.world import World
 
 Document = Mapping[str, Any]
@@ -70,6 +71,7 @@ class Witness:
         self.pages: dict[int, Document] = {}
         self.codes_of: dict[int, set[str]] = defaultdict(set)
         self.pages_of: dict[str, set[int]] = defaultdict(set)
+        self.shown = PriceHistory()
         self.days_end: set[time] = set()
         self.losses = 0
         self._free: dict[str, Decimal] = {}
@@ -200,6 +202,7 @@ class Witness:
 
     def _look_at_pages(self, request: Request | None) -> None:
         before, self.pages = self.pages, all_pages(self.world)
+        self.shown.look(self.pages, self.world.clock.now)
         for identifier, page in self.pages.items():
             code = page_code(page)
             self.codes_of[identifier].add(code)
