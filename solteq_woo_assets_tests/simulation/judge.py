@@ -95,7 +95,9 @@ class Judge:
             if sale["orderNumber"] not in by_number:
                 yield f"books: {sale['externalId']} is of no order: {sale['orderNumber']}"
                 continue
-            booked[by_number[sale["orderNumber"]]].append(sale)
+            identifier = by_number[sale["orderNumber"]]
+            yield from (f"books: {sale['externalId']} {problem}" for problem in self._paid_otherwise(identifier, sale))
+            booked[identifier].append(sale)
         for identifier, order in self.seen.orders.items():
             why = [row for row in held if row["flow"] == "sales" and row["key"] == f"order {identifier}"]
             problems = list(self._problems(identifier, order, booked[identifier]))
@@ -158,6 +160,15 @@ class Judge:
                 yield f"kept VAT {kept_vat[rate]:.2f} at {rate:f} %, and {booked_vat[rate]} is booked"
         if not spread and not mixed:
             yield from self._pieces(order, refunds, sales)
+
+    def _paid_otherwise(self, identifier: int, sale: Document) -> Iterator[str]:
+        """Each payment is of the order's method, or of a fee that is a means of payment."""
+        settings = self.world.settings
+        methods = {each["payment_method"] for each in self.seen.was[identifier]}
+        types = {settings.payment_types.get(method, "Other") for method in methods} | {*settings.payment_fees.values()}
+        for payment in sale["payments"]:
+            if payment["type"] not in types:
+                yield f"is paid by {payment['type']}, and not by {', '.join(sorted(types))}"
 
     def _paid_by_card(self, order: Document) -> Decimal:
         """What fees that are means of payment took off the order's total."""

@@ -108,6 +108,7 @@ def test_a_refund_or_a_reversal_that_is_missing_is_found(shop: Shop) -> None:
         ({"businessDate": "2026-03-28"}, "came on 2026-03-27"),
         ({"businessDate": "2026-03-26"}, "and is of 2026-03-27"),
         ({"payments": [{"type": "Card", "amount": "47.99"}]}, "and its payments 47.99"),
+        ({"payments": [{"type": "Cash", "amount": "48.00"}]}, "is paid by Cash, and not by Card"),
         ({"orderNumber": "999"}, "is of no order: 999"),
         ({"storeId": "2"}, "is of 2 in EUR"),
     ],
