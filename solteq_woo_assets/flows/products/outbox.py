@@ -47,7 +47,7 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
     :param table: the delta, such as ``delta.product_delta``
     :param clock: the present, for the history of prices
     :param portion: the number of writes between two looks
-    :param look: called before each portion, with the keys that are still due; says whether it made the delta anew
+    :param look: called before each portion, with the keys that have not left; says whether it made the delta anew
     """
 
     side = "the store"
@@ -71,8 +71,15 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         self._table = table
         self._clock = clock
         self._look = look
+        self._waiting: dict[str, None] = {}
+        self._is_anew = False
 
     def due(self, connection: duckdb.DuckDBPyConnection) -> list[Write]:
+        writes = self._in_delta(connection)
+        self._waiting = dict.fromkeys(write.key for write in writes)
+        return writes
+
+    def _in_delta(self, connection: duckdb.DuckDBPyConnection) -> list[Write]:
         rows = connection.sql(
             f"SELECT key, action, kind, woo_id, parent_key, parent_id, changes FROM {self._table} "
             f"WHERE list_contains({list(SENT_ACTIONS)}, action) ORDER BY kind, parent_key, parent_id, key"
@@ -80,11 +87,16 @@ class ProductOutbox(Outbox[Parent, StoreProduct]):
         return writes_of(rows, Parent)
 
     def look_again(self, database: StateDatabase, writes: Sequence[Write]) -> Sequence[Write]:
-        if not self._look([write.key for write in writes]):
+        self._is_anew |= self._look([*self._waiting])
+        if not self._is_anew:
             return writes
-        with database.transaction() as connection:
-            now = {write.key: write for write in self.due(connection)}
+        with database.transaction() as connection:  # an earlier look may have changed these writes, too
+            now = {write.key: write for write in self._in_delta(connection)}
         return [replace(now[each.key], delivery_id=each.delivery_id) for each in writes if each.key in now]
+
+    def enter(self, connection: duckdb.DuckDBPyConnection, run_id: str, writes: Sequence[Write]) -> None:
+        for write in writes:
+            self._waiting.pop(write.key, None)
 
     def claims(self, writes: Sequence[Write]) -> list[Claim]:
         """Products go before variations, a parent before its own."""
