@@ -248,6 +248,7 @@ class _Server(uvicorn.Server):
                 log_level="warning",
                 access_log=False,
                 date_header=False,  # the app says what time it is there
+                timeout_keep_alive=600,  # closing an idle connection races with the next request on it
                 timeout_graceful_shutdown=1,
             )
         )
