@@ -5,13 +5,23 @@ integration's database only what is held back, and why.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from solteq_woo_assets_tests.simulation.persons import Persons
 from solteq_woo_assets_tests.simulation.prices import Prices, is_number, rounded
+from solteq_woo_assets_tests.simulation.store_books import (
+    LINES,
+    NOT_SOLD,
+    UNTAXED,
+    amount_of,
+    by_rate,
+    kept_of,
+    left_of_lines,
+    vat_kept,
+)
 from solteq_woo_assets_tests.simulation.witness import (
     Document,
     Witness,
@@ -26,7 +36,6 @@ from solteq_woo_assets_tests.simulation.witness import (
 )
 from solteq_woo_assets_tests.simulation.world import FLOW_NAMES, World
 
-_UNTAXED = Decimal(-1)
 _CENT = Decimal("0.01")
 _SKEW = timedelta(minutes=11)
 """How far the integration's clock may be off, and how long a request takes."""
@@ -34,8 +43,6 @@ _AHEAD = timedelta(days=3)
 """How far ahead the store's window is compared with the calendar."""
 _COMPARED = timedelta(days=6)
 """Orders of so long ago are compared each night."""
-_LINES = ("line_items", "shipping_lines", "fee_lines")
-_NOT_SOLD = ("cancelled", "failed")
 
 
 class Judge:
@@ -120,14 +127,14 @@ class Judge:
         if self._is_old(order) or identifier in self.world.booked_elsewhere:
             return
         if self._is_gone(order):
-            sums = {Decimal(0), *(_kept(each) for each in self.seen.was[identifier])}
+            sums = {Decimal(0), *(kept_of(each) for each in self.seen.was[identifier])}
             if net and net not in sums:
                 yield f"is gone, and {net} of it is booked: none of {sorted(sums)}"
             is_recent = datetime.fromisoformat(order["date_created_gmt"]) > self.world.clock.now - _COMPARED
             if net and (is_recent or identifier in self._orders):
                 yield f"is gone with {net} booked, and nobody is told"
             return
-        if order["status"] in _NOT_SOLD:
+        if order["status"] in NOT_SOLD:
             if net:
                 yield f"is not sold, and {net} of it is booked"
             return
@@ -135,24 +142,25 @@ class Judge:
         is_sale |= order["status"] == "refunded" and bool(order["date_paid_gmt"])
         if is_sale and not sales and (order["line_items"] or number(order["total"])):
             yield f"of {order['total']} is not booked"
-        was_off = any(each["status"] in _NOT_SOLD for each in self.seen.was[identifier])
+        was_off = any(each["status"] in NOT_SOLD for each in self.seen.was[identifier])
         if sales and not (was_off and not is_sale and not net):
             yield from self._differences(order, sales)
 
     def _differences(self, order: Document, sales: Sequence[Document]) -> Iterator[str]:
         net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
-        kept = _kept(order)
+        kept = kept_of(order)
         by_card = self._paid_by_card(order) if kept else Decimal(0)
         if net != kept + by_card:
             yield f"kept {kept + by_card}, and {net} is booked"
         if net != kept + by_card or by_card:
             return
         refunds = self._refunds(order)
-        spread = [each for each in refunds if number(each["amount"]) and not any(each[kind] for kind in _LINES)]
-        mixed = any(_amount_of(each) != number(each["amount"]) for each in refunds if each not in spread)
-        booked_vat = _by_rate((line["vatRate"], line["vatAmount"]) for sale in sales for line in sale["lines"])
-        kept_vat = _vat_kept(order, refunds, spread)
-        mixed |= any(kept < 0 for kept in (kept_vat.pop(_UNTAXED), *kept_vat.values()))  # refunded more than was sold
+        spread = [each for each in refunds if number(each["amount"]) and not any(each[kind] for kind in LINES)]
+        mixed = any(amount_of(each) != number(each["amount"]) for each in refunds if each not in spread)
+        booked_vat = by_rate((line["vatRate"], line["vatAmount"]) for sale in sales for line in sale["lines"])
+        kept_vat = vat_kept(order, refunds, spread)
+        mixed |= any(kept < 0 for kept in (kept_vat.pop(UNTAXED), *kept_vat.values()))  # refunded more than was sold
+        mixed |= any(left < 0 for left in left_of_lines(order, refunds).values())
         mixed |= 0 in kept_vat and any(number(fee["total"]) < 0 for fee in order["fee_lines"])  # VAT does not tell that
         for rate in sorted(booked_vat.keys() | kept_vat.keys()):
             off = abs(booked_vat[rate] - kept_vat[rate])
@@ -330,59 +338,6 @@ class Judge:
     def _is_stopped(self, delta: str, key: str) -> bool:
         """Whether a guard rail stopped the row of a delta."""
         return (delta, key.casefold()) in self._stopped
-
-
-def _kept(order: Document) -> Decimal:
-    """What the store kept of an order: its total less its refunds, and nothing once it is cancelled or failed."""
-    if order["status"] in _NOT_SOLD:
-        return Decimal(0)
-    refunded = sum((number(each["total"]) for each in order["refunds"]), Decimal(0))
-    return max(Decimal(0), number(order["total"]) - abs(refunded))
-
-
-def _amount_of(refund: Document) -> Decimal:
-    """The sum of a refund's lines, as a positive amount."""
-    lines = [line for kind in _LINES for line in refund[kind]]
-    return -sum((number(line["total"]) + number(line["total_tax"]) for line in lines), Decimal(0))
-
-
-def _by_rate(pairs: Iterable[tuple[object, object]]) -> dict[Decimal, Decimal]:
-    """Amounts summed by VAT rate; a rate without any is 0."""
-    sums: dict[Decimal, Decimal] = defaultdict(Decimal)
-    for rate, amount in pairs:
-        sums[number(rate).normalize()] += number(amount)
-    return sums
-
-
-def _vat_kept(order: Document, refunds: Sequence[Document], spread: Sequence[Document]) -> dict[Decimal, Decimal]:
-    """VAT by rate of what the store kept; a refund without lines takes of each rate in proportion to its rest.
-
-    What it kept of lines without VAT is there, too: VAT does not tell when more of them was refunded than was sold.
-    """
-    rates = {tax["rate_id"]: number(tax["rate_percent"]).normalize() for tax in order["tax_lines"]}
-    vat = _by_rate(
-        (tax["rate_percent"], number(tax["tax_total"]) + number(tax["shipping_tax_total"]))
-        for tax in order["tax_lines"]
-    )
-    vat[_UNTAXED] = _untaxed(order)
-    rest = number(order["total"])
-    for refund in refunds:
-        if refund in spread:
-            share = min(Decimal(1), number(refund["amount"]) / rest) if rest else Decimal(0)
-            for rate in vat:
-                vat[rate] -= vat[rate] * share
-        for tax in (tax for kind in _LINES for line in refund[kind] for tax in line["taxes"]):
-            vat[rates[tax["id"]]] += number(tax["total"])
-        vat[_UNTAXED] += _untaxed(refund)
-        rest -= number(refund["amount"])
-    return vat
-
-
-def _untaxed(document: Document) -> Decimal:
-    lines = [line for kind in _LINES for line in document[kind]]
-    return sum(
-        (number(line["total"]) for line in lines if not any(number(tax["total"]) for tax in line["taxes"])), Decimal(0)
-    )
 
 
 def _local_day(instant: datetime | str, end: time, world: World) -> date:
