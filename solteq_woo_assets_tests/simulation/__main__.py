@@ -37,6 +37,7 @@ def histories(number: int | None, minutes: float | None, first: int | None, shru
     for history in told.broken[: 0 if dagster else shrunk]:
         if history.events:
             _tell_short(history.seed, history.broken)
+    click.echo(told.line_of_ends())
     click.echo(told.line())
     sys.exit(1 if told.broken else 0)
 

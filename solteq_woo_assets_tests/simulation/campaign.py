@@ -20,17 +20,24 @@ _HISTORIES_OF_A_PROCESS = 40
 
 @dataclass
 class Campaign:
-    """The sums of histories, and those that broke a promise."""
+    """The sums of histories, and those that broke a promise. ``ends``: in how many each end of a guarantee was met."""
 
     histories: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
     broken: list[History] = field(default_factory=list)
 
     def add(self, history: History) -> None:
         self.histories += 1
         self.counts.update(history.counts)
+        self.ends.update({name.removeprefix("end: "): 1 for name in history.counts if name.startswith("end: ")})
         if history.broken:
             self.broken.append(history)
+
+    def line_of_ends(self) -> str:
+        """Where guarantees ended, and in how many histories."""
+        met = ", ".join(f"{name} in {times}" for name, times in self.ends.most_common())
+        return f"Ends that were met: {met or 'none'}."
 
     def line(self) -> str:
         """How it went, in a line."""

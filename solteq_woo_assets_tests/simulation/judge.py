@@ -124,7 +124,10 @@ class Judge:
 
     def _problems(self, identifier: int, order: Document, sales: Sequence[Document]) -> Iterator[str]:
         net = sum((number(sale["totals"]["gross"]) for sale in sales), Decimal(0))
-        if self._is_old(order) or identifier in self.world.booked_elsewhere:
+        if self._is_old(order):
+            self.world.end("an order from before the first day")
+            return
+        if identifier in self.world.booked_elsewhere:
             return
         if self._is_gone(order):
             sums = {Decimal(0), *(kept_of(each) for each in self.seen.was[identifier])}
@@ -133,6 +136,8 @@ class Judge:
             is_recent = datetime.fromisoformat(order["date_created_gmt"]) > self.world.clock.now - _COMPARED
             if net and (is_recent or identifier in self._orders):
                 yield f"is gone with {net} booked, and nobody is told"
+            elif net:
+                self.world.end("an order of long ago deleted for good")
             return
         if order["status"] in NOT_SOLD:
             if net:
@@ -329,7 +334,8 @@ class Judge:
         lowest, told = self.seen.shown.lowest(page["id"], now), meta(page, "_solteq_lowest_price_30d")
         if lowest is None or not self.seen.is_steady(page):
             return
-        self.world.count("reductions with 30 days of history", bool(lowest))
+        if not lowest:
+            self.world.end("a reduction without 30 days of history")
         if told and number(told) not in lowest:
             yield f"prices: {page['sku']} tells {told} as its lowest price, and that was {sorted(lowest)}"
         if lowest and not told and not self.seen.losses:

@@ -149,6 +149,8 @@ class Witness:
             if self.orders.get(identifier) != order:
                 self.was[identifier].append(order)
                 self.orders[identifier] = order
+        for _ in self._unread - now.keys() - self._never_read:
+            self.world.end("an order deleted before it was read")
         self._never_read |= self._unread - now.keys()
         for identifier in self.orders.keys() - self._never_read:
             if identifier in self.world.booked_elsewhere:
@@ -230,7 +232,7 @@ class Witness:
             or not self._knows_sales
             or any(moved_by(self.sales[key], page_code(page)) for key in self._were_late)
         ):
-            self.world.count("shelf gaps")
+            self.world.end("more offered than there was for a moment")
             return
         now = f"{self.world.clock.now:%d %H:%M:%S}"
         self.broken.append(f"shelf: at {now} {who} offers {offered} of {page['sku']}, and {there} are nobody's")

@@ -172,6 +172,10 @@ class World:
     def count(self, what: str, number: int = 1) -> None:
         self.counts[what] = self.counts.get(what, 0) + number
 
+    def end(self, what: str) -> None:
+        """A guarantee ended here: docs/guarantees.md names it."""
+        self.count(f"end: {what}")
+
     def _requested(self, side: str, request: requests.PreparedRequest, what: str) -> None:
         process = self.scheduler.process()
         who = process.name if process else "?"
