@@ -195,13 +195,13 @@ class Judge:
         steady = all(len(self.seen.codes_of[line["variation_id"] or line["product_id"]]) == 1 for line in lines)
         goods = [line for sale in sales for line in sale["lines"] if line["kind"] == "Product"]
         steady &= all(line.get("productCode") for line in goods)
-        pieces: Counter[tuple[int, str]] = Counter()
+        pieces: Counter[tuple[str, str]] = Counter()
         for line in lines:
-            key = (line["variation_id"] or line["product_id"], page_code(line) if steady else "")
-            pieces[key] += int(number(line["quantity"]))
+            of_line = str(meta(line, "_refunded_item_id") or line["id"])
+            pieces[of_line, page_code(line) if steady else ""] += int(number(line["quantity"]))
         kept: Counter[str] = Counter()
         for (_, code), left in pieces.items():
-            kept[code] += max(0, left)  # the store takes back more pieces than it sold
+            kept[code] += max(0, left)  # the store takes back more pieces of a line than it sold
         booked: Counter[str] = Counter()
         for line in goods:
             booked[str(line.get("productCode") or "").casefold() if steady else ""] += int(number(line["quantity"]))
