@@ -180,6 +180,42 @@ def test_somebody_who_is_there_twice_is_found(shop: Shop) -> None:
         assert "people: woo:shop:customer:1 is in Solteq as ['C-8', 'C-9']" in shop.judge.verdict()
 
 
+def _held(key: str, field: str, code: str) -> list[dict[str, str]]:
+    return [{"flow": "customers_to_woo", "key": key, "field": field, "code": code}]
+
+
+def test_who_is_spelled_in_another_way_is_alike(shop: Shop) -> None:
+    """A country by its name, a number without its country, blanks and case of an e-mail address."""
+    place = customer_document(1)["addresses"][0] | {"country": "Suomi"}
+    spelled = {"phone": "040 1234567", "email": " AINO1@example.com", "addresses": [place]}
+    with answering(shop, "customers/all", lambda read: [read[0] | spelled, *read[1:]]):
+        assert shop.judge.verdict() == []
+
+
+def test_a_field_that_is_held_excuses_no_other_one_and_nobody_else(shop: Shop) -> None:
+    slips = {"phone": "ei ole", "firstName": "Eero"}
+    with answering(shop, "customers/all", lambda read: [read[0] | slips, *read[1:]]):
+        alone = list(shop.judge.persons.verdict(_held("C-1", "phone", "phone-unreadable")))
+        others = list(shop.judge.persons.verdict(_held("C-11", "phone", "phone-unreadable")))
+        whole = list(shop.judge.persons.verdict(_held("C-1", "external_id", "id-contradicts-email")))
+    assert alone == [f"people: firstName of C-1 is 'Eero', of account {shop.account} 'Aino'"]
+    assert len(others) == 2
+    assert whole == []
+
+
+def test_a_second_account_of_a_customer_is_found_unless_it_is_held(shop: Shop) -> None:
+    """As when clerks merge two customers, and an ExternalID goes over."""
+    account = {"email": "eino@example.com", "first_name": "Aino", "last_name": "Esimerkki"}
+    second = shop.world.woo.control("PUT", "customers", {"customers": [account]})["ids"][0]
+    merged = {"identifiers": [{"type": "ExternalID", "value": f"woo:shop:customer:{second}"}]}
+    with answering(shop, "customers/all", lambda read: [read[0] | merged, *read[1:]]):
+        found = list(shop.judge.persons.verdict([]))
+        held = list(shop.judge.persons.verdict(_held(str(second), "external_id", "id-contradicts-email")))
+    shop.world.woo.rest("DELETE", f"customers/{second}?force=true")
+    assert any("C-1 has the accounts" in each for each in found)
+    assert held == []
+
+
 def test_an_edit_that_nobody_opposed_and_that_is_undone_is_found(shop: Shop) -> None:
     shop.world.woo.control("PATCH", f"customers/{shop.account}", {"last_name": "Mallinen"})
     shop.world.tell("shopper", "has another name")
